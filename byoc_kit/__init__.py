@@ -1,0 +1,39 @@
+"""byoc-kit: from ``process_frame`` in a notebook to a container that serves live video on the Livepeer network.
+
+What a notebook needs comes from here; each name is imported on first use, so that ``import byoc_kit`` stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AudioFrame": "byoc_kit.frames",
+    "Capability": "byoc_kit.capability",
+    "FrameProcessor": "byoc_kit.processor",
+    "Hooks": "byoc_kit.processor",
+    "Params": "byoc_kit.params",
+    "VideoFrame": "byoc_kit.frames",
+    "preview": "byoc_kit.preview",
+}
+
+__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview"]  # noqa: F822
+
+if TYPE_CHECKING:
+    from byoc_kit.capability import Capability
+    from byoc_kit.frames import AudioFrame, VideoFrame
+    from byoc_kit.params import Params
+    from byoc_kit.preview import preview
+    from byoc_kit.processor import FrameProcessor, Hooks
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        msg = f"module 'byoc_kit' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,1 @@
+"""What goes out: the module, the lock, the Dockerfile and the network's configuration."""

@@ -1,0 +1,1 @@
+"""Video in and out of files and MPEG-TS streams, through PyAV."""

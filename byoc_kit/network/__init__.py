@@ -1,0 +1,1 @@
+"""A local network in small: trickle server and orchestrator."""

@@ -1,0 +1,1 @@
+"""Reading notebooks: cells, findings, the nbconvert exporter."""

@@ -1,0 +1,1 @@
+"""Golden frames for regression notebooks."""

@@ -1,0 +1,1 @@
+"""The trickle protocol: client and server."""
