@@ -18,7 +18,7 @@ _HOME = {
     "preview": "byoc_kit.preview",
 }
 
-__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview"]  # noqa: F822
+__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview"]
 
 if TYPE_CHECKING:
     from byoc_kit.capability import Capability

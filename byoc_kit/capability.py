@@ -1,0 +1,38 @@
+"""What a container offers the network: the entry that an orchestrator advertises."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
+
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+
+
+class Capability(BaseModel):
+    """A model on offer. In a notebook its arguments are literals: the exporter reads them without running the cell.
+
+    ``model_id`` is what gateways route by; ``price_per_unit`` is in wei a compute unit, a whole number, since
+    go-livepeer stops at a string and rejects a fraction; ``warm`` says that the model stays loaded; ``capacity`` is the
+    number of streams the container serves at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_id: str
+    price_per_unit: StrictInt = Field(default=0, ge=0)
+    warm: StrictBool = True
+    capacity: StrictInt = Field(default=1, ge=1)
+
+    @field_validator("model_id")
+    @classmethod
+    def _is_routable(cls, model_id: str) -> str:
+        if not _MODEL_ID.fullmatch(model_id):
+            msg = f"{model_id!r} must start with a letter or digit and use only letters, digits and . _ / -"
+            raise ValueError(msg)
+        return model_id
+
+    @property
+    def slug(self) -> str:
+        """The model id as an image name's last part: lower case, no slash."""
+        return self.model_id.lower().replace("/", "-")

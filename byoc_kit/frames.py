@@ -1,0 +1,174 @@
+"""Video frames: what ``process_frame`` takes and returns.
+
+A :class:`VideoFrame` is pytrickle's, extended: it starts from the decoder's uint8 pixels and makes the float tensor
+only when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pytrickle.frames import AudioFrame, SideData
+from pytrickle.frames import VideoFrame as PytrickleVideoFrame
+
+from byoc_kit.errors import ByocKitError
+
+__all__ = ["AudioFrame", "FrameError", "Pixels", "PytrickleVideoFrame", "VideoFrame", "as_frame"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class FrameError(ByocKitError):
+    """``process_frame`` returned something that is no picture."""
+
+
+class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
+    """One picture and its time.
+
+    ``pixels`` is uint8 ``[H, W, 3]`` RGB. ``tensor`` is float32 ``[1, H, W, 3]``, RGB, 0..1, on the CPU; it is made on
+    first use. ``pts`` counts in units of ``time_base`` seconds.
+    """
+
+    def __init__(
+        self,
+        tensor: torch.Tensor | None,
+        timestamp: int,
+        time_base: Fraction,
+        log_timestamps: dict[str, float] | None = None,
+        *,
+        pixels: Pixels | None = None,
+    ) -> None:
+        """Make a frame of a float tensor, or of ``pixels``; the arguments up to ``log_timestamps`` are pytrickle's."""
+        if tensor is None and pixels is None:
+            msg = "a VideoFrame needs a tensor or pixels"
+            raise FrameError(msg)
+        self._pixels = pixels
+        self._tensor = tensor
+        self.timestamp = timestamp
+        self.time_base = time_base
+        self.log_timestamps = log_timestamps or {}
+        self.side_data = SideData()
+
+    @classmethod
+    def from_pixels(cls, pixels: Pixels, pts: int = 0, time_base: Fraction = Fraction(1, 90_000)) -> VideoFrame:
+        """Make a frame of uint8 ``[H, W, 3]`` RGB pixels, which are not copied."""
+        return cls(None, pts, time_base, pixels=check_pixels(pixels))
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """Float32 ``[1, H, W, 3]``, 0..1, RGB."""
+        if self._tensor is None:
+            self._tensor = torch.from_numpy(self._pixels).to(torch.float32).div_(255).unsqueeze_(0)
+        return self._tensor
+
+    @tensor.setter
+    def tensor(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+        self._pixels = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 ``[H, W, 3]``, RGB. The decoder's own memory where the frame came from one: copy before you write.
+
+        Raises :class:`FrameError` where the tensor is no picture.
+        """
+        if self._pixels is None:
+            assert self._tensor is not None  # noqa: S101  # one of the two is always set
+            self._pixels = tensor_to_pixels(self._tensor)
+        return self._pixels
+
+    @property
+    def pts(self) -> int:
+        """Presentation time in units of ``time_base``; pytrickle calls it ``timestamp``."""
+        return int(self.timestamp)
+
+    @property
+    def time_s(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        return int(self._shape()[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self._shape()[0])
+
+    def replace(self, *, tensor: torch.Tensor | None = None, pixels: Pixels | None = None) -> VideoFrame:
+        """Return a frame with another picture and the same time; give one of ``tensor`` and ``pixels``."""
+        checked = None if pixels is None else check_pixels(pixels)
+        frame = VideoFrame(tensor, self.timestamp, self.time_base, dict(self.log_timestamps), pixels=checked)
+        frame.side_data = self.side_data
+        return frame
+
+    def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
+        """Return a frame with another tensor: pytrickle's name for :meth:`replace`."""
+        return self.replace(tensor=new_tensor)
+
+    def _shape(self) -> tuple[int, ...]:
+        return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
+
+    def __repr__(self) -> str:
+        return f"VideoFrame({self.width}x{self.height}, pts={self.pts}, time_base={self.time_base})"
+
+
+def check_pixels(pixels: Any) -> Pixels:
+    """Return ``pixels`` as contiguous uint8 ``[H, W, 3]``, or raise :class:`FrameError`."""
+    array = np.asarray(pixels)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        shape = "x".join(map(str, array.shape))
+        msg = f"pixels must be uint8 [H, W, 3], not {array.dtype} [{shape}]"
+        raise FrameError(msg)
+    return np.ascontiguousarray(array)
+
+
+def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
+    """Turn ``[1, H, W, 3]`` or ``[H, W, 3]`` into uint8 pixels: rounded to the nearest, clamped, NaN as black.
+
+    A floating tensor counts 0..1, a uint8 one 0..255; stock pytrickle wraps around instead (1.01 becomes 1).
+    Raises :class:`FrameError` for any other shape or type.
+    """
+    picture = tensor.squeeze(0) if tensor.dim() == 4 and tensor.shape[0] == 1 else tensor
+    if picture.dim() != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        msg = f"a frame's tensor must be [1, H, W, 3] or [H, W, 3], not {list(tensor.shape)}"
+        raise FrameError(msg)
+    picture = picture.detach()
+    if picture.is_floating_point():
+        scaled = picture.to(torch.float32).mul(255).round_().nan_to_num_(0).clamp_(0, 255)
+        picture = scaled.to(torch.uint8)
+    elif picture.dtype != torch.uint8:
+        msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}"
+        raise FrameError(msg)
+    pixels: Pixels = picture.cpu().contiguous().numpy()
+    return pixels
+
+
+def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
+    """Turn what ``process_frame`` returned into a frame with a picture in it, timed like ``source``.
+
+    Takes a :class:`VideoFrame` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Raises
+    :class:`FrameError` for anything else.
+    """
+    if result is None:
+        return None
+    wrap: dict[type, Callable[[Any], VideoFrame]] = {
+        VideoFrame: lambda frame: frame,
+        PytrickleVideoFrame: lambda frame: source.replace(tensor=frame.tensor),
+        torch.Tensor: lambda tensor: source.replace(tensor=tensor),
+        np.ndarray: lambda pixels: source.replace(pixels=pixels),
+    }
+    for kind, make in wrap.items():
+        if isinstance(result, kind):
+            frame = make(result)
+            _ = frame.pixels  # checked here, where the error still has a cell to name
+            return frame
+    msg = f"process_frame must return a VideoFrame, a tensor, a uint8 array or None, not {type(result).__name__}"
+    raise FrameError(msg)

@@ -1,0 +1,103 @@
+"""MPEG-TS bytes or a file in, frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import Pixels, VideoFrame
+
+# Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
+# latency: a trickle publisher sends one picture a PES packet); the bounded probe keeps the first picture from waiting.
+LOW_LATENCY = {"fflags": "noparse", "probesize": "200000", "analyzeduration": "500000"}
+
+
+# The demuxer cuts a PES packet here, whatever it holds; a parser would join the parts again.
+_PES_LIMIT = 204_800
+
+
+class MediaError(ByocKitError):
+    """A file or stream that is no video this kit can read."""
+
+
+class ByteReader(Protocol):
+    """What PyAV reads from: blocks until there is something, ``b""`` at the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most ``size`` bytes."""
+        ...
+
+
+def open_stream(reader: ByteReader) -> InputContainer:
+    """Open live MPEG-TS; blocks until the first picture's packet is there. Raises :class:`MediaError`."""
+    try:
+        return av.open(reader, mode="r", format="mpegts", options=LOW_LATENCY)
+    except av.FFmpegError as error:
+        msg = f"the input is no MPEG-TS stream ({error})"
+        raise MediaError(msg) from error
+
+
+def open_clip(path: Path | str) -> InputContainer:
+    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video."""
+    if not Path(path).is_file():
+        msg = f"there is no clip {path}; give the path of a video file"
+        raise MediaError(msg)
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError as error:
+        msg = f"{path} is no video file ({error})"
+        raise MediaError(msg) from error
+    if not container.streams.video:
+        container.close()
+        msg = f"{path} has no video stream; give a file with one"
+        raise MediaError(msg)
+    return container
+
+
+def whole_packets(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """Join the parts of a picture larger than the demuxer's limit; every other packet goes through at once."""
+    parts: list[Packet] = []
+    for packet in packets:
+        is_rest = bool(parts) and packet.stream is parts[0].stream and packet.pts is None and packet.size > 0
+        if parts and not is_rest:
+            yield _joined(parts)
+            parts = []
+        parts.append(packet)
+        if packet.size < _PES_LIMIT:
+            yield _joined(parts)
+            parts = []
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Packet]) -> Packet:
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    whole = Packet(b"".join(map(bytes, parts)))
+    whole.stream, whole.pts, whole.dts, whole.time_base = first.stream, first.pts, first.dts, first.time_base
+    return whole
+
+
+def to_video_frame(frame: av.VideoFrame) -> VideoFrame:
+    """Convert a decoded picture to RGB pixels with its own time."""
+    pixels = cast("Pixels", frame.to_ndarray(format="rgb24"))
+    return VideoFrame.from_pixels(pixels, pts=frame.pts or 0, time_base=frame.time_base or Fraction(1, 90_000))
+
+
+def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
+    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given."""
+    with open_clip(path) as container:
+        for frame in container.decode(video=0):
+            if width is None:
+                yield to_video_frame(frame)
+                continue
+            height = round(frame.height * width / frame.width)
+            yield to_video_frame(frame.reformat(width=width, height=height, format="rgb24"))

@@ -1,0 +1,62 @@
+"""Parameters of a model: one pydantic class for the server's checks, the notebook's sliders and papermill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from byoc_kit.errors import ByocKitError
+
+
+class ParamsError(ByocKitError):
+    """A parameter that does not fit; ``field`` names it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")
+
+
+class Params(BaseModel):
+    """Base class of a notebook's parameters: immutable, so that one frame sees one set; unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def updated(self, changes: Mapping[str, Any]) -> Self:
+        """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field."""
+        try:
+            return type(self).model_validate({**self.model_dump(), **changes})
+        except ValidationError as error:
+            raise params_error(error) from None
+
+
+def params_error(error: ValidationError, *, prefix: str = "") -> ParamsError:
+    """Say pydantic's first complaint in one line, the field's dotted name first."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(filter(None, [prefix, *map(str, first["loc"])])) or "params"
+    reason = "is no parameter of this model" if first["type"] == "extra_forbidden" else first["msg"]
+    return ParamsError(field, reason)
+
+
+def parse_changes(raw: Any) -> dict[str, Any]:
+    """Read parameters as clients send them: an object, a JSON string of one, ``{"params": ...}`` around it, or null.
+
+    Raises :class:`ParamsError` for anything else.
+    """
+    if raw is None or raw == "":
+        return {}
+    if isinstance(raw, str):
+        try:
+            return parse_changes(json.loads(raw))
+        except json.JSONDecodeError as error:
+            reason = f"is no JSON ({error})"
+            raise ParamsError("params", reason) from None
+    if not isinstance(raw, dict):
+        reason = f"must be an object, not {type(raw).__name__}"
+        raise ParamsError("params", reason)
+    if set(raw) == {"params"}:
+        return parse_changes(raw["params"])
+    return raw

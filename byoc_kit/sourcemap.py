@@ -1,0 +1,43 @@
+"""Where a line of an exported module stands in its notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class CellSpan:
+    """A cell's place in a module: its number in the notebook (from 1), its first line, and how many lines it has."""
+
+    cell: int
+    first_line: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class SourceMap:
+    """The cells of one exported module."""
+
+    notebook: str
+    cells: Sequence[CellSpan]
+
+    def locate(self, line: int) -> str | None:
+        """Name the notebook's cell and line for a line of the module; ``None`` for a line the exporter wrote."""
+        for span in self.cells:
+            offset = line - span.first_line
+            if 0 <= offset < span.lines:
+                return f"{self.notebook}, cell {span.cell}, line {offset + 1}"
+        return None
+
+
+def locate(trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None) -> str:
+    """Name the innermost line of ``trace`` that is the user's own: cell and line where known, else file and line."""
+    lines = [number for frame, number in walk_tb(trace) if frame.f_code.co_filename == user_file]
+    if not lines:
+        return Path(user_file).name
+    in_notebook = source_map.locate(lines[-1]) if source_map else None
+    return in_notebook or f"{Path(user_file).name}, line {lines[-1]}"
