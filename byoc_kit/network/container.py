@@ -1,0 +1,67 @@
+"""Calling a container the way go-livepeer's ``byoc/stream_orchestrator.go`` does."""
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.network.models import ModelEntry
+
+CONTAINER_TIMEOUT_S = 30.0
+
+_LAST_SUCCESS_STATUS = 399
+
+
+@dataclass(frozen=True)
+class ContainerAnswer:
+    """What a container answered, to be passed on as it is."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether go-livepeer takes it for a success: any status up to 399."""
+        return self.status <= _LAST_SUCCESS_STATUS
+
+
+class ContainerRefusedError(ByocKitError):
+    """The container did not start the stream; ``answer`` is what it said."""
+
+    def __init__(self, model_id: str, answer: ContainerAnswer) -> None:
+        said = answer.body.decode(errors="replace")
+        super().__init__(f"the container of {model_id} did not start the stream: HTTP {answer.status}: {said}")
+        self.answer = answer
+
+
+class ContainerClient:
+    """Posts to the stream routes of containers; no answer at all becomes a 500, as a gateway would see it."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, timeout_s: float = CONTAINER_TIMEOUT_S) -> None:
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+    async def post_json(self, model: ModelEntry, path: str, stream_id: str, body: bytes) -> ContainerAnswer:
+        """Post a body as ``application/json``."""
+        return await self._post(model, path, {"X-Stream-Id": stream_id, "Content-Type": "application/json"}, body)
+
+    async def post_untyped(self, model: ModelEntry, path: str, stream_id: str, body: bytes) -> ContainerAnswer:
+        """Post a body without a Content-Type, as ``/stream/stop`` comes."""
+        return await self._post(model, path, {"X-Stream-Id": stream_id}, body)
+
+    async def _post(self, model: ModelEntry, path: str, headers: dict[str, str], body: bytes) -> ContainerAnswer:
+        if model.token is not None:
+            headers["Authorization"] = f"Bearer {model.token}"
+        url = model.url + path
+        call = self._session.post(
+            url, data=body, headers=headers, skip_auto_headers=["Content-Type"], timeout=self._timeout
+        )
+        try:
+            async with call as response:
+                return ContainerAnswer(response.status, response.content_type, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            detail = json.dumps({"detail": f"no answer from {url}: {error or 'timed out'}"})
+            return ContainerAnswer(HTTPStatus.INTERNAL_SERVER_ERROR, "application/json", detail.encode())

@@ -1,0 +1,85 @@
+"""``aiModels.json``: the models that an orchestrator advertises, as go-livepeer parses it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+from byoc_kit.errors import ByocKitError
+
+
+def _json_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a JSON number such as 3000, not {json.dumps(value)}")  # noqa: TRY004 - pydantic asks for it
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError(f"must be an http:// or https:// URL, not {json.dumps(value)}")
+    return value.rstrip("/")
+
+
+class ModelEntry(BaseModel):
+    """One entry of ``aiModels.json``; unknown keys are ignored.
+
+    ``price_per_unit`` is in wei per compute unit and has to be a JSON number: a string stops a go-livepeer node.
+    ``container`` is the image reference, which go-livepeer itself ignores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    pipeline: Literal["live-video-to-video"]
+    model_id: str = Field(min_length=1)
+    price_per_unit: Annotated[int | float, BeforeValidator(_json_number), Field(ge=0, allow_inf_nan=False)]
+    url: Annotated[str, AfterValidator(_http_url)]
+    warm: StrictBool = False
+    container: str | None = None
+    capacity: int = Field(default=1, ge=1, strict=True)
+    token: str | None = None
+
+
+def read_models(path: Path) -> list[ModelEntry]:
+    """Read and check ``aiModels.json``.
+
+    Raises ByocKitError whose text has one sentence an error, each naming file, entry index and field.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ByocKitError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ByocKitError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(document, list):
+        raise ByocKitError(f"{path}: must be a JSON array of entries, not {type(document).__name__}")
+    entries = [_read_entry(f"{path}, entry {index}", entry) for index, entry in enumerate(document)]
+    repeated = list(_repeated_model_ids(entries))
+    if repeated:
+        index, model_id = repeated[0]
+        raise ByocKitError(f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry")
+    return entries
+
+
+def _read_entry(where: str, entry: Any) -> ModelEntry:
+    if not isinstance(entry, dict):
+        raise ByocKitError(f"{where}: must be a JSON object, not {json.dumps(entry)}")
+    try:
+        return ModelEntry.model_validate(entry)
+    except ValidationError as invalid:
+        sentences = [f"{where}, {error['loc'][0]}: {_reason(error['msg'])}" for error in invalid.errors()]
+        raise ByocKitError("\n".join(sentences)) from invalid
+
+
+def _reason(message: str) -> str:
+    reason = message.removeprefix("Value error, ")
+    return reason[0].lower() + reason[1:]
+
+
+def _repeated_model_ids(entries: list[ModelEntry]) -> Iterator[tuple[int, str]]:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.model_id in seen:
+            yield index, entry.model_id
+        seen.add(entry.model_id)

@@ -1,0 +1,173 @@
+"""A local orchestrator in small: it advertises what ``aiModels.json`` names and starts streams on their containers.
+
+It does for a stream what go-livepeer's ``byoc/stream_orchestrator.go`` does. Left out: payment, signed jobs, and
+capacity, which go-livepeer leaves to the container, too.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from byoc_kit.background import background
+from byoc_kit.errors import ByocKitError
+from byoc_kit.network.container import CONTAINER_TIMEOUT_S, ContainerAnswer, ContainerClient, ContainerRefusedError
+from byoc_kit.network.health import POLL_INTERVAL_S, POLL_TIMEOUT_S, HealthWatch
+from byoc_kit.network.models import ModelEntry
+from byoc_kit.network.run import serving
+from byoc_kit.network.streams import KEEPALIVE_INTERVAL_S, Stream, StreamStatus, StreamUrls
+from byoc_kit.trickle.channels import Channels
+from byoc_kit.trickle.server import BASE_PATH
+
+
+@dataclass(frozen=True)
+class StartedStream:
+    """A running stream and where its channels are."""
+
+    stream_id: str
+    urls: StreamUrls
+
+
+class ModelNotAdvertisedError(ByocKitError):
+    """No model of this name is advertised now."""
+
+
+class StreamNotFoundError(ByocKitError):
+    """No stream of this id runs."""
+
+
+class Orchestrator:
+    """Advertises models by the health of their containers and runs streams on them; streams start inside ``run`` only.
+
+    ``container_host`` replaces the host in the channel URLs that a container gets, for one that cannot reach the
+    orchestrator under the host it serves on (go-livepeer: ``-liveAITrickleHostForRunner``).
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[ModelEntry],
+        *,
+        health_interval_s: float = POLL_INTERVAL_S,
+        health_timeout_s: float = POLL_TIMEOUT_S,
+        keepalive_interval_s: float = KEEPALIVE_INTERVAL_S,
+        container_timeout_s: float = CONTAINER_TIMEOUT_S,
+        container_host: str | None = None,
+    ) -> None:
+        self.models = {entry.model_id: entry for entry in entries}
+        self.health = {
+            model_id: HealthWatch(entry.url, interval_s=health_interval_s, timeout_s=health_timeout_s)
+            for model_id, entry in self.models.items()
+        }
+        self.channels = Channels()
+        self._keepalive_interval_s = keepalive_interval_s
+        self._container_timeout_s = container_timeout_s
+        self._container_host = container_host
+        self._streams: dict[str, _RunningStream] = {}
+        self._containers: ContainerClient
+        self._base_url: str
+
+    @asynccontextmanager
+    async def run(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+        """Serve the HTTP routes and watch the containers while the body runs; gives the base URL."""
+        from byoc_kit.network.routes import create_app  # it imports this module
+
+        async with serving(create_app(self), host=host, port=port) as base_url:
+            self._base_url = base_url
+            yield base_url
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Own what runs in the background, from the health polls to the streams; the lifespan of the served app."""
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            self._containers = ContainerClient(session, timeout_s=self._container_timeout_s)
+            await stack.enter_async_context(self.channels.serving())
+            for model_id, watch in self.health.items():
+                await stack.enter_async_context(background(watch.run(session), name=f"health {model_id}"))
+            stack.push_async_callback(self._close_streams)
+            yield
+
+    def advertised(self) -> list[ModelEntry]:
+        """Return the models whose containers are ready now."""
+        return [entry for model_id, entry in self.models.items() if self.health[model_id].is_ready]
+
+    async def wait_advertised(self, model_id: str) -> None:
+        """Return once the model is advertised."""
+        await self.health[model_id].wait_ready()
+
+    async def start_stream(self, model_id: str, params: dict[str, Any] | None = None) -> StartedStream:
+        """Create the channels of a stream and start it on the model's container.
+
+        Raises ModelNotAdvertisedError, or ContainerRefusedError for a status above 399 or no answer at all; the
+        channels are gone then.
+        """
+        model = self._advertised_model(model_id)
+        stream = Stream(secrets.token_hex(8), model, self.channels, keepalive_interval_s=self._keepalive_interval_s)
+        urls = stream.urls(f"{self._base_url}{BASE_PATH}")
+        container_urls = urls.with_host(self._container_host) if self._container_host else urls
+        body = json.dumps({**_start_request(stream.id, container_urls), "params": params}).encode()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(stream.open())
+            answer = await self._containers.post_json(model, "/stream/start", stream.id, body)
+            if not answer.is_success:
+                raise ContainerRefusedError(model_id, answer)
+            self._streams[stream.id] = _RunningStream(stream, resources=stack.pop_all())
+        return StartedStream(stream.id, urls)
+
+    async def update_params(self, stream_id: str, body: bytes) -> ContainerAnswer:
+        """Pass the client's JSON on to ``/stream/params`` as it came."""
+        stream = self._running(stream_id).stream
+        return await self._containers.post_json(stream.model, "/stream/params", stream_id, body)
+
+    async def stop_stream(self, stream_id: str, body: bytes = b"") -> ContainerAnswer:
+        """Stop the stream on its container, then delete its channels, whatever the container answers."""
+        running = self._running(stream_id)
+        del self._streams[stream_id]
+        async with running.resources:
+            return await self._containers.post_untyped(running.stream.model, "/stream/stop", stream_id, body)
+
+    def stream_status(self, stream_id: str) -> StreamStatus:
+        """Return what is known of a running stream."""
+        return self._running(stream_id).stream.status()
+
+    def _advertised_model(self, model_id: str) -> ModelEntry:
+        model = self.models.get(model_id)
+        if model is None:
+            known = ", ".join(self.models) or "none"
+            raise ModelNotAdvertisedError(f"no model {model_id!r} in aiModels.json; it declares {known}")
+        watch = self.health[model_id]
+        if not watch.is_ready:
+            raise ModelNotAdvertisedError(f"{model_id} is not advertised; {watch.url}/health: {watch.detail}")
+        return model
+
+    def _running(self, stream_id: str) -> "_RunningStream":
+        running = self._streams.get(stream_id)
+        if running is None:
+            raise StreamNotFoundError(f"no stream {stream_id!r} is running")
+        return running
+
+    async def _close_streams(self) -> None:
+        while self._streams:
+            _, running = self._streams.popitem()
+            await running.resources.aclose()
+
+
+@dataclass(frozen=True)
+class _RunningStream:
+    stream: Stream
+    resources: AsyncExitStack
+
+
+def _start_request(stream_id: str, urls: StreamUrls) -> dict[str, str]:
+    return {
+        "gateway_request_id": stream_id,
+        "subscribe_url": urls.input,
+        "publish_url": urls.output,
+        "control_url": urls.control,
+        "events_url": urls.events,
+        "data_url": urls.data,
+    }
