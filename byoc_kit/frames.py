@@ -63,7 +63,8 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
     def tensor(self) -> torch.Tensor:
         """Float32 ``[1, H, W, 3]``, 0..1, RGB."""
         if self._tensor is None:
-            self._tensor = torch.from_numpy(self._pixels).to(torch.float32).div_(255).unsqueeze_(0)
+            writable = np.require(self._pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
+            self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
         return self._tensor
 
     @tensor.setter
@@ -152,23 +153,27 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
 
 
 def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
-    """Turn what ``process_frame`` returned into a frame with a picture in it, timed like ``source``.
+    """Turn what ``process_frame`` returned into a frame of checked pixels, timed like ``source``.
 
     Takes a :class:`VideoFrame` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Raises
     :class:`FrameError` for anything else.
     """
     if result is None:
         return None
-    wrap: dict[type, Callable[[Any], VideoFrame]] = {
-        VideoFrame: lambda frame: frame,
-        PytrickleVideoFrame: lambda frame: source.replace(tensor=frame.tensor),
-        torch.Tensor: lambda tensor: source.replace(tensor=tensor),
-        np.ndarray: lambda pixels: source.replace(pixels=pixels),
+    to_pixels: dict[type, Callable[[Any], Pixels]] = {
+        VideoFrame: _latest_pixels,
+        PytrickleVideoFrame: lambda frame: tensor_to_pixels(frame.tensor),
+        torch.Tensor: tensor_to_pixels,
+        np.ndarray: check_pixels,
     }
-    for kind, make in wrap.items():
+    for kind, convert in to_pixels.items():
         if isinstance(result, kind):
-            frame = make(result)
-            _ = frame.pixels  # checked here, where the error still has a cell to name
-            return frame
+            return source.replace(pixels=convert(result))
     msg = f"process_frame must return a VideoFrame, a tensor, a uint8 array or None, not {type(result).__name__}"
     raise FrameError(msg)
+
+
+def _latest_pixels(frame: VideoFrame) -> Pixels:
+    # A tensor that was handed out may have been written to since: `frame.tensor.clamp_(...)`; `return frame`.
+    tensor = frame._tensor  # noqa: SLF001
+    return frame.pixels if tensor is None else tensor_to_pixels(tensor)

@@ -28,7 +28,7 @@ class Params(BaseModel):
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field."""
         try:
-            return type(self).model_validate({**self.model_dump(), **changes})
+            return type(self).model_validate({**dict(self), **changes})
         except ValidationError as error:
             raise params_error(error) from None
 
@@ -51,7 +51,7 @@ def parse_changes(raw: Any) -> dict[str, Any]:
     if isinstance(raw, str):
         try:
             return parse_changes(json.loads(raw))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             reason = f"is no JSON ({error})"
             raise ParamsError("params", reason) from None
     if not isinstance(raw, dict):

@@ -184,7 +184,7 @@ class Stage:
         output: VideoFrame | None
         try:
             output = self.processor.process(frame, params)
-        except Exception as error:  # noqa: BLE001  # any exception of the user's code: counted, logged, shown
+        except BaseException as error:  # noqa: BLE001  # any exception of the user's code, SystemExit too: counted, shown
             output = frame
             failure = self._record(error)
         ended_s = time.monotonic()
@@ -197,7 +197,7 @@ class Stage:
                 self._counters.frames_out += 1
         return Processed(frame, output, params, started_s - submitted_s, ended_s - started_s, failure)
 
-    def _record(self, error: Exception) -> Failure:
+    def _record(self, error: BaseException) -> Failure:
         name = type(error).__name__
         where = locate(error.__traceback__, self.processor.hooks.user_file, self.processor.source_map)
         with self._changed:

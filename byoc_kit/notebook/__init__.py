@@ -1,1 +1,1 @@
-"""Reading notebooks: cells, findings, the nbconvert exporter."""
+"""Reading notebooks: cells, findings, the nbconvert exporter. Nothing here runs a notebook's code."""

@@ -1,0 +1,87 @@
+"""Reading a bundle back: its manifest and its processor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byoc_kit.capability import Capability
+from byoc_kit.errors import ByocKitError
+from byoc_kit.sourcemap import CellSpan, SourceMap
+
+if TYPE_CHECKING:  # the container binds its port before torch is imported
+    from byoc_kit.processor import FrameProcessor
+
+MANIFEST = "bundle.json"
+
+
+class BundleError(ByocKitError):
+    """A folder that is no bundle, or that cannot become one."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported notebook."""
+
+    folder: Path
+    name: str
+    title: str
+    notebook: Path
+    capability: Capability
+    source_map: SourceMap
+
+    @property
+    def model_id(self) -> str:
+        """What gateways route by."""
+        return self.capability.model_id
+
+
+def read_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle's manifest. Raises :class:`BundleError` if there is none, or a broken one."""
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        notebook = folder / manifest["notebook"]["path"]
+        return Bundle(
+            folder=folder,
+            name=manifest["name"],
+            title=manifest["title"],
+            notebook=notebook,
+            capability=Capability(**manifest["capability"]),
+            source_map=SourceMap(notebook.name, tuple(CellSpan(**span) for span in manifest["cells"])),
+        )
+    except OSError:
+        msg = f"{folder} is no bundle: it has no {MANIFEST}; make one with `byoc-kit export NOTEBOOK`"
+        raise BundleError(msg) from None
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{folder / MANIFEST} is damaged ({error!r}); export the notebook again"
+        raise BundleError(msg) from None
+
+
+def load_processor(bundle: Bundle) -> FrameProcessor:
+    """Import the bundle's ``processor.py`` and make its processor; this runs the exported cells.
+
+    Raises :class:`BundleError` naming cell and line if they raise.
+    """
+    from byoc_kit.sourcemap import locate
+
+    path = (bundle.folder / "processor.py").resolve()
+    spec = spec_from_file_location("processor", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        msg = f"{bundle.folder} has no processor.py; export the notebook again"
+        raise BundleError(msg)
+    module = module_from_spec(spec)
+    sys.modules["processor"] = module  # pydantic looks a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        where = locate(error.__traceback__, str(path), bundle.source_map)
+        msg = f"{where}: {type(error).__name__}: {error}; run the notebook from the top to see it"
+        raise BundleError(msg) from error
+    processor: FrameProcessor = module.Processor()
+    processor.source_map = bundle.source_map
+    return processor

@@ -1,0 +1,123 @@
+"""The ``byoc-kit`` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from byoc_kit import __version__
+from byoc_kit.errors import ByocKitError
+
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0, 1 where a check fell short, or 2 for bad input, with the reason on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except ByocKitError as error:
+        print(f"byoc-kit: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="byoc-kit", description="From process_frame in a notebook to a live stream.")
+    parser.add_argument("--version", action="version", version=f"byoc-kit {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    export = commands.add_parser("export", help="write the bundle of a notebook")
+    export.set_defaults(run=_export)
+    export.add_argument("notebook", type=Path)
+    export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
+    export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
+
+    serve = commands.add_parser("serve", help="serve a bundle as its container will")
+    serve.set_defaults(run=_serve)
+    serve.add_argument("bundle", type=Path)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image instead")
+
+    build = commands.add_parser("build", help="build a bundle's image with Docker")
+    build.set_defaults(run=_build)
+    build.add_argument("bundle", type=Path)
+    build.add_argument("--tag", help="the image's name (default: that of aiModels.json)")
+    build.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
+
+    verify = commands.add_parser("verify", help="stream a clip through a bundle and judge what comes back")
+    verify.set_defaults(run=_verify)
+    verify.add_argument("bundle", type=Path)
+    verify.add_argument("--clip", type=Path, help="a video file (default: the example clip of the project)")
+    where = verify.add_mutually_exclusive_group()
+    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image")
+    where.add_argument("--url", help="a container that runs already")
+    verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
+    verify.add_argument("--min-frames", type=float, default=0.95, help="part of the frames that must come back")
+    verify.add_argument("--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met")
+    verify.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model")
+
+    network = commands.add_parser("network", help="run a local trickle server and orchestrator")
+    network.set_defaults(run=_network)
+    network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
+    network.add_argument("--host", default="127.0.0.1")
+    network.add_argument("--port", type=int, default=8935)
+    return parser
+
+
+def _export(options: argparse.Namespace) -> None:
+    from byoc_kit.bundle.plan import plan, write
+    from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
+
+    target: Path = options.output or Path("export") / options.notebook.stem
+    bundle = plan(options.notebook, target)
+    write(bundle)
+    put_kit_wheel(target)
+    if options.wheelhouse:
+        print("collecting wheels ...", file=sys.stderr)
+        collect_wheelhouse(target)
+    print(f"wrote {target}: {', '.join(bundle.files)}")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from byoc_kit.bundle.load import read_bundle
+
+    bundle = read_bundle(options.bundle)
+    if options.image is not None:
+        from byoc_kit.bundle.ai_models import image_name
+        from byoc_kit.image.docker import run_image
+
+        image = options.image or image_name(bundle.capability)
+        return run_image(image, host=options.host, port=options.port)
+    from byoc_kit.server.serve import serve
+
+    return serve(bundle, host=options.host, port=options.port)
+
+
+def _build(options: argparse.Namespace) -> None:
+    from byoc_kit.bundle.ai_models import image_name
+    from byoc_kit.bundle.load import read_bundle
+    from byoc_kit.bundle.wheels import missing_wheels, put_kit_wheel
+    from byoc_kit.image.docker import build_image
+
+    bundle = read_bundle(options.bundle)
+    tag = options.tag or image_name(bundle.capability)
+    put_kit_wheel(options.bundle)
+    build_image(options.bundle, tag=tag, base_image=options.base_image, no_index=not missing_wheels(options.bundle))
+    print(f"built {tag}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from byoc_kit.verify.run import verify
+
+    return verify(options)
+
+
+def _network(options: argparse.Namespace) -> None:
+    from byoc_kit.network.run import run_network
+
+    run_network(options.ai_models, host=options.host, port=options.port)

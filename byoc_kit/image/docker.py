@@ -1,0 +1,58 @@
+"""Building and running a bundle's image with the Docker engine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+from byoc_kit.bundle.dockerfile import DEFAULT_BASE, PORT
+from byoc_kit.errors import ByocKitError
+
+_TAIL = 15
+# A container reaches the trickle server of this machine by this name.
+HOST_NAME = "host.docker.internal"
+
+
+class ImageError(ByocKitError):
+    """The engine is missing, or what it was asked for failed."""
+
+
+def require_engine() -> None:
+    """Raise :class:`ImageError` where no Docker engine answers."""
+    if shutil.which("docker") is None:
+        msg = "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
+        raise ImageError(msg)
+    done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, check=False)
+    if done.returncode:
+        msg = "the Docker engine does not answer; start it, and see what `docker info` says"
+        raise ImageError(msg)
+
+
+def build_image(bundle: Path, *, tag: str, base_image: str = DEFAULT_BASE, no_index: bool = False) -> None:
+    """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines."""
+    require_engine()
+    arguments = ["--build-arg", f"BASE_IMAGE={base_image}"]
+    if no_index:
+        arguments += ["--build-arg", "PIP_NO_INDEX=1"]
+    command = ["docker", "build", "--tag", tag, *arguments, str(bundle)]
+    last: deque[str] = deque(maxlen=_TAIL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as build:
+        assert build.stdout is not None  # noqa: S101  # a pipe was asked for
+        for line in build.stdout:
+            sys.stderr.write(line)
+            last.append(line)
+    if build.returncode:
+        msg = f"docker build ended with exit code {build.returncode}; its last lines:\n{''.join(last).rstrip()}"
+        raise ImageError(msg)
+
+
+def run_command(image: str, *, port: int, host: str = "127.0.0.1", name: str | None = None) -> list[str]:
+    """Return the command that runs an image in the foreground, its port at ``host:port``."""
+    command = ["docker", "run", "--rm", "--init", "--publish", f"{host}:{port}:{PORT}"]
+    command += ["--add-host", f"{HOST_NAME}:host-gateway"]
+    if name:
+        command += ["--name", name]
+    return [*command, image]

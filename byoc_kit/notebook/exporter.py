@@ -1,0 +1,44 @@
+"""``jupyter nbconvert --to byoc NOTEBOOK``: the same ``processor.py`` as ``byoc-kit export``.
+
+Not a TemplateExporter: the module is rendered from the raw notebook, whose cell numbers and text nbconvert's
+preprocessors and cell-id repair would change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import Exporter
+
+
+class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hints
+    """Exports the cells tagged ``byoc`` as a module with a pytrickle FrameProcessor."""
+
+    export_from_notebook = "BYOC processor"
+    output_mimetype = "text/x-python"
+
+    def _file_extension_default(self) -> str:
+        return ".py"
+
+    def from_filename(
+        self, filename: str, resources: dict[str, Any] | None = None, **_: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Export a notebook file."""
+        path = Path(filename)
+        return self._export(path.read_bytes(), path.name, resources)
+
+    def from_notebook_node(
+        self, nb: Any, resources: dict[str, Any] | None = None, **_: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Export a notebook that JupyterLab or nbconvert has read already."""
+        stem = (resources or {}).get("metadata", {}).get("name", "notebook")
+        return self._export(json.dumps(nb).encode(), f"{stem}.ipynb", resources)
+
+    def _export(self, raw: bytes, name: str, resources: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        from byoc_kit.bundle.module import render_module
+        from byoc_kit.notebook.read import parse_notebook
+
+        module = render_module(parse_notebook(raw, name=name))
+        return module.source, self._init_resources(resources) | {"output_extension": ".py"}

@@ -1,0 +1,82 @@
+"""Bounded bridges between the event loop, which speaks HTTP, and the threads that speak PyAV."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import CancelledError
+
+from byoc_kit.trickle.client import SegmentPublisher
+
+MAX_BUFFERED = 4 << 20
+
+
+class ByteInlet:
+    """From the loop to a thread: ``feed`` waits while 4 MiB are unread, ``read`` blocks until there is something."""
+
+    def __init__(self, *, max_buffered: int = MAX_BUFFERED) -> None:
+        self.bytes_in = 0
+        self._chunks: deque[bytes] = deque()
+        self._buffered = 0
+        self._max_buffered = max_buffered
+        self._is_ended = False
+        self._changed = threading.Condition()
+        self._has_room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def feed(self, data: bytes) -> None:
+        """Add bytes; waits while the reader is far behind."""
+        while self._buffered > self._max_buffered and not self._is_ended:
+            self._has_room.clear()
+            await self._has_room.wait()
+        with self._changed:
+            self._chunks.append(data)
+            self._buffered += len(data)
+            self.bytes_in += len(data)
+            self._changed.notify()
+
+    def end(self) -> None:
+        """Say that nothing follows; what is buffered is still read."""
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify()
+        self._loop.call_soon_threadsafe(self._has_room.set)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most ``size`` bytes, blocking for the first; ``b""`` at the end. For PyAV, on a thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._chunks or self._is_ended)
+            if not self._chunks:
+                return b""
+            chunk = self._chunks.popleft()
+            if 0 <= size < len(chunk):
+                self._chunks.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            self._buffered -= len(chunk)
+        self._loop.call_soon_threadsafe(self._has_room.set)
+        return chunk
+
+
+class SegmentOutlet:
+    """From a thread to a publisher on the loop; the thread waits while the publisher's queue is full."""
+
+    def __init__(self, publisher: SegmentPublisher) -> None:
+        self._publisher = publisher
+        self._loop = asyncio.get_running_loop()
+
+    def begin_segment(self) -> None:
+        """Begin the next segment."""
+        self._put(None)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to the segment."""
+        self._put(data)
+
+    def _put(self, data: bytes | None) -> None:
+        if not self._publisher.is_open:
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(self._publisher.put(data), self._loop).result()
+        except CancelledError:
+            return  # the stream is being torn down: nobody reads any more

@@ -1,0 +1,130 @@
+"""``byoc-kit serve``: the process that runs in the container.
+
+The port is bound, and ``/health`` answers, before torch, pytrickle or the notebook's own code is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from byoc_kit.bundle.load import Bundle, load_processor
+from byoc_kit.errors import ByocKitError
+from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
+
+if TYPE_CHECKING:
+    from byoc_kit.server.stream_server import StreamServer
+
+logger = logging.getLogger(__name__)
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+
+def serve(bundle: Bundle, *, host: str, port: int) -> int:
+    """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
+
+    Raises :class:`ByocKitError` where the port is taken.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        raise ByocKitError(msg) from error
+    asyncio.run(_serve(bundle, listener))
+    return 0
+
+
+async def _serve(bundle: Bundle, listener: socket.socket) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    contract = Contract(os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
+    door = _Door()
+    waiting_room = _WaitingRoom(contract)
+    runners = [web.AppRunner(waiting_room.app)]
+    await runners[0].setup()
+    door.leads_to = _factory(runners[0])
+    server = await loop.create_server(door.enter, sock=listener)
+    address, port = listener.getsockname()[:2]
+    logger.info("listening on http://%s:%d for %s; loading", address, port, bundle.model_id)
+
+    importing = asyncio.create_task(asyncio.to_thread(_import_server, bundle), name="import")
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait([importing, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stream_server: StreamServer | None = None
+    if importing.done():
+        try:
+            stream_server = importing.result()()
+        except ByocKitError as error:
+            logger.error("%s", error)  # noqa: TRY400  # its text is whole; a traceback through the kit would hide it
+            waiting_room.error = str(error)
+        else:
+            runners.append(await stream_server.start_app())
+            door.leads_to = _factory(runners[1])
+    await stopping
+    logger.info("stopping")
+    server.close()
+    if stream_server is not None:
+        await stream_server.stop()
+    for runner in runners:
+        await runner.cleanup()
+
+
+def _import_server(bundle: Bundle) -> Callable[[], StreamServer]:
+    """Import what is heavy, on a thread; the server itself is made on the loop."""
+    from byoc_kit.server.stream_server import StreamServer
+
+    processor = load_processor(bundle)
+    capacity = bundle.capability.capacity
+    return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity)
+
+
+class _Door:
+    """Gives each new connection to the app that is behind it now."""
+
+    leads_to: ProtocolFactory
+
+    def enter(self) -> asyncio.BaseProtocol:
+        return self.leads_to()
+
+
+class _WaitingRoom:
+    """The app before there is a processor: health, and 503 for everything else."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.error: str | None = None
+        self.app = web.Application()
+        self.app.router.add_get("/health", self._health)
+        self.app.router.add_route("*", "/{path:.*}", self._busy)
+        self._contract = contract
+
+    async def _health(self, _: web.Request) -> web.Response:
+        response = health_response(self._contract, is_ready=False, error=self.error)
+        response.force_close()  # the next connection may lead to the real app
+        return response
+
+    async def _busy(self, request: web.Request) -> web.Response:
+        message = self.error or "the model is loading; try again"
+        # The ai-worker takes a 503 for success.
+        is_ai_worker = request.path == "/live-video-to-video"
+        content: dict[str, Any] = (
+            {"detail": {"msg": message}} if is_ai_worker else {"status": "error", "message": message}
+        )
+        response = web.json_response(content, status=500 if is_ai_worker else 503)
+        response.force_close()
+        return response
+
+
+def _factory(runner: web.AppRunner) -> ProtocolFactory:
+    assert runner.server is not None  # noqa: S101  # set by runner.setup()
+    return runner.server

@@ -1,0 +1,157 @@
+"""``StreamServer``: pytrickle's, with the routes, health and streams that the network really asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from aiohttp import web
+from pytrickle.server import StreamServer as PytrickleStreamServer
+
+from byoc_kit.params import ParamsError
+from byoc_kit.processor import FrameProcessor
+from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
+from byoc_kit.server.requests import parse_json, parse_start
+from byoc_kit.server.sessions import BusyError, Sessions
+
+logger = logging.getLogger(__name__)
+
+STREAM_ID_HEADER = "X-Stream-Id"
+MAX_BODY = 10 << 20
+
+
+class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle has no type hints
+    """Serves a processor's streams on one port.
+
+    Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``contract``, which words
+    ``/health`` uses (default: the environment's ``BYOC_KIT_CONTRACT``, else ``byoc``).
+    """
+
+    def __init__(
+        self,
+        frame_processor: FrameProcessor,
+        *,
+        port: int = 8000,
+        capacity: int = 1,
+        contract: Contract | None = None,
+        **options: Any,
+    ) -> None:
+        app_options = {"client_max_size": MAX_BODY, **options.pop("app_kwargs", {})}
+        super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
+        self.contract = contract or Contract(os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
+        self.sessions = Sessions(frame_processor, capacity=capacity)
+        self._loading: asyncio.Task[None] | None = None
+        self._load_error: str | None = None
+        self._is_ready = False
+        self.app.add_routes(
+            [
+                web.get("/health", self._handle_health),
+                web.get("/version", self._handle_version),
+                web.get("/app/version", self._handle_app_version),
+                web.get("/hardware/info", self._handle_hardware_info),
+                web.get("/hardware/stats", self._handle_hardware_stats),
+                web.post("/stream/start", self._handle_start_stream),
+                web.post("/stream/stop", self._handle_stop_stream),
+                web.post("/stream/params", self._handle_update_params),
+                web.get("/stream/status", self._handle_get_status),
+                web.post("/live-video-to-video", self._handle_live_video_to_video),
+            ]
+        )
+
+    async def start_server(self) -> web.AppRunner:
+        """Bind the port, then load the model; returns the runner."""
+        runner = await self.start_app()
+        await web.TCPSite(runner, self.host, self.port).start()
+        return runner
+
+    async def start_app(self) -> web.AppRunner:
+        """Begin to load the model and return the app's runner, for a caller that binds the port itself."""
+        runner = web.AppRunner(self.app)
+        await runner.setup()
+        self._loading = asyncio.create_task(self._load(), name="load_model")
+        return runner
+
+    async def stop(self) -> None:
+        """End every stream with its tail sent, and the loading of the model."""
+        await self.sessions.stop()
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
+
+    async def _load(self) -> None:
+        try:
+            await self.frame_processor.ensure_model_loaded()
+        except Exception as error:
+            logger.exception("load_model failed")
+            self._load_error = f"load_model failed: {type(error).__name__}: {error}"
+        else:
+            self._is_ready = True
+            logger.info("ready")
+
+    async def _handle_health(self, _: web.Request) -> web.Response:
+        return health_response(
+            self.contract, is_ready=self._is_ready, error=self._load_error, is_streaming=bool(self.sessions)
+        )
+
+    async def _handle_start_stream(self, request: web.Request) -> web.Response:
+        try:
+            stream_id = await self._start(request)
+        except _RefusedError as refused:
+            return _problem(refused.status, refused.message, field=refused.field)
+        return web.json_response({"status": "success", "message": "stream started", "stream_id": stream_id})
+
+    async def _handle_live_video_to_video(self, request: web.Request) -> web.Response:
+        """Start as the ai-worker does: it reads ``detail.msg``, and takes a 503 for success, so that becomes 500."""
+        try:
+            await self._start(request)
+        except _RefusedError as refused:
+            status = web.HTTPInternalServerError.status_code if refused.status >= 500 else refused.status
+            message = f"{refused.field}: {refused.message}" if refused.field else refused.message
+            return web.json_response({"detail": {"msg": message}}, status=status)
+        return web.json_response({})
+
+    async def _start(self, request: web.Request) -> str:
+        if not self._is_ready:
+            raise _RefusedError(503, self._load_error or "the model is loading; try again")
+        try:
+            start = parse_start(await request.read())
+            stream_id = request.headers.get(STREAM_ID_HEADER) or start.stream_id or start.gateway_request_id
+            self.sessions.start(stream_id, start)
+        except ParamsError as error:
+            raise _RefusedError(400, error.reason, error.field) from None
+        except BusyError as error:
+            raise _RefusedError(503, str(error)) from None
+        return stream_id
+
+    async def _handle_stop_stream(self, request: web.Request) -> web.Response:
+        """Answer 200 whatever the body, also where nothing runs: the orchestrator may stop a stream twice."""
+        stopped = await self.sessions.stop(request.headers.get(STREAM_ID_HEADER))
+        return web.json_response({"status": "success", "stopped": stopped})
+
+    async def _handle_update_params(self, request: web.Request) -> web.Response:
+        try:
+            changes = parse_json(await request.read())
+            changed = self.sessions.update_params(request.headers.get(STREAM_ID_HEADER), changes)
+        except ParamsError as error:
+            return _problem(400, error.reason, field=error.field)
+        if not changed:
+            return _problem(404, "no such stream runs; start one first")
+        return web.json_response({"status": "success", "message": "parameters updated"})
+
+    async def _handle_get_status(self, _: web.Request) -> web.Response:
+        health = "error" if self._load_error else "ok" if self._is_ready else "loading"
+        streams = self.sessions.status()
+        return web.json_response({"status": health, "capacity": self.sessions.capacity, "streams": streams})
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.field = status, message, field
+
+
+def _problem(status: int, message: str, *, field: str | None = None) -> web.Response:
+    content = {"status": "error", "message": f"{field}: {message}" if field else message}
+    return web.json_response(content | ({"field": field} if field else {}), status=status)
