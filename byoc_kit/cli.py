@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from byoc_kit import __version__
 from byoc_kit.errors import ByocKitError
@@ -92,7 +94,7 @@ def _serve(options: argparse.Namespace) -> int:
         from byoc_kit.image.docker import run_image
 
         image = options.image or image_name(bundle.capability)
-        return run_image(image, host=options.host, port=options.port)
+        run_image(image, host=options.host, port=options.port)
     from byoc_kit.server.serve import serve
 
     return serve(bundle, host=options.host, port=options.port)
@@ -112,12 +114,48 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from byoc_kit.verify.run import verify
+    from byoc_kit.verify.live import Where
+    from byoc_kit.verify.result import Limits
+    from byoc_kit.verify.run import Request, verify
 
-    return verify(options)
+    request = Request(
+        bundle=options.bundle,
+        where=Where(image=options.image, url=options.url),
+        clip=options.clip,
+        params=dict(map(_parameter, options.param)),
+        report=options.report,
+        limits=Limits(min_frames=options.min_frames, min_psnr_db=options.min_psnr),
+    )
+    return verify(request)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        msg = f"--param {text} is no NAME=VALUE"
+        raise ByocKitError(msg)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _network(options: argparse.Namespace) -> None:
-    from byoc_kit.network.run import run_network
+    import asyncio
 
-    run_network(options.ai_models, host=options.host, port=options.port)
+    from byoc_kit.network.models import read_models
+    from byoc_kit.network.orchestrator import Orchestrator
+
+    path: Path = options.ai_models
+    orchestrator = Orchestrator(read_models(path / "aiModels.json" if path.is_dir() else path))
+
+    async def run() -> None:
+        async with orchestrator.run(options.host, options.port) as url:
+            print(f"orchestrator at {url}: GET /models, POST /stream/start; Ctrl-C ends it")
+            await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections import deque
 from pathlib import Path
+from typing import NoReturn
 
-from byoc_kit.bundle.dockerfile import DEFAULT_BASE, PORT
+from byoc_kit.bundle.dockerfile import PORT
 from byoc_kit.errors import ByocKitError
 
 _TAIL = 15
@@ -31,10 +33,10 @@ def require_engine() -> None:
         raise ImageError(msg)
 
 
-def build_image(bundle: Path, *, tag: str, base_image: str = DEFAULT_BASE, no_index: bool = False) -> None:
+def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_index: bool = False) -> None:
     """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines."""
     require_engine()
-    arguments = ["--build-arg", f"BASE_IMAGE={base_image}"]
+    arguments = ["--build-arg", f"BASE_IMAGE={base_image}"] if base_image else []
     if no_index:
         arguments += ["--build-arg", "PIP_NO_INDEX=1"]
     command = ["docker", "build", "--tag", tag, *arguments, str(bundle)]
@@ -56,3 +58,17 @@ def run_command(image: str, *, port: int, host: str = "127.0.0.1", name: str | N
     if name:
         command += ["--name", name]
     return [*command, image]
+
+
+def run_image(image: str, *, port: int, host: str) -> NoReturn:
+    """Become the running image: Ctrl-C and SIGTERM reach it."""
+    require_engine()
+    require_image(image)
+    os.execvp("docker", run_command(image, port=port, host=host))  # noqa: S606  # docker itself gets the signals
+
+
+def require_image(image: str) -> None:
+    """Raise :class:`ImageError` where the engine has no such image."""
+    if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
+        msg = f"there is no image {image}; build it with `byoc-kit build BUNDLE`"
+        raise ImageError(msg)

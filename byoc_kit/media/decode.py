@@ -93,11 +93,18 @@ def to_video_frame(frame: av.VideoFrame) -> VideoFrame:
 
 
 def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
-    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given."""
+    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
+
+    Raises :class:`MediaError`, naming the clip, where it cannot be opened or a picture of it cannot be decoded.
+    """
     with open_clip(path) as container:
-        for frame in container.decode(video=0):
-            if width is None:
-                yield to_video_frame(frame)
-                continue
-            height = round(frame.height * width / frame.width)
-            yield to_video_frame(frame.reformat(width=width, height=height, format="rgb24"))
+        try:
+            for frame in container.decode(video=0):
+                if width is None:
+                    yield to_video_frame(frame)
+                    continue
+                height = round(frame.height * width / frame.width)
+                yield to_video_frame(frame.reformat(width=width, height=height, format="rgb24"))
+        except av.FFmpegError as error:
+            msg = f"{path} is damaged: a picture of it cannot be decoded ({error})"
+            raise MediaError(msg) from error

@@ -1,0 +1,1 @@
+"""Streaming a clip through a bundle and judging what comes back."""

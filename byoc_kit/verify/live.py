@@ -1,0 +1,141 @@
+"""The live part of a verification: the container, a local network around it, and the clip going through both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from byoc_kit.bundle.ai_models import image_name
+from byoc_kit.bundle.load import Bundle
+from byoc_kit.errors import ByocKitError
+from byoc_kit.media.clip import Chunk
+from byoc_kit.network.container import ContainerRefusedError
+from byoc_kit.network.health import HealthWatch
+from byoc_kit.network.models import read_models
+from byoc_kit.network.orchestrator import Orchestrator
+from byoc_kit.trickle.client import client_session
+from byoc_kit.verify.result import Result
+from byoc_kit.verify.stream import Received, receive, send
+from byoc_kit.verify.target import Target, free_port, running, serve_command
+
+_READY_TIMEOUT_S = 180.0
+_END_TIMEOUT_S = 15.0
+_POLL_S = 0.25
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``."""
+
+    image: str | None = None
+    url: str | None = None
+
+
+async def stream_clip(
+    bundle: Bundle, where: Where, chunks: list[Chunk], params: dict[str, Any], result: Result, *, say: Say
+) -> Received:
+    """Stream the chunks through the container in real time; fills ``result`` with health, status and ending.
+
+    Raises :class:`ByocKitError` where the container does not start, is never advertised, or refuses the stream.
+    """
+    from byoc_kit.image.docker import HOST_NAME
+
+    [entry] = [model for model in read_models(bundle.folder / "aiModels.json") if model.model_id == bundle.model_id]
+    is_image = where.image is not None
+    async with _target(bundle, where) as target:
+        result.is_ours = where.url is None
+        orchestrator = Orchestrator(
+            [entry.model_copy(update={"url": target.url})],
+            health_interval_s=_POLL_S,
+            container_host=HOST_NAME if is_image else None,
+        )
+        # A container reaches this machine through Docker's bridge, so the trickle server must listen there too.
+        async with orchestrator.run("0.0.0.0" if is_image else "127.0.0.1"):  # noqa: S104
+            watch = orchestrator.health[entry.model_id]
+            try:
+                say(f"waiting for {target.url}/health")
+                await _until_ready(target, watch)
+                say(f"{entry.model_id} is advertised; streaming {chunks[-1].time_s:.1f} s of video in real time")
+                received = await _through(orchestrator, entry.model_id, chunks, params, target.url, result)
+            finally:
+                first_s = watch.history[0].monotonic_s if watch.history else 0.0
+                result.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
+                result.was_ready = watch.is_ready
+            await target.stop()
+            result.exit_code, result.stopped_in_s = target.exit_code, target.stopped_in_s
+    return received
+
+
+@contextlib.asynccontextmanager
+async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
+    if where.url is not None:
+        yield Target(where.url.rstrip("/"))
+        return
+    port = free_port()
+    command = serve_command(bundle.folder, port)
+    if where.image is not None:
+        from byoc_kit.image.docker import require_engine, require_image, run_command
+
+        image = where.image or image_name(bundle.capability)
+        require_engine()
+        require_image(image)
+        command = run_command(image, port=port)
+    async with running(command, port) as target:
+        yield target
+
+
+async def _until_ready(target: Target, watch: HealthWatch) -> None:
+    try:
+        async with asyncio.timeout(_READY_TIMEOUT_S):
+            await target.outlives(watch.wait_ready())
+    except TimeoutError:
+        msg = f"{target.url}/health was not ready in {_READY_TIMEOUT_S:.0f} s; its last answer: {watch.detail}"
+        raise ByocKitError(msg) from None
+
+
+async def _through(
+    orchestrator: Orchestrator, model_id: str, chunks: list[Chunk], params: dict[str, Any], url: str, result: Result
+) -> Received:
+    try:
+        started = await orchestrator.start_stream(model_id, params or None)
+    except ContainerRefusedError as error:
+        msg = f"the container refused the stream: {error}"
+        raise ByocKitError(msg) from error
+    received = Received()
+    async with client_session() as http:
+        receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
+        watching = asyncio.create_task(_follow_status(http, url, result))
+        try:
+            received.started_s = await send(http, _local(started.urls.input), chunks)
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                await watching
+        except TimeoutError:
+            result.is_ended = False
+        finally:
+            watching.cancel()
+            await orchestrator.stop_stream(started.stream_id)
+            await receiving
+    return received
+
+
+async def _follow_status(http: aiohttp.ClientSession, url: str, result: Result) -> None:
+    """Keep the newest ``/stream/status`` of the stream; returns once it has ended."""
+    while True:
+        async with http.get(f"{url}/stream/status") as answer:
+            streams = (await answer.json()).get("streams", [])
+        if not streams and result.status:
+            return
+        result.status = streams[0] if streams else {}
+        await asyncio.sleep(_POLL_S)
+
+
+def _local(url: str) -> str:
+    """Name this machine as it reaches itself; a server that listens everywhere gives its URLs as 0.0.0.0."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:")

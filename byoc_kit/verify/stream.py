@@ -1,0 +1,75 @@
+"""Sending a clip in real time, and taking back what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+
+import aiohttp
+import av
+
+from byoc_kit.media.clip import Chunk
+from byoc_kit.media.decode import MediaError, open_stream, whole_packets
+from byoc_kit.server.pipes import ByteInlet
+from byoc_kit.trickle.client import SegmentPublisher, read_channel
+
+VIDEO_TYPE = "video/MP2T"
+
+
+@dataclass
+class Received:
+    """What came back: its bytes, and when each picture (by its pts, in 1/90000 s) was whole.
+
+    Times are monotonic; ``started_s`` is when the clip's first chunk was sent.
+    """
+
+    started_s: float = 0.0
+    data: bytearray = field(default_factory=bytearray)
+    arrived_s: dict[int, float] = field(default_factory=dict)
+
+
+async def send(http: aiohttp.ClientSession, url: str, chunks: list[Chunk]) -> float:
+    """Publish the chunks at their own pace, then close the channel; returns the monotonic time of the first."""
+    publisher = SegmentPublisher(http, url, VIDEO_TYPE)
+    running = asyncio.create_task(publisher.run())
+    loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    try:
+        for chunk in chunks:
+            await asyncio.sleep(started_s + chunk.time_s - loop.time())
+            if chunk.begins_segment:
+                await publisher.put(None)
+            if chunk.data:
+                await publisher.put(chunk.data)
+        await publisher.finish()
+        await running
+    finally:
+        running.cancel()
+    async with http.delete(url):
+        return started_s
+
+
+async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> None:
+    """Read the output until its channel ends, noting when each picture was whole."""
+    inlet = ByteInlet()
+    thread = threading.Thread(target=_note_arrivals, args=(inlet, received.arrived_s), name="receive", daemon=True)
+    thread.start()
+    try:
+        async for _, data in read_channel(http, url):
+            received.data += data
+            await inlet.feed(data)
+    finally:
+        inlet.end()
+        await asyncio.to_thread(thread.join)
+
+
+def _note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
+    try:
+        with open_stream(inlet) as container:
+            for packet in whole_packets(container.demux(video=0)):
+                if packet.pts is not None:
+                    arrived_s[packet.pts] = time.monotonic()
+    except (MediaError, av.FFmpegError, IndexError):
+        return  # nothing, or no video, came back: the report says that no frame did
