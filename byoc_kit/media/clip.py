@@ -59,9 +59,10 @@ def clip_chunks(path: Path) -> list[Chunk]:
     """
     source = open_clip(path)
     is_carried = source.streams.video[0].codec_context.name in _CARRIED
-    with source:
-        chunks = list(_copied(source) if is_carried else _encoded(source))
-    return chunks
+    try:
+        return list(_copied(source) if is_carried else _encoded(source))
+    finally:
+        source.close()
 
 
 def _copied(source: InputContainer) -> Iterator[Chunk]:

@@ -15,12 +15,14 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import Pixels, VideoFrame
 
 # Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
-# latency: a trickle publisher sends one picture a PES packet); the bounded probe keeps the first picture from waiting.
-LOW_LATENCY = {"fflags": "noparse", "probesize": "200000", "analyzeduration": "500000"}
+# latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
+# of a 25 fps stream, and the bounded probe keeps the first picture from waiting for more.
+LOW_LATENCY = {"fflags": "noparse", "fpsprobesize": "2", "probesize": "200000", "analyzeduration": "500000"}
 
 
-# The demuxer cuts a PES packet here, whatever it holds; a parser would join the parts again.
-_PES_LIMIT = 204_800
+# The demuxer cuts a PES packet before the TS packet (184 bytes) that would take it over 204 800 bytes, whatever it
+# holds; a parser would join the parts again.
+_SURELY_WHOLE = 204_800 - 184
 
 
 class MediaError(ByocKitError):
@@ -70,7 +72,7 @@ def whole_packets(packets: Iterable[Packet]) -> Iterator[Packet]:
             yield _joined(parts)
             parts = []
         parts.append(packet)
-        if packet.size < _PES_LIMIT:
+        if packet.size <= _SURELY_WHOLE:
             yield _joined(parts)
             parts = []
     if parts:

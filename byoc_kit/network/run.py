@@ -1,6 +1,7 @@
 """Serving a FastAPI app with uvicorn inside the running event loop."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -46,4 +47,4 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        raise ByocKitError(f"cannot listen on {host}:{port}: {error.strerror}; choose another host or port") from error
+        raise ByocKitError(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another host or port") from error

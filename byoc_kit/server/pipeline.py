@@ -54,21 +54,19 @@ class Pipeline:
         self._outlet = outlet
         self._to_encode: queue.Queue[VideoFrame | Packet | _Format | None] = queue.Queue(_MAX_TO_ENCODE)
         self._is_abandoned = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._decode, name=f"decode-{name}", daemon=True),
-            threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True),
-        ]
+        self._decoder = threading.Thread(target=self._decode, name=f"decode-{name}", daemon=True)
+        self._encoder = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
 
     def start(self) -> None:
         """Start the threads; they end when the inlet does."""
         self.stage.start()
-        for thread in self._threads:
-            thread.start()
+        self._encoder.start()
+        self._decoder.start()
 
     def join(self, timeout_s: float) -> bool:
         """Wait until all that came in has gone out; ``False`` if it has not within ``timeout_s``. Blocks."""
-        self._threads[-1].join(timeout_s)
-        return not self._threads[-1].is_alive()
+        self._decoder.join(timeout_s)
+        return not self._decoder.is_alive()
 
     def abandon(self) -> None:
         """Let go of what is still on its way; nothing waits for a ``process_frame`` that hangs."""
@@ -80,6 +78,7 @@ class Pipeline:
         try:
             with open_stream(self._inlet) as container:
                 self._read_packets(container)
+                self._finish()  # before the container closes: the encoder copies its sound's format from it
         except MediaError as error:
             if self._inlet.bytes_in:
                 self._fault("unreadable input", error)
@@ -87,14 +86,19 @@ class Pipeline:
             logger.exception("reading the input ended early")
             self._fault("unreadable input", error)
         finally:
-            while not self.stage.close(timeout_s=0.5) and not self._is_abandoned.is_set():
-                pass
-            self._put(None)
+            self._finish()
+
+    def _finish(self) -> None:
+        """Wait until the stage and the encoder are done with what they have."""
+        while not self.stage.close(timeout_s=0.5) and not self._is_abandoned.is_set():
+            pass
+        self._put(None)
+        self._encoder.join()
 
     def _read_packets(self, container: InputContainer) -> None:
         video = next(iter(container.streams.video), None)
         audio = next(iter(container.streams.audio), None)
-        rate = video.average_rate if video and video.average_rate else _DEFAULT_RATE
+        rate = (video and (video.average_rate or video.guessed_rate)) or _DEFAULT_RATE
         self._put(_Format(rate, audio))
         chosen = [stream for stream in (video, audio) if stream is not None]
         for packet in whole_packets(container.demux(chosen)):

@@ -26,7 +26,9 @@ class ByteInlet:
         self._loop = asyncio.get_running_loop()
 
     async def feed(self, data: bytes) -> None:
-        """Add bytes; waits while the reader is far behind."""
+        """Add bytes; waits while the reader is far behind. Empty ones are left out: to a reader they are the end."""
+        if not data:
+            return
         while self._buffered > self._max_buffered and not self._is_ended:
             self._has_room.clear()
             await self._has_room.wait()

@@ -34,10 +34,13 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("pytrickle.utils.hardware").setLevel(
+        logging.CRITICAL
+    )  # it calls a machine without a GPU an error
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
-        msg = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
         raise ByocKitError(msg) from error
     asyncio.run(_serve(bundle, listener))
     return 0

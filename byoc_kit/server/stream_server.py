@@ -35,12 +35,12 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         *,
         port: int = 8000,
         capacity: int = 1,
-        contract: Contract | None = None,
+        contract: Contract | str | None = None,
         **options: Any,
     ) -> None:
         app_options = {"client_max_size": MAX_BODY, **options.pop("app_kwargs", {})}
         super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
-        self.contract = contract or Contract(os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
+        self.contract = Contract(contract or os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
         self.sessions = Sessions(frame_processor, capacity=capacity)
         self._loading: asyncio.Task[None] | None = None
         self._load_error: str | None = None

@@ -1,0 +1,3 @@
+from server_rig import chunks, rig
+
+__all__ = ["chunks", "rig"]

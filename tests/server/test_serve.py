@@ -1,0 +1,171 @@
+"""The process that runs in the container, started as the container starts it."""
+
+import asyncio
+import json
+import shutil
+import socket
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from server_rig import DEADLINE_S, until
+
+from byoc_kit.cli import main
+from byoc_kit.network.run import serving
+from byoc_kit.trickle.channels import Channels
+from byoc_kit.trickle.server import create_app
+from byoc_kit.verify.stream import Received, receive, send
+from byoc_kit.verify.target import STOP_GRACE_S, free_port, running, serve_command
+
+BUNDLE = Path(__file__).parents[2] / "export/green_tint"
+
+
+@asynccontextmanager
+async def served(bundle=BUNDLE):
+    port = free_port()
+    async with running(serve_command(bundle, port), port) as target, aiohttp.ClientSession() as http:
+        yield target, http
+
+
+async def health(target, http):
+    try:
+        async with http.get(f"{target.url}/health") as answer:
+            return answer.status, await answer.read()
+    except aiohttp.ClientError:
+        return None
+
+
+async def until_health(target, http, status):
+    async def has_status():
+        return (answer := await health(target, http)) and answer[0] == status and answer
+
+    return await until(has_status, f"health is {status}")
+
+
+async def test_health_is_loading_before_it_is_ok_and_sigterm_ends_it_with_exit_code_0():
+    async with served() as (target, http):
+        # The first answer comes before anything heavy is imported.
+        assert (await until_health(target, http, 503))[1] == b'{"status": "loading"}'
+        async with http.post(f"{target.url}/stream/start", json={}) as answer:
+            assert answer.status == 503
+        assert (await until_health(target, http, 200))[1] == b'{"status": "ok"}'
+        await target.stop()
+        assert target.exit_code == 0
+
+
+async def test_sigterm_in_mid_stream_delivers_the_tail(chunks):
+    channels = Channels()
+    async with serving(create_app(channels=channels)) as base, served() as (target, http):
+        url = f"{base}/ai/trickle"
+        for name in ("in", "out"):
+            channels.create(name, "video/MP2T")
+        await until_health(target, http, 200)
+        start = {"gateway_request_id": "x", "subscribe_url": f"{url}/in", "publish_url": f"{url}/out"}
+        async with http.post(f"{target.url}/stream/start", json=start) as answer:
+            assert answer.status == 200
+        received = Received()
+        receiving = asyncio.create_task(receive(http, f"{url}/out", received))
+        endless = asyncio.create_task(send(http, f"{url}/in", chunks))
+
+        counted = {}
+
+        async def has_frames():
+            async with http.get(f"{target.url}/stream/status") as answer:
+                counted.update((await answer.json())["streams"][0])
+            return counted.get("frames_encoded", 0) >= 10
+
+        await until(has_frames, "ten frames are encoded")
+        await target.stop()
+        endless.cancel()
+        channels.delete("out")
+        async with asyncio.timeout(DEADLINE_S):
+            await receiving
+        assert target.exit_code == 0
+        assert target.stopped_in_s <= STOP_GRACE_S
+        assert len(received.arrived_s) >= counted["frames_encoded"]
+
+
+async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
+    bundle = tmp_path / "broken"
+    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
+    source = (bundle / "processor.py").read_text()
+    (bundle / "processor.py").write_text(source.replace("class Params(", "1 / 0\nclass Params("))
+    async with served(bundle) as (target, http):
+
+        async def has_failed():
+            answer = await health(target, http)
+            return answer and b"error" in answer[1] and answer
+
+        status, body = await until(has_failed, "health says error")
+        assert status == 503
+        detail = json.loads(body)["detail"]
+        assert detail.startswith("green_tint.ipynb, cell 4, line 1: ZeroDivisionError")
+        await target.stop()
+        assert target.exit_code == 0
+
+
+async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_path, chunks):
+    bundle = tmp_path / "raising"
+    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
+    source = (bundle / "processor.py").read_text()
+    (bundle / "processor.py").write_text(source.replace("frame.tensor.clone()", "frame.tensor.clown()"))
+    channels = Channels()
+    async with serving(create_app(channels=channels)) as base, served(bundle) as (target, http):
+        channels.create("in", "video/MP2T")
+        await until_health(target, http, 200)
+        start = {"gateway_request_id": "x", "subscribe_url": f"{base}/ai/trickle/in"}
+        async with http.post(f"{target.url}/stream/start", json=start) as answer:
+            assert answer.status == 200
+        sending = asyncio.create_task(send(http, start["subscribe_url"], chunks))
+
+        async def has_failure():
+            async with http.get(f"{target.url}/stream/status") as answer:
+                streams = (await answer.json())["streams"]
+            return streams and streams[0].get("failures")
+
+        [failure] = await until(has_failure, "the failure is shown")
+        sending.cancel()
+        assert failure["where"] == "green_tint.ipynb, cell 6, line 2"
+        assert failure["error"] == "AttributeError"
+    assert sum("cell 6, line 2" in line for line in target.log) == 1
+
+
+def test_a_taken_port_is_said_in_one_line(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", str(BUNDLE), "--port", str(port)]) == 2
+    assert capsys.readouterr().err == (
+        f"byoc-kit: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port\n"
+    )
+
+
+def test_a_folder_that_is_no_bundle_is_said_in_one_line(tmp_path, capsys):
+    assert main(["serve", str(tmp_path)]) == 2
+    assert "is no bundle" in capsys.readouterr().err
+
+
+async def test_the_probe_of_the_image_follows_health(unused_tcp_port):
+    async def probe(url):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "byoc_kit.server.probe", url, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
+        return process.returncode, said.decode()
+
+    code, said = await probe(f"http://127.0.0.1:{unused_tcp_port}/health")
+    assert code == 1
+    assert "refused" in said
+    async with served() as (target, http):
+        await until_health(target, http, 503)
+        assert (await probe(f"{target.url}/health"))[0] in {0, 1}  # it may have become ready meanwhile
+        await until_health(target, http, 200)
+        assert (await probe(f"{target.url}/health"))[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_the_command_line_says_what_it_is(option, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([option])
+    assert "byoc-kit" in capsys.readouterr().out

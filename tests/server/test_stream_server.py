@@ -1,0 +1,285 @@
+import asyncio
+import io
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+from pydantic import Field
+from server_rig import until
+
+from byoc_kit.media.decode import open_stream
+from byoc_kit.params import Params
+from byoc_kit.verify.stream import send
+
+
+class Tint(Params):
+    gain: float = Field(1.4, ge=0, le=4)
+
+
+def passthrough(frame):
+    return frame
+
+
+def tint(frame, params: Tint):
+    tinted = frame.tensor.clone()
+    tinted[..., 1] *= params.gain
+    return frame.replace(tensor=tinted)
+
+
+@pytest.fixture
+async def ready(rig):
+    async with rig(tint, params_type=Tint) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        yield it
+
+
+async def test_health_is_exactly_ok_once_loaded(ready):
+    async with ready.http.get(f"{ready.url}/health") as answer:
+        assert answer.status == 200
+        assert await answer.read() == b'{"status": "ok"}'
+        assert answer.content_type == "application/json"
+
+
+async def test_health_answers_and_start_is_refused_while_the_model_loads(rig):
+    loaded = threading.Event()
+    async with rig(passthrough, load_model=lambda: loaded.wait(30)) as it:
+        assert await it.get("/health") == (503, {"status": "loading"})
+        status, answer = await it.post("/stream/start", it.start_body())
+        assert status == 503
+        assert "loading" in answer["message"]
+        assert (await it.post("/live-video-to-video", {"gateway_request_id": "x"}))[0] == 500
+        loaded.set()
+        await until(lambda: it.server._is_ready, "the server is ready")
+        assert await it.get("/health") == (200, {"status": "ok"})
+
+
+async def test_a_failing_load_model_is_an_error_that_says_so(rig):
+    def load_model():
+        message = "no weights here"
+        raise OSError(message)
+
+    async with rig(passthrough, load_model=load_model) as it:
+        await until(lambda: it.server._load_error, "loading fails")
+        status, answer = await it.get("/health")
+        assert status == 503
+        assert answer == {"status": "error", "detail": "load_model failed: OSError: no weights here"}
+
+
+async def test_frames_and_sound_come_back(ready, chunks):
+    received = await ready.stream(ready.start_body(), chunks)
+    sent = [chunk.video_pts for chunk in chunks if chunk.video_pts is not None]
+    assert set(received.arrived_s) <= set(sent)
+    assert len(received.arrived_s) > len(sent) // 2  # a busy machine may drop some
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
+
+
+async def test_an_input_of_many_segments_comes_through_to_its_end(ready, chunks):
+    cut = [replace(c, begins_segment=i % 20 == 0) for i, c in enumerate(chunks)]
+    received = await ready.stream(ready.start_body(), cut)
+    last_sent = max(chunk.video_pts for chunk in chunks if chunk.video_pts is not None)
+    assert max(received.arrived_s) > last_sent - 45_000  # within the last half second; a busy machine may drop some
+
+
+async def test_every_frame_is_accounted_for(ready, chunks):
+    seen = []
+    body = ready.start_body()
+    watching = asyncio.create_task(_watch(ready, seen))
+    await ready.stream(body, chunks)
+    watching.cancel()
+    last = seen[-1]
+    assert last["frames_in"] >= last["frames_out"] + sum(last["drops"].values())
+    assert last["params"] == {"gain": 1.4}
+
+
+async def _watch(it, seen):
+    while True:
+        if status := await it.stream_status():
+            seen.append(status)
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "gateway_request_id"),
+        ({"gateway_request_id": 3}, "gateway_request_id"),
+        ({"gateway_request_id": "x", "subscribe_url": 3}, "subscribe_url"),
+        ({"gateway_request_id": "x", "events_url": "ftp://here"}, "events_url"),
+        ({"gateway_request_id": "x", "params": [1]}, "params"),
+        ({"gateway_request_id": "x", "params": {"gain": "much"}}, "params.gain"),
+        ({"gateway_request_id": "x", "params": {"gain": 5}}, "params.gain"),
+        ({"gateway_request_id": "x", "params": {"gian": 1}}, "params.gian"),
+        ([], "body"),
+        ("text", "body"),
+    ],
+)
+async def test_a_wrong_start_names_the_field_and_leaves_the_server_well(ready, body, field):
+    status, answer = await ready.post("/stream/start", body)
+    assert (status, answer["field"]) == (400, field)
+    assert answer["message"].startswith(f"{field}: ")
+    assert await ready.get("/health") == (200, {"status": "ok"})
+
+
+async def test_a_body_that_is_no_json_is_refused(ready):
+    for path in ("/stream/start", "/live-video-to-video"):
+        async with ready.http.post(f"{ready.url}{path}", data=b"{") as answer:
+            assert answer.status == 400
+
+
+@pytest.mark.parametrize("params", [None, {}, {"gain": 2}, '{"gain": 2}', {"params": {"gain": 2}}, ""])
+async def test_params_are_taken_as_clients_send_them(ready, params):
+    status, answer = await ready.post("/stream/start", ready.start_body(params=params))
+    assert (status, answer["status"]) == (200, "success")
+    assert (await ready.stream_status())["params"]["gain"] == (2 if params else 1.4)
+
+
+async def test_a_second_start_is_refused_and_leaves_the_first_alone(ready, chunks):
+    body = ready.start_body()
+    assert (await ready.post("/stream/start", body, headers={"X-Stream-Id": "first"}))[0] == 200
+    status, answer = await ready.post("/stream/start", body, headers={"X-Stream-Id": "second"})
+    assert status == 503
+    assert "busy" in answer["message"]
+    assert (await ready.stream_status())["stream_id"] == "first"
+
+
+async def test_stop_takes_any_body_and_may_come_twice(ready):
+    await ready.post("/stream/start", ready.start_body())
+    for data, stopped in ((b"", 1), (b"plain text", 0), (b'{"a": 1}', 0)):
+        async with ready.http.post(f"{ready.url}/stream/stop", data=data) as answer:
+            assert (answer.status, (await answer.json())["stopped"]) == (200, stopped)
+
+
+async def test_a_wrong_parameter_keeps_the_last_good_values(ready):
+    await ready.post("/stream/start", ready.start_body(params={"gain": 2}))
+    status, answer = await ready.post("/stream/params", {"gain": 9})
+    assert (status, answer["field"]) == (400, "gain")
+    assert (await ready.stream_status())["params"] == {"gain": 2}
+    assert (await ready.post("/stream/params", {"gain": 3}))[0] == 200
+    assert (await ready.stream_status())["params"] == {"gain": 3}
+    assert (await ready.get("/health"))[0] == 200
+
+
+async def test_params_without_a_stream_are_404(ready):
+    assert (await ready.post("/stream/params", {"gain": 1}))[0] == 404
+
+
+async def test_the_control_channel_changes_parameters_and_its_keep_alive_does_not(ready):
+    body = ready.start_body()
+    await ready.post("/stream/start", body)
+    for message in ({"keep": "alive"}, {"gain": 99}, "not an object", {"gain": 2.5}):
+        async with ready.http.post(f"{body['control_url']}/-1", data=json.dumps(message)) as answer:
+            assert answer.status == 200
+
+    async def is_changed():
+        return (await ready.stream_status())["params"] == {"gain": 2.5}
+
+    await until(is_changed, "the control message is applied")
+
+
+async def test_a_process_frame_that_raises_lets_the_original_through_and_is_shown(rig, chunks, caplog):
+    def broken(frame):
+        message = "out of luck"
+        raise RuntimeError(message)
+
+    seen = []
+    async with rig(broken) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        watching = asyncio.create_task(_watch(it, seen))
+        received = await it.stream(it.start_body(), chunks)
+        watching.cancel()
+    assert received.arrived_s
+    [failure] = seen[-1]["failures"]
+    assert (failure["error"], failure["message"]) == ("RuntimeError", "out of luck")
+    assert failure["where"].startswith("test_stream_server.py, line ")
+    assert failure["count"] > 1
+    assert len([r for r in caplog.records if "out of luck" in r.message]) == 1
+
+
+async def test_events_say_status_at_once_and_stopped_at_the_end(ready):
+    body = ready.start_body()
+    await ready.post("/stream/start", body)
+    async with ready.http.get(f"{body['events_url']}/0") as answer:
+        event = json.loads(await answer.read())
+    assert event["type"] == "status"
+    assert event["stream_id"] == "request-1"
+    await ready.post("/stream/stop")
+    async with ready.http.get(f"{body['events_url']}/-2") as answer:
+        assert json.loads(await answer.read())["type"] == "stream_stopped"
+
+
+async def test_stream_hooks_run_once_each(rig, chunks):
+    calls = []
+    async with rig(
+        passthrough,
+        on_stream_start=lambda params: calls.append(("start", params)),
+        on_stream_stop=lambda: calls.append(("stop",)),
+    ) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        await it.stream(it.start_body(), chunks[:20])
+    assert calls == [("start", Params()), ("stop",)]
+
+
+async def test_a_stream_without_output_runs(rig, chunks):
+    frames = []
+    async with rig(lambda frame: frames.append(frame.pts)) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body()
+        del body["publish_url"]
+        assert (await it.post("/stream/start", body))[0] == 200
+        await send(it.http, body["subscribe_url"], chunks)
+        await it.until_idle()
+    assert len(frames) > 5
+
+
+async def test_input_that_is_no_video_ends_the_stream_and_not_the_server(ready):
+    body = ready.start_body()
+    await ready.post("/stream/start", body)
+    async with ready.http.post(f"{body['subscribe_url']}/0", data=b"garbage" * 100_000) as answer:
+        assert answer.status == 200
+    async with ready.http.delete(body["subscribe_url"]):
+        await ready.until_idle()
+    assert await ready.get("/health") == (200, {"status": "ok"})
+
+
+async def test_an_input_channel_that_is_gone_ends_the_stream(ready):
+    body = ready.start_body(subscribe_url=f"{ready.trickle_url}/nowhere")
+    await ready.post("/stream/start", body)
+    await ready.until_idle()
+
+
+async def test_starting_and_stopping_leaves_no_thread(ready, chunks):
+    await ready.stream(ready.start_body(), chunks[:20])
+    before = {thread.name for thread in threading.enumerate()}
+    for _ in range(5):
+        body = ready.start_body()
+        await ready.post("/stream/start", body)
+        await ready.post("/stream/stop")
+        for name in ("in", "out", "control", "events"):
+            ready.channels.delete(name)
+
+    def is_back():
+        return (
+            not {t.name for t in threading.enumerate() if t.name.startswith(("decode", "encode", "process"))} - before
+        )
+
+    await until(is_back, "the stream's threads end")
+
+
+async def test_the_ai_worker_contract_uses_its_own_words(rig):
+    async with rig(passthrough, options={"contract": "ai-worker"}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        assert await it.get("/health") == (200, {"status": "IDLE"})
+        assert (await it.post("/live-video-to-video", it.start_body(stream_id="one")))[0] == 200
+        assert await it.get("/health") == (200, {"status": "OK"})
+        status, answer = await it.post("/live-video-to-video", {"gateway_request_id": "two"})
+        assert status == 500
+        assert "busy" in answer["detail"]["msg"]
+        await it.post("/stream/stop")
+        assert await it.get("/health") == (200, {"status": "IDLE"})
+
+
+async def test_version_and_hardware_answer(ready):
+    assert (await ready.get("/version"))[0] == 200
+    assert (await ready.get("/hardware/info"))[0] == 200
