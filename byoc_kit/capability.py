@@ -6,7 +6,8 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
 
-_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+# Also an image name, once in lower case: single separators, none at either end.
+_MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
 
 
 class Capability(BaseModel):
@@ -28,7 +29,7 @@ class Capability(BaseModel):
     @classmethod
     def _is_routable(cls, model_id: str) -> str:
         if not _MODEL_ID.fullmatch(model_id):
-            msg = f"{model_id!r} must start with a letter or digit and use only letters, digits and . _ / -"
+            msg = f"{model_id!r} must be letters and digits, with single . _ / - between them"
             raise ValueError(msg)
         return model_id
 

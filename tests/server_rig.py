@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from byoc_kit.media.clip import clip_chunks
+from byoc_kit.media.clip import live_clip
 from byoc_kit.network.run import serving
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.server.stream_server import StreamServer
@@ -71,12 +71,12 @@ class Rig:
     async def until_idle(self):
         await until(lambda: not len(self.server.sessions), "the stream ends")
 
-    async def stream(self, body, chunks):
-        """Start a stream, send the chunks, and return what came back once it has ended."""
+    async def stream(self, body, clip):
+        """Start a stream, send the clip, and return what came back once it has ended."""
         assert (await self.post("/stream/start", body))[0] == 200
         received = Received()
         receiving = asyncio.create_task(receive(self.http, body["publish_url"], received))
-        await send(self.http, body["subscribe_url"], chunks)
+        await send(self.http, body["subscribe_url"], clip)
         await self.until_idle()
         self.channels.delete("out")
         async with asyncio.timeout(DEADLINE_S):
@@ -85,9 +85,9 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def chunks():
+def clip():
     """The first two seconds of the clip, 50 frames, with their sound."""
-    return [chunk for chunk in clip_chunks(CLIP) if chunk.time_s < 1.99]
+    return live_clip(CLIP).until(1.99)
 
 
 @pytest.fixture

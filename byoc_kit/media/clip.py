@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from av.video.stream import VideoStream
 
 from byoc_kit.media.decode import open_clip, to_video_frame
 from byoc_kit.media.encode import MUXER_OPTIONS, TIME_BASE, SegmentWriter
+from byoc_kit.media.mpegts import SegmentCutter
 
 # Codecs that MPEG-TS carries as they are; a clip of another is encoded once, before it is sent.
 _CARRIED = {"h264", "hevc", "mpeg2video"}
@@ -25,48 +25,51 @@ _OFFSET_S = 1
 
 @dataclass(frozen=True)
 class Chunk:
-    """What is sent at one moment.
-
-    ``time_s`` counts from the first chunk; ``begins_segment`` marks a group of pictures; ``video_pts``, in 1/90000 s,
-    is that of the picture in it, ``None`` for sound.
-    """
+    """Bytes to send at ``time_s`` after the first; ``begins_segment`` marks the start of a group of pictures."""
 
     time_s: float
     begins_segment: bool
-    video_pts: int | None
     data: bytes
 
 
-class _Sink:
-    """Takes the muxer's bytes."""
+@dataclass
+class LiveClip:
+    """A clip ready to be sent. ``picture_times_s`` says when each picture, by its pts in 1/90000 s, is due."""
 
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
+    chunks: list[Chunk] = field(default_factory=list)
+    picture_times_s: dict[int, float] = field(default_factory=dict)
 
-    def write(self, data: bytes) -> int:
-        self.parts.append(bytes(data))
-        return len(data)
+    @property
+    def data(self) -> bytes:
+        """The whole stream."""
+        return b"".join(chunk.data for chunk in self.chunks)
 
-    def take(self) -> bytes:
-        data, self.parts = b"".join(self.parts), []
-        return data
+    @property
+    def duration_s(self) -> float:
+        """When the last chunk is due."""
+        return max((chunk.time_s for chunk in self.chunks), default=0.0)
+
+    def until(self, time_s: float) -> LiveClip:
+        """Return what is due before ``time_s``."""
+        pictures = {pts: due_s for pts, due_s in self.picture_times_s.items() if due_s < time_s}
+        return LiveClip([chunk for chunk in self.chunks if chunk.time_s < time_s], pictures)
 
 
-def clip_chunks(path: Path) -> list[Chunk]:
-    """Turn a clip into chunks, its pictures and sound untouched where MPEG-TS can carry the codec.
+def live_clip(path: Path) -> LiveClip:
+    """Read a clip, its pictures and sound untouched where MPEG-TS can carry the codec, else encoded without sound.
 
     Raises :class:`~byoc_kit.media.decode.MediaError` for a file without video.
     """
-    source = open_clip(path)
-    is_carried = source.streams.video[0].codec_context.name in _CARRIED
-    try:
-        return list(_copied(source) if is_carried else _encoded(source))
-    finally:
-        source.close()
+    clip = LiveClip()
+    with open_clip(path) as source:
+        is_carried = source.streams.video[0].codec_context.name in _CARRIED
+        fill = _copy if is_carried else _encode
+        fill(source, clip)
+    return clip
 
 
-def _copied(source: InputContainer) -> Iterator[Chunk]:
-    sink = _Sink()
+def _copy(source: InputContainer, clip: LiveClip) -> None:
+    sink = _Sink(clip)
     options = {**MUXER_OPTIONS, "output_ts_offset": str(_OFFSET_S)}
     video = source.streams.video[0]
     with av.open(sink, mode="w", format="mpegts", options=options) as target:
@@ -77,31 +80,50 @@ def _copied(source: InputContainer) -> Iterator[Chunk]:
                 continue
             time_s = packet.dts * packet.time_base
             first_s = time_s if first_s is None else first_s
-            is_video = packet.stream is video
-            pts = (
-                round((packet.dts if packet.pts is None else packet.pts) * packet.time_base / TIME_BASE)
-                + _OFFSET_S * 90_000
-            )
+            sink.time_s = float(time_s - first_s)
+            if packet.stream is video:
+                pts = packet.dts if packet.pts is None else packet.pts
+                clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = sink.time_s
             packet.stream = outputs[packet.stream]
             target.mux(packet)
-            yield Chunk(
-                float(time_s - first_s), is_video and packet.is_keyframe, pts if is_video else None, sink.take()
-            )
 
 
-def _encoded(source: InputContainer) -> Iterator[Chunk]:
-    marks: list[bool] = []
-    sink = _Sink()
+class _Sink:
+    """Takes the muxer's bytes into a clip, as of the time that is set."""
+
+    def __init__(self, clip: LiveClip) -> None:
+        self.time_s = 0.0
+        self._clip = clip
+        self._cutter = SegmentCutter()
+
+    def write(self, data: bytes) -> int:
+        for part in self._cutter.cut(bytes(data)):
+            self._clip.chunks.append(Chunk(self.time_s, part.begins_segment, part.data))
+        return len(data)
+
+
+def _encode(source: InputContainer, clip: LiveClip) -> None:
+    due_s = 0.0
+    begins = False
+
+    def begin_segment() -> None:
+        nonlocal begins
+        begins = True
+
+    def add(data: bytes) -> None:
+        nonlocal begins
+        clip.chunks.append(Chunk(due_s, begins, data))
+        begins = False
+
     rate = source.streams.video[0].average_rate or Fraction(30)
-    with SegmentWriter(lambda: marks.append(True), sink.parts.append, rate=rate) as writer:
+    with SegmentWriter(begin_segment, add, rate=rate) as writer:
         first_s: float | None = None
         for picture in source.decode(video=0):
             frame = to_video_frame(picture)
             first_s = frame.time_s if first_s is None else first_s
+            due_s = frame.time_s - first_s
+            clip.picture_times_s[round(frame.pts * frame.time_base / TIME_BASE)] = due_s
             writer.write_frame(frame)
-            pts = round(frame.pts * frame.time_base / TIME_BASE)
-            yield Chunk(frame.time_s - first_s, bool(marks), pts, sink.take())
-            marks.clear()
 
 
 def save_mp4(data: bytes, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
 from typing import Self, cast
@@ -13,17 +14,20 @@ from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.frames import FrameError, VideoFrame
+from byoc_kit.media.mpegts import SegmentCutter
 
 GOP_S = 1.0
 TIME_BASE = Fraction(1, 90_000)
 _AVIO_BUFFER = 32_768
+_SMALLEST = 2
 
 MUXER_OPTIONS = {
     "mpegts_copyts": "1",  # the output keeps the input's times
     "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
     "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
     "flush_packets": "1",
+    "max_interleave_delta": "100000",  # a picture waits 0.1 s at most for sound that does not come
 }
 
 
@@ -48,6 +52,7 @@ class SegmentWriter:
     ) -> None:
         self._on_segment = on_segment
         self._on_bytes = on_bytes
+        self._cutter = SegmentCutter()
         self._rate = rate
         self._gop = Fraction(gop_s).limit_denominator(1000)
         self._options = {"preset": preset, "tune": "zerolatency", "crf": str(crf), "forced-idr": "1"}
@@ -66,11 +71,17 @@ class SegmentWriter:
 
     def write(self, data: bytes) -> int:
         """Take bytes from the muxer (PyAV calls this)."""
-        self._on_bytes(bytes(data))
+        for part in self._cutter.cut(bytes(data)):
+            if part.begins_segment:
+                self._on_segment()
+            self._on_bytes(part.data)
         return len(data)
 
     def write_frame(self, frame: VideoFrame) -> None:
         """Encode a frame. One that is not later than the last is left out: a decoder could not show it."""
+        if min(frame.width, frame.height) < _SMALLEST:
+            msg = f"{frame.width}x{frame.height} is too small for video; return at least {_SMALLEST}x{_SMALLEST} pixels"
+            raise FrameError(msg)
         video = self._video or self._open(frame)
         pts = round(frame.pts * frame.time_base / TIME_BASE)
         if self._last_pts is not None and pts <= self._last_pts:
@@ -94,10 +105,18 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Flush the encoder and end the last segment."""
-        if self._video is not None:
-            self._mux(self._video.encode(None))
-            self._video = None
-        self._container.close()
+        video, self._video = self._video, None
+        try:
+            if video is not None:
+                self._mux(video.encode(None))
+        finally:
+            self._container.close()
+
+    def __del__(self) -> None:
+        # PyAV 14.2 writes to freed memory when an open output to a Python object is collected, and the process dies.
+        self._on_bytes = lambda _: None
+        with suppress(av.FFmpegError):
+            self._container.close()
 
     def _open(self, frame: VideoFrame) -> VideoStream:
         video = cast("VideoStream", self._container.add_stream("libx264", rate=self._rate, options=self._options))
@@ -112,6 +131,4 @@ class SegmentWriter:
 
     def _mux(self, packets: list[Packet]) -> None:
         for packet in packets:
-            if packet.is_keyframe:
-                self._on_segment()
             self._container.mux(packet)

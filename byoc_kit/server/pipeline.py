@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.frames import FrameError, VideoFrame
 from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.params import Params
@@ -148,7 +148,7 @@ class Pipeline:
                 self.frames_encoded += 1
             else:
                 writer.write_audio(item)
-        except (av.FFmpegError, ValueError) as error:
+        except (av.FFmpegError, FrameError, ValueError) as error:
             self._fault("unencodable frame", error)
 
     def _next(self) -> VideoFrame | Packet | _Format | None:

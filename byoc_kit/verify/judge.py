@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import av
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.media.clip import Chunk
+from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.media.quality import compare
 from byoc_kit.verify.result import FrameResult, Result
@@ -29,23 +29,23 @@ class Pictures:
 
 
 def judge(
-    result: Result, chunks: list[Chunk], received: Received, process: Callable[[VideoFrame], VideoFrame | None]
+    result: Result, clip: LiveClip, received: Received, process: Callable[[VideoFrame], VideoFrame | None]
 ) -> list[Pictures]:
     """Fill ``result.frames``; returns the pictures for the report. Frames are matched by their time."""
-    sent_s = _sending_times(chunks, received.started_s)
+    due_s = clip.picture_times_s
     back = _frames(bytes(received.data))
     awaited = next(back, None)
     matched: list[int] = []
     pictures: list[Pictures] = []
-    wanted = {round(i * (len(sent_s) - 1) / (_PICTURES - 1)) for i in range(_PICTURES)}
+    wanted = {round(i * (len(due_s) - 1) / (_PICTURES - 1)) for i in range(_PICTURES)}
 
     def pairs() -> Iterator[tuple[Pixels, Pixels]]:
         nonlocal awaited
-        for number, source in enumerate(_frames(b"".join(chunk.data for chunk in chunks))):
+        for number, source in enumerate(_frames(clip.data)):
             arrived_s = received.arrived_s.get(source.pts)
-            latency_s = None if arrived_s is None else arrived_s - sent_s[source.pts]
+            latency_s = None if arrived_s is None else arrived_s - received.started_s - due_s[source.pts]
             result.frames.append(FrameResult(source.pts, latency_s))
-            expected = process(source)
+            expected = _expect(process, source)
             while awaited is not None and awaited.pts < source.pts:
                 awaited = next(back, None)
             if expected is None or awaited is None or awaited.pts != source.pts:
@@ -60,6 +60,14 @@ def judge(
         before = result.frames[number]
         result.frames[number] = FrameResult(before.pts, before.latency_s, quality)
     return pictures
+
+
+def _expect(process: Callable[[VideoFrame], VideoFrame | None], source: VideoFrame) -> VideoFrame | None:
+    """Run ``process_frame``; where it raises, the container lets the original through, and counts it."""
+    try:
+        return process(source)
+    except Exception:  # noqa: BLE001  # the container has counted and shown it; its check is in the verdict
+        return source
 
 
 def _cut_to(expected: Pixels, received: VideoFrame) -> Pixels:
@@ -77,8 +85,3 @@ def _frames(data: bytes) -> Iterator[VideoFrame]:
                         yield to_video_frame(frame)
     except (MediaError, av.FFmpegError, IndexError):
         return
-
-
-def _sending_times(chunks: list[Chunk], started_s: float) -> dict[int, float]:
-    """Return when each picture was sent, by its pts."""
-    return {chunk.video_pts: started_s + chunk.time_s for chunk in chunks if chunk.video_pts is not None}

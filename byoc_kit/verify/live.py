@@ -13,7 +13,7 @@ import aiohttp
 from byoc_kit.bundle.ai_models import image_name
 from byoc_kit.bundle.load import Bundle
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.clip import Chunk
+from byoc_kit.media.clip import LiveClip
 from byoc_kit.network.container import ContainerRefusedError
 from byoc_kit.network.health import HealthWatch
 from byoc_kit.network.models import read_models
@@ -39,9 +39,9 @@ class Where:
 
 
 async def stream_clip(
-    bundle: Bundle, where: Where, chunks: list[Chunk], params: dict[str, Any], result: Result, *, say: Say
+    bundle: Bundle, where: Where, clip: LiveClip, params: dict[str, Any], result: Result, *, say: Say
 ) -> Received:
-    """Stream the chunks through the container in real time; fills ``result`` with health, status and ending.
+    """Stream the clip through the container in real time; fills ``result`` with health, status and ending.
 
     Raises :class:`ByocKitError` where the container does not start, is never advertised, or refuses the stream.
     """
@@ -62,8 +62,8 @@ async def stream_clip(
             try:
                 say(f"waiting for {target.url}/health")
                 await _until_ready(target, watch)
-                say(f"{entry.model_id} is advertised; streaming {chunks[-1].time_s:.1f} s of video in real time")
-                received = await _through(orchestrator, entry.model_id, chunks, params, target.url, result)
+                say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
+                received = await _through(orchestrator, entry.model_id, clip, params, target.url, result)
             finally:
                 first_s = watch.history[0].monotonic_s if watch.history else 0.0
                 result.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
@@ -79,16 +79,22 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
         yield Target(where.url.rstrip("/"))
         return
     port = free_port()
-    command = serve_command(bundle.folder, port)
-    if where.image is not None:
-        from byoc_kit.image.docker import require_engine, require_image, run_command
+    if where.image is None:
+        async with running(serve_command(bundle.folder, port), port) as target:
+            yield target
+        return
+    from byoc_kit.image.docker import remove_container, require_engine, require_image, run_command
 
-        image = where.image or image_name(bundle.capability)
-        require_engine()
-        require_image(image)
-        command = run_command(image, port=port)
-    async with running(command, port) as target:
-        yield target
+    image = where.image or image_name(bundle.capability)
+    require_engine()
+    require_image(image)
+    name = f"byoc-kit-verify-{port}"
+    try:
+        async with running(run_command(image, port=port, name=name), port) as target:
+            yield target
+    finally:
+        # Where the grace ran out it was the docker client that was killed: the container would run on.
+        await asyncio.to_thread(remove_container, name)
 
 
 async def _until_ready(target: Target, watch: HealthWatch) -> None:
@@ -101,7 +107,7 @@ async def _until_ready(target: Target, watch: HealthWatch) -> None:
 
 
 async def _through(
-    orchestrator: Orchestrator, model_id: str, chunks: list[Chunk], params: dict[str, Any], url: str, result: Result
+    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, result: Result
 ) -> Received:
     try:
         started = await orchestrator.start_stream(model_id, params or None)
@@ -113,7 +119,7 @@ async def _through(
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
         watching = asyncio.create_task(_follow_status(http, url, result))
         try:
-            received.started_s = await send(http, _local(started.urls.input), chunks)
+            received.started_s = await send(http, _local(started.urls.input), clip)
             async with asyncio.timeout(_END_TIMEOUT_S):
                 await watching
         except TimeoutError:

@@ -64,7 +64,7 @@ def _figures(result: Result) -> list[tuple[str, str, str]]:
     drops = ", ".join(f"{reason} {count}" for reason, count in result.drops.items()) or "none"
     process = result.status.get("process_ms", {})
     return [
-        ("latency", f"p50 {result.latency_ms(50):.0f} ms, p95 {result.latency_ms(95):.0f} ms", "sent to back whole"),
+        ("latency", f"p50 {result.latency_ms(50):.0f} ms, p95 {result.latency_ms(95):.0f} ms", "due to back whole"),
         ("mean SSIM", f"{result.mean_ssim:.4f}", "1 is equal"),
         ("dropped", drops, "counted by the container"),
         ("process_frame", ", ".join(f"{p} {ms:.1f} ms" for p, ms in process.items()) or "-", "in the container"),

@@ -70,7 +70,7 @@ class Result:
         return _mean([frame.quality.ssim for frame in self.frames if frame.quality])
 
     def latency_ms(self, percentile: int) -> float:
-        """Return a percentile of the time from a frame's sending to its being back whole."""
+        """Return a percentile of the time from a frame's being due to its being back whole."""
         latencies = sorted(frame.latency_s for frame in self.frames if frame.latency_s is not None)
         if not latencies:
             return math.nan

@@ -12,7 +12,7 @@ from typing import Any
 from byoc_kit.bundle.load import Bundle, load_processor, read_bundle
 from byoc_kit.bundle.module import render_module
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.clip import clip_chunks, save_mp4
+from byoc_kit.media.clip import live_clip, save_mp4
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.judge import judge
 from byoc_kit.verify.live import Where, stream_clip
@@ -43,16 +43,16 @@ def verify(request: Request) -> int:
     clip = request.clip or _example_clip(bundle)
     processor = load_processor(bundle)
     params = processor.hooks.params_type().updated(request.params)
-    chunks = clip_chunks(clip)
+    live = live_clip(clip)
     result = Result(request.limits, drift=_drift(bundle))
-    received = asyncio.run(stream_clip(bundle, request.where, chunks, dict(request.params), result, say=_say))
+    received = asyncio.run(stream_clip(bundle, request.where, live, dict(request.params), result, say=_say))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
     if received.arrived_s:
         save_mp4(bytes(received.data), folder / "output.mp4")
     _say("comparing with what the notebook's process_frame makes of the same frames")
     asyncio.run(processor.load_model())
-    pictures = judge(result, chunks, received, lambda frame: processor.process(frame, params))
+    pictures = judge(result, live, received, lambda frame: processor.process(frame, params))
     report = write_report(folder, bundle, clip, result, pictures, params.model_dump(mode="json"))
     print_table(result)
     print(f"report: {report}")  # noqa: T201  # a command's last line

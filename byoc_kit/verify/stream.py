@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import av
 
-from byoc_kit.media.clip import Chunk
+from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.decode import MediaError, open_stream, whole_packets
 from byoc_kit.server.pipes import ByteInlet
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
@@ -30,14 +30,14 @@ class Received:
     arrived_s: dict[int, float] = field(default_factory=dict)
 
 
-async def send(http: aiohttp.ClientSession, url: str, chunks: list[Chunk]) -> float:
-    """Publish the chunks at their own pace, then close the channel; returns the monotonic time of the first."""
+async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
+    """Publish a clip at its own pace, then close the channel; returns the monotonic time of the first."""
     publisher = SegmentPublisher(http, url, VIDEO_TYPE)
     running = asyncio.create_task(publisher.run())
     loop = asyncio.get_running_loop()
     started_s = loop.time()
     try:
-        for chunk in chunks:
+        for chunk in clip.chunks:
             await asyncio.sleep(started_s + chunk.time_s - loop.time())
             if chunk.begins_segment:
                 await publisher.put(None)

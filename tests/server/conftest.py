@@ -1,3 +1,3 @@
-from server_rig import chunks, rig
+from server_rig import clip, rig
 
-__all__ = ["chunks", "rig"]
+__all__ = ["clip", "rig"]

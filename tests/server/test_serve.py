@@ -55,7 +55,7 @@ async def test_health_is_loading_before_it_is_ok_and_sigterm_ends_it_with_exit_c
         assert target.exit_code == 0
 
 
-async def test_sigterm_in_mid_stream_delivers_the_tail(chunks):
+async def test_sigterm_in_mid_stream_delivers_the_tail(clip):
     channels = Channels()
     async with serving(create_app(channels=channels)) as base, served() as (target, http):
         url = f"{base}/ai/trickle"
@@ -67,7 +67,7 @@ async def test_sigterm_in_mid_stream_delivers_the_tail(chunks):
             assert answer.status == 200
         received = Received()
         receiving = asyncio.create_task(receive(http, f"{url}/out", received))
-        endless = asyncio.create_task(send(http, f"{url}/in", chunks))
+        endless = asyncio.create_task(send(http, f"{url}/in", clip))
 
         counted = {}
 
@@ -106,7 +106,7 @@ async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
         assert target.exit_code == 0
 
 
-async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_path, chunks):
+async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_path, clip):
     bundle = tmp_path / "raising"
     shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
     source = (bundle / "processor.py").read_text()
@@ -118,7 +118,7 @@ async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_pa
         start = {"gateway_request_id": "x", "subscribe_url": f"{base}/ai/trickle/in"}
         async with http.post(f"{target.url}/stream/start", json=start) as answer:
             assert answer.status == 200
-        sending = asyncio.create_task(send(http, start["subscribe_url"], chunks))
+        sending = asyncio.create_task(send(http, start["subscribe_url"], clip))
 
         async def has_failure():
             async with http.get(f"{target.url}/stream/status") as answer:

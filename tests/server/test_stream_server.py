@@ -66,27 +66,28 @@ async def test_a_failing_load_model_is_an_error_that_says_so(rig):
         assert answer == {"status": "error", "detail": "load_model failed: OSError: no weights here"}
 
 
-async def test_frames_and_sound_come_back(ready, chunks):
-    received = await ready.stream(ready.start_body(), chunks)
-    sent = [chunk.video_pts for chunk in chunks if chunk.video_pts is not None]
+async def test_frames_and_sound_come_back(ready, clip):
+    received = await ready.stream(ready.start_body(), clip)
+    sent = list(clip.picture_times_s)
     assert set(received.arrived_s) <= set(sent)
     assert len(received.arrived_s) > len(sent) // 2  # a busy machine may drop some
     with open_stream(io.BytesIO(bytes(received.data))) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
 
 
-async def test_an_input_of_many_segments_comes_through_to_its_end(ready, chunks):
-    cut = [replace(c, begins_segment=i % 20 == 0) for i, c in enumerate(chunks)]
-    received = await ready.stream(ready.start_body(), cut)
-    last_sent = max(chunk.video_pts for chunk in chunks if chunk.video_pts is not None)
-    assert max(received.arrived_s) > last_sent - 45_000  # within the last half second; a busy machine may drop some
+async def test_an_input_of_many_segments_comes_through_to_its_end(ready, clip):
+    cut = [replace(chunk, begins_segment=number % 20 == 0) for number, chunk in enumerate(clip.chunks)]
+    received = await ready.stream(ready.start_body(), replace(clip, chunks=cut))
+    assert (
+        max(received.arrived_s) > max(clip.picture_times_s) - 45_000
+    )  # within the last half second; a busy machine may drop some
 
 
-async def test_every_frame_is_accounted_for(ready, chunks):
+async def test_every_frame_is_accounted_for(ready, clip):
     seen = []
     body = ready.start_body()
     watching = asyncio.create_task(_watch(ready, seen))
-    await ready.stream(body, chunks)
+    await ready.stream(body, clip)
     watching.cancel()
     last = seen[-1]
     assert last["frames_in"] >= last["frames_out"] + sum(last["drops"].values())
@@ -135,7 +136,7 @@ async def test_params_are_taken_as_clients_send_them(ready, params):
     assert (await ready.stream_status())["params"]["gain"] == (2 if params else 1.4)
 
 
-async def test_a_second_start_is_refused_and_leaves_the_first_alone(ready, chunks):
+async def test_a_second_start_is_refused_and_leaves_the_first_alone(ready, clip):
     body = ready.start_body()
     assert (await ready.post("/stream/start", body, headers={"X-Stream-Id": "first"}))[0] == 200
     status, answer = await ready.post("/stream/start", body, headers={"X-Stream-Id": "second"})
@@ -178,7 +179,7 @@ async def test_the_control_channel_changes_parameters_and_its_keep_alive_does_no
     await until(is_changed, "the control message is applied")
 
 
-async def test_a_process_frame_that_raises_lets_the_original_through_and_is_shown(rig, chunks, caplog):
+async def test_a_process_frame_that_raises_lets_the_original_through_and_is_shown(rig, clip, caplog):
     def broken(frame):
         message = "out of luck"
         raise RuntimeError(message)
@@ -187,7 +188,7 @@ async def test_a_process_frame_that_raises_lets_the_original_through_and_is_show
     async with rig(broken) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
         watching = asyncio.create_task(_watch(it, seen))
-        received = await it.stream(it.start_body(), chunks)
+        received = await it.stream(it.start_body(), clip)
         watching.cancel()
     assert received.arrived_s
     [failure] = seen[-1]["failures"]
@@ -209,7 +210,7 @@ async def test_events_say_status_at_once_and_stopped_at_the_end(ready):
         assert json.loads(await answer.read())["type"] == "stream_stopped"
 
 
-async def test_stream_hooks_run_once_each(rig, chunks):
+async def test_stream_hooks_run_once_each(rig, clip):
     calls = []
     async with rig(
         passthrough,
@@ -217,18 +218,18 @@ async def test_stream_hooks_run_once_each(rig, chunks):
         on_stream_stop=lambda: calls.append(("stop",)),
     ) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
-        await it.stream(it.start_body(), chunks[:20])
+        await it.stream(it.start_body(), clip.until(0.8))
     assert calls == [("start", Params()), ("stop",)]
 
 
-async def test_a_stream_without_output_runs(rig, chunks):
+async def test_a_stream_without_output_runs(rig, clip):
     frames = []
     async with rig(lambda frame: frames.append(frame.pts)) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
         body = it.start_body()
         del body["publish_url"]
         assert (await it.post("/stream/start", body))[0] == 200
-        await send(it.http, body["subscribe_url"], chunks)
+        await send(it.http, body["subscribe_url"], clip)
         await it.until_idle()
     assert len(frames) > 5
 
@@ -249,8 +250,8 @@ async def test_an_input_channel_that_is_gone_ends_the_stream(ready):
     await ready.until_idle()
 
 
-async def test_starting_and_stopping_leaves_no_thread(ready, chunks):
-    await ready.stream(ready.start_body(), chunks[:20])
+async def test_starting_and_stopping_leaves_no_thread(ready, clip):
+    await ready.stream(ready.start_body(), clip.until(0.8))
     before = {thread.name for thread in threading.enumerate()}
     for _ in range(5):
         body = ready.start_body()

@@ -1,0 +1,59 @@
+"""Cutting a muxer's MPEG-TS bytes into segments, each of which can be decoded on its own (ISO/IEC 13818-1, 2.4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PACKET = 188
+VIDEO_PID = 0x100  # libavformat gives it to the first stream
+_TABLE_PIDS = {0x0000, 0x0011, 0x1000}  # PAT, SDT, and the PMT's as libavformat numbers it
+
+_STARTS_PAYLOAD = 0x40
+_HAS_ADAPTATION = 0x20
+_RANDOM_ACCESS = 0x40
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some bytes of one segment; ``begins_segment`` on its first."""
+
+    begins_segment: bool
+    data: bytes
+
+
+class SegmentCutter:
+    """Cuts before the tables that precede a key frame.
+
+    The muxer interleaves sound and pictures, so where a segment begins shows in its bytes and not in the calls made.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._tables = b""
+
+    def cut(self, data: bytes) -> Iterator[Part]:
+        """Yield the parts of what is complete; a packet or table that may belong to what follows waits for it."""
+        data = self._rest + data
+        whole = len(data) // PACKET * PACKET
+        self._rest = data[whole:]
+        begins_segment, current = False, bytearray()
+        for start in range(0, whole, PACKET):
+            packet = data[start : start + PACKET]
+            pid = (packet[1] & 0x1F) << 8 | packet[2]
+            if pid in _TABLE_PIDS:
+                self._tables += packet
+                continue
+            if pid == VIDEO_PID and _is_key_frame(packet):
+                if current:
+                    yield Part(begins_segment, bytes(current))
+                begins_segment, current = True, bytearray()
+            current += self._tables + packet
+            self._tables = b""
+        if current:
+            yield Part(begins_segment, bytes(current))
+
+
+def _is_key_frame(packet: bytes) -> bool:
+    has_flags = packet[3] & _HAS_ADAPTATION and packet[4]
+    return bool(packet[1] & _STARTS_PAYLOAD and has_flags and packet[5] & _RANDOM_ACCESS)

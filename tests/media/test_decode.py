@@ -1,0 +1,218 @@
+import io
+import os
+import queue
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.decode import MediaError, open_clip, open_stream, read_clip, to_video_frame, whole_packets
+from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+
+CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
+PES_LIMIT = 204_800
+STEP = 3000  # 30 frames a second
+
+
+def chunks_of(pictures):
+    """Encode pictures, and give the bytes of each."""
+    chunks = []
+    with SegmentWriter(lambda: None, lambda data: chunks[-1].append(data), crf=1) as writer:  # noqa: PLW0108
+        for number, pixels in enumerate(pictures):
+            chunks.append([])
+            writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
+    return [b"".join(chunk) for chunk in chunks]
+
+
+def stream_of(pictures):
+    return b"".join(chunks_of(pictures))
+
+
+def noise(count, width=640, height=360):
+    random = np.random.default_rng(1)
+    return [random.integers(0, 256, (height, width, 3), np.uint8) for _ in range(count)]
+
+
+def flat(count, width=64, height=36):
+    return [np.full((height, width, 3), 40 + number, np.uint8) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def large_stream():
+    return stream_of(noise(3))
+
+
+def packets_of(stream, *, whole):
+    with open_stream(io.BytesIO(stream)) as container:
+        packets = container.demux(container.streams.video[0])
+        return [(packet.pts, bytes(packet)) for packet in (whole_packets(packets) if whole else packets)]
+
+
+def test_the_clip_gives_every_frame_in_order_with_its_time():
+    with open_clip(CLIP) as container:
+        assert container.streams.video[0].frames == 132
+    frames = [(frame.pts * frame.time_base, frame.pixels.shape) for frame in read_clip(CLIP)]
+    assert frames == [(Fraction(number, 25), (720, 1280, 3)) for number in range(132)]
+
+
+def test_the_pixels_are_the_ones_that_ffmpeg_converts():
+    with av.open(str(CLIP)) as container:
+        expected = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert np.array_equal(next(read_clip(CLIP)).pixels, expected)
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 180), (101, 57), (1280, 720)])
+def test_a_width_scales_the_frame_and_the_height_follows(width, height):
+    frame = next(read_clip(CLIP, width=width))
+    assert frame.pixels.shape == (height, width, 3)
+    assert frame.time_base == Fraction(1, 12_800)
+
+
+def test_a_frame_without_a_time_starts_at_zero():
+    frame = to_video_frame(av.VideoFrame.from_ndarray(flat(1)[0], "rgb24"))
+    assert (frame.pts, frame.time_base) == (0, Fraction(1, 90_000))
+
+
+def test_a_missing_clip_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "no.mp4"
+    with pytest.raises(MediaError) as raised:
+        open_clip(path)
+    assert str(raised.value) == f"there is no clip {path}; give the path of a video file"
+
+
+def test_a_folder_is_no_clip(tmp_path):
+    with pytest.raises(MediaError, match="there is no clip"):
+        open_clip(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", bytes(range(256)) * 1000, CLIP.read_bytes()[:300_000]])
+def test_a_file_that_is_no_video_is_named(tmp_path, content):
+    path = tmp_path / "bad.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"bad\.mp4 is no video file \("):
+        open_clip(path)
+
+
+def test_a_file_with_sound_only_is_named(tmp_path):
+    path = tmp_path / "sound.mp4"
+    with av.open(str(CLIP)) as source, av.open(str(path), "w") as sound:
+        stream = sound.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                sound.mux(packet)
+    with pytest.raises(MediaError, match=r"sound\.mp4 has no video stream; give a file with one"):
+        open_clip(path)
+
+
+def test_a_clip_that_is_damaged_on_the_way_is_named(tmp_path):
+    content = bytearray(CLIP.read_bytes())
+    content[200_000:600_000] = bytes(number * 7 & 255 for number in range(400_000))
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"damaged\.mp4 is damaged: a picture of it cannot be decoded"):
+        list(read_clip(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 4000, CLIP.read_bytes()])
+def test_input_that_is_no_mpeg_ts_is_refused(content):
+    with pytest.raises(MediaError, match=r"the input is no MPEG-TS stream \("):
+        open_stream(io.BytesIO(content))
+
+
+def test_a_stream_gives_its_frames_with_their_times():
+    with open_stream(io.BytesIO(stream_of(flat(5)))) as container:
+        packets = whole_packets(container.demux(container.streams.video[0]))
+        frames = [to_video_frame(frame) for packet in packets for frame in packet.decode()]
+    assert [(frame.pts, frame.time_base) for frame in frames] == [(number * STEP, TIME_BASE) for number in range(5)]
+    assert [abs(int(frame.pixels.mean()) - 40 - number) <= 2 for number, frame in enumerate(frames)] == [True] * 5
+
+
+def test_once_open_a_stream_gives_each_picture_before_the_next_arrives():
+    pictures = flat(30)
+    read_end, write_end = os.pipe()
+    decoded = queue.Queue()
+
+    def decode():
+        with os.fdopen(read_end, "rb", buffering=0) as reader, open_stream(reader) as container:
+            for packet in whole_packets(container.demux(container.streams.video[0])):
+                for picture in packet.decode():
+                    decoded.put(picture.pts)
+
+    decoder = threading.Thread(target=decode)
+    decoder.start()
+    *first, before_last, last = chunks_of(pictures)
+    with os.fdopen(write_end, "wb", buffering=0) as writer:
+        writer.write(b"".join(first))
+        writer.write(before_last)
+        in_time = [decoded.get(timeout=10) for _ in pictures[:-1]]
+        writer.write(last)
+    decoder.join(10)
+    assert [*in_time, decoded.get_nowait()] == [number * STEP for number in range(len(pictures))]
+
+
+def test_the_demuxer_cuts_a_large_picture_and_whole_packets_joins_it(large_stream):
+    parts = packets_of(large_stream, whole=False)
+    wholes = [packet for packet in packets_of(large_stream, whole=True) if packet[1]]
+    assert len([pts for pts, _ in parts if pts is not None]) == 3
+    assert len([data for _, data in parts if data]) > 3
+    assert PES_LIMIT - 184 < max(len(data) for _, data in parts) <= PES_LIMIT
+    assert [pts for pts, _ in wholes] == [0, STEP, 2 * STEP]
+    assert min(len(data) for _, data in wholes) > PES_LIMIT
+    assert b"".join(data for _, data in wholes) == b"".join(data for _, data in parts)
+
+
+def test_a_joined_picture_decodes_to_what_a_parser_makes_of_it(large_stream):
+    with open_stream(io.BytesIO(large_stream)) as container:
+        packets = whole_packets(container.demux(container.streams.video[0]))
+        joined = [frame.to_ndarray(format="rgb24") for packet in packets for frame in packet.decode()]
+    with av.open(io.BytesIO(large_stream), format="mpegts") as container:
+        parsed = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(joined) == 3
+    assert np.array_equal(joined, parsed)
+
+
+def packet_of(stream, size, pts):
+    packet = av.Packet(bytes(size))
+    packet.stream, packet.pts, packet.dts, packet.time_base = stream, pts, pts, TIME_BASE
+    return packet
+
+
+@pytest.fixture
+def streams():
+    with open_clip(CLIP) as container:
+        yield container.streams
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        pytest.param([("v", 10, 0), ("v", 10, 1)], [(10, 0), (10, 1)], id="small ones go through"),
+        pytest.param([("v", PES_LIMIT, 0), ("v", 5, None)], [(PES_LIMIT + 5, 0)], id="a rest is joined"),
+        pytest.param(
+            [("v", PES_LIMIT, 0), ("v", PES_LIMIT, None), ("v", 5, None)], [(2 * PES_LIMIT + 5, 0)], id="two rests too"
+        ),
+        pytest.param([("v", PES_LIMIT, 0), ("v", 5, 1)], [(PES_LIMIT, 0), (5, 1)], id="exactly the limit, no rest"),
+        pytest.param([("v", PES_LIMIT, 0)], [(PES_LIMIT, 0)], id="the last one at the limit"),
+        pytest.param([("v", PES_LIMIT, 0), ("a", 5, None)], [(PES_LIMIT, 0), (5, None)], id="sound is no rest"),
+        pytest.param([("v", PES_LIMIT, 0), ("v", 0, None)], [(PES_LIMIT, 0), (0, None)], id="the flush is no rest"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_parts_are_joined_by_stream_and_time(streams, parts, expected):
+    by_name = {"v": streams.video[0], "a": streams.audio[0]}
+    packets = list(whole_packets(packet_of(by_name[name], size, pts) for name, size, pts in parts))
+    assert [(packet.size, packet.pts) for packet in packets] == expected
+    assert all(packet.stream is not None for packet in packets)
+
+
+def test_a_whole_packet_is_handed_on_before_the_next_is_read(streams):
+    def packets():
+        yield packet_of(streams.video[0], PES_LIMIT - 184, 0)
+        raise AssertionError("the next packet was read too early")
+
+    assert next(whole_packets(packets())).pts == 0

@@ -1,0 +1,313 @@
+import io
+import subprocess
+import sys
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.clip import live_clip
+from byoc_kit.media.decode import open_clip, open_stream, read_clip, to_video_frame, whole_packets
+from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+
+CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
+ADTS_HEADER = 7  # bytes that MPEG-TS puts before each AAC packet of an mp4
+STEP = 3600  # 25 frames a second
+
+FORGET_A_WRITER = """
+import gc, sys
+import numpy as np
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.encode import SegmentWriter
+
+def take(data):
+    if sys.argv[1] == "True" and taken:
+        raise ConnectionError
+    taken.append(data)
+
+taken = []
+writer = SegmentWriter(lambda: None, take)
+for pts in (0, 3000, 6000):
+    try:
+        writer.write_frame(VideoFrame.from_pixels(np.zeros((48, 64, 3), np.uint8), pts=pts))
+    except ConnectionError:
+        break
+count = len(taken)
+del writer
+gc.collect()
+assert len(taken) == count
+print("alive")
+"""
+
+
+class Segments:
+    """What a writer hands out, by segment."""
+
+    def __init__(self):
+        self.all = []
+
+    def begin(self):
+        self.all.append(bytearray())
+
+    def add(self, data):
+        self.all[-1] += data
+
+    @property
+    def whole(self):
+        return b"".join(map(bytes, self.all))
+
+
+@pytest.fixture
+def segments():
+    return Segments()
+
+
+def writer_to(segments, **options):
+    return SegmentWriter(segments.begin, segments.add, rate=Fraction(25), **options)
+
+
+def frame(number=0, width=64, height=48, level=100, step=STEP):
+    pixels = np.full((height, width, 3), level, np.uint8)
+    return VideoFrame.from_pixels(pixels, pts=number * step, time_base=TIME_BASE)
+
+
+def decoded(stream):
+    with av.open(io.BytesIO(bytes(stream)), format="mpegts") as container:
+        return list(container.decode(video=0))
+
+
+def sound_of(container):
+    return [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
+
+
+@pytest.fixture(scope="module")
+def clip_segments():
+    """The clip with its sound, packet by packet as the file has them."""
+    segments = Segments()
+    with open_clip(CLIP) as clip, writer_to(segments, audio=clip.streams.audio[0]) as writer:
+        for packet in clip.demux(clip.streams.video[0], clip.streams.audio[0]):
+            if packet.stream.type == "audio":
+                writer.write_audio(packet)
+            else:
+                for picture in packet.decode():
+                    writer.write_frame(to_video_frame(picture))
+    return segments
+
+
+def test_every_frame_of_the_clip_comes_out_with_its_time(clip_segments):
+    frames = decoded(clip_segments.whole)
+    assert [frame.pts * frame.time_base for frame in frames] == [Fraction(number, 25) for number in range(132)]
+    assert {(frame.width, frame.height, frame.format.name) for frame in frames} == {(1280, 720, "yuv420p")}
+
+
+def test_each_segment_is_one_second_decodes_alone_and_begins_with_a_keyframe(clip_segments):
+    frames = [decoded(segment) for segment in clip_segments.all]
+    assert [len(segment) for segment in frames] == [25, 25, 25, 25, 25, 7]
+    assert [segment[0].pts for segment in frames] == [number * 90_000 for number in range(6)]
+    assert [[frame.key_frame for frame in segment].index(False) for segment in frames] == [1] * 6
+    assert not any(frame.key_frame for segment in frames for frame in segment[1:])
+
+
+def test_the_picture_is_the_one_that_went_in(clip_segments):
+    output = [picture.to_ndarray(format="rgb24").astype(int) for picture in decoded(clip_segments.all[0])[:3]]
+    for source, picture in zip(read_clip(CLIP), output, strict=False):
+        assert np.abs(source.pixels - picture).mean() < 4
+
+
+def test_the_sound_comes_through_untouched(clip_segments):
+    with open_clip(CLIP) as clip, av.open(io.BytesIO(clip_segments.whole), format="mpegts") as output:
+        sent, received = sound_of(clip), sound_of(output)
+        # Sound from before the first picture has no place in the stream.
+        assert len(sent) - len(received) <= 1
+        sent = sent[len(sent) - len(received) :]
+        assert [bytes(packet)[ADTS_HEADER:] for packet in received] == [bytes(packet) for packet in sent]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    start=st.integers(0, 2**32),
+    gaps=st.lists(st.integers(1, 90_000), min_size=1, max_size=8),
+    time_base=st.sampled_from([Fraction(1, 90_000), Fraction(1, 12_800), Fraction(1001, 30_000), Fraction(1, 1000)]),
+)
+def test_output_times_are_the_inputs_to_the_90_khz_tick(start, gaps, time_base):
+    segments = Segments()
+    times = [round(start * TIME_BASE / time_base)]
+    for gap in gaps:
+        times.append(times[-1] + max(1, round(gap * TIME_BASE / time_base)))
+    with writer_to(segments) as writer:
+        for pts in times:
+            writer.write_frame(VideoFrame.from_pixels(frame().pixels, pts=pts, time_base=time_base))
+    expected = [round(pts * time_base / TIME_BASE) for pts in times]
+    with av.open(io.BytesIO(segments.whole), format="mpegts", options={"correct_ts_overflow": "0"}) as container:
+        assert [packet.pts for packet in container.demux(video=0) if packet.size] == expected
+
+
+def test_each_frames_bytes_are_handed_on_before_the_next_frame(segments):
+    sizes = []
+    with writer_to(segments) as writer:
+        for number in range(10):
+            writer.write_frame(frame(number))
+            sizes.append(len(segments.whole))
+            assert len(decoded(segments.whole)) == number + 1
+    assert sizes == sorted(set(sizes))
+
+
+def test_frames_that_are_not_later_than_the_last_are_left_out(segments):
+    with writer_to(segments) as writer:
+        for number in (0, 1, 1, 0, 2, 2, 3):
+            writer.write_frame(frame(number))
+    assert [picture.pts for picture in decoded(segments.whole)] == [0, STEP, 2 * STEP, 3 * STEP]
+
+
+def test_frames_nearer_than_a_tick_are_one(segments):
+    with writer_to(segments) as writer:
+        for pts in (0, 1, 100):
+            writer.write_frame(VideoFrame.from_pixels(frame().pixels, pts=pts, time_base=Fraction(1, 1_000_000)))
+    assert [picture.pts for picture in decoded(segments.whole)] == [0, 9]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [(65, 49, (64, 48)), (64, 49, (64, 48)), (3, 3, (2, 2)), (1279, 719, (1278, 718)), (2, 2, (2, 2))],
+)
+def test_an_odd_size_loses_its_last_row_or_column(segments, width, height, expected):
+    with writer_to(segments) as writer:
+        writer.write_frame(frame(0, width, height))
+    [picture] = decoded(segments.whole)
+    assert (picture.width, picture.height) == expected
+    assert abs(int(picture.to_ndarray(format="rgb24").mean()) - 100) <= 2
+
+
+def test_a_frame_of_another_size_is_scaled_to_the_first(segments):
+    with writer_to(segments) as writer:
+        writer.write_frame(frame(0, 64, 48, level=50))
+        writer.write_frame(frame(1, 129, 31, level=150))
+        writer.write_frame(frame(2, 64, 48, level=200))
+    pictures = decoded(segments.whole)
+    assert [(picture.width, picture.height) for picture in pictures] == [(64, 48)] * 3
+    levels = [int(picture.to_ndarray(format="rgb24").mean()) for picture in pictures]
+    assert [abs(level - expected) <= 3 for level, expected in zip(levels, (50, 150, 200), strict=True)] == [True] * 3
+
+
+def test_a_segment_begins_after_gop_s_however_the_frames_are_spaced(segments):
+    with writer_to(segments, gop_s=0.5) as writer:
+        for number in (0, 12, 13, 40, 41, 60):  # seconds: 0, 0.48, 0.52, 1.6, 1.64, 2.4
+            writer.write_frame(frame(number))
+    starts = [decoded(segment)[0].pts // STEP for segment in segments.all]
+    assert starts == [0, 13, 40, 60]
+
+
+def test_a_cut_of_the_scene_begins_no_segment(segments):
+    random = np.random.default_rng(1)
+    with writer_to(segments, gop_s=10) as writer:
+        for number in range(20):
+            pixels = random.integers(0, 256, (48, 64, 3), np.uint8)
+            writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
+    assert len(segments.all) == 1
+    assert [picture.key_frame for picture in decoded(segments.whole)] == [True] + [False] * 19
+
+
+def test_sound_before_the_first_picture_is_left_out(segments):
+    with open_clip(CLIP) as clip:
+        sound = clip.streams.audio[0]
+        packets = sound_of(clip)
+        with writer_to(segments, audio=sound) as writer:
+            for packet in packets[:3]:
+                writer.write_audio(packet)
+            assert segments.all == []
+            writer.write_frame(frame(0))
+            writer.write_audio(packets[3])
+    with av.open(io.BytesIO(segments.whole), format="mpegts") as output:
+        assert [packet.size - ADTS_HEADER for packet in sound_of(output)] == [packets[3].size]
+
+
+def test_sound_that_nobody_announced_is_left_out(segments):
+    with open_clip(CLIP) as clip, writer_to(segments) as writer:
+        writer.write_frame(frame(0))
+        writer.write_audio(sound_of(clip)[0])
+    with av.open(io.BytesIO(segments.whole), format="mpegts") as output:
+        assert [stream.type for stream in output.streams] == ["video"]
+
+
+def test_a_writer_that_got_no_frame_hands_out_nothing(segments):
+    with writer_to(segments):
+        pass
+    assert segments.all == []
+
+
+def test_closing_twice_ends_the_last_segment_once(segments):
+    writer = writer_to(segments)
+    writer.write_frame(frame(0))
+    writer.close()
+    size = len(segments.whole)
+    writer.close()
+    assert len(segments.whole) == size
+    assert len(decoded(segments.whole)) == 1
+
+
+def test_a_taker_that_fails_is_heard():
+    def refuse(data):
+        raise ConnectionError("the channel is gone")
+
+    writer = SegmentWriter(lambda: None, refuse)
+    with pytest.raises(ConnectionError, match="the channel is gone"):
+        writer.write_frame(frame(0))
+    with pytest.raises(av.FFmpegError, match="callback"):
+        writer.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_a_writer_that_nobody_closed_does_not_kill_the_process(is_failing):
+    done = subprocess.run(
+        [sys.executable, "-c", FORGET_A_WRITER, str(is_failing)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+
+
+def test_pictures_do_not_wait_for_sound_that_never_comes():
+    parts = []
+    with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
+        writer = SegmentWriter(lambda: None, parts.append, audio=source.streams.audio[0])
+        sizes = []
+        for packet in whole_packets(source.demux(video=0)):
+            for frame in packet.decode():
+                writer.write_frame(to_video_frame(frame))
+                sizes.append(sum(map(len, parts)))
+            if len(sizes) >= 30:
+                break
+        writer.close()
+    assert sizes[10] > 0
+    assert sizes[-1] > sizes[10]
+
+
+def test_each_segment_decodes_on_its_own_also_where_the_sound_lags():
+    segments = []
+    with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
+        late = deque()
+        writer = SegmentWriter(
+            lambda: segments.append(b""), lambda data: append(segments, data), audio=source.streams.audio[0]
+        )
+        for packet in whole_packets(source.demux()):
+            if packet.stream.type == "audio":
+                late.append(packet)
+                if len(late) > 20:  # about 0.4 s
+                    writer.write_audio(late.popleft())
+                continue
+            for frame in packet.decode():
+                writer.write_frame(to_video_frame(frame))
+        writer.close()
+    assert len(segments) == 6
+    for segment in segments[:-1]:
+        with open_stream(io.BytesIO(segment)) as container:
+            assert sum(len(p.decode()) for p in whole_packets(container.demux(video=0))) == 25
+
+
+def append(segments, data):
+    segments[-1] += data

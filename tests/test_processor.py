@@ -1,0 +1,273 @@
+import asyncio
+import logging
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from pydantic import Field
+from pytrickle import StreamServer, TrickleClient
+from pytrickle.frames import VideoFrame as StockVideoFrame
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import FrameError, VideoFrame
+from byoc_kit.params import Params, ParamsError
+from byoc_kit.processor import FrameProcessor, Hooks
+
+
+class Gain(Params):
+    gain: float = Field(default=1.0, ge=0, le=2)
+
+
+def keep(frame):
+    return frame
+
+
+def amplify(frame, params: Gain):
+    return frame.tensor * params.gain
+
+
+def grey(level=100):
+    return VideoFrame.from_pixels(np.full((4, 6, 3), level, np.uint8), pts=7)
+
+
+def stock_frame(timestamp=7):
+    return StockVideoFrame(torch.full((1, 4, 6, 3), 0.5), timestamp, Fraction(1, 30))
+
+
+# Hooks
+
+
+def test_the_hooks_of_a_notebook_are_found_by_name():
+    namespace = {"process_frame": keep, "Params": Gain, "load_model": keep, "on_stream_stop": keep, "other": 1}
+    assert Hooks.find(namespace) == Hooks(keep, params_type=Gain, load_model=keep, on_stream_stop=keep)
+
+
+def test_a_name_that_is_no_function_is_no_hook():
+    assert Hooks.find({"process_frame": keep, "load_model": "weights.pt"}) == Hooks(keep)
+
+
+@pytest.mark.parametrize("namespace", [{}, {"process_frame": None}, {"process_frame": 3}])
+def test_a_notebook_without_process_frame_is_told_what_to_define(namespace):
+    with pytest.raises(ByocKitError, match=r"there is no process_frame; define process_frame\(frame\)"):
+        Hooks.find(namespace)
+
+
+def test_a_lone_function_brings_its_params_by_annotation():
+    assert Hooks.of(amplify) == Hooks(amplify, params_type=Gain)
+
+
+def test_an_annotation_written_as_text_is_read():
+    def late(frame: "VideoFrame", params: "Gain"): ...
+
+    assert Hooks.of(late).params_type is Gain
+
+
+@pytest.mark.parametrize("function", [keep, lambda frame, params: frame, lambda frame, params=3: frame])
+def test_a_function_without_an_annotation_has_no_params(function):
+    assert Hooks.of(function).params_type is Params
+
+
+def test_what_cannot_be_called_is_no_process_frame():
+    with pytest.raises(ByocKitError, match="must be a function, not int"):
+        Hooks.of(3)
+
+
+def test_the_users_file_is_where_the_function_was_written():
+    assert Hooks.of(torch.inference_mode()(keep)).user_file == __file__
+
+
+# process
+
+
+def test_process_frame_is_given_the_params_only_where_it_takes_them():
+    assert FrameProcessor(Hooks.of(amplify)).process(grey(), Gain(gain=2)).pixels.max() == 200
+    assert FrameProcessor(Hooks.of(keep)).process(grey(), Gain(gain=2)).pixels.max() == 100
+
+
+def test_an_async_process_frame_runs_to_its_end():
+    async def later(frame, params):
+        await asyncio.sleep(0)
+        return frame.tensor * params.gain
+
+    assert FrameProcessor(Hooks.of(later)).process(grey(), Gain(gain=0.5)).pixels.max() == 50
+
+
+def test_process_frame_runs_without_gradients():
+    seen = []
+
+    def look(frame):
+        seen.append((torch.is_inference_mode_enabled(), torch.is_grad_enabled()))
+        return frame
+
+    FrameProcessor(Hooks.of(look)).process(grey(), Params())
+    assert seen == [(True, False)]
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_an_exception_of_process_frame_comes_through_as_it_is():
+    def fail(frame):
+        raise LookupError("no model")
+
+    with pytest.raises(LookupError, match="no model"):
+        FrameProcessor(Hooks.of(fail)).process(grey(), Params())
+
+
+def test_a_result_that_is_no_picture_is_refused():
+    with pytest.raises(FrameError, match="not str"):
+        FrameProcessor(Hooks.of(lambda frame: "done")).process(grey(), Params())
+
+
+def test_none_drops_the_frame():
+    assert FrameProcessor(Hooks.of(lambda frame: None)).process(grey(), Params()) is None
+
+
+def test_an_exported_module_sets_the_hooks_on_its_class():
+    class Exported(FrameProcessor):
+        hooks = Hooks.of(amplify)
+
+    assert Exported().params == Gain()
+    assert FrameProcessor(Hooks.of(keep)).params == Params()
+
+
+# What stock pytrickle calls
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_the_stream_hooks_run_off_the_event_loop_with_the_streams_params(is_async):
+    calls = []
+
+    def note(name):
+        def call(*arguments):
+            calls.append((name, *arguments))
+            assert threading.current_thread() is not threading.main_thread()
+
+        async def call_async(*arguments):
+            call(*arguments)
+
+        return call_async if is_async else call
+
+    names = ("load_model", "on_stream_start", "on_stream_stop")
+    processor = FrameProcessor(Hooks(amplify, Gain, **{name: note(name) for name in names}))
+    await processor.load_model(device="cpu")
+    await processor.on_stream_start({"gain": 0.5})
+    await processor.on_stream_stop()
+    assert calls == [("load_model",), ("on_stream_start", Gain(gain=0.5)), ("on_stream_stop",)]
+
+
+async def test_a_processor_without_stream_hooks_starts_and_stops():
+    processor = FrameProcessor(Hooks.of(keep))
+    await processor.load_model()
+    await processor.on_stream_start({})
+    await processor.on_stream_stop()
+    assert processor.params == Params()
+
+
+async def test_a_stream_does_not_inherit_the_params_of_the_last():
+    processor = FrameProcessor(Hooks.of(amplify))
+    await processor.update_params({"gain": 2})
+    await processor.on_stream_start({})
+    assert processor.params == Gain()
+
+
+@pytest.mark.parametrize("wrong", [{"gain": 3}, {"gian": 1}])
+async def test_a_failing_update_keeps_the_last_good_params(wrong):
+    processor = FrameProcessor(Hooks.of(amplify))
+    await processor.update_params({"gain": 0.5})
+    with pytest.raises(ParamsError, match=next(iter(wrong))):
+        await processor.update_params(wrong)
+    assert processor.params == Gain(gain=0.5)
+
+
+async def test_a_stock_frame_comes_back_with_its_time_and_a_tensor_that_stock_can_encode():
+    processor = FrameProcessor(Hooks.of(amplify))
+    await processor.update_params({"gain": 2})
+    frame = await processor.process_video_async(stock_frame())
+    assert isinstance(frame, StockVideoFrame)
+    assert (frame.timestamp, frame.time_base) == (7, Fraction(1, 30))
+    assert (frame.tensor.shape, frame.tensor.dtype) == ((1, 4, 6, 3), torch.float32)
+    assert frame.tensor.max() == 1.0
+
+
+async def test_the_event_loop_stays_free_while_process_frame_blocks():
+    may_end = threading.Event()
+
+    def block(frame):
+        assert may_end.wait(10)
+        return frame
+
+    processing = asyncio.create_task(FrameProcessor(Hooks.of(block)).process_video_async(stock_frame()))
+    await asyncio.sleep(0)
+    may_end.set()  # never reached while the loop is blocked
+    assert await processing is not None
+
+
+async def test_every_frame_runs_on_the_same_thread():
+    threads = []
+    processor = FrameProcessor(Hooks.of(lambda frame: threads.append(threading.current_thread().name)))
+    for _ in range(3):
+        await processor.process_video_async(stock_frame())
+    assert len(set(threads)) == 1
+    assert threads[0].startswith("process_frame")
+
+
+async def test_sound_goes_through_as_it_came():
+    sound = object()
+    assert await FrameProcessor(Hooks.of(keep)).process_audio_async(sound) == [sound]
+
+
+class MemoryProtocol:
+    """The transport of a stock TrickleClient: frames from a list, results to a list."""
+
+    error_callback = None
+    fps_meter = None
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.results = []
+
+    async def start(self): ...
+
+    async def stop(self): ...
+
+    async def publish_data(self, data): ...
+
+    async def ingress_loop(self, stop):
+        for frame in self.frames:
+            yield frame
+
+    async def egress_loop(self, outputs):
+        async for output in outputs:
+            self.results.append(output)
+        await self.error_callback("subscription_ended", None)
+
+    async def control_loop(self, stop):
+        await stop.wait()
+        return
+        yield
+
+
+async def test_a_stock_client_runs_the_processor_from_start_to_stop(caplog):
+    caplog.set_level(logging.ERROR)
+    calls = []
+    hooks = Hooks(amplify, Gain, on_stream_start=calls.append, on_stream_stop=lambda: calls.append("stopped"))
+    protocol = MemoryProtocol([stock_frame(timestamp) for timestamp in range(5)])
+    client = TrickleClient(protocol=protocol, frame_processor=FrameProcessor(hooks))
+    async with asyncio.timeout(30):
+        await client.start("request", {"gain": 0.0})
+    assert [result.timestamp for result in protocol.results] == [0, 1, 2, 3, 4]
+    assert {float(result.tensor.max()) for result in protocol.results} == {0.0}
+    assert calls == [Gain(gain=0.0), "stopped"]
+    assert not caplog.records
+
+
+async def test_a_stock_server_takes_the_processor_and_its_control_messages(caplog):
+    processor = FrameProcessor(Hooks.of(amplify))
+    server = StreamServer(frame_processor=processor)
+    assert processor.state is server.state
+    await processor.ensure_model_loaded()
+    await server._handle_control_message({"gain": 0.5})
+    await server._handle_control_message({"gain": 3})
+    assert processor.params == Gain(gain=0.5)
+    assert "gain: Input should be less than or equal to 2" in caplog.text

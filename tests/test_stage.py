@@ -1,0 +1,412 @@
+import asyncio
+import logging
+import threading
+import weakref
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.params import Params
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.sourcemap import CellSpan, SourceMap
+from byoc_kit.stage import MAX_WAITING, Stage, percentiles_ms
+
+DEADLINE_S = 10
+
+
+class Level(Params):
+    level: int = 0
+
+
+class Gate:
+    """A process_frame that says when it is entered and waits until it is opened."""
+
+    def __init__(self):
+        self.entered = threading.Semaphore(0)
+        self.opened = threading.Event()
+
+    def __call__(self, frame):
+        self.entered.release()
+        assert self.opened.wait(DEADLINE_S)
+        return frame
+
+    def await_entry(self):
+        assert self.entered.acquire(timeout=DEADLINE_S)
+
+
+class Outcomes:
+    """A sink that keeps what it is given."""
+
+    def __init__(self):
+        self.all = []
+        self._arrived = threading.Condition()
+
+    def __call__(self, processed):
+        with self._arrived:
+            self.all.append(processed)
+            self._arrived.notify_all()
+
+    def await_count(self, count):
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.all) >= count, DEADLINE_S)
+
+    @property
+    def pts(self):
+        return [processed.source.pts for processed in self.all]
+
+
+def frame(pts=0):
+    return VideoFrame.from_pixels(np.zeros((2, 2, 3), np.uint8), pts=pts, time_base=Fraction(1, 30))
+
+
+def stage_of(process_frame, sink, **options):
+    return Stage(FrameProcessor(Hooks.of(process_frame)), sink, **options)
+
+
+def is_balanced(stage):
+    stats = stage.stats()
+    return stats.frames_in == stats.frames_out + sum(stats.drops.values())
+
+
+@pytest.fixture
+def outcomes():
+    return Outcomes()
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays():
+    before = set(threading.enumerate())
+    yield
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(DEADLINE_S)
+    assert not [thread for thread in left if thread.is_alive()]
+
+
+# What waits, and what is dropped
+
+
+def test_a_burst_that_the_queue_holds_loses_nothing(gate, outcomes):
+    with stage_of(gate, outcomes, max_wait_s=DEADLINE_S) as stage:
+        stage.submit(frame(0))
+        gate.await_entry()
+        for pts in range(1, MAX_WAITING + 1):
+            stage.submit(frame(pts))
+        gate.opened.set()
+        outcomes.await_count(MAX_WAITING + 1)
+    assert outcomes.pts == list(range(MAX_WAITING + 1))
+    assert stage.stats().drops == {}
+    assert is_balanced(stage)
+
+
+def test_a_blocked_processor_keeps_a_bounded_queue_of_the_newest(gate, outcomes):
+    with stage_of(gate, outcomes) as stage:
+        stage.submit(frame(0))
+        gate.await_entry()
+        kept = []
+        for pts in range(1, 201):
+            offered = frame(pts)
+            kept.append(weakref.ref(offered))
+            stage.submit(offered)
+        del offered
+        assert [ref().pts for ref in kept if ref()] == list(range(193, 201))
+        assert stage.stats().drops == {"late": 192}
+        stage.close(timeout_s=0)
+        gate.opened.set()
+    assert outcomes.pts == [0, *range(193, 201)]
+    assert is_balanced(stage)
+
+
+def test_a_stage_that_is_behind_takes_the_newest_frame_and_drops_the_rest(gate, outcomes):
+    with stage_of(gate, outcomes, max_wait_s=0) as stage:
+        stage.submit(frame(0))
+        gate.await_entry()
+        for pts in range(1, 6):
+            stage.submit(frame(pts))
+        gate.opened.set()
+        outcomes.await_count(2)
+    assert outcomes.pts == [0, 5]
+    assert stage.stats().drops == {"late": 4}
+    assert is_balanced(stage)
+
+
+def test_a_sink_that_blocks_makes_the_stage_drop_at_its_entry(gate):
+    with stage_of(lambda frame: frame, gate, max_waiting=2) as stage:
+        stage.submit(frame(0))
+        gate.await_entry()
+        for pts in range(1, 6):
+            stage.submit(frame(pts))
+        assert stage.stats().drops == {"late": 3}
+        stage.close(timeout_s=0)
+        gate.opened.set()
+    assert is_balanced(stage)
+
+
+def test_a_frame_that_process_frame_withholds_is_counted_and_reported(outcomes):
+    with stage_of(lambda frame: frame if frame.pts % 2 else None, outcomes) as stage:
+        for pts in range(4):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+    assert [processed.output is None for processed in outcomes.all] == [True, False, True, False]
+    assert stage.stats().drops == {"withheld": 2}
+    assert stage.stats().frames_out == 2
+    assert is_balanced(stage)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    submits=st.lists(st.sampled_from(["keep", "withhold", "fail"]), max_size=40),
+    max_waiting=st.integers(1, 8),
+    max_wait_s=st.sampled_from([0, DEADLINE_S]),
+    drain=st.booleans(),
+)
+def test_every_frame_is_counted_once_and_leaves_in_order(submits, max_waiting, max_wait_s, drain):
+    def process_frame(frame):
+        if submits[frame.pts] == "fail":
+            raise ValueError("no")
+        return frame if submits[frame.pts] == "keep" else None
+
+    outcomes = Outcomes()
+    stage = stage_of(process_frame, outcomes, max_waiting=max_waiting, max_wait_s=max_wait_s)
+    stage.start()
+    for pts in range(len(submits)):
+        stage.submit(frame(pts))
+    assert stage.close(drain=drain)
+    assert stage.stats().frames_in == len(submits)
+    assert is_balanced(stage)
+    assert outcomes.pts == sorted(set(outcomes.pts))
+
+
+# Params and results
+
+
+def test_a_frame_sees_one_set_of_params_even_if_they_change_meanwhile(gate, outcomes):
+    seen = []
+
+    def process_frame(frame, params: Level):
+        seen.append(params.level)
+        gate(frame)
+        seen.append(params.level)
+        return frame
+
+    with stage_of(process_frame, outcomes, max_wait_s=DEADLINE_S) as stage:
+        stage.submit(frame(0))
+        stage.submit(frame(1))
+        gate.await_entry()
+        stage.params = stage.params.updated({"level": 9})
+        gate.opened.set()
+        outcomes.await_count(2)
+    assert seen == [0, 0, 9, 9]
+    assert [processed.params for processed in outcomes.all] == [Level(level=0), Level(level=9)]
+
+
+def test_a_result_carries_its_source_its_output_and_its_time(outcomes):
+    source = frame(pts=41)
+    with stage_of(lambda frame: frame.tensor + 1, outcomes) as stage:
+        stage.submit(source)
+    [processed] = outcomes.all
+    assert processed.source is source
+    assert processed.output.pts == 41
+    assert processed.output.pixels.min() == 255
+    assert processed.took_s >= 0
+    assert processed.waited_s >= 0
+    assert set(stage.stats().process_ms) == set(stage.stats().wait_ms) == {"p50", "p95"}
+
+
+def test_percentiles_are_of_the_values_in_order():
+    assert percentiles_ms([0.003, 0.001, 0.002]) == {"p50": 2.0, "p95": 3.0}
+    assert percentiles_ms([]) == {}
+
+
+# Exceptions of process_frame
+
+
+def test_an_exception_lets_the_original_frame_out_and_is_counted_once_a_kind(outcomes, caplog):
+    caplog.set_level(logging.ERROR, "byoc_kit.stage")
+
+    def process_frame(frame):
+        if frame.pts % 2:
+            raise ValueError(f"frame {frame.pts}")
+        frame.tensor.fill_(1)
+        raise KeyError("weights")
+
+    first_line = process_frame.__code__.co_firstlineno
+    with stage_of(process_frame, outcomes) as stage:
+        for pts in range(4):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+    failures = [(f.error, f.where, f.message, f.count) for f in stage.stats().failures]
+    assert failures == [
+        ("KeyError", f"test_stage.py, line {first_line + 4}", "'weights'", 2),
+        ("ValueError", f"test_stage.py, line {first_line + 2}", "frame 3", 2),
+    ]
+    assert [processed.failure.count for processed in outcomes.all] == [1, 1, 2, 2]
+    assert all(processed.output is processed.source for processed in outcomes.all)
+    assert max(processed.output.pixels.max() for processed in outcomes.all) == 0
+    assert [record.message.split(" raised ")[1][:8] for record in caplog.records] == ["KeyError", "ValueErr"]
+    assert stage.stats().frames_out == 4
+    assert is_balanced(stage)
+
+
+def test_an_exception_names_the_notebooks_cell(outcomes):
+    def process_frame(frame):
+        raise LookupError("no model")
+
+    stage = stage_of(process_frame, outcomes)
+    first_line = process_frame.__code__.co_firstlineno
+    stage.processor.source_map = SourceMap("effects.ipynb", [CellSpan(cell=3, first_line=first_line, lines=2)])
+    with stage:
+        stage.submit(frame())
+    assert stage.stats().failures[0].where == "effects.ipynb, cell 3, line 2"
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError("gone")])
+def test_an_exception_that_would_end_a_thread_does_not_end_the_stage(outcomes, error):
+    def process_frame(frame):
+        if frame.pts == 0:
+            raise error
+        return frame
+
+    with stage_of(process_frame, outcomes) as stage:
+        for pts in range(2):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+    assert [processed.failure is None for processed in outcomes.all] == [False, True]
+    assert stage.stats().failures[0].error == type(error).__name__
+    assert stage.error is None
+
+
+def test_a_result_that_is_no_picture_is_a_failure_like_any_other(outcomes):
+    with stage_of(lambda frame: "done", outcomes) as stage:
+        stage.submit(frame())
+    assert stage.stats().failures[0].error == "FrameError"
+    assert outcomes.all[0].output is outcomes.all[0].source
+
+
+# The end
+
+
+def test_close_processes_what_waits(gate, outcomes):
+    stage = stage_of(gate, outcomes, max_wait_s=0)
+    stage.start()
+    stage.submit(frame(0))
+    gate.await_entry()
+    for pts in range(1, 5):
+        stage.submit(frame(pts))
+    assert not stage.close(timeout_s=0)
+    gate.opened.set()
+    assert stage.close()
+    assert outcomes.pts == [0, 1, 2, 3, 4]
+    assert is_balanced(stage)
+
+
+def test_close_without_draining_counts_what_waited_as_closed(gate, outcomes):
+    stage = stage_of(gate, outcomes)
+    stage.start()
+    stage.submit(frame(0))
+    gate.await_entry()
+    for pts in range(1, 5):
+        stage.submit(frame(pts))
+    assert not stage.close(drain=False, timeout_s=0)
+    gate.opened.set()
+    assert stage.close()
+    assert outcomes.pts == [0]
+    assert stage.stats().drops == {"closed": 4}
+    assert is_balanced(stage)
+
+
+def test_leaving_the_with_block_by_an_exception_does_not_drain(gate, outcomes):
+    with pytest.raises(ZeroDivisionError), stage_of(gate, outcomes) as stage:  # noqa: PT012
+        stage.submit(frame(0))
+        gate.await_entry()
+        stage.submit(frame(1))
+        threading.Thread(target=lambda: open_when_closed(stage, gate)).start()
+        raise ZeroDivisionError
+    assert outcomes.pts == [0]
+    assert stage.stats().drops == {"closed": 1}
+
+
+def open_when_closed(stage, gate):
+    with stage._changed:
+        assert stage._changed.wait_for(lambda: stage._is_closing, DEADLINE_S)
+    gate.opened.set()
+
+
+def test_a_frame_after_the_end_is_counted_and_not_kept(outcomes):
+    with stage_of(lambda frame: frame, outcomes) as stage:
+        pass
+    stage.submit(frame())
+    assert outcomes.all == []
+    assert stage.stats().drops == {"closed": 1}
+    assert is_balanced(stage)
+
+
+def test_close_does_not_wait_for_a_process_frame_that_hangs(gate, outcomes):
+    stage = stage_of(gate, outcomes)
+    stage.start()
+    stage.submit(frame())
+    gate.await_entry()
+    assert stage.close(timeout_s=0) is False
+    gate.opened.set()
+    assert stage.close() is True
+
+
+def test_a_stage_that_never_started_is_closed():
+    assert stage_of(lambda frame: frame, Outcomes()).close()
+
+
+def test_a_sink_may_close_the_stage(outcomes):
+    results = []
+    with stage_of(lambda frame: frame, lambda processed: results.append(stage.close())) as stage:
+        stage.submit(frame())
+    assert results == [False]
+    assert stage.close()
+
+
+def test_a_failing_sink_is_recorded_and_ends_the_stage(gate, caplog):
+    def sink(processed):
+        gate(processed)
+        raise OSError("the channel is gone")
+
+    stage = stage_of(lambda frame: frame, sink, name="stage of stream s1")
+    stage.start()
+    stage.submit(frame(0))
+    gate.await_entry()
+    for pts in range(1, 4):
+        stage.submit(frame(pts))
+    gate.opened.set()
+    stage._worker.join(DEADLINE_S)
+    stage.submit(frame(4))
+    assert stage.close()
+    assert str(stage.error) == "the channel is gone"
+    assert stage.stats().drops == {"closed": 4}  # three that waited, one that came after
+    assert is_balanced(stage)
+    assert "the sink of stage of stream s1 failed; the stage ends" in caplog.text
+
+
+def test_the_worker_bears_the_stages_name(outcomes):
+    names = []
+    with stage_of(lambda frame: names.append(threading.current_thread().name), outcomes, name="stage s1") as stage:
+        stage.submit(frame())
+    assert names == ["stage s1"]
+    assert "stage s1" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_frame_is_let_go_when_it_is_done():
+    source = frame()
+    ref = weakref.ref(source)
+    with stage_of(lambda frame: None, lambda processed: None) as stage:
+        stage.submit(source)
+    del source
+    assert ref() is None
