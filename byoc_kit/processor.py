@@ -51,7 +51,7 @@ class Hooks:
 
     @classmethod
     def of(cls, process_frame: Hook) -> Hooks:
-        """Take a lone function, as a notebook has it; its parameters' class is the annotation of its second argument."""
+        """Take a lone function, as a notebook has it; its annotation of `params` is their class."""
         if not callable(process_frame):
             msg = f"process_frame must be a function, not {type(process_frame).__name__}"
             raise ByocKitError(msg)

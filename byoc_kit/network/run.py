@@ -47,4 +47,5 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        raise ByocKitError(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another host or port") from error
+        reason = os.strerror(error.errno or 0)
+        raise ByocKitError(f"cannot listen on {host}:{port}: {reason}; choose another host or port") from error

@@ -1,0 +1,134 @@
+"""A control for each field of a ``Params`` class."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal, get_args, get_origin
+
+import ipywidgets as widgets
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from byoc_kit.params import Params
+
+Change = Callable[[str, Any], None]
+
+_STEPS_A_SLIDER = 100
+_NAME_WIDTH = "120px"
+_CONTROL_WIDTH = "420px"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a number may be, from its pydantic field; ``None`` where a side is open."""
+
+    low: float | None = None
+    high: float | None = None
+    is_low_excluded: bool = False
+    is_high_excluded: bool = False
+    step: float | None = None
+
+    @classmethod
+    def of(cls, field: FieldInfo) -> Bounds:
+        """Read ``ge``, ``gt``, ``le``, ``lt`` and ``multiple_of``."""
+        found: dict[str, float] = {}
+        for constraint in field.metadata:
+            for name in ("ge", "gt", "le", "lt", "multiple_of"):
+                value = getattr(constraint, name, None)
+                if isinstance(value, int | float):
+                    found[name] = value
+        return cls(
+            found.get("ge", found.get("gt")),
+            found.get("le", found.get("lt")),
+            is_low_excluded="gt" in found,
+            is_high_excluded="lt" in found,
+            step=found.get("multiple_of"),
+        )
+
+
+def make_controls(params: Params, on_change: Change) -> dict[str, widgets.Widget]:
+    """Make a control for each field, by its name; ``on_change(name, value)`` runs when a person moves it."""
+    controls = {}
+    for name, field in type(params).model_fields.items():
+        control = make_control(name, field, getattr(params, name))
+        control.observe(lambda change, name=name: on_change(name, _plain(change["owner"])), "value")
+        controls[name] = control
+    return controls
+
+
+def make_control(name: str, field: FieldInfo, value: Any) -> widgets.Widget:
+    """Choose the control for one field by its type and bounds."""
+    look = {
+        "description": field.title or name.replace("_", " "),
+        "tooltip": field.description or name,
+        "style": {"description_width": _NAME_WIDTH},
+        "layout": widgets.Layout(width=_CONTROL_WIDTH, max_width="100%"),
+    }
+    kind = field.annotation
+    if (choices := choices_of(kind)) is not None:
+        return widgets.Dropdown(options=list(choices.items()), value=value, **look)
+    if kind is bool:
+        return widgets.Checkbox(value=value, **look)
+    if kind in (int, float):
+        return number_control(Bounds.of(field), value, look, is_whole=kind is int)
+    shown = value if isinstance(value, str) else json.dumps(to_jsonable_python(value))
+    control = widgets.Text(value=shown, continuous_update=False, **look)
+    control.is_json = kind is not str  # read back by _plain
+    return control
+
+
+def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_whole: bool) -> widgets.Widget:
+    """Make a slider for a number with both bounds, else a box."""
+    if bounds.low is None or bounds.high is None:
+        return (widgets.IntText if is_whole else widgets.FloatText)(value=value, **look)
+    step = bounds.step or (1 if is_whole else round_step((bounds.high - bounds.low) / _STEPS_A_SLIDER))
+    # An excluded bound is a step away; a default that lies closer must not be moved by the slider.
+    low = min(value, bounds.low + step) if bounds.is_low_excluded else bounds.low
+    high = max(value, bounds.high - step) if bounds.is_high_excluded else bounds.high
+    if is_whole:
+        return widgets.IntSlider(value, math.ceil(low), math.floor(high), max(1, int(step)), **look)
+    return widgets.FloatSlider(value, min=low, max=high, step=step, readout_format=readout_format(step), **look)
+
+
+def choices_of(kind: Any) -> dict[str, Any] | None:
+    """Return the values of a ``Literal`` or an ``Enum`` by what to call them; ``None`` for another type."""
+    if get_origin(kind) is Literal:
+        return {str(choice): choice for choice in get_args(kind)}
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return {member.name.replace("_", " ").lower(): member for member in kind}
+    return None
+
+
+def round_step(step: float) -> float:
+    """Return the next smaller of 1, 2 and 5 times a power of ten, so that a slider stops at plain numbers."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return max(digit * power for digit in (1, 2, 5) if digit * power <= step * (1 + 1e-9))
+
+
+def readout_format(step: float) -> str:
+    """Return the number format that shows a slider's steps."""
+    return f".{max(0, -math.floor(math.log10(step) + 1e-9))}f"
+
+
+def lay_out(params: Params, controls: Mapping[str, widgets.Widget]) -> list[widgets.Widget]:
+    """Return a row for each control, its field's description beside it."""
+    fields = type(params).model_fields
+    rows = []
+    for name, control in controls.items():
+        said = widgets.HTML(f'<span class="byoc-said">{escape(fields[name].description or "")}</span>')
+        rows.append(widgets.HBox([control, said], layout=widgets.Layout(flex_flow="row wrap", align_items="center")))
+    return rows
+
+
+def _plain(control: Any) -> Any:
+    if not getattr(control, "is_json", False):
+        return control.value
+    try:
+        return json.loads(control.value)
+    except json.JSONDecodeError:
+        return control.value  # pydantic says what is wrong with it, or takes it as text

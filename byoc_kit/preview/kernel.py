@@ -1,0 +1,68 @@
+"""What the preview asks of the IPython kernel it runs in; outside one, the answers are those of a script."""
+
+from __future__ import annotations
+
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from ipywidgets import Widget
+
+from byoc_kit.sourcemap import SourceMap
+
+
+def parent_message() -> dict[str, Any]:
+    """Return the message that the calling thread is at work on; empty outside a kernel."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return {} if kernel is None else dict(kernel.get_parent("shell") or {})
+
+
+def has_front_end() -> bool:
+    """Tell whether a person looks on: papermill and nbconvert run cells without leave to ask for input."""
+    return bool(parent_message().get("content", {}).get("allow_stdin"))
+
+
+def cell() -> tuple[str, str]:
+    """Return the running cell's id, and the id of this run of it; the first is empty where the front end sends none."""
+    message = parent_message()
+    return str(message.get("metadata", {}).get("cellId", "")), str(message.get("header", {}).get("msg_id", ""))
+
+
+def subshell_context() -> Context | None:
+    """Return the context of a message that came by a subshell, or ``None``.
+
+    ipykernel answers a comm message to the shell of the context it was sent in. What a plain thread sends brings the
+    acknowledgements to the main shell, where they wait for a running cell: measured as freezes of 7 to 8 s.
+    """
+    is_from_subshell = parent_message().get("header", {}).get("subshell_id") is not None
+    return copy_context() if is_from_subshell else None
+
+
+@dataclass(frozen=True)
+class ExecutedCell(SourceMap):
+    """The one cell that a function was written in, called as IPython's tracebacks call it."""
+
+    def locate(self, line: int) -> str | None:
+        """Name the cell and the line in it."""
+        return f"{self.notebook}, line {line}"
+
+
+def source_map(user_file: str) -> SourceMap | None:
+    """Return where a function of the running notebook stands; ``None`` for one from a real file."""
+    from IPython import get_ipython
+
+    name = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)(user_file)
+    return ExecutedCell(" ".join(name), cells=()) if name else None
+
+
+def let_front_end_choose(widget: Widget) -> None:
+    """Have the widget's next message come by the shell that the front end sends it to.
+
+    ipykernel 7.4 binds a comm to the shell that last sent on it, and forgets neither the main shell, busy with a
+    running cell, nor the subshell of a page since reloaded. There is no public way to undo it; other versions have no
+    such attribute.
+    """
+    if widget.comm is not None:
+        vars(widget.comm).pop("_reply_subshell_id", None)

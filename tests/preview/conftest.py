@@ -1,0 +1,106 @@
+import threading
+from fractions import Fraction
+from io import BytesIO
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from byoc_kit.preview.clip import ClipSource
+from byoc_kit.preview.live import LivePreview
+from byoc_kit.preview.start import make_processor
+from byoc_kit.preview.widget import Pictures
+
+DEADLINE_S = 20
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Ten frames of 96x64, each brighter than the one before."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(10):
+            pixels = np.full((64, 96, 3), 20 * i + 20, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def means(message):
+    """Return the mean brightness of both pictures of a pair; nothing stands for a picture that is not there."""
+    content, [data] = message
+    parts = data[: content["split"]], data[content["split"] :]
+    return [float(np.asarray(Image.open(BytesIO(part))).mean()) if part else None for part in parts]
+
+
+class FrontEnd:
+    """Stands for the browser: keeps what is sent, and acknowledges pictures while ``answers``."""
+
+    def __init__(self):
+        self.sent = []
+        self.answers = True
+        self._changed = threading.Condition()
+
+    def take(self, pictures, content, buffers):
+        with self._changed:
+            self.sent.append((content, buffers or []))
+            self._changed.notify_all()
+        if self.answers and content["kind"] == "pair":
+            self.ack(pictures, content["number"])
+
+    def ack(self, pictures, number):
+        pictures._handle_custom_msg({"kind": "ack", "number": number, "drawn": True}, [])
+
+    def wait_for(self, claim):
+        """Wait until ``claim`` holds for a message's content, from the first on; return that message."""
+        return self._wait(lambda message: claim(message[0]))
+
+    def wait_for_pair(self, claim):
+        """Wait until ``claim`` holds for the mean brightness of a pair's input and output; return that pair."""
+        return self._wait(lambda message: message[0]["kind"] == "pair" and claim(*means(message)))
+
+    def _wait(self, claim):
+        found = []
+
+        def is_there():
+            found[:] = filter(claim, self.sent)
+            return bool(found)
+
+        with self._changed:
+            assert self._changed.wait_for(is_there, DEADLINE_S), "no such message came"
+        return found[0]
+
+    @property
+    def pairs(self):
+        return [message for message in self.sent if message[0]["kind"] == "pair"]
+
+
+@pytest.fixture
+def front_end(monkeypatch):
+    front_end = FrontEnd()
+    monkeypatch.setattr(Pictures, "send", lambda self, content, buffers=None: front_end.take(self, content, buffers))
+    return front_end
+
+
+@pytest.fixture(name="means")
+def means_of_pair():
+    """Read a pair: :func:`means`."""
+    return means
+
+
+@pytest.fixture
+def make_live(clip, front_end):
+    """Make previews that end with the test."""
+    made = []
+
+    def make(process_frame, **options):
+        live = LivePreview(make_processor(process_frame), ClipSource(clip, fps=options.pop("fps", 200)), width=640)
+        made.append(live)
+        return live
+
+    yield make
+    for live in made:
+        live.close()

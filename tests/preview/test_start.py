@@ -1,0 +1,96 @@
+import subprocess
+import sys
+
+import pytest
+
+import byoc_kit
+from byoc_kit.errors import ByocKitError
+from byoc_kit.media.decode import MediaError
+from byoc_kit.preview import kernel, preview, start
+from byoc_kit.preview.live import LivePreview
+
+
+def same(frame):
+    return frame
+
+
+@pytest.fixture
+def in_cell(monkeypatch, front_end):
+    """Run as a cell of JupyterLab: ``in_cell(cell_id, run)``."""
+
+    def enter(cell, run):
+        message = {"content": {"allow_stdin": True}, "metadata": {"cellId": cell}, "header": {"msg_id": run}}
+        monkeypatch.setattr(kernel, "parent_message", lambda: message)
+
+    yield enter
+    for _, previews in start._playing.values():
+        for one in previews:
+            one.close()
+    start._playing.clear()
+
+
+def test_the_module_can_be_called_like_its_function(clip):
+    from byoc_kit import preview as first
+    from byoc_kit import preview as second
+
+    assert first(same, clip).stats().frames_in == 10
+    assert second(same, clip).stats().frames_in == 10
+    assert byoc_kit.preview(same, clip).stats().frames_in == 10
+
+
+def test_importing_it_stays_light():
+    code = (
+        "import sys, byoc_kit.preview; print(sorted({'torch', 'av', 'PIL', 'ipywidgets', 'IPython'} & {*sys.modules}))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_running_a_cell_again_closes_its_earlier_preview(in_cell, clip):
+    in_cell("a", "1")
+    old, beside = preview(same, clip), preview(same, clip)
+    in_cell("b", "2")
+    other = preview(same, clip)
+    assert all(one._pictures.comm is not None for one in (old, beside, other))
+    in_cell("a", "3")
+    new = preview(same, clip)
+    assert isinstance(new, LivePreview)
+    assert old._pictures.comm is beside._pictures.comm is None
+    assert other._pictures.comm is not None
+
+
+def test_a_missing_clip_is_named(in_cell):
+    with pytest.raises(MediaError, match=r"there is no clip nowhere\.mp4; give the path of a video file"):
+        preview(same, "nowhere.mp4")
+    in_cell("a", "1")
+    with pytest.raises(MediaError, match=r"there is no clip nowhere\.mp4"):
+        preview(same, "nowhere.mp4")
+
+
+def test_a_file_without_video_is_named(tmp_path):
+    path = tmp_path / "text.mp4"
+    path.write_text("no video")
+    with pytest.raises(MediaError, match=r"text\.mp4 is no video file"):
+        preview(same, path)
+
+
+def test_only_a_function_can_be_previewed(clip):
+    with pytest.raises(ByocKitError, match="process_frame must be a function, not int"):
+        preview(3, clip)
+
+
+def test_a_parameter_without_default_is_named(clip):
+    class Params(byoc_kit.Params):
+        gain: float
+
+    def process_frame(frame, params: Params):
+        return frame
+
+    with pytest.raises(ByocKitError, match=r"Params needs a default for each field, .*: gain: Field required"):
+        preview(process_frame, clip)
+
+
+@pytest.mark.parametrize(("option", "said"), [({"fps": 0}, "fps must be above 0"), ({"width": 0}, "width must be")])
+def test_an_option_out_of_range_is_named(in_cell, clip, option, said):
+    in_cell("a", "1")
+    with pytest.raises(ByocKitError, match=said):
+        preview(same, clip, **option)
