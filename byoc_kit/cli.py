@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
     network.add_argument("--host", default="127.0.0.1")
     network.add_argument("--port", type=int, default=8935)
+
+    demo = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("notebook", type=Path)
+    demo.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
     return parser
 
 
@@ -127,6 +132,12 @@ def _verify(options: argparse.Namespace) -> int:
         limits=Limits(min_frames=options.min_frames, min_psnr_db=options.min_psnr),
     )
     return verify(request)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from byoc_kit.demo import demo
+
+    return demo(options.notebook, base_image=options.base_image)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -26,7 +26,8 @@ ARG PIP_EXTRA_INDEX_URL=
 RUN pip install --constraint requirements.lock torch \\
  && pip install --no-deps --requirement requirements.lock
 
-COPY bundle.json processor.py ./
+# Owned by its reader, whatever the umask was where the bundle was written.
+COPY --chown=byoc bundle.json processor.py ./
 
 USER byoc
 ENV PIPELINE=live-video-to-video MODEL_ID={{model_id}}

@@ -31,11 +31,20 @@ def put_kit_wheel(bundle: Path) -> None:
 
 def collect_wheelhouse(bundle: Path) -> None:
     """Download every wheel of the lock that the bundle does not carry yet. Raises :class:`WheelError`."""
-    wanted = [f"{name}=={version}" for name, version in sorted(missing_wheels(bundle).items())]
+    missing = missing_wheels(bundle)
+    wanted = [f"{name}=={version}" for name, version in sorted(missing.items())]
     if not wanted:
         return
-    options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--progress-bar", "off", "--quiet"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(bundle / WHEELS), *wanted]
+    _download(bundle, "--no-deps", *wanted)
+    if "torch" in missing:
+        # The lock leaves out the libraries that a CUDA build of torch needs; without an index they must lie here too.
+        lock, wheels = str(bundle / "requirements.lock"), str(bundle / WHEELS)
+        _download(bundle, "--constraint", lock, "--find-links", wheels, f"torch=={missing['torch']}")
+
+
+def _download(bundle: Path, *arguments: str) -> None:
+    options = ["--only-binary", ":all:", "--disable-pip-version-check", "--progress-bar", "off", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(bundle / WHEELS), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])

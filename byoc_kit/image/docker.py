@@ -39,16 +39,7 @@ def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_ind
     arguments = ["--build-arg", f"BASE_IMAGE={base_image}"] if base_image else []
     if no_index:
         arguments += ["--build-arg", "PIP_NO_INDEX=1"]
-    command = ["docker", "build", "--tag", tag, *arguments, str(bundle)]
-    last: deque[str] = deque(maxlen=_TAIL)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as build:
-        assert build.stdout is not None  # noqa: S101  # a pipe was asked for
-        for line in build.stdout:
-            sys.stderr.write(line)
-            last.append(line)
-    if build.returncode:
-        msg = f"docker build ended with exit code {build.returncode}; its last lines:\n{''.join(last).rstrip()}"
-        raise ImageError(msg)
+    _run_and_show(["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build")
 
 
 def run_command(image: str, *, port: int, host: str = "127.0.0.1", name: str | None = None) -> list[str]:
@@ -69,6 +60,35 @@ def run_image(image: str, *, port: int, host: str) -> NoReturn:
 
 def require_image(image: str) -> None:
     """Raise :class:`ImageError` where the engine has no such image."""
-    if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
+    if not _has_image(image):
         msg = f"there is no image {image}; build it with `byoc-kit build BUNDLE`"
+        raise ImageError(msg)
+
+
+def require_base_image(image: str) -> None:
+    """Pull an image unless the engine has it. Raises :class:`ImageError` where it is not to be had."""
+    require_engine()
+    if not _has_image(image):
+        _run_and_show(["docker", "pull", image], called=f"docker pull {image}")
+
+
+def remove_container(name: str) -> None:
+    """Kill and remove a container, if it is still there."""
+    subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
+
+
+def _has_image(image: str) -> bool:
+    return not subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
+
+
+def _run_and_show(command: list[str], *, called: str) -> None:
+    """Run a command, its output going to stderr. Raises :class:`ImageError` with its exit code and last lines."""
+    last: deque[str] = deque(maxlen=_TAIL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+        for line in process.stdout:
+            sys.stderr.write(line)
+            last.append(line)
+    if process.returncode:
+        msg = f"{called} ended with exit code {process.returncode}; its last lines:\n{''.join(last).rstrip()}"
         raise ImageError(msg)

@@ -1,0 +1,46 @@
+# make demo shows the whole way of a notebook; make test checks everything.
+
+# PYTHON     makes the environment; 3.11
+# NOTEBOOK   what `make demo` exports
+# BASE_IMAGE what `make demo` builds the image from; default: that of the Dockerfile
+PYTHON := $(shell command -v python3.11 || echo python3)
+NOTEBOOK := notebooks/green_tint.ipynb
+BASE_IMAGE :=
+
+BIN := .venv/bin
+IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
+
+.PHONY: help demo test lint lock clean
+
+help: ## say this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 14
+
+demo: .venv/made ## export the example notebook, verify it, and build and verify its image where Docker is there
+	@$(BIN)/byoc-kit demo $(NOTEBOOK) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+
+test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
+	$(BIN)/pytest
+
+lint: .venv/made ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict byoc_kit
+
+lock: ## write requirements-dev.lock anew, from what pip chooses today
+	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear .venv/lock
+	.venv/lock/bin/pip install --quiet -e '.[dev]'
+	.venv/lock/bin/pip freeze --all --exclude-editable --exclude pip > .venv/lock/frozen
+	{ sed -n '/^#/p' requirements-dev.lock; sed -E '/^nvidia-ml-py=/b; /^(nvidia-|cuda-|triton=)/d; s/[+].*//' .venv/lock/frozen; } > .venv/lock/new
+	mv .venv/lock/new requirements-dev.lock
+
+clean: ## remove the environment, the reports and the collected wheels
+	rm -rf .venv reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/made: pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "installing the pinned packages into .venv; the first time takes some minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@

@@ -1,0 +1,69 @@
+"""What a test needs beyond Python, and what several tests share."""
+
+import os
+import shutil
+import socket
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# `BYOC_KIT_REQUIRE=docker,browser` makes a skip of tests with these markers a failure.
+REQUIRE = "BYOC_KIT_REQUIRE"
+
+
+@cache
+def lacks_docker():
+    if shutil.which("docker") is None:
+        return "needs Docker: apt-get install docker.io"
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "needs a Docker engine that answers: start dockerd, and see what `docker info` says"
+    return None
+
+
+@cache
+def lacks_browser():
+    return None if shutil.which("chromium") else "needs Chromium: apt-get install chromium"
+
+
+NEEDS = {"docker": lacks_docker, "browser": lacks_browser}
+
+
+def required():
+    return {name for name in os.environ.get(REQUIRE, "").split(",") if name}
+
+
+def pytest_configure():
+    if unknown := required() - NEEDS.keys():
+        msg = f"{REQUIRE} names {', '.join(sorted(unknown))}; there is {', '.join(NEEDS)}"
+        raise pytest.UsageError(msg)
+
+
+def pytest_runtest_setup(item):
+    for name, lacks in NEEDS.items():
+        if item.get_closest_marker(name) and (reason := lacks()):
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    names = [name for name in sorted(required()) if item.get_closest_marker(name)]
+    if names and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{REQUIRE} names {', '.join(names)}, but this test was skipped: {call.excinfo.value}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def clip():
+    return ROOT / "notebooks" / "clips" / "bigbuckbunny.mp4"
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,234 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+from byoc_kit.cli import main
+from byoc_kit.image.docker import ImageError, build_image, require_base_image, require_engine, run_command
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "notebooks" / "green_tint.ipynb"
+BASE = "byoc-kit-test-base:bookworm-py311"
+PACKAGES = "ca-certificates,python3,python3-venv"
+DEADLINE_S = 120
+
+
+def docker(*arguments):
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {arguments}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def byoc_kit(*arguments):
+    """Run the command as its users do; returns its exit code and all it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "byoc_kit.cli", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def until(condition):
+    """Return the first true result of ``condition``, asked for again until the deadline."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not (result := condition()):
+        assert time.monotonic() < deadline_s, f"not within {DEADLINE_S} s: {condition.__name__}"
+        time.sleep(0.02)
+    return result
+
+
+@pytest.fixture(scope="session")
+def base_image(tmp_path_factory):
+    """A base with Python 3.11, made once on a machine: images cannot be pulled everywhere, Debian packages can."""
+    if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode == 0:
+        return BASE
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("needs a base image with Python 3.11: apt-get install mmdebstrap")
+    archive = tmp_path_factory.mktemp("base") / "rootfs.tar"
+    command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(archive)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"needs a base image with Python 3.11, and mmdebstrap cannot make one: {made.stderr[-500:]}")
+    docker("import", str(archive), BASE)
+    archive.unlink()
+    return BASE
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory, base_image):
+    folder = tmp_path_factory.mktemp("image") / "green_tint"
+    assert main(["export", str(NOTEBOOK), "--output", str(folder), "--wheelhouse"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image(bundle, base_image):
+    tag = f"byoc-kit-test:{uuid.uuid4().hex[:12]}"
+    code, said = byoc_kit("build", bundle, "--tag", tag, "--base-image", base_image)
+    assert code == 0, said
+    yield tag
+    docker("image", "rm", tag)
+
+
+@pytest.fixture
+def container(image, free_port):
+    """The image as an orchestrator starts it: in the background, with nothing that it did not ask for."""
+    name = f"byoc-kit-test-{uuid.uuid4().hex[:12]}"
+    docker("run", "--detach", "--name", name, "--publish", f"127.0.0.1:{free_port}:8000", image)
+    yield name, f"http://127.0.0.1:{free_port}"
+    docker("rm", "--force", name)
+
+
+def health(url):
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+    except OSError:
+        return None
+
+
+@pytest.mark.docker
+def test_the_container_loads_then_is_healthy_and_ends_in_the_grace_of_an_orchestrator(container):
+    name, url = container
+    answers = []
+
+    def is_ready():
+        answer = health(url)
+        if answer and answer not in answers:
+            answers.append(answer)
+        return answer and answer[0] == 200
+
+    until(is_ready)
+    assert answers == [(503, {"status": "loading"}), (200, {"status": "ok"})]
+    until(lambda: docker("inspect", "--format", "{{.State.Health.Status}}", name) == "healthy")
+    assert docker("exec", name, "id", "--user") == "1000"
+
+    docker("stop", "-t", "8", name)
+    # 137 would be the kill at the end of the grace
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+
+
+@pytest.mark.docker
+def test_the_image_brings_no_test_tools_and_no_opencv(image):
+    listed = json.loads(docker("run", "--rm", image, "pip", "list", "--format", "json", "--disable-pip-version-check"))
+    names = {distribution["name"].lower() for distribution in listed}
+    assert {"byoc-kit", "pytrickle", "torch"} <= names
+    assert not {name for name in names if "pytest" in name or "opencv" in name}
+
+
+@pytest.mark.docker
+def test_verify_streams_the_clip_through_the_image(bundle, image, clip, tmp_path):
+    limits = ["--min-frames", "0.5", "--min-psnr", "30"]  # other tests may keep this machine busy
+    code, said = byoc_kit("verify", bundle, "--image", image, "--clip", clip, "--report", tmp_path, *limits)
+    assert code == 0, said
+    assert "all met" in said
+    assert "exit code 0 in" in said
+    assert (tmp_path / "report.html").is_file()
+    assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}")
+
+
+@pytest.mark.docker
+def test_a_changed_processor_installs_nothing_anew(bundle, image, base_image, tmp_path, capsys):
+    changed = tmp_path / "green_tint"
+    shutil.copytree(bundle, changed)
+    with (changed / "processor.py").open("a") as processor:
+        processor.write("# changed\n")
+    tag = f"{image}-changed"
+    build_image(changed, tag=tag, base_image=base_image, no_index=True)
+    docker("image", "rm", tag)
+    said = capsys.readouterr().err
+    assert "Using cache" in said
+    assert "Successfully installed" not in said
+
+
+@pytest.mark.docker
+def test_a_failed_build_shows_its_last_lines_and_its_exit_code(bundle, base_image, tmp_path):
+    broken = tmp_path / "green_tint"
+    shutil.copytree(bundle, broken, ignore=shutil.ignore_patterns("wheels"))
+    (broken / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo famous last words && exit 3\n")
+    code, said = byoc_kit("build", broken, "--tag", "byoc-kit-test:broken", "--base-image", base_image)
+    assert code == 2
+    ending = said[said.index("byoc-kit: ") :]
+    assert ending.startswith("byoc-kit: docker build ended with exit code ")
+    assert "famous last words" in ending
+    assert "returned a non-zero code: 3" in ending
+
+
+@pytest.mark.docker
+def test_an_image_that_is_not_there_is_named_with_what_makes_it(bundle, clip):
+    code, said = byoc_kit("verify", bundle, "--image", "byoc-kit-test:none", "--clip", clip)
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        "byoc-kit: there is no image byoc-kit-test:none; build it with `byoc-kit build BUNDLE`"
+    )
+
+
+def test_run_publishes_the_port_on_one_address_and_names_this_machine():
+    assert run_command("byoc/a:latest", port=9000, name="a") == [
+        *("docker", "run", "--rm", "--init", "--publish", "127.0.0.1:9000:8000"),
+        *("--add-host", "host.docker.internal:host-gateway", "--name", "a", "byoc/a:latest"),
+    ]
+
+
+@pytest.fixture
+def fake_docker(tmp_path, monkeypatch):
+    """Put a ``docker`` on the PATH that knows ``info`` and runs ``script`` for all else."""
+
+    def put(script, *, info="exit 0"):
+        path = tmp_path / "docker"
+        path.write_text(f'#!/bin/sh\nif [ "$1" = info ]; then {info}; fi\n{script}\n')
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return put
+
+
+def test_a_missing_docker_is_said_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImageError) as caught:
+        require_engine()
+    assert str(caught.value) == "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
+
+
+def test_an_engine_that_does_not_answer_is_said_with_what_to_do(fake_docker):
+    fake_docker("exit 0", info="exit 1")
+    with pytest.raises(ImageError) as caught:
+        require_engine()
+    assert str(caught.value) == "the Docker engine does not answer; start it, and see what `docker info` says"
+
+
+def test_build_passes_the_base_image_and_the_wheelhouse_on(fake_docker, tmp_path, capsys):
+    fake_docker('echo "$@"')
+    build_image(tmp_path, tag="a:1", base_image="base:2", no_index=True)
+    said = f"build --force-rm --tag a:1 --build-arg BASE_IMAGE=base:2 --build-arg PIP_NO_INDEX=1 {tmp_path}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_failed_build_ends_with_fifteen_lines_of_it(fake_docker, tmp_path, capsys):
+    fake_docker("seq 40; exit 7")
+    with pytest.raises(ImageError) as caught:
+        build_image(tmp_path, tag="a:1")
+    lines = "\n".join(map(str, range(26, 41)))
+    assert str(caught.value) == f"docker build ended with exit code 7; its last lines:\n{lines}"
+    assert capsys.readouterr().err.startswith("1\n2\n")
+
+
+def test_a_base_image_that_is_here_is_not_pulled(fake_docker):
+    fake_docker('[ "$1" = image ]')
+    require_base_image("base:1")
+
+
+def test_a_base_image_that_cannot_be_pulled_is_said(fake_docker):
+    fake_docker('[ "$1" = pull ] && echo no such host; exit 1')
+    with pytest.raises(ImageError) as caught:
+        require_base_image("base:1")
+    assert str(caught.value) == "docker pull base:1 ended with exit code 1; its last lines:\nno such host"

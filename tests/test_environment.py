@@ -1,0 +1,58 @@
+import re
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCK_LINES = [line for line in (ROOT / "requirements-dev.lock").read_text().splitlines() if not line.startswith("#")]
+PINS = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LOCK_LINES}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+DECLARED = [
+    requirement
+    for requirement in map(Requirement, PROJECT["dependencies"] + EXTRAS["notebook"] + EXTRAS["dev"])
+    if requirement.name != PROJECT["name"]
+]
+
+
+def all_needed(requirements):
+    """Return the names of all that the requirements bring along, as the installed distributions declare it."""
+    to_visit = list(requirements)
+    visited = set()
+    while to_visit:
+        requirement = to_visit.pop()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if key in visited:
+            continue
+        visited.add(key)
+        for needed in map(Requirement, distribution(requirement.name).requires or []):
+            extras = ["", *requirement.extras]
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                to_visit.append(needed)
+    return {name for name, _ in visited}
+
+
+@pytest.mark.parametrize("requirement", DECLARED, ids=str)
+def test_the_lock_pins_what_pyproject_asks_for(requirement):
+    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+
+
+def test_the_lock_is_pins_of_public_versions_and_nothing_else():
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in LOCK_LINES)
+
+
+def test_the_lock_holds_all_that_is_needed_and_no_more():
+    # a CUDA build of torch brings its libraries of its own
+    of_torch = {"triton"} | {n for n in all_needed(DECLARED) if n.startswith(("cuda-", "nvidia-")) and n not in PINS}
+    assert all_needed(DECLARED) - of_torch == PINS.keys()
+
+
+def test_conda_gets_the_same_python_and_the_same_pins():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+    assert environment["dependencies"] == ["python=3.11", "pip", {"pip": ["-r requirements-dev.lock", "-e ."]}]
