@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
@@ -22,12 +22,10 @@ from byoc_kit.sourcemap import SourceMap
 
 Hook = Callable[..., Any]
 
-OPTIONAL_HOOKS = ("load_model", "on_stream_start", "on_stream_stop")
-
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a notebook defines, found by name. Each function may be sync or async; only ``process_frame`` must exist.
+    """What a notebook defines. Each function may be sync or async; only ``process_frame`` must exist.
 
     ``process_frame(frame)`` or ``process_frame(frame, params)``; ``load_model()``; ``on_stream_start(params)``;
     ``on_stream_stop()``.
@@ -40,24 +38,16 @@ class Hooks:
     on_stream_stop: Hook | None = None
 
     @classmethod
-    def find(cls, namespace: Mapping[str, Any]) -> Hooks:
-        """Pick the hooks from a namespace; raises :class:`ByocKitError` if there is no ``process_frame``."""
-        process_frame = namespace.get("process_frame")
-        if not callable(process_frame):
-            msg = "there is no process_frame; define process_frame(frame) or process_frame(frame, params)"
-            raise ByocKitError(msg)
-        found = {name: namespace[name] for name in OPTIONAL_HOOKS if callable(namespace.get(name))}
-        return cls(process_frame, params_type=namespace.get("Params", Params), **found)
+    def of(cls, process_frame: Hook, **optional: Hook) -> Hooks:
+        """Take a notebook's functions. The parameters' class is the annotation of ``params``, else ``Params`` there.
 
-    @classmethod
-    def of(cls, process_frame: Hook) -> Hooks:
-        """Take a lone function, as a notebook has it; its annotation of `params` is their class."""
+        Raises :class:`ByocKitError` where ``process_frame`` cannot be called with a frame and parameters.
+        """
         if not callable(process_frame):
             msg = f"process_frame must be a function, not {type(process_frame).__name__}"
             raise ByocKitError(msg)
-        annotated = list(inspect.signature(process_frame, eval_str=True).parameters.values())[1:2]
-        types = [p.annotation for p in annotated if isinstance(p.annotation, type) and issubclass(p.annotation, Params)]
-        return cls(process_frame, params_type=types[0] if types else Params)
+        _check_signature(process_frame)
+        return cls(process_frame, params_type=_params_type(process_frame), **optional)
 
     @property
     def user_file(self) -> str:
@@ -77,7 +67,8 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         if hooks is not None:
             self.hooks = hooks  # type: ignore[misc]  # an instance made in a notebook brings its own
         self.params = self.hooks.params_type()
-        self._takes_params = _takes_params(self.hooks.process_frame)
+        takes_params = _params_argument(self.hooks.process_frame)
+        self._params_name = takes_params.name if takes_params else None
         self._executor: ThreadPoolExecutor | None = None
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
@@ -85,9 +76,9 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
         Raises what ``process_frame`` raises, and :class:`~byoc_kit.frames.FrameError` for a result that is no picture.
         """
-        arguments = (frame, params) if self._takes_params else (frame,)
+        named = {self._params_name: params} if self._params_name else {}
         with torch.inference_mode():
-            return as_frame(_finish(self.hooks.process_frame(*arguments)), frame)
+            return as_frame(_finish(self.hooks.process_frame(frame, **named)), frame)
 
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)`` where the notebook has one."""
@@ -132,9 +123,46 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         await asyncio.to_thread(self.stop_stream)
 
 
-def _takes_params(process_frame: Hook) -> bool:
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in positional for p in inspect.signature(process_frame).parameters.values()) > 1
+def _parameters(function: Hook) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function, eval_str=True).parameters.values())
+    except NameError:  # an annotation of a name that exists for type checkers only
+        return list(inspect.signature(function).parameters.values())
+
+
+def _params_argument(process_frame: Hook) -> inspect.Parameter | None:
+    """Return the argument that takes the parameters: annotated as such, else named ``params``."""
+    rest = _parameters(process_frame)[1:]
+    annotated = next((p for p in rest if _is_params(p.annotation)), None)
+    return annotated or next((p for p in rest if p.name == "params"), None)
+
+
+def _params_type(process_frame: Hook) -> type[Params]:
+    argument = _params_argument(process_frame)
+    if argument is None:
+        return Params
+    if _is_params(argument.annotation):
+        return cast("type[Params]", argument.annotation)
+    found = getattr(inspect.unwrap(process_frame), "__globals__", {}).get("Params", Params)
+    if not _is_params(found):
+        msg = "Params must be a class made from byoc_kit.Params: write `class Params(byoc_kit.Params)`"
+        raise ByocKitError(msg)
+    return cast("type[Params]", found)
+
+
+def _check_signature(process_frame: Hook) -> None:
+    parameters = _parameters(process_frame)
+    given = _params_argument(process_frame)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    unknown = [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in variadic and p != given]
+    if unknown or not parameters:
+        reason = f"nothing is there to give {unknown[0]}" if unknown else "it takes no frame"
+        msg = f"process_frame cannot be called: {reason}; write process_frame(frame) or process_frame(frame, params)"
+        raise ByocKitError(msg)
+
+
+def _is_params(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Params)
 
 
 def _finish(result: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import Field
 from pytrickle import StreamServer, TrickleClient
 from pytrickle.frames import VideoFrame as StockVideoFrame
 
+import byoc_kit
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import FrameError, VideoFrame
 from byoc_kit.params import Params, ParamsError
@@ -39,19 +40,8 @@ def stock_frame(timestamp=7):
 # Hooks
 
 
-def test_the_hooks_of_a_notebook_are_found_by_name():
-    namespace = {"process_frame": keep, "Params": Gain, "load_model": keep, "on_stream_stop": keep, "other": 1}
-    assert Hooks.find(namespace) == Hooks(keep, params_type=Gain, load_model=keep, on_stream_stop=keep)
-
-
-def test_a_name_that_is_no_function_is_no_hook():
-    assert Hooks.find({"process_frame": keep, "load_model": "weights.pt"}) == Hooks(keep)
-
-
-@pytest.mark.parametrize("namespace", [{}, {"process_frame": None}, {"process_frame": 3}])
-def test_a_notebook_without_process_frame_is_told_what_to_define(namespace):
-    with pytest.raises(ByocKitError, match=r"there is no process_frame; define process_frame\(frame\)"):
-        Hooks.find(namespace)
+def test_the_optional_hooks_are_given_by_name():
+    assert Hooks.of(keep, load_model=keep, on_stream_stop=print) == Hooks(keep, load_model=keep, on_stream_stop=print)
 
 
 def test_a_lone_function_brings_its_params_by_annotation():
@@ -64,9 +54,53 @@ def test_an_annotation_written_as_text_is_read():
     assert Hooks.of(late).params_type is Gain
 
 
-@pytest.mark.parametrize("function", [keep, lambda frame, params: frame, lambda frame, params=3: frame])
-def test_a_function_without_an_annotation_has_no_params(function):
+@pytest.mark.parametrize("function", [keep, lambda frame, strength=3: frame, lambda frame, *rest, **named: frame])
+def test_a_function_without_params_gets_none(function):
     assert Hooks.of(function).params_type is Params
+    assert FrameProcessor(Hooks.of(function)).process(grey(), Params()).pixels.max() == 100
+
+
+def namespace(source):
+    made = {"byoc_kit": byoc_kit}
+    exec(source, made)  # noqa: S102  # as a notebook's cells and an exported module do
+    return made
+
+
+@pytest.mark.parametrize("signature", ["frame, params", "frame, *, params", "frame, params=None"])
+def test_params_without_an_annotation_are_the_class_beside_the_function(signature):
+    made = namespace(
+        f"class Params(byoc_kit.Params):\n    level: int = 3\ndef f({signature}): return frame.pixels + params.level"
+    )
+    hooks = Hooks.of(made["f"])
+    assert hooks.params_type is made["Params"]
+    assert FrameProcessor(hooks).process(grey(), hooks.params_type(level=5)).pixels.max() == 105
+
+
+def test_params_annotated_under_another_name_are_passed():
+    def louder(frame, settings: Gain):
+        return frame.tensor * settings.gain
+
+    assert FrameProcessor(Hooks.of(louder)).process(grey(), Gain(gain=2)).pixels.max() == 200
+
+
+def test_an_annotation_that_only_a_type_checker_knows_is_left_alone():
+    made = namespace("from __future__ import annotations\ndef f(frame: Unknown, params: Unknown): return frame")
+    assert Hooks.of(made["f"]).params_type is Params
+
+
+def test_a_params_class_of_another_kind_is_refused():
+    made = namespace("class Params: ...\ndef f(frame, params): return frame")
+    with pytest.raises(ByocKitError, match=r"write `class Params\(byoc_kit\.Params\)`"):
+        Hooks.of(made["f"])
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [(lambda: 1, "it takes no frame"), (lambda frame, size: frame, "nothing is there to give size")],
+)
+def test_a_signature_that_cannot_be_called_is_refused(function, reason):
+    with pytest.raises(ByocKitError, match=reason):
+        Hooks.of(function)
 
 
 def test_what_cannot_be_called_is_no_process_frame():

@@ -6,25 +6,33 @@ import base64
 import hashlib
 import io
 import zipfile
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import byoc_kit
+from byoc_kit.errors import ByocKitError
 
 _EPOCH = (2020, 2, 2, 0, 0, 0)  # zip files carry times; a fixed one keeps the bytes the same
 _LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 
 
 def kit_wheel() -> tuple[str, bytes]:
-    """Return the wheel's file name and bytes; the same sources give the same bytes."""
-    found = distribution("byoc-kit")
+    """Return the wheel's file name and bytes; the same sources give the same bytes.
+
+    Raises :class:`ByocKitError` where the kit runs from files that are not installed.
+    """
+    try:
+        found = distribution("byoc-kit")
+    except PackageNotFoundError:
+        msg = "byoc-kit is not installed here, only on the path; install it with `pip install --editable`"
+        raise ByocKitError(msg) from None
     stem = f"byoc_kit-{found.version}"
     info = f"{stem}.dist-info"
     package = Path(byoc_kit.__file__).parent
     files = {
         f"byoc_kit/{path.relative_to(package).as_posix()}": path.read_bytes()
         for path in sorted(package.rglob("*"))
-        if path.is_file() and not _LEFT_OUT & set(path.parts)
+        if path.is_file() and not _LEFT_OUT & set(path.relative_to(package).parts)
     }
     files[f"{info}/METADATA"] = (found.read_text("METADATA") or "").encode()
     files[f"{info}/entry_points.txt"] = (found.read_text("entry_points.txt") or "").encode()

@@ -54,11 +54,15 @@ def read_bundle(folder: Path | str) -> Bundle:
             capability=Capability(**manifest["capability"]),
             source_map=SourceMap(notebook.name, tuple(CellSpan(**span) for span in manifest["cells"])),
         )
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         msg = f"{folder} is no bundle: it has no {MANIFEST}; make one with `byoc-kit export NOTEBOOK`"
         raise BundleError(msg) from None
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f"{folder / MANIFEST} is damaged ({error!r}); export the notebook again"
+    except OSError as error:
+        msg = f"cannot read {folder / MANIFEST}: {error.strerror}"
+        raise BundleError(msg) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        msg = f"{folder / MANIFEST} is damaged ({type(error).__name__}: {reason}); export the notebook again"
         raise BundleError(msg) from None
 
 
@@ -78,10 +82,12 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
     sys.modules["processor"] = module  # pydantic looks a class's module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+        processor: FrameProcessor = module.Processor()
+    except (Exception, SystemExit) as error:
+        del sys.modules["processor"]
         where = locate(error.__traceback__, str(path), bundle.source_map)
-        msg = f"{where}: {type(error).__name__}: {error}; run the notebook from the top to see it"
+        text = " ".join(str(error).split())
+        msg = f"{where}: {type(error).__name__}: {text}; run the notebook from the top to see it"
         raise BundleError(msg) from error
-    processor: FrameProcessor = module.Processor()
     processor.source_map = bundle.source_map
     return processor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 
 from packaging.requirements import Requirement
@@ -14,42 +14,56 @@ from byoc_kit.errors import ByocKitError
 
 # pytrickle 0.1.6 declares these, and imports none of them where byoc-kit uses it.
 _LEFT_OUT = {
-    "asyncio-mqtt": "declared by pytrickle, never imported",
-    "opencv-python": "declared by pytrickle for an overlay that byoc-kit does not use; it wants libGL",
-    "pytest": "a test tool that pytrickle declares",
-    "pytest-asyncio": "a test tool that pytrickle declares",
-    "pytest-mock": "a test tool that pytrickle declares",
-    "uvloop": "declared by pytrickle, never imported",
+    "asyncio-mqtt": "never imported",
+    "opencv-python": "for an overlay that byoc-kit does not use; it wants libGL",
+    "pytest": "a test tool",
+    "pytest-asyncio": "a test tool",
+    "pytest-mock": "a test tool",
+    "uvloop": "never imported",
 }
 # A CUDA build of torch brings its own libraries; the Dockerfile lets it.
 _WITH_TORCH = ("nvidia-", "cuda-", "triton")
+_NOT_WITH_TORCH = {"nvidia-ml-py"}
 
 _HEADER = """\
 # What processor.py imports, with all it needs, at the versions it was exported with.
-# Left out: {left_out}.
-# torch brings the CUDA libraries of its own build: install it first, held to these versions (see the Dockerfile).
+# torch brings the CUDA libraries of its own build: install it first, held to these versions.
+# Left out, though pytrickle declares them:
 """
 
 
 class LockError(ByocKitError):
-    """A module that no installed distribution provides."""
+    """A module that no installed distribution provides, or a distribution that lacks one it needs."""
+
+
+def missing_modules(modules: Iterable[str]) -> set[str]:
+    """Return the top-level modules that neither Python nor an installed distribution provides."""
+    return _third_party(modules) - {module for module, names in packages_distributions().items() if any(names)}
 
 
 def render_lock(modules: Iterable[str]) -> str:
-    """Render the lock for the imported top-level ``modules``. Raises :class:`LockError` naming one that is nowhere."""
+    """Render the lock for imported top-level modules.
+
+    Raises :class:`LockError`, naming it, where a module or what its distribution needs is not installed.
+    """
+    modules = _third_party(modules)
+    for module in sorted(missing_modules(modules)):
+        msg = f"no installed distribution provides the module {module}; install it in this environment with pip"
+        raise LockError(msg)
     providers = packages_distributions()
-    roots = {"byoc-kit"}
-    for module in sorted(set(modules) - sys.stdlib_module_names - {"byoc_kit"}):
-        if module not in providers:
-            msg = f"no installed distribution provides the module {module}; install it in this environment with pip"
-            raise LockError(msg)
-        roots.update(providers[module])
-    versions = _closure(roots)
-    left_out = "; ".join(f"{name} ({reason})" for name, reason in _LEFT_OUT.items())
-    return _HEADER.format(left_out=left_out) + "".join(f"{name}=={versions[name]}\n" for name in sorted(versions))
+    roots = {canonicalize_name(name) for module in modules for name in providers[module] if name}
+    left_out = {name: reason for name, reason in _LEFT_OUT.items() if name not in roots}
+    versions = _closure({"byoc-kit", *roots}, left_out)
+    lines = [f"#   {name}: {reason}\n" for name, reason in left_out.items()]
+    lines += [f"{name}=={versions[name]}\n" for name in sorted(versions)]
+    return _HEADER + "".join(lines)
 
 
-def _closure(roots: Iterable[str]) -> dict[str, str]:
+def _third_party(modules: Iterable[str]) -> set[str]:
+    return set(modules) - sys.stdlib_module_names - {"byoc_kit"}
+
+
+def _closure(roots: Iterable[str], left_out: Mapping[str, str]) -> dict[str, str]:
     """Follow ``Requires-Dist`` from ``roots``; returns canonical names and public versions."""
     versions: dict[str, str] = {}
     to_visit = [Requirement(root) for root in sorted(roots)]
@@ -57,11 +71,11 @@ def _closure(roots: Iterable[str]) -> dict[str, str]:
     while to_visit:
         requirement = to_visit.pop()
         name = canonicalize_name(requirement.name)
-        if name in _LEFT_OUT or (name.startswith(_WITH_TORCH) and name != "nvidia-ml-py"):
+        comes_with_torch = name.startswith(_WITH_TORCH) and name not in _NOT_WITH_TORCH
+        key = name, frozenset(requirement.extras)
+        if name in left_out or comes_with_torch or key in visited:
             continue
-        if (name, frozenset(requirement.extras)) in visited:
-            continue
-        visited.add((name, frozenset(requirement.extras)))
+        visited.add(key)
         try:
             found = distribution(requirement.name)
         except PackageNotFoundError:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from byoc_kit.notebook.check import PROCESSOR, require_exportable
-from byoc_kit.notebook.read import Notebook
+from byoc_kit.notebook.check import require_exportable
+from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR, is_kit_import
+from byoc_kit.notebook.names import bindings
+from byoc_kit.notebook.read import Notebook, one_line
 from byoc_kit.sourcemap import CellSpan
 
-# Hooks in the order of their use; `process_frame` is always there.
-_HOOKS = ("load_model", "on_stream_start", "process_frame", "on_stream_stop")
+_LINE_LENGTH = 88
 
 
 @dataclass(frozen=True)
@@ -25,59 +24,39 @@ class Module:
 def render_module(notebook: Notebook) -> Module:
     """Render ``processor.py``. Raises :class:`~byoc_kit.notebook.read.NotebookError` where the notebook has faults."""
     require_exportable(notebook)
-    title = notebook.title.replace("\\", "\\\\").replace('"', '\\"')
+    title, name = _in_docstring(notebook.title), one_line(notebook.name)
     lines = [
-        f'"""{title}.',
+        f'"""{title}{"" if title.endswith((".", "!", "?")) else "."}',
         "",
-        f"Exported from {notebook.name} by byoc-kit: change the notebook, not this file.",
+        f"Exported from {_in_docstring(name)} by byoc-kit: change the notebook, not this file.",
         '"""',
+        "",
     ]
     spans = []
     for cell in notebook.exported:
-        lines += ["", f"# %% {notebook.name}, cell {cell.number}"]
-        source = cell.source.rstrip().splitlines()
-        spans.append(CellSpan(cell.number, len(lines) + 1, len(source)))
-        lines += source
-    names = set(_top_level_names(notebook))
-    lines += ["", "# %% what byoc-kit serves"]
-    if "byoc_kit" not in names:
-        lines += ["import byoc_kit", ""]
-    arguments = [f"{hook}={hook}" for hook in _HOOKS if hook in names]
-    if "Params" in names:
-        arguments.insert(0, "params_type=Params")
-    lines += [
-        f"class {PROCESSOR}(byoc_kit.FrameProcessor):",
-        f'    """{title}, as a pytrickle FrameProcessor."""',
-        "",
-        f"    hooks = byoc_kit.Hooks({', '.join(arguments)})",
-    ]
+        lines.append(f"# %% {name}, cell {cell.number}")
+        spans.append(CellSpan(cell.number, len(lines) + 1, len(cell.lines)))
+        lines += [*cell.lines, "", ""]
+    lines += ["# %% what byoc-kit serves", *_processor(notebook, title)]
     return Module("\n".join(lines) + "\n", tuple(spans))
 
 
-def imported_modules(notebook: Notebook) -> set[str]:
-    """Return the top-level modules that the tagged cells import, at whatever depth."""
-    return {
-        name.split(".")[0]
-        for cell in notebook.exported
-        for node in ast.walk(ast.parse(cell.source))
-        for name in _imports(node)
-    }
+def _processor(notebook: Notebook, title: str) -> list[str]:
+    bound = bindings(notebook.exported)
+    names = {binding.name for binding in bound}
+    has_kit = any(binding.node is binding.statement and is_kit_import(binding.node) for binding in bound)
+    arguments = ["process_frame", *(f"{hook}={hook}" for hook in OPTIONAL_HOOKS if hook in names)]
+    hooks = [f"    hooks = byoc_kit.Hooks.of({', '.join(arguments)})"]
+    if len(hooks[0]) > _LINE_LENGTH:
+        hooks = ["    hooks = byoc_kit.Hooks.of(", *(f"        {argument}," for argument in arguments), "    )"]
+    return [
+        *([] if has_kit else ["import byoc_kit", "", ""]),
+        f"class {PROCESSOR}(byoc_kit.FrameProcessor):",
+        f'    """{title}, as a pytrickle FrameProcessor."""',
+        "",
+        *hooks,
+    ]
 
 
-def _imports(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [node.module]
-    return []
-
-
-def _top_level_names(notebook: Notebook) -> Iterator[str]:
-    for cell in notebook.exported:
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                yield node.name
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                yield from (alias.asname or alias.name for alias in node.names)
-            elif isinstance(node, ast.Assign):
-                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', r"\"\"\"")

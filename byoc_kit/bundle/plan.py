@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,12 @@ import byoc_kit
 from byoc_kit.bundle.ai_models import render_ai_models
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.load import MANIFEST, BundleError
-from byoc_kit.bundle.lock import render_lock
-from byoc_kit.bundle.module import imported_modules, render_module
-from byoc_kit.notebook.check import read_capability
-from byoc_kit.notebook.read import read_notebook
+from byoc_kit.bundle.lock import missing_modules, render_lock
+from byoc_kit.bundle.module import render_module
+from byoc_kit.notebook.capability import read_capability
+from byoc_kit.notebook.findings import Finding, require_none
+from byoc_kit.notebook.names import Import, imports
+from byoc_kit.notebook.read import NotebookError, read_notebook
 
 WHEELS = "wheels"
 
@@ -38,13 +40,18 @@ def plan(notebook_path: Path, target: Path) -> Plan:
     notebook = read_notebook(notebook_path)
     module = render_module(notebook)
     capability = read_capability(notebook)
+    if isinstance(capability, Finding):
+        raise NotebookError(str(capability))
+    imported = imports(notebook.exported)
+    missing = missing_modules(i.module for i in imported)
+    require_none(_not_installed([i for i in imported if i.module in missing and not i.is_optional], notebook_path))
     manifest = {
         "name": notebook.stem,
         "title": notebook.title,
         "kit_version": byoc_kit.__version__,
         "python": "3.11",
         "notebook": {
-            "path": Path(os.path.relpath(notebook_path, target)).as_posix(),
+            "path": _relative(notebook_path, target),
             "sha256": notebook.sha256,
         },
         "processor": "processor.py",
@@ -53,7 +60,7 @@ def plan(notebook_path: Path, target: Path) -> Plan:
     }
     files = {
         "processor.py": module.source,
-        "requirements.lock": render_lock(imported_modules(notebook)),
+        "requirements.lock": render_lock({i.module for i in imported} - missing),
         "Dockerfile": render_dockerfile(capability),
         ".dockerignore": DOCKERIGNORE,
         "aiModels.json": render_ai_models(capability),
@@ -65,28 +72,74 @@ def plan(notebook_path: Path, target: Path) -> Plan:
 def write(plan: Plan) -> None:
     """Write a plan: beside the target, then renamed, so that a bundle is whole or absent.
 
-    Files of the target that the plan does not name, such as wheels, stay. Raises :class:`BundleError` if the target is
-    something else than a bundle or an empty folder.
+    Files of the target that the plan does not name, such as wheels or notes, stay. Raises :class:`BundleError` if the
+    target is something else than a bundle or an empty folder, or cannot be written; the target is then as it was.
     """
-    target = plan.target
-    if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
-        msg = f"{target} is there and is no bundle; choose another folder with --output, or remove it"
-        raise BundleError(msg)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    target = plan.target.resolve()  # a link to a bundle stays a link
     try:
-        stage.chmod(0o755)
-        if target.exists():
-            shutil.copytree(target, stage, dirs_exist_ok=True, symlinks=True)
-        for name, data in plan.files.items():
-            (stage / name).write_bytes(data)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            target.rename(old / "bundle")
-            stage.rename(target)
-            shutil.rmtree(old)
-        else:
-            stage.rename(target)
+        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+            msg = f"{plan.target} is there and is no bundle; choose another folder with --output, or remove it"
+            raise BundleError(msg)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            new = Path(scratch) / "new"
+            _stage(plan.files, target, new)
+            _swap(new, target, old=Path(scratch) / "old")
+    except OSError as error:
+        is_below_a_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a part of its path is a file" if is_below_a_file else error.strerror or error
+        msg = f"cannot write {plan.target}: {reason}; choose another folder with --output"
+        raise BundleError(msg) from error
+
+
+def _stage(files: Mapping[str, bytes], target: Path, new: Path) -> None:
+    """Make ``new`` the target with ``files`` in place of its own."""
+    new.mkdir()
+    if target.exists():
+        shutil.copytree(target, new, dirs_exist_ok=True, symlinks=True, copy_function=_link)
+    for name, data in files.items():
+        (new / name).unlink(missing_ok=True)  # it is the target's own file still
+        (new / name).write_bytes(data)
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file instead of copying it, where that works: a wheelhouse has gigabytes."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _swap(new: Path, target: Path, *, old: Path) -> None:
+    if not target.exists():
+        new.rename(target)
+        return
+    target.rename(old)
+    try:
+        new.rename(target)
     except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
+        old.rename(target)
         raise
+
+
+def _not_installed(imported: Iterable[Import], notebook_path: Path) -> Iterator[Finding]:
+    """Yield a finding for the first import of each module."""
+    seen = set()
+    for found in imported:
+        if found.module in seen:
+            continue
+        seen.add(found.module)
+        hint = "install it in this environment with pip"
+        beside = notebook_path.parent / found.module
+        if beside.is_dir() or beside.with_suffix(".py").is_file():
+            hint = "it lies beside the notebook and is not exported; move what you use of it to a tagged cell"
+        message = f"no installed distribution provides the module {found.module}"
+        yield Finding("missing-module", notebook_path.name, message, hint, found.cell.number, found.line)
+
+
+def _relative(notebook_path: Path, target: Path) -> str:
+    """Return the way from the bundle to the notebook; links in it are followed first, as `..` would."""
+    notebook = notebook_path.parent.resolve() / notebook_path.name
+    return Path(os.path.relpath(notebook, target.resolve())).as_posix()

@@ -1,7 +1,8 @@
 """``jupyter nbconvert --to byoc NOTEBOOK``: the same ``processor.py`` as ``byoc-kit export``.
 
 Not a TemplateExporter: the module is rendered from the raw notebook, whose cell numbers and text nbconvert's
-preprocessors and cell-id repair would change.
+preprocessors and cell-id repair would change. JupyterLab makes every exporter for its menu, so nothing heavy is
+imported before a notebook comes.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import Exporter
+from nbconvert.utils.exceptions import ConversionException
 
 
 class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hints
-    """Exports the cells tagged ``byoc`` as a module with a pytrickle FrameProcessor."""
+    """Exports the cells tagged ``byoc`` as a module with a pytrickle FrameProcessor.
+
+    Raises nbconvert's ConversionException, one line a finding, where the notebook has faults.
+    """
 
     export_from_notebook = "BYOC processor"
     output_mimetype = "text/x-python"
@@ -33,12 +38,15 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
         self, nb: Any, resources: dict[str, Any] | None = None, **_: Any
     ) -> tuple[str, dict[str, Any]]:
         """Export a notebook that JupyterLab or nbconvert has read already."""
-        stem = (resources or {}).get("metadata", {}).get("name", "notebook")
+        stem = (resources or {}).get("metadata", {}).get("name") or "notebook"
         return self._export(json.dumps(nb).encode(), f"{stem}.ipynb", resources)
 
     def _export(self, raw: bytes, name: str, resources: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         from byoc_kit.bundle.module import render_module
-        from byoc_kit.notebook.read import parse_notebook
+        from byoc_kit.notebook.read import NotebookError, parse_notebook
 
-        module = render_module(parse_notebook(raw, name=name))
-        return module.source, self._init_resources(resources) | {"output_extension": ".py"}
+        try:
+            module = render_module(parse_notebook(raw, name=name))
+        except NotebookError as error:
+            raise ConversionException(str(error)) from None
+        return module.source, self._init_resources(resources)

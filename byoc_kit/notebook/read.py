@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 
 TAG = "byoc"
+
+_HEADING = re.compile(r"#{1,6}[ \t]+(.*?)[ \t#]*")
 
 
 class NotebookError(ByocKitError):
@@ -37,6 +40,17 @@ class Cell:
         """Whether the cell goes into the container."""
         return self.is_code and TAG in self.tags and bool(self.source.strip())
 
+    @property
+    def lines(self) -> list[str]:
+        """The source's lines, without empty ones at its end.
+
+        Not ``str.splitlines``, for which a form feed or U+2028 ends a line too: for Python neither does.
+        """
+        lines = self.source.split("\n")
+        while lines and not lines[-1].strip():
+            lines.pop()
+        return lines
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -59,8 +73,9 @@ class Notebook:
     @cached_property
     def title(self) -> str:
         """The first Markdown heading, or the file's name."""
-        lines = (line for cell in self.cells if cell.kind == "markdown" for line in cell.source.splitlines())
-        return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), self.stem)
+        lines = (line for cell in self.cells if cell.kind == "markdown" for line in cell.lines)
+        headings = (one_line(found[1]) for line in lines if (found := _HEADING.fullmatch(line)))
+        return next(filter(None, headings), one_line(self.stem))
 
 
 def read_notebook(path: Path | str) -> Notebook:
@@ -84,12 +99,19 @@ def parse_notebook(raw: bytes, *, name: str) -> Notebook:
     except (ValueError, RecursionError) as error:
         msg = f"{name} is no valid JSON ({error}); save the notebook again, or restore it"
         raise NotebookError(msg) from None
+    if isinstance(document, dict) and isinstance(document.get("worksheets"), list):
+        msg = f"{name} is of an old format; convert it with `jupyter nbconvert --to notebook --inplace {name}`"
+        raise NotebookError(msg)
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
-        hint = "it has no list of cells; is it a notebook of nbformat 4?"
-        msg = f"{name} is no notebook: {hint}"
+        msg = f"{name} is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"
         raise NotebookError(msg)
     cells = tuple(_cell(number, raw_cell, name) for number, raw_cell in enumerate(document["cells"], start=1))
     return Notebook(name=name, cells=cells, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of printable characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _cell(number: int, raw: Any, name: str) -> Cell:
@@ -101,4 +123,4 @@ def _cell(number: int, raw: Any, name: str) -> Cell:
     metadata = raw.get("metadata")
     tags = metadata.get("tags", []) if isinstance(metadata, dict) else []
     named = frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()
-    return Cell(number, str(raw.get("cell_type")), text.replace("\r\n", "\n"), named)
+    return Cell(number, str(raw.get("cell_type")), text.replace("\r\n", "\n").replace("\r", "\n"), named)

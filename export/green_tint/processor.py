@@ -10,9 +10,11 @@ from pydantic import Field
 
 capability = Capability(model_id="green-tint", price_per_unit=3000, warm=True)
 
+
 # %% green_tint.ipynb, cell 4
 class Params(byoc_kit.Params):
     gain: float = Field(1.4, ge=0, le=4, description="Gain of the green channel")
+
 
 # %% green_tint.ipynb, cell 6
 def process_frame(frame: VideoFrame, params: Params) -> VideoFrame:
@@ -20,8 +22,9 @@ def process_frame(frame: VideoFrame, params: Params) -> VideoFrame:
     tinted[..., 1] *= params.gain
     return frame.replace(tensor=tinted)
 
+
 # %% what byoc-kit serves
 class Processor(byoc_kit.FrameProcessor):
     """Green tint, as a pytrickle FrameProcessor."""
 
-    hooks = byoc_kit.Hooks(params_type=Params, process_frame=process_frame)
+    hooks = byoc_kit.Hooks.of(process_frame)

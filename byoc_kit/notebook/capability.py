@@ -1,0 +1,58 @@
+"""``capability = Capability(...)``, read without running the notebook."""
+
+from __future__ import annotations
+
+import ast
+
+from pydantic import ValidationError
+
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.read import Notebook
+from byoc_kit.params import params_error
+
+_EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
+
+
+def read_capability(notebook: Notebook) -> Capability | Finding:
+    """Read the last ``capability`` of the tagged cells, or say why it cannot be read."""
+    bound = bindings(notebook.exported)
+    binding = next((b for b in reversed(bound) if b.name == "capability"), None)
+    if binding is None:
+        return Finding("no-capability", notebook.name, "no tagged cell says what the container offers", _EXAMPLE)
+
+    def finding(message: str, hint: str) -> Finding:
+        return Finding("capability", notebook.name, message, hint, binding.cell.number, binding.line)
+
+    classes = {"Capability", *(b.name for b in bound if _is_capability_class(b))}
+    named = _named_arguments(binding.statement, classes)
+    if named is None:
+        return finding("capability must be a call of Capability with named arguments", _EXAMPLE)
+    arguments = {}
+    for name, value in named:
+        try:
+            arguments[name] = ast.literal_eval(value)
+        except (ValueError, TypeError):
+            message = f"Capability, {name}: is no literal, and the exporter does not run the notebook"
+            return finding(message, "write the value itself")
+    try:
+        return Capability(**arguments)
+    except ValidationError as error:
+        wrong = params_error(error)
+        return finding(f"Capability, {wrong.field}: {wrong.reason}", "mend the argument")
+
+
+def _is_capability_class(binding: Binding) -> bool:
+    """Whether it is an ``import Capability as name``."""
+    aliases = binding.node.names if isinstance(binding.node, ast.ImportFrom) else []
+    return any(alias.name == "Capability" and alias.asname == binding.name for alias in aliases)
+
+
+def _named_arguments(statement: ast.stmt, classes: set[str]) -> list[tuple[str, ast.expr]] | None:
+    """Return the arguments of ``name = Class(argument=...)``; ``None`` for any other statement."""
+    call = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if not isinstance(call, ast.Call) or call.args or ast.unparse(call.func).split(".")[-1] not in classes:
+        return None
+    named = [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg]
+    return named if len(named) == len(call.keywords) else None

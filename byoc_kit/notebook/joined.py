@@ -1,0 +1,33 @@
+"""The tagged cells as one module, as the exporter will join them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from byoc_kit.notebook.read import Cell
+
+# The exported module begins with one, so that a cell's own is no docstring any more.
+_DOCSTRING = '"""The exporter\'s own."""'
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One text, and for each cell the line before its first."""
+
+    source: str
+    cells: Sequence[tuple[Cell, int]]
+
+    def locate(self, line: int) -> tuple[Cell, int]:
+        """Return the cell of a line, and the line's number in it."""
+        cell, before = next((item for item in reversed(self.cells) if item[1] < line), self.cells[0])
+        return cell, min(max(line - before, 1), max(len(cell.lines), 1))
+
+
+def join(cells: Sequence[Cell]) -> Joined:
+    """Join cells, an empty line after each: a backslash at a cell's end continues into nothing."""
+    lines, starts = [_DOCSTRING], []
+    for cell in cells:
+        starts.append((cell, len(lines)))
+        lines += [*cell.lines, ""]
+    return Joined("\n".join(lines) + "\n", starts)

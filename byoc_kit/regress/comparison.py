@@ -1,0 +1,120 @@
+"""Golden frames against what a processor makes now: how far apart, and whether that is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byoc_kit.frames import Pixels
+from byoc_kit.media import quality
+from byoc_kit.regress.golden import Golden, RegressionError
+from byoc_kit.regress.process import Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MIME_TYPE = "application/vnd.byoc-kit.regression+json"
+# What a frame counts that equals its golden one: its PSNR is infinite, which has no mean and no JSON.
+EQUAL_DB = 100.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One frame: the largest difference of a channel, of 255, and the PSNR; ``lost`` says why there is no frame."""
+
+    number: int
+    golden: Pixels
+    now: Pixels | None
+    max_abs_diff: int
+    psnr_db: float
+    lost: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All golden frames of one bundle, and what is allowed; shown by a notebook as a table.
+
+    The same figures travel as JSON under :data:`MIME_TYPE`, for a program that reads the notebook that was run.
+    """
+
+    differences: tuple[Difference, ...]
+    golden: Golden
+    max_abs_diff: int
+    min_psnr_db: float
+
+    @cached_property
+    def worst(self) -> Difference:
+        """A lost frame, else the one with the largest difference, else with the lowest PSNR."""
+        return max(self.differences, key=lambda d: (d.lost is not None, d.max_abs_diff, -d.psnr_db))
+
+    @cached_property
+    def mean_psnr_db(self) -> float:
+        """Mean PSNR; a frame that equals its golden one counts 100 dB, a lost one 0."""
+        return fmean(difference.psnr_db for difference in self.differences)
+
+    @property
+    def failure(self) -> str | None:
+        """What is wrong, in one sentence that names the worst frame; ``None`` where all is as allowed."""
+        worst = self.worst
+        if worst.lost:
+            return f"frame {worst.number} {worst.lost}"
+        if worst.max_abs_diff <= self.max_abs_diff and self.mean_psnr_db >= self.min_psnr_db:
+            return None
+        return (
+            f"frame {worst.number} differs from its golden one by up to {worst.max_abs_diff} of 255 "
+            f"(allowed {self.max_abs_diff}), and the mean PSNR is {self.mean_psnr_db:.1f} dB "
+            f"(wanted {self.min_psnr_db:g})"
+        )
+
+    def require_met(self) -> None:
+        """Raise :class:`~byoc_kit.regress.golden.RegressionError` where something is not as allowed."""
+        if self.failure:
+            msg = f"{self.failure}; if that is meant, record the golden frames anew"
+            raise RegressionError(msg)
+
+    def picture(self) -> Image.Image:
+        """Draw the worst frame: golden, now, and their difference, amplified."""
+        from byoc_kit.regress.show import draw
+
+        return draw(self.worst)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from byoc_kit.regress.show import as_json, html_table, text_table
+
+        return {"text/plain": text_table(self), "text/html": html_table(self), MIME_TYPE: as_json(self)}
+
+
+def compare(pictures: Iterable[Picture], golden: Golden, *, max_abs_diff: int, min_psnr_db: float) -> Comparison:
+    """Compare pictures with the golden ones of the same numbers.
+
+    ``max_abs_diff`` is allowed for every channel of every pixel, of 255; ``min_psnr_db`` is wanted as the mean.
+    """
+    now = {picture.number: picture.pixels for picture in pictures}
+    both = {n: pixels for n in golden.pictures if (pixels := now.get(n)) is not None}
+    alike = {n: pixels for n, pixels in both.items() if pixels.shape == golden.pictures[n].shape}
+    measured = dict(zip(alike, quality.compare((golden.pictures[n], alike[n]) for n in alike), strict=True))
+    differences = []
+    for number, expected in golden.pictures.items():
+        if number not in measured:
+            lost = _why_lost(number, now, expected)
+            differences.append(Difference(number, expected, both.get(number), 255, 0.0, lost))
+            continue
+        apart = int(np.abs(expected.astype(np.int16) - alike[number]).max())
+        psnr_db = min(measured[number].psnr_db, EQUAL_DB)
+        differences.append(Difference(number, expected, alike[number], apart, psnr_db))
+    return Comparison(tuple(differences), golden, max_abs_diff, min_psnr_db)
+
+
+def _why_lost(number: int, now: dict[int, Pixels | None], expected: Pixels) -> str:
+    if number not in now:
+        return "is golden, and was not made now"
+    pixels = now[number]
+    if pixels is None:
+        return "was dropped by process_frame"
+    height, width, _ = pixels.shape
+    return f"is {width}x{height}, and its golden one {expected.shape[1]}x{expected.shape[0]}"

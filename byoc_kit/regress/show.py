@@ -1,0 +1,90 @@
+"""A comparison as a notebook shows it: a table, a picture, and JSON for programs."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from byoc_kit.frames import Pixels
+from byoc_kit.regress.comparison import Comparison, Difference
+
+AMPLIFIED = 8
+_GAP = 8
+_CAPTION = 16
+
+
+def text_table(comparison: Comparison) -> str:
+    """Return the figures as aligned text, the verdict first."""
+    rows = [("frame", "max difference", "PSNR"), *_rows(comparison)]
+    lines = [_verdict(comparison), *(f"{number:>5}  {apart:>14}  {psnr:>8}" for number, apart, psnr in rows)]
+    return "\n".join(lines)
+
+
+def html_table(comparison: Comparison) -> str:
+    """Return the figures as a table without scripts or styles that a notebook's page would drop."""
+    rows = [
+        f"<tr><td>{number}</td><td>{escape(apart)}</td><td>{psnr}</td></tr>"
+        for number, apart, psnr in _rows(comparison)
+    ]
+    head = "<tr><th>frame</th><th>max difference</th><th>PSNR</th></tr>"
+    return f"<p><b>{escape(_verdict(comparison))}</b></p><table>{head}{''.join(rows)}</table>"
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return the figures as plain values."""
+    return {
+        "is_met": comparison.failure is None,
+        "failure": comparison.failure,
+        "recorded": {"clip": comparison.golden.clip, "params": dict(comparison.golden.params)},
+        "limits": {"max_abs_diff": comparison.max_abs_diff, "min_psnr_db": comparison.min_psnr_db},
+        "mean_psnr_db": comparison.mean_psnr_db,
+        "worst_frame": comparison.worst.number,
+        "frames": [
+            {"number": d.number, "max_abs_diff": d.max_abs_diff, "psnr_db": d.psnr_db, "lost": d.lost}
+            for d in comparison.differences
+        ],
+    }
+
+
+def draw(difference: Difference) -> Image.Image:
+    """Draw a frame: golden, now, and their difference, amplified."""
+    golden = difference.golden
+    now = np.zeros_like(golden) if difference.now is None else difference.now
+    captions = [f"frame {difference.number}, golden", "now", f"difference, x{AMPLIFIED}"]
+    pictures = [golden, now, _amplified(golden, now)]
+    height, width, _ = golden.shape
+    sheet = Image.new("RGB", (3 * width + 2 * _GAP, height + _CAPTION), "white")
+    for index, (caption, picture) in enumerate(zip(captions, pictures, strict=True)):
+        left = index * (width + _GAP)
+        ImageDraw.Draw(sheet).text((left, 2), caption, fill="black")
+        image = Image.fromarray(picture)
+        sheet.paste(image if image.size == (width, height) else image.resize((width, height)), (left, _CAPTION))
+    return sheet
+
+
+def _amplified(golden: Pixels, now: Pixels) -> Pixels:
+    if now.shape != golden.shape:
+        return np.full_like(golden, 255)
+    apart: Pixels = (np.abs(golden.astype(np.int16) - now) * AMPLIFIED).clip(0, 255).astype(np.uint8)
+    return apart
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.failure:
+        return comparison.failure
+    count = len(comparison.differences)
+    worst = max(difference.max_abs_diff for difference in comparison.differences)
+    return f"{count} frames as recorded: differences up to {worst} of 255, mean PSNR {comparison.mean_psnr_db:.1f} dB"
+
+
+def _rows(comparison: Comparison) -> list[tuple[str, str, str]]:
+    return [(str(d.number), d.lost or str(d.max_abs_diff), _psnr(d)) for d in comparison.differences]
+
+
+def _psnr(difference: Difference) -> str:
+    if difference.lost:
+        return "-"
+    return "equal" if difference.max_abs_diff == 0 else f"{difference.psnr_db:.1f} dB"

@@ -1,0 +1,90 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from byoc_kit.bundle.load import BundleError, load_processor, read_bundle
+from byoc_kit.bundle.plan import plan, write
+from byoc_kit.frames import VideoFrame
+
+
+@pytest.fixture(autouse=True)
+def no_processor_stays(monkeypatch):
+    monkeypatch.delitem(sys.modules, "processor", raising=False)
+    yield
+    sys.modules.pop("processor", None)
+
+
+@pytest.fixture
+def export(write_notebook, tmp_path):
+    """Export a notebook of tagged sources; returns its bundle's folder."""
+
+    def export(*sources, **options):
+        write(plan(write_notebook(*sources, **options), tmp_path / "effects"))
+        return tmp_path / "effects"
+
+    return export
+
+
+def test_a_bundle_gives_its_processor(export):
+    processor = load_processor(read_bundle(export()))
+    frame = VideoFrame.from_pixels(np.full((2, 2, 3), 9, np.uint8))
+    assert (processor.process(frame, processor.params).pixels == 9).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("x = 1\n\nx / 0", "effects.ipynb, cell 1, line 3: ZeroDivisionError: division by zero"),
+        ("raise SystemExit('bye')", "effects.ipynb, cell 1, line 1: SystemExit: bye"),
+        ("raise KeyError('a\\nb')", "effects.ipynb, cell 1, line 1: KeyError: 'a\\nb'"),
+        (
+            "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float",
+            "processor.py: ValidationError: 1 validation error for Params gain Field required",
+        ),
+    ],
+)
+def test_what_a_cell_raises_is_named_by_cell_and_line(export, source, said):
+    with pytest.raises(BundleError) as caught:
+        load_processor(read_bundle(export(source)))
+    assert str(caught.value).startswith(said)
+    assert str(caught.value).endswith("; run the notebook from the top to see it")
+    assert len(str(caught.value).splitlines()) == 1
+    assert "processor" not in sys.modules
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError) as caught:
+        read_bundle(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} is no bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: "{",
+        lambda manifest: "[]",
+        lambda manifest: "[" * 100_000,
+        lambda manifest: json.dumps({k: v for k, v in manifest.items() if k != "cells"}),
+        lambda manifest: json.dumps({**manifest, "capability": {"model_id": "-"}}),
+        lambda manifest: json.dumps({**manifest, "cells": [{"cell": 1}]}),
+        lambda manifest: json.dumps({**manifest, "notebook": {"path": 3}}),
+    ],
+)
+def test_a_damaged_manifest_is_one_line(export, change):
+    folder = export()
+    manifest = folder / "bundle.json"
+    manifest.write_text(change(json.loads(manifest.read_text())))
+    with pytest.raises(BundleError, match=r"bundle\.json is damaged \(.*\); export the notebook again$") as caught:
+        read_bundle(folder)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_bundle_without_its_module_is_named(export):
+    folder = export()
+    (folder / "processor.py").unlink()
+    with pytest.raises(BundleError, match=r"has no processor\.py; export the notebook again"):
+        load_processor(read_bundle(folder))

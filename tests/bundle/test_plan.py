@@ -1,0 +1,186 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME
+
+from byoc_kit.bundle.load import BundleError, read_bundle
+from byoc_kit.bundle.plan import Plan, plan, write
+from byoc_kit.notebook.read import NotebookError
+
+FILES = ["processor.py", "requirements.lock", "Dockerfile", ".dockerignore", "aiModels.json", "bundle.json"]
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A bundle of an earlier export, with a person's notes and wheels."""
+    target = tmp_path / "out" / "effects"
+    (target / "wheels").mkdir(parents=True)
+    for name in (*FILES, "notes.md", "wheels/byoc_kit-0.0.1-py3-none-any.whl"):
+        (target / name).write_text(f"old {name}")
+    (target / "link").symlink_to("notes.md")
+    return target
+
+
+def test_a_plan_writes_nothing(write_notebook, tmp_path):
+    planned = plan(write_notebook(), tmp_path / "out" / "effects")
+    assert list(planned.files) == FILES
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_written_bundle_can_be_read(write_notebook, tmp_path):
+    write(plan(write_notebook(), tmp_path / "out" / "effects"))
+    bundle = read_bundle(tmp_path / "out" / "effects")
+    assert (bundle.name, bundle.model_id) == ("effects", "tint")
+    assert bundle.notebook.resolve() == tmp_path / "effects.ipynb"
+
+
+def test_the_way_to_the_notebook_holds_through_links(write_notebook, tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("deep/er")
+    write(plan(write_notebook(), tmp_path / "link" / "effects"))
+    assert read_bundle(tmp_path / "link" / "effects").notebook.read_bytes() == (tmp_path / "effects.ipynb").read_bytes()
+
+
+def test_writing_twice_changes_no_byte(write_notebook, tmp_path):
+    target = tmp_path / "out" / "effects"
+    write(plan(write_notebook(), target))
+    before = contents(target)
+    write(plan(tmp_path / "effects.ipynb", target))
+    assert contents(target) == before
+
+
+def test_what_is_not_part_of_the_bundle_stays(write_notebook, old):
+    planned = plan(write_notebook(), old)
+    write(planned)
+    after = contents(old)
+    assert {name: after[name] for name in FILES} == planned.files
+    assert after["notes.md"] == b"old notes.md"
+    assert after["wheels/byoc_kit-0.0.1-py3-none-any.whl"].startswith(b"old")
+    assert (old / "link").is_symlink()
+    assert os.listdir(old.parent) == ["effects"]
+
+
+def test_a_link_to_a_bundle_stays_a_link(write_notebook, old, tmp_path):
+    link = tmp_path / "latest"
+    link.symlink_to(old)
+    write(plan(write_notebook(), link))
+    assert link.is_symlink()
+    assert (old / "processor.py").read_bytes() == (link / "processor.py").read_bytes() != b"old processor.py"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        (Path, "mkdir", 1),
+        (Path, "write_bytes", 0),
+        (Path, "write_bytes", 3),
+        (Path, "unlink", 2),
+        (Path, "rename", 0),
+        (Path, "rename", 1),
+        (shutil, "copytree", 0),
+    ],
+)
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_at_any_step_leaves_the_old_bundle_whole(write_notebook, old, monkeypatch, owner, name, call, error):
+    planned = plan(write_notebook(), old)
+    before = contents(old)
+    real, calls = getattr(owner, name), []
+
+    def failing(*arguments, **options):
+        calls.append(name)
+        if len(calls) == call + 1:
+            raise error
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, failing)
+    with pytest.raises((BundleError, KeyboardInterrupt)) as caught:
+        write(planned)
+    monkeypatch.undo()
+    assert contents(old) == before
+    assert os.listdir(old.parent) == ["effects"]
+    if isinstance(error, OSError):
+        assert str(caught.value) == (
+            f"cannot write {old}: No space left on device; choose another folder with --output"
+        )
+
+
+def test_a_failure_of_the_first_export_leaves_nothing(write_notebook, tmp_path):
+    target = tmp_path / "out" / "effects"
+    planned = plan(write_notebook(), target)
+    with pytest.raises(BundleError):
+        write(Plan(target, {**planned.files, "no/such/folder": b""}))
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_files_are_copied_where_links_do_not_work(write_notebook, old, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write(plan(write_notebook(), old))
+    assert (old / "notes.md").read_text() == "old notes.md"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_target_that_is_no_bundle_is_left_alone(write_notebook, tmp_path, kind):
+    target = tmp_path / "out"
+    if kind == "file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "thesis.tex").write_text("mine")
+    with pytest.raises(BundleError) as caught:
+        write(plan(write_notebook(), target))
+    assert str(caught.value) == (
+        f"{target} is there and is no bundle; choose another folder with --output, or remove it"
+    )
+
+
+def test_an_empty_folder_becomes_a_bundle(write_notebook, tmp_path):
+    (tmp_path / "out").mkdir()
+    write(plan(write_notebook(), tmp_path / "out"))
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(FILES)
+
+
+@pytest.mark.parametrize("target", ["/proc/effects", "/dev/null/effects"])
+def test_a_target_that_cannot_be_written_is_named(write_notebook, target):
+    with pytest.raises(BundleError) as caught:
+        write(plan(write_notebook(), Path(target)))
+    assert str(caught.value).startswith(f"cannot write {target}: ")
+    assert str(caught.value).endswith("; choose another folder with --output")
+
+
+def test_a_missing_module_is_named_with_its_cell(write_notebook, tmp_path):
+    (tmp_path / "helpers.py").write_text("")
+    cells = [
+        ("markdown", "# Effects"),
+        ("byoc", CAPABILITY),
+        ("byoc", f"{PROCESS_FRAME}\n\nimport no_such_module, helpers"),
+        ("byoc", "import no_such_module.deeper"),
+    ]
+    with pytest.raises(NotebookError) as caught:
+        plan(write_notebook(cells=cells), tmp_path / "out")
+    assert str(caught.value).splitlines() == [
+        "effects.ipynb, cell 3, line 4: no installed distribution provides the module no_such_module; "
+        "install it in this environment with pip [missing-module]",
+        "effects.ipynb, cell 3, line 4: no installed distribution provides the module helpers; it lies beside the "
+        "notebook and is not exported; move what you use of it to a tagged cell [missing-module]",
+    ]
+
+
+def test_an_optional_module_that_is_missing_is_left_out(write_notebook, tmp_path):
+    source = "try:\n    import no_such_module\nexcept ImportError:\n    no_such_module = None"
+    assert b"no_such" not in plan(write_notebook(source), tmp_path / "out").files["requirements.lock"]
+
+
+def test_the_networks_configuration_has_a_number_for_a_price(write_notebook, tmp_path):
+    [entry] = json.loads(plan(write_notebook(), tmp_path / "out").files["aiModels.json"])
+    assert entry["price_per_unit"] == 0
+    assert (entry["model_id"], entry["container"]) == ("tint", "byoc/tint:latest")

@@ -1,0 +1,267 @@
+import sys
+
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME
+
+from byoc_kit.notebook.check import check, require_exportable
+from byoc_kit.notebook.read import NotebookError
+
+
+def said(notebook):
+    return [str(finding) for finding in check(notebook)]
+
+
+def test_a_sound_notebook_has_no_findings(make_sound):
+    assert said(make_sound()) == []
+
+
+@pytest.mark.parametrize("cells", [[], [("", "x = 1")], [("byoc", " \n")], [("markdown", "# byoc")]])
+def test_no_tagged_cell(make, cells):
+    assert said(make(*cells)) == [
+        "effects.ipynb: no code cell with something in it is tagged; tag the cells that belong in the container `byoc` "
+        "(right sidebar, property inspector, Cell Tags) [no-tagged-cell]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "shown"),
+    [
+        ("x = 1\n%matplotlib inline", 2, "%matplotlib inline"),
+        ("%%bash\necho \"it's", 1, "%%bash"),
+        ("!ls", 1, "!ls"),
+        ("x = !ls", 1, "x = !ls"),
+        ("x = 1\n\nx, y = %magic 3", 3, "x, y = %magic 3"),
+        ("len?", 1, "len?"),
+        ("a.b??", 1, "a.b??"),
+        ("?len", 1, "?len"),
+        ("def f():\n    %time g()", 2, "%time g()"),
+        ("%load " + 80 * "x", 1, "%load " + 50 * "x" + " ..."),
+    ],
+)
+def test_magic(make, source, line, shown):
+    assert said(make(("byoc", CAPABILITY), ("byoc", source))) == [
+        f"effects.ipynb, cell 2, line {line}: `{shown}` is IPython, not Python; "
+        "move it to a cell without the tag [magic]"
+    ]
+
+
+def test_what_looks_like_a_magic_in_a_string_is_none(make):
+    assert said(make(("byoc", 'x = """\n%time\n"""\ny = = 2'))) == [
+        "effects.ipynb, cell 1, line 4: invalid syntax: `y = = 2`; mend it, or remove the tag [syntax-error]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "said_of_it"),
+    [
+        ("x = (", ", line 1: '(' was never closed: `x = (`"),
+        ("return 3", ", line 1: 'return' outside function: `return 3`"),
+        ("x = 1\nawait x", ", line 2: 'await' outside function: `await x`"),
+        ("x = '\x00'", ": source code string cannot contain null bytes"),
+        ("x = 1\n" + "+".join(["x"] * 30_000), ": too deeply nested"),
+        ("x = 1\ny = " + "-" * 300 + "x", ": too deeply nested"),
+    ],
+)
+def test_syntax_error(make, source, said_of_it):
+    assert said(make(("markdown", "hm"), ("byoc", source))) == [
+        f"effects.ipynb, cell 2{said_of_it}; mend it, or remove the tag [syntax-error]"
+    ]
+
+
+def test_half_a_surrogate_pair_is_a_syntax_error(make):
+    [finding] = check(make(("byoc", "x = '\ud83d'")))
+    assert (finding.code, finding.cell) == ("syntax-error", 1)
+
+
+def test_every_cell_that_is_no_python_is_named(make):
+    findings = check(make(("byoc", "x ="), ("byoc", "%time"), ("byoc", "y = 1")))
+    assert [(finding.code, finding.cell) for finding in findings] == [("syntax-error", 1), ("magic", 2)]
+
+
+def test_what_only_the_whole_module_shows_is_named_by_its_cell(make):
+    assert said(make(("byoc", "x = 1"), ("", ""), ("byoc", "y = 1\n\nglobal x"))) == [
+        "effects.ipynb, cell 3, line 3: name 'x' is assigned to before global declaration: `global x`; "
+        "mend it, or remove the tag [syntax-error]"
+    ]
+
+
+def test_a_future_import_below_a_cells_own_docstring_is_too_late(make):
+    [finding] = check(make(("byoc", '"""Mine."""\nfrom __future__ import annotations')))
+    assert (finding.code, finding.cell, finding.line) == ("syntax-error", 1, 2)
+
+
+def test_future_import(make):
+    assert said(make(("", ""), ("byoc", "x = 1"), ("byoc", "# late\nfrom __future__ import annotations"))) == [
+        "effects.ipynb, cell 3, line 2: `from __future__` works only at the top of the module; "
+        "move it to the top of cell 2, the first tagged one [future-import]"
+    ]
+
+
+def test_a_future_import_in_the_first_tagged_cell_is_sound(make_sound):
+    assert said(make_sound("from __future__ import annotations")) == []
+
+
+def test_no_process_frame(make):
+    assert said(make(("byoc", CAPABILITY))) == [
+        "effects.ipynb: no tagged cell defines process_frame; define process_frame(frame) or "
+        "process_frame(frame, params) in a tagged cell [no-process-frame]"
+    ]
+
+
+def test_no_process_frame_but_in_an_untagged_cell(make):
+    assert said(make(("byoc", CAPABILITY), ("", f"%time\n{PROCESS_FRAME}"))) == [
+        "effects.ipynb: no tagged cell defines process_frame; cell 2 defines it; tag that cell `byoc` [no-process-frame]"
+    ]
+
+
+@pytest.mark.parametrize("second", [PROCESS_FRAME, "process_frame = len", "from os import fspath as process_frame"])
+def test_two_process_frames(make_sound, second):
+    notebook = make_sound(PROCESS_FRAME, f"\n{second}")
+    assert str(check(notebook)[0]) == (
+        "effects.ipynb, cell 2, line 2: process_frame is defined a second time (first in cell 1); "
+        "keep one of them tagged [two-process-frames]"
+    )
+
+
+def test_a_cell_twice_is_two_process_frames(make_sound):
+    [finding] = check(make_sound(PROCESS_FRAME))
+    assert (finding.code, finding.cell) == ("two-process-frames", 3)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def process_frame(frame):\n    return frame",
+        "process_frame = lambda frame: frame",
+        "from math import floor as process_frame",
+        "if True:\n    def process_frame(frame): ...\nelse:\n    def process_frame(frame): ...",
+        "def process_frame(frame): ...\nprocess_frame = staticmethod(process_frame)",
+    ],
+)
+def test_a_process_frame_may_come_by_any_statement(make, source):
+    assert said(make(("byoc", CAPABILITY), ("byoc", source))) == []
+
+
+@pytest.mark.parametrize("source", ["class Processor: ...", "Processor = 3", "import os as Processor"])
+def test_reserved_name(make_sound, source):
+    assert said(make_sound(source)) == [
+        "effects.ipynb, cell 1, line 1: the name Processor is taken: the exporter adds a class of that name; "
+        "rename yours [reserved-name]"
+    ]
+
+
+def test_byoc_kit_is_a_reserved_name_unless_it_is_the_package(make_sound):
+    assert said(make_sound("import byoc_kit, byoc_kit.frames")) == []
+    assert said(make_sound("import math as byoc_kit")) == [
+        "effects.ipynb, cell 1, line 1: the name byoc_kit is taken: the exported module calls the package by it; "
+        "rename yours [reserved-name]"
+    ]
+
+
+def test_no_process_audio(make_sound):
+    assert said(make_sound("async def process_audio(frame): ...")) == [
+        "effects.ipynb, cell 1, line 1: process_audio is not exported yet: sound passes through untouched; "
+        "remove the tag [no-process-audio]"
+    ]
+
+
+def test_no_capability(make):
+    assert said(make(("byoc", PROCESS_FRAME), ("", CAPABILITY))) == [
+        "effects.ipynb: no tagged cell says what the container offers; write capability = "
+        'Capability(model_id="my-model", price_per_unit=3000) in a tagged cell [no-capability]'
+    ]
+
+
+@pytest.mark.parametrize("value", ["3", 'Capability("tint")', 'dict(model_id="tint")', "Capability(**{})"])
+def test_capability_that_is_no_plain_call(make, value):
+    cells = ("byoc", f"from byoc_kit import Capability\ncapability = {value}"), ("byoc", PROCESS_FRAME)
+    assert said(make(*cells)) == [
+        "effects.ipynb, cell 1, line 2: capability must be a call of Capability with named arguments; write "
+        'capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell [capability]'
+    ]
+
+
+@pytest.mark.parametrize("value", ['f"{1}"', "{[]: 1}", "len('tint')", "__name__"])
+def test_capability_with_a_value_that_only_running_would_tell(make, value):
+    cells = ("byoc", f"from byoc_kit import Capability\ncapability = Capability(model_id={value})")
+    assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
+        "effects.ipynb, cell 1, line 2: Capability, model_id: is no literal, and the exporter does not run the "
+        "notebook; write the value itself [capability]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ("", "model_id: Field required"),
+        ('model_id="tint", price_per_unit="3"', "price_per_unit: Input should be a valid integer"),
+        ('model_id="tint", capacity=0', "capacity: Input should be greater than or equal to 1"),
+    ],
+)
+def test_capability_with_a_bad_argument(make, arguments, wrong):
+    cells = ("byoc", f"from byoc_kit import Capability\ncapability = Capability({arguments})")
+    assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
+        f"effects.ipynb, cell 1, line 2: Capability, {wrong}; mend the argument [capability]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'import byoc_kit as bk\ncapability = bk.Capability(model_id="tint")',
+        'from byoc_kit import Capability as Offer\ncapability = Offer(model_id="tint")',
+        'from byoc_kit import Capability\ncapability: Capability = Capability(model_id="tint")',
+    ],
+)
+def test_a_capability_may_be_written_in_other_ways(make, source):
+    assert said(make(("byoc", source), ("byoc", PROCESS_FRAME))) == []
+
+
+def test_undefined_name(make_sound):
+    assert said(make_sound("x = 1\ny = GAIN")) == [
+        "effects.ipynb, cell 1, line 2: GAIN is not defined in the tagged cells; define or import it [undefined-name]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["GAIN = 2", "%matplotlib inline\nGAIN, x = 2, 3", "for GAIN in 1, 2: pass", "import math as GAIN", "(GAIN := 2)"],
+)
+def test_undefined_name_that_an_untagged_cell_defines(make, source):
+    body = "def process_frame(frame):\n    return frame * GAIN"
+    assert said(make(("byoc", CAPABILITY), ("", "def f():\n    GAIN = 1"), ("", source), ("byoc", body))) == [
+        "effects.ipynb, cell 4, line 2: GAIN is not defined in the tagged cells; "
+        "cell 3 defines it; tag that cell `byoc` [undefined-name]"
+    ]
+
+
+def test_undefined_name_that_a_later_cell_defines(make_sound):
+    assert said(make_sound("y = GAIN", "GAIN = 2")) == [
+        "effects.ipynb, cell 1, line 1: GAIN is not defined in the tagged cells; "
+        "cell 2 defines it, too late; move the definition up [undefined-name]"
+    ]
+
+
+def test_relative_import(make_sound):
+    assert said(make_sound("def f():\n    from .effects import blur\n    return blur")) == [
+        "effects.ipynb, cell 1, line 2: `from .effects import blur` is relative, and the exported module has no package "
+        "around it; import an installed package by its name [relative-import]"
+    ]
+
+
+def test_several_faults_are_one_line_each(make):
+    with pytest.raises(NotebookError) as caught:
+        require_exportable(make(("byoc", "a = GAIN\nb = FPS")))
+    codes = [line.split("[")[-1].strip("]") for line in str(caught.value).splitlines()]
+    assert codes == ["no-process-frame", "no-capability", "undefined-name", "undefined-name"]
+
+
+def test_nothing_of_the_notebook_is_run(make_sound, tmp_path):
+    proof = tmp_path / "it-ran"
+    assert said(make_sound(f"open({str(proof)!r}, 'w')", "import antigravity")) == []
+    assert not proof.exists()
+    assert "antigravity" not in sys.modules
+
+
+def test_warnings_of_the_compiler_are_the_notebooks_own(make_sound):
+    assert said(make_sound('x = "\\d"\ny = x is 3')) == []

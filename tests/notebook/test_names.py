@@ -1,0 +1,58 @@
+import pytest
+
+from byoc_kit.notebook.names import bindings, imports
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def f(a): b = 1", ["f"]),
+        ("async def f(): ...", ["f"]),
+        ("class A:\n    x = 1", ["A"]),
+        ("a, (b, *c) = d = 1, (2, 3)", ["a", "b", "c", "d"]),
+        ("a: int = 1\nb: int", ["a"]),
+        ("a += 1", ["a"]),
+        ("a.b = c[0] = 1", []),
+        ("import a.b, c as d\nfrom e import f, g as h", ["a", "d", "f", "h"]),
+        ("try:\n    import a\nexcept ImportError:\n    a = None", ["a", "a"]),
+        ("for a in b:\n    c = 1\nelse:\n    d = 2", ["a", "c", "d"]),
+        ("with a as b: pass", ["b"]),
+        ("x = [a for a in b if (c := a)]", ["x", "c"]),
+        ("x = lambda a: (b := a)", ["x"]),
+        ("match a:\n    case {'k': b, **c}: ...\n    case [d, *e]: ...\n    case f: ...", ["c", "b", "e", "d", "f"]),
+    ],
+)
+def test_what_binds_a_name_at_the_top_level(make, source, names):
+    assert sorted(b.name for b in bindings(make(("byoc", source)).exported)) == sorted(names)
+
+
+def test_a_binding_knows_its_cell_and_line(make):
+    [binding] = bindings(make(("", ""), ("byoc", "\nif 1:\n    a = 2")).exported)
+    assert (binding.cell.number, binding.line, binding.node is binding.statement) == (2, 2, False)
+
+
+def test_imports_are_found_at_any_depth_and_in_order(make):
+    source = "def f():\n    import b.c\nfrom a.d import e\nfrom . import no\nimport os, sys"
+    assert [(i.module, i.line) for i in imports(make(("byoc", source)).exported)] == [
+        ("b", 2),
+        ("a", 3),
+        ("os", 5),
+        ("sys", 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_optional"),
+    [
+        ("except ImportError", True),
+        ("except (KeyError, ModuleNotFoundError)", True),
+        ("except", True),
+        ("except KeyError", False),
+    ],
+)
+def test_an_import_whose_absence_is_handled_is_optional(make, handler, is_optional):
+    source = f"try:\n    import cupy\n{handler}:\n    import numpy"
+    assert [(i.module, i.is_optional) for i in imports(make(("byoc", source)).exported)] == [
+        ("cupy", is_optional),
+        ("numpy", False),
+    ]

@@ -1,0 +1,183 @@
+import json
+import os
+
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
+
+from byoc_kit.cli import main
+
+SOUND = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command in an empty folder; returns its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write effects.ipynb of (kind, source) pairs."""
+    return lambda *cells: (tmp_path / "effects.ipynb").write_text(notebook_json(*cells))
+
+
+def test_export_writes_the_bundle_and_its_wheel(run, write, tmp_path):
+    write(*SOUND)
+    code, out, err = run("export", "effects.ipynb")
+    assert (code, err) == (0, "")
+    assert out == (
+        "wrote export/effects: processor.py, requirements.lock, Dockerfile, .dockerignore, aiModels.json, bundle.json\n"
+    )
+    assert len(list((tmp_path / "export" / "effects" / "wheels").glob("byoc_kit-*.whl"))) == 1
+
+
+def test_exporting_twice_changes_no_byte(run, write, tmp_path):
+    write(*SOUND)
+    bundles = []
+    for _ in range(2):
+        assert run("export", "effects.ipynb", "--output", "out")[0] == 0
+        files = [path for path in (tmp_path / "out").iterdir() if path.is_file()]
+        bundles.append({path.name: path.read_bytes() for path in files})
+    assert bundles[0] == bundles[1]
+
+
+BAD = {
+    "a magic": (
+        (*SOUND, ("byoc", "%time")),
+        "effects.ipynb, cell 3, line 1: `%time` is IPython, not Python; move it to a cell without the tag [magic]",
+    ),
+    "a syntax error": (
+        (*SOUND, ("byoc", "x =")),
+        "effects.ipynb, cell 3, line 1: invalid syntax: `x =`; mend it, or remove the tag [syntax-error]",
+    ),
+    "no process_frame": (
+        (SOUND[0], ("", PROCESS_FRAME)),
+        "effects.ipynb: no tagged cell defines process_frame; cell 2 defines it; tag that cell `byoc` "
+        "[no-process-frame]",
+    ),
+    "two process_frames": (
+        (*SOUND, SOUND[1]),
+        "effects.ipynb, cell 3, line 1: process_frame is defined a second time (first in cell 2); "
+        "keep one of them tagged [two-process-frames]",
+    ),
+    "a capability that is no literal": (
+        (("byoc", CAPABILITY.replace('"tint"', "__name__")), SOUND[1]),
+        "effects.ipynb, cell 1, line 3: Capability, model_id: is no literal, and the exporter does not run the "
+        "notebook; write the value itself [capability]",
+    ),
+    "a bad argument of Capability": (
+        (("byoc", CAPABILITY.replace(")", ", warm=1)")), SOUND[1]),
+        "effects.ipynb, cell 1, line 3: Capability, warm: Input should be a valid boolean; "
+        "mend the argument [capability]",
+    ),
+    "an undefined name": (
+        (*SOUND, ("", "GAIN = 2"), ("byoc", "x = GAIN")),
+        "effects.ipynb, cell 4, line 1: GAIN is not defined in the tagged cells; cell 3 defines it; "
+        "tag that cell `byoc` [undefined-name]",
+    ),
+    "a module that is nowhere": (
+        (*SOUND, ("byoc", "import no_such_module")),
+        "effects.ipynb, cell 3, line 1: no installed distribution provides the module no_such_module; "
+        "install it in this environment with pip [missing-module]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cells", "said"), BAD.values(), ids=BAD)
+def test_a_bad_notebook_is_one_line_and_no_bundle(run, write, tmp_path, cells, said):
+    write(*cells)
+    assert run("export", "effects.ipynb") == (2, "", f"byoc-kit: {said}\n")
+    assert os.listdir(tmp_path) == ["effects.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "there is no notebook effects.ipynb; give the path of an .ipynb file"),
+        ("{", "effects.ipynb is no valid JSON ("),
+        ("[]", "effects.ipynb is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"),
+        (json.dumps({"nbformat": 3, "worksheets": []}), "effects.ipynb is of an old format; convert it with "),
+        (notebook_json(("", "x = 1")), "effects.ipynb: no code cell with something in it is tagged; "),
+    ],
+)
+def test_a_file_that_is_no_notebook_is_one_line_and_no_bundle(run, tmp_path, text, said):
+    if text is not None:
+        (tmp_path / "effects.ipynb").write_text(text)
+    code, out, err = run("export", "effects.ipynb")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"byoc-kit: {said}")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "export").exists()
+
+
+def test_several_faults_are_one_line_each(run, write):
+    write(("byoc", "x = GAIN"))
+    code, _, err = run("export", "effects.ipynb")
+    assert code == 2
+    assert [line.split("[")[-1] for line in err.splitlines()] == [
+        "no-process-frame]",
+        "no-capability]",
+        "undefined-name]",
+    ]
+
+
+def test_a_target_that_is_no_bundle_is_left_alone(run, write, tmp_path):
+    write(*SOUND)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "main.tex").write_text("mine")
+    assert run("export", "effects.ipynb", "-o", "thesis") == (
+        2,
+        "",
+        "byoc-kit: thesis is there and is no bundle; choose another folder with --output, or remove it\n",
+    )
+    assert os.listdir(tmp_path / "thesis") == ["main.tex"]
+
+
+def test_a_target_that_cannot_be_written_is_one_line(run, write):
+    write(*SOUND)
+    code, out, err = run("export", "effects.ipynb", "-o", "effects.ipynb/out")
+    assert (code, out) == (2, "")
+    assert err == (
+        "byoc-kit: cannot write effects.ipynb/out: a part of its path is a file; choose another folder with --output\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "build", "verify"])
+def test_a_folder_that_is_no_bundle_is_one_line(run, command):
+    assert run(command, "nowhere") == (
+        2,
+        "",
+        "byoc-kit: nowhere is no bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`\n",
+    )
+
+
+def test_a_cell_that_raises_is_one_line(run, write):
+    write(*SOUND, ("byoc", "x = 1 / 0"), ("markdown", "# clips"))
+    assert run("export", "effects.ipynb", "-o", "out")[0] == 0
+    code, _, err = run("verify", "out", "--clip", "effects.ipynb")
+    assert (code, err) == (
+        2,
+        "byoc-kit: effects.ipynb, cell 3, line 1: ZeroDivisionError: division by zero; "
+        "run the notebook from the top to see it\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["export"]])
+def test_a_wrong_command_line_exits_with_2(run, arguments):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+
+
+def test_the_version_is_said(run, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--version")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == "byoc-kit 0.1.0\n"
