@@ -110,7 +110,8 @@ def test_no_process_frame(make):
 
 def test_no_process_frame_but_in_an_untagged_cell(make):
     assert said(make(("byoc", CAPABILITY), ("", f"%time\n{PROCESS_FRAME}"))) == [
-        "effects.ipynb: no tagged cell defines process_frame; cell 2 defines it; tag that cell `byoc` [no-process-frame]"
+        "effects.ipynb: no tagged cell defines process_frame; cell 2 defines it; tag that cell `byoc` "
+        "[no-process-frame]"
     ]
 
 
@@ -244,7 +245,8 @@ def test_undefined_name_that_a_later_cell_defines(make_sound):
 
 def test_relative_import(make_sound):
     assert said(make_sound("def f():\n    from .effects import blur\n    return blur")) == [
-        "effects.ipynb, cell 1, line 2: `from .effects import blur` is relative, and the exported module has no package "
+        "effects.ipynb, cell 1, line 2: `from .effects import blur` is relative, and the exported module has no "
+        "package "
         "around it; import an installed package by its name [relative-import]"
     ]
 
