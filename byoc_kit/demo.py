@@ -48,7 +48,7 @@ def demo(notebook: Path, *, base_image: str | None = None) -> int:
             require_base_image(base_image or DEFAULT_BASE)
         except ImageError as error:
             _say(f"\n[{len(local) + 1}-{count}/{count}] left out: {error}")
-            reason = str(error).splitlines()[0]
+            reason = str(error).partition(";")[0]
             rows += [Row(step.title, f"left out: {reason}") for step in image]
         else:
             code = max(code, _run(image, rows, first=len(local) + 1, count=count))

@@ -1,5 +1,4 @@
 import json
-import os
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
@@ -94,7 +93,7 @@ BAD = {
 def test_a_bad_notebook_is_one_line_and_no_bundle(run, write, tmp_path, cells, said):
     write(*cells)
     assert run("export", "effects.ipynb") == (2, "", f"byoc-kit: {said}\n")
-    assert os.listdir(tmp_path) == ["effects.ipynb"]
+    assert [path.name for path in tmp_path.iterdir()] == ["effects.ipynb"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_a_target_that_is_no_bundle_is_left_alone(run, write, tmp_path):
         "",
         "byoc-kit: thesis is there and is no bundle; choose another folder with --output, or remove it\n",
     )
-    assert os.listdir(tmp_path / "thesis") == ["main.tex"]
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["main.tex"]
 
 
 def test_a_target_that_cannot_be_written_is_one_line(run, write):

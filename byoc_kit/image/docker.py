@@ -68,8 +68,13 @@ def require_image(image: str) -> None:
 def require_base_image(image: str) -> None:
     """Pull an image unless the engine has it. Raises :class:`ImageError` where it is not to be had."""
     require_engine()
-    if not _has_image(image):
+    if _has_image(image):
+        return
+    try:
         _run_and_show(["docker", "pull", image], called=f"docker pull {image}")
+    except ImageError as error:
+        msg = f"the base image {image} is not here and cannot be pulled; name one that is with BASE_IMAGE=NAME"
+        raise ImageError(msg) from error
 
 
 def remove_container(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from itertools import groupby
 from statistics import fmean
 from typing import Any
 
@@ -88,7 +89,7 @@ class Result:
         failures = self.status.get("failures", [])
         raised = "; ".join(f"{f['error']} at {f['where']}: {f['message']} ({f['count']}x)" for f in failures)
         checks = [
-            Check("health", " -> ".join(_word(d) for _, d in self.health) or "no answer", "ok", self.was_ready),
+            Check("health", " -> ".join(self._health_words) or "no answer", "ok", self.was_ready),
             Check(
                 "frames back",
                 f"{len(self.received)} of {len(self.frames)}",
@@ -111,6 +112,10 @@ class Result:
             value = f"exit code {self.exit_code} in {took:.1f} s"
             checks.append(Check("SIGTERM", value, f"exit code 0 in {STOP_GRACE_S:g} s", is_clean))
         return checks
+
+    @property
+    def _health_words(self) -> list[str]:
+        return [word for word, _ in groupby(_word(detail) for _, detail in self.health)]
 
     @property
     def is_met(self) -> bool:

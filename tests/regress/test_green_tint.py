@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -89,4 +88,4 @@ def test_a_bundle_that_drops_a_golden_frame_is_not_recorded(changed_bundle, clip
     module.write_text(module.read_text().replace("return frame.replace(tensor=tinted)", "return None"))
     with pytest.raises(RegressionError, match="process_frame drops frame 0"):
         record_golden(changed_bundle, clip, tmp_path / "golden", params={})
-    assert not os.path.exists(tmp_path / "golden")
+    assert not (tmp_path / "golden").exists()

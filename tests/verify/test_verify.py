@@ -8,7 +8,6 @@ import pytest
 
 from byoc_kit.cli import main
 from byoc_kit.media.decode import read_clip
-from byoc_kit.verify.run import verify
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "export/green_tint"
@@ -92,4 +91,3 @@ def test_a_server_that_dies_shows_its_last_lines(bundle, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "exit code 3" in said
     assert "last words" in said
-    assert callable(verify)
