@@ -1,9 +1,12 @@
-"""A task with an owner."""
+"""Work beside the event loop: a task with an owner, and a thread that nobody waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -20,3 +23,32 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
+
+
+async def on_thread(function: Callable[[], T], *, name: str) -> T:
+    """Run a function that may block, or hang, on a daemon thread of its own, and return or raise what it does.
+
+    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # T may be None itself
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, cast
 import torch
 from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 
+from byoc_kit.background import on_thread
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
 from byoc_kit.params import Params
@@ -96,7 +97,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         """Run ``load_model()`` on a thread, so that ``/health`` answers meanwhile."""
         if self.hooks.load_model:
             hook = self.hooks.load_model
-            await asyncio.to_thread(lambda: _finish(hook()))
+            await on_thread(lambda: _finish(hook()), name="load_model")
 
     async def process_video_async(self, frame: PytrickleVideoFrame) -> VideoFrame | None:
         """Run :meth:`process` on the processor's own thread."""
@@ -116,11 +117,11 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
     async def on_stream_start(self, params: dict[str, Any]) -> None:
         """Apply the stream's parameters and run the notebook's hook."""
         self.params = self.hooks.params_type().updated(params)
-        await asyncio.to_thread(self.start_stream, self.params)
+        await on_thread(lambda: self.start_stream(self.params), name="on_stream_start")
 
     async def on_stream_stop(self) -> None:
         """Run the notebook's hook."""
-        await asyncio.to_thread(self.stop_stream)
+        await on_thread(self.stop_stream, name="on_stream_stop")
 
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from byoc_kit.background import on_thread
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
@@ -61,7 +62,7 @@ async def _serve(bundle: Bundle, listener: socket.socket) -> None:
     address, port = listener.getsockname()[:2]
     logger.info("listening on http://%s:%d for %s; loading", address, port, bundle.model_id)
 
-    importing = asyncio.create_task(asyncio.to_thread(_import_server, bundle), name="import")
+    importing = asyncio.create_task(on_thread(lambda: _import_server(bundle), name="import"))
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait([importing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stream_server: StreamServer | None = None

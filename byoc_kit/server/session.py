@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from byoc_kit.background import on_thread
 from byoc_kit.params import Params, ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.pipeline import Pipeline
@@ -54,7 +55,7 @@ class Session:
         async with client_session() as self._http:
             helpers = [asyncio.create_task(work) for work in self._helpers(self._http)]
             try:
-                await asyncio.to_thread(self._processor.start_stream, self._params)
+                await on_thread(lambda: self._processor.start_stream(self._params), name="on_stream_start")
                 await self._stream(self._http)
             except TrickleError as error:
                 self._error = str(error)
@@ -63,7 +64,7 @@ class Session:
                 for helper in helpers:
                     helper.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
-                await asyncio.to_thread(self._processor.stop_stream)
+                await on_thread(self._processor.stop_stream, name="on_stream_stop")
                 await self._report("stream_stopped")
 
     def stop(self) -> None:

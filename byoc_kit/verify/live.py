@@ -63,7 +63,9 @@ async def stream_clip(
                 say(f"waiting for {target.url}/health")
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
-                received = await _through(orchestrator, entry.model_id, clip, params, target.url, result)
+                received = await target.outlives(
+                    _through(orchestrator, entry.model_id, clip, params, target.url, result)
+                )
             finally:
                 first_s = watch.history[0].monotonic_s if watch.history else 0.0
                 result.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
@@ -124,6 +126,9 @@ async def _through(
                 await watching
         except TimeoutError:
             result.is_ended = False
+        except aiohttp.ClientError as error:
+            msg = f"{url} does not answer any more: {error}; see the container's log"
+            raise ByocKitError(msg) from error
         finally:
             watching.cancel()
             await orchestrator.stop_stream(started.stream_id)

@@ -11,9 +11,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
+
+T = TypeVar("T")
 
 # go-livepeer's stop grace for a managed container.
 STOP_GRACE_S = 8.0
@@ -30,8 +32,8 @@ class Target:
         self.log: deque[str] = deque(maxlen=_TAIL)
         self._process = process
 
-    async def outlives(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await ``work``; raises :class:`ByocKitError` with the log's last lines if the process ends first."""
+    async def outlives(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what ``work`` does; raises :class:`ByocKitError`, with the log's end, if the process ends first."""
         working = asyncio.create_task(work)
         ending = asyncio.create_task(self._process.wait() if self._process else asyncio.Event().wait())
         try:
@@ -40,10 +42,11 @@ class Target:
                 tail = "\n".join(self.log)
                 msg = f"the server ended with exit code {self._process.returncode}; its last lines:\n{tail}"
                 raise ByocKitError(msg)
-            await working
+            return await working
         finally:
-            working.cancel()
-            ending.cancel()
+            for task in (working, ending):
+                task.cancel()
+            await asyncio.wait([working, ending])
 
     async def stop(self) -> None:
         """SIGTERM the process, as an orchestrator does, and kill it where it has not ended in ``STOP_GRACE_S``."""

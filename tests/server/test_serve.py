@@ -87,6 +87,20 @@ async def test_sigterm_in_mid_stream_delivers_the_tail(clip):
         assert len(received.arrived_s) >= counted["frames_encoded"]
 
 
+async def test_sigterm_does_not_wait_for_a_model_that_loads(tmp_path):
+    bundle = tmp_path / "slow"
+    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
+    source = (bundle / "processor.py").read_text()
+    hook = "def load_model():\n    print('loading weights', flush=True)\n    __import__('time').sleep(600)\n"
+    source = source.replace("class Processor(", f"{hook}\n\nclass Processor(")
+    source = source.replace("Hooks.of(process_frame", "Hooks.of(process_frame, load_model=load_model")
+    (bundle / "processor.py").write_text(source)
+    async with served(bundle) as (target, _):
+        await until(lambda: any("loading weights" in line for line in target.log), "load_model runs")
+        await target.stop()
+        assert target.exit_code == 0
+
+
 async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
     bundle = tmp_path / "broken"
     shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))

@@ -91,3 +91,12 @@ def test_a_server_that_dies_shows_its_last_lines(bundle, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "exit code 3" in said
     assert "last words" in said
+
+
+def test_a_server_that_dies_in_mid_stream_shows_its_last_lines(bundle, capsys):
+    processor = bundle / "processor.py"
+    dies = "    import os\n    print('about to die', flush=True)\n    os._exit(7)\n    tinted = frame.tensor.clone()"
+    processor.write_text(processor.read_text().replace("    tinted = frame.tensor.clone()", dies))
+    assert main(["verify", str(bundle)]) == 2
+    said = capsys.readouterr().err
+    assert "exit code 7" in said or "does not answer any more" in said
