@@ -54,16 +54,24 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="stream a clip through a bundle and judge what comes back")
     verify.set_defaults(run=_verify)
     verify.add_argument("bundle", type=Path)
-    verify.add_argument("--clip", type=Path, help="a video file (default: the example clip of the project)")
+    verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
     where = verify.add_mutually_exclusive_group()
     where.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image")
     where.add_argument("--url", help="a container that runs already")
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
-    verify.add_argument("--min-frames", type=float, default=0.95, help="part of the frames that must come back")
-    verify.add_argument("--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met")
-    verify.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model")
+    verify.add_argument(
+        "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
+    )
+    verify.add_argument(
+        "--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met (default: %(default)s)"
+    )
+    verify.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model; may be repeated"
+    )
 
-    network = commands.add_parser("network", help="run a local trickle server and orchestrator")
+    network = commands.add_parser(
+        "network", help="run a local trickle server and orchestrator; it advertises what `serve` serves"
+    )
     network.set_defaults(run=_network)
     network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
     network.add_argument("--host", default="127.0.0.1")

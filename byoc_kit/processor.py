@@ -56,6 +56,12 @@ class Hooks:
         code = getattr(inspect.unwrap(self.process_frame), "__code__", None)
         return code.co_filename if code else ""
 
+    @property
+    def first_line(self) -> int | None:
+        """The line of :attr:`user_file` that ``process_frame`` begins at."""
+        code = getattr(inspect.unwrap(self.process_frame), "__code__", None)
+        return code.co_firstlineno if code else None
+
 
 class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
     """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``."""

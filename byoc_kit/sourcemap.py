@@ -34,9 +34,16 @@ class SourceMap:
         return None
 
 
-def locate(trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None) -> str:
-    """Name the innermost line of ``trace`` that is the user's own: cell and line where known, else file and line."""
+def locate(
+    trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None, *, first_line: int | None = None
+) -> str:
+    """Name the innermost line of ``trace`` that is the user's own: cell and line where known, else file and line.
+
+    Where none is, as for a wrong result, it is ``first_line``, that of the function.
+    """
     lines = [number for frame, number in walk_tb(trace) if frame.f_code.co_filename == user_file]
+    if not lines and first_line:
+        lines = [first_line]
     if not lines:
         return Path(user_file).name
     in_notebook = source_map.locate(lines[-1]) if source_map else None

@@ -199,7 +199,8 @@ class Stage:
 
     def _record(self, error: BaseException) -> Failure:
         name = type(error).__name__
-        where = locate(error.__traceback__, self.processor.hooks.user_file, self.processor.source_map)
+        hooks = self.processor.hooks
+        where = locate(error.__traceback__, hooks.user_file, self.processor.source_map, first_line=hooks.first_line)
         with self._changed:
             before = self._counters.failures.get((name, where))
             failure = Failure(name, where, str(error), count=before.count + 1 if before else 1)

@@ -10,11 +10,13 @@ from typing import Any
 from aiohttp import web
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
+from byoc_kit.background import on_thread
 from byoc_kit.params import ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
 from byoc_kit.server.requests import parse_json, parse_start
 from byoc_kit.server.sessions import BusyError, Sessions
+from byoc_kit.server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def _load(self) -> None:
         try:
             await self.frame_processor.ensure_model_loaded()
+            await on_thread(warm_up, name="warm_up")
         except Exception as error:
             logger.exception("load_model failed")
             self._load_error = f"load_model failed: {type(error).__name__}: {error}"

@@ -60,7 +60,7 @@ def verify(request: Request) -> int:
 
 
 def _example_clip(bundle: Bundle) -> Path:
-    folder = bundle.notebook.parent / "clips"
+    folder = bundle.notebook.parent.resolve() / "clips"
     clips = sorted(path for path in folder.glob("*") if path.suffix in _CLIP_ENDINGS)
     if not clips:
         msg = f"there is no clip in {folder}; give one with --clip"
