@@ -10,16 +10,22 @@ BASE_IMAGE :=
 BIN := .venv/bin
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test bench bench-soak lint lock clean
 
 help: ## say this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 19
 
 demo: .venv/made ## export the example notebook, verify it, and build and verify its image where Docker is there
 	@$(BIN)/byoc-kit demo $(NOTEBOOK) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
 
 test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
 	$(BIN)/pytest
+
+bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest
+	@$(BIN)/byoc-kit bench
+
+bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
+	@$(BIN)/byoc-kit bench --soak
 
 lint: .venv/made ## ruff and mypy
 	$(BIN)/ruff check

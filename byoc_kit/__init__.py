@@ -21,12 +21,14 @@ _HOME = {
     "Params": "byoc_kit.params",
     "VideoFrame": "byoc_kit.frames",
     "preview": "byoc_kit.preview",
+    "publish": "byoc_kit.data",
 }
 
-__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview"]
+__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview", "publish"]
 
 if TYPE_CHECKING:
     from byoc_kit.capability import Capability
+    from byoc_kit.data import publish
     from byoc_kit.frames import AudioFrame, VideoFrame
     from byoc_kit.params import Params
     from byoc_kit.preview import preview

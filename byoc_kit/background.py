@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
+from byoc_kit.errors import ByocKitError
+
 T = TypeVar("T")
 
 
@@ -28,7 +30,8 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
 async def on_thread(function: Callable[[], T], *, name: str) -> T:
     """Run a function that may block, or hang, on a daemon thread of its own, and return or raise what it does.
 
-    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model.
+    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model. What
+    would end the loop (``SystemExit``), or cannot be awaited (``StopIteration``), is raised as a :class:`ByocKitError`.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -46,9 +49,18 @@ async def on_thread(function: Callable[[], T], *, name: str) -> T:
         try:
             result = function()
         except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
-            error = raised
+            error = ordinary(raised)
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await future
+
+
+def ordinary(error: BaseException) -> Exception:
+    """Return an exception that passes through an event loop like any other; most are themselves."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = ByocKitError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    wrapped.__cause__ = error
+    return wrapped.with_traceback(error.__traceback__)

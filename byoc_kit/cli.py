@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,6 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument("--host", default="127.0.0.1")
     network.add_argument("--port", type=int, default=8935)
 
+    bench = commands.add_parser("bench", help="measure CPU, latency and memory beside stock pytrickle and ffmpeg")
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--runs", type=int, default=3, help="how often each is measured (default: %(default)s)")
+    bench.add_argument("--seconds", type=float, default=20.0, help="how long a run lasts (default: %(default)g)")
+    bench.add_argument(
+        "--clip", type=Path, default=Path("notebooks/clips/bigbuckbunny.mp4"), help="a video (default: %(default)s)"
+    )
+    bench.add_argument("--output", type=Path, default=Path("reports/bench"), help="a folder (default: %(default)s)")
+    bench.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these contenders, as in bench.json")
+    bench.add_argument(
+        "--soak",
+        nargs="?",
+        type=int,
+        const=10,
+        metavar="MINUTES",
+        help="instead, one long run of a slow process_frame: latency and memory must stay as they are (default: 10)",
+    )
+
     demo = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
     demo.set_defaults(run=_demo)
     demo.add_argument("notebook", type=Path)
@@ -99,6 +118,8 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    # As PID 1 of a container a process without a handler does not even see SIGTERM; the server brings its own later.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from byoc_kit.bundle.load import read_bundle
 
     bundle = read_bundle(options.bundle)
@@ -140,6 +161,19 @@ def _verify(options: argparse.Namespace) -> int:
         limits=Limits(min_frames=options.min_frames, min_psnr_db=options.min_psnr),
     )
     return verify(request)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    if options.soak is not None:
+        from byoc_kit.bench.soak import soak
+
+        return soak(options.clip, minutes=options.soak, output=options.output)
+    from byoc_kit.bench.run import Request, bench
+
+    request = Request(
+        runs=options.runs, seconds=options.seconds, clip=options.clip, output=options.output, only=options.only
+    )
+    return bench(request)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -1,14 +1,14 @@
 """Video frames: what ``process_frame`` takes and returns.
 
-A :class:`VideoFrame` is pytrickle's, extended: it starts from the decoder's uint8 pixels and makes the float tensor
-only when somebody asks for it.
+A :class:`VideoFrame` is pytrickle's, extended: it starts from the decoder's picture, and makes the uint8 pixels and the
+float tensor only when somebody asks for them. A frame that nobody looked into goes out as it came in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pytrickle.frames import VideoFrame as PytrickleVideoFrame
 
 from byoc_kit.errors import ByocKitError
 
-__all__ = ["AudioFrame", "FrameError", "Pixels", "PytrickleVideoFrame", "VideoFrame", "as_frame"]
+__all__ = ["AudioFrame", "FrameError", "Picture", "Pixels", "PytrickleVideoFrame", "VideoFrame", "as_frame"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -27,11 +27,33 @@ class FrameError(ByocKitError):
     """``process_frame`` returned something that is no picture."""
 
 
+class Picture(Protocol):
+    """What a decoder made, still in the video's own colours: the pixels are converted when somebody asks for them."""
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    def to_pixels(self) -> Pixels:
+        """Return new uint8 ``[H, W, 3]`` RGB pixels."""
+        ...
+
+
 class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
     """One picture and its time.
 
-    ``pixels`` is uint8 ``[H, W, 3]`` RGB. ``tensor`` is float32 ``[1, H, W, 3]``, RGB, 0..1, on the CPU; it is made on
-    first use. ``pts`` counts in units of ``time_base`` seconds.
+    ``pixels`` is uint8 ``[H, W, 3]`` RGB. ``tensor`` is float32 ``[1, H, W, 3]``, RGB, 0..1, on the CPU. Both are made
+    on first use, of the other where that was there: what was asked for last is what counts, also when it is written
+    to. ``pts`` counts in units of ``time_base`` seconds.
+
+    ``origin`` is the decoder's picture that the frame began as, where there is one: it also says in which colours the
+    video is to go out.
     """
 
     def __init__(
@@ -42,11 +64,14 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         log_timestamps: dict[str, float] | None = None,
         *,
         pixels: Pixels | None = None,
+        origin: Picture | None = None,
     ) -> None:
-        """Make a frame of a float tensor, or of ``pixels``; the arguments up to ``log_timestamps`` are pytrickle's."""
-        if tensor is None and pixels is None:
-            msg = "a VideoFrame needs a tensor or pixels"
+        """Make a frame of a tensor, of ``pixels``, or of ``origin``; those up to ``log_timestamps`` are pytrickle's."""
+        if tensor is None and pixels is None and origin is None:
+            msg = "a VideoFrame needs a tensor, pixels or a decoded picture"
             raise FrameError(msg)
+        self.origin = origin
+        self._given = pixels
         self._pixels = pixels
         self._tensor = tensor
         self.timestamp = timestamp
@@ -63,8 +88,9 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
     def tensor(self) -> torch.Tensor:
         """Float32 ``[1, H, W, 3]``, 0..1, RGB."""
         if self._tensor is None:
-            writable = np.require(self._pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
+            writable = np.require(self.pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
             self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
+            self._pixels = None
         return self._tensor
 
     @tensor.setter
@@ -74,14 +100,22 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @property
     def pixels(self) -> Pixels:
-        """uint8 ``[H, W, 3]``, RGB. The decoder's own memory where the frame came from one: copy before you write.
+        """uint8 ``[H, W, 3]``, RGB; the frame's own, to be written to.
 
         Raises :class:`FrameError` where the tensor is no picture.
         """
         if self._pixels is None:
-            assert self._tensor is not None  # noqa: S101  # one of the two is always set
-            self._pixels = tensor_to_pixels(self._tensor)
+            if self._tensor is not None:
+                self._pixels, self._tensor = tensor_to_pixels(self._tensor), None
+            else:
+                assert self.origin is not None  # noqa: S101  # one of the three is always set
+                self._pixels = self.origin.to_pixels()
         return self._pixels
+
+    @property
+    def untouched(self) -> Picture | None:
+        """The decoder's picture, as long as nobody has asked for the pixels or the tensor, which may be written to."""
+        return self.origin if self._pixels is None and self._tensor is None else None
 
     @property
     def pts(self) -> int:
@@ -104,17 +138,41 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return int(self._shape()[0])
 
     def replace(self, *, tensor: torch.Tensor | None = None, pixels: Pixels | None = None) -> VideoFrame:
-        """Return a frame with another picture and the same time; give one of ``tensor`` and ``pixels``."""
+        """Return a frame with another picture and the same time; give one of ``tensor`` and ``pixels``.
+
+        Raises :class:`FrameError` where ``pixels`` are none, or neither is given.
+        """
+        if tensor is None and pixels is None:
+            msg = "replace() needs a tensor or pixels"
+            raise FrameError(msg)
         checked = None if pixels is None else check_pixels(pixels)
-        frame = VideoFrame(tensor, self.timestamp, self.time_base, dict(self.log_timestamps), pixels=checked)
-        frame.side_data = self.side_data
-        return frame
+        return self._with(self.origin, tensor=tensor, pixels=checked)
 
     def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
         """Return a frame with another tensor: pytrickle's name for :meth:`replace`."""
         return self.replace(tensor=new_tensor)
 
+    def original(self) -> VideoFrame:
+        """Return the frame as it was decoded or made of pixels, whatever was put into it since."""
+        if self.origin is not None:
+            return self._with(self.origin)
+        return self if self._given is None else self.replace(pixels=self._given)
+
+    def _with(self, origin: Picture | None, **picture: Any) -> VideoFrame:
+        frame = VideoFrame(
+            picture.get("tensor"),
+            self.timestamp,
+            self.time_base,
+            dict(self.log_timestamps),
+            pixels=picture.get("pixels"),
+            origin=origin,
+        )
+        frame.side_data = self.side_data
+        return frame
+
     def _shape(self) -> tuple[int, ...]:
+        if self.untouched is not None:
+            return (self.untouched.height, self.untouched.width)
         return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
 
     def __repr__(self) -> str:
@@ -153,18 +211,21 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
 
 
 def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
-    """Turn what ``process_frame`` returned into a frame of checked pixels, timed like ``source``.
+    """Turn what ``process_frame`` returned into a frame timed like ``source``, whose picture nobody else writes to.
 
-    Takes a :class:`VideoFrame` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Raises
+    Takes a :class:`VideoFrame` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Pixels
+    are copied: a function may return the same buffer for each frame, while the last one is being encoded. Raises
     :class:`FrameError` for anything else.
     """
     if result is None:
         return None
+    if isinstance(result, VideoFrame) and result.untouched is not None:
+        return source._with(result.untouched)  # noqa: SLF001
     to_pixels: dict[type, Callable[[Any], Pixels]] = {
         VideoFrame: _latest_pixels,
-        PytrickleVideoFrame: lambda frame: tensor_to_pixels(frame.tensor),
-        torch.Tensor: tensor_to_pixels,
-        np.ndarray: check_pixels,
+        PytrickleVideoFrame: lambda frame: _owned(frame.tensor),
+        torch.Tensor: _owned,
+        np.ndarray: lambda array: check_pixels(array).copy(),
     }
     for kind, convert in to_pixels.items():
         if isinstance(result, kind):
@@ -174,6 +235,10 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
 
 
 def _latest_pixels(frame: VideoFrame) -> Pixels:
-    # A tensor that was handed out may have been written to since: `frame.tensor.clamp_(...)`; `return frame`.
     tensor = frame._tensor  # noqa: SLF001
-    return frame.pixels if tensor is None else tensor_to_pixels(tensor)
+    return frame.pixels.copy() if tensor is None else _owned(tensor)
+
+
+def _owned(tensor: torch.Tensor) -> Pixels:
+    pixels = tensor_to_pixels(tensor)
+    return pixels if tensor.is_floating_point() else pixels.copy()  # a floating one was converted, so copied

@@ -21,9 +21,12 @@ class ParamsError(ByocKitError):
 
 
 class Params(BaseModel):
-    """Base class of a notebook's parameters: immutable, so that one frame sees one set; unknown names are errors."""
+    """Base class of a notebook's parameters: immutable, so that one frame sees one set.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Unknown names are errors, and so are NaN and infinity, which JSON cannot say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field."""
@@ -31,6 +34,9 @@ class Params(BaseModel):
             return type(self).model_validate({**dict(self), **changes})
         except ValidationError as error:
             raise params_error(error) from None
+        except Exception as error:
+            reason = f"its validator raised {type(error).__name__}: {error}"
+            raise ParamsError("params", reason) from error
 
 
 def params_error(error: ValidationError, *, prefix: str = "") -> ParamsError:

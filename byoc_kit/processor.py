@@ -10,31 +10,35 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 
+from byoc_kit.audio import as_audio_frames
 from byoc_kit.background import on_thread
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
+from byoc_kit.hook_loop import run_to_end
 from byoc_kit.params import Params
 from byoc_kit.sourcemap import SourceMap
 
 Hook = Callable[..., Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Hooks:
     """What a notebook defines. Each function may be sync or async; only ``process_frame`` must exist.
 
-    ``process_frame(frame)`` or ``process_frame(frame, params)``; ``load_model()``; ``on_stream_start(params)``;
-    ``on_stream_stop()``.
+    ``process_frame(frame)`` or ``process_frame(frame, params)``; ``process_audio(frame)`` or
+    ``process_audio(frame, params)``; ``load_model()``; ``on_stream_start(params)``; ``on_stream_stop()``.
     """
 
     process_frame: Hook
     params_type: type[Params] = Params
     load_model: Hook | None = None
+    process_audio: Hook | None = None
     on_stream_start: Hook | None = None
     on_stream_stop: Hook | None = None
 
@@ -47,7 +51,9 @@ class Hooks:
         if not callable(process_frame):
             msg = f"process_frame must be a function, not {type(process_frame).__name__}"
             raise ByocKitError(msg)
-        _check_signature(process_frame)
+        _check_signature("process_frame", process_frame)
+        if "process_audio" in optional:
+            _check_signature("process_audio", optional["process_audio"])
         return cls(process_frame, params_type=_params_type(process_frame), **optional)
 
     @property
@@ -74,8 +80,8 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         if hooks is not None:
             self.hooks = hooks  # type: ignore[misc]  # an instance made in a notebook brings its own
         self.params = self.hooks.params_type()
-        takes_params = _params_argument(self.hooks.process_frame)
-        self._params_name = takes_params.name if takes_params else None
+        self._frame_params = _params_name(self.hooks.process_frame)
+        self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._executor: ThreadPoolExecutor | None = None
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
@@ -83,9 +89,21 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
         Raises what ``process_frame`` raises, and :class:`~byoc_kit.frames.FrameError` for a result that is no picture.
         """
-        named = {self._params_name: params} if self._params_name else {}
+        named = {self._frame_params: params} if self._frame_params else {}
         with torch.inference_mode():
             return as_frame(_finish(self.hooks.process_frame(frame, **named)), frame)
+
+    def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:
+        """Run ``process_audio`` on the calling thread; without the hook the sound comes back as it is.
+
+        Raises what the hook raises, and :class:`~byoc_kit.frames.FrameError` for a result that is no sound.
+        """
+        hook = self.hooks.process_audio
+        if hook is None:
+            return [frame]
+        named = {self._audio_params: params} if self._audio_params else {}
+        with torch.inference_mode():
+            return as_audio_frames(_finish(hook(frame, **named)), frame)
 
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)`` where the notebook has one."""
@@ -107,14 +125,14 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     async def process_video_async(self, frame: PytrickleVideoFrame) -> VideoFrame | None:
         """Run :meth:`process` on the processor's own thread."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="process_frame")
         own = frame if isinstance(frame, VideoFrame) else VideoFrame(frame.tensor, frame.timestamp, frame.time_base)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self.process, own, self.params)
+        return await self._on_own_thread(self.process, own, self.params)
 
     async def process_audio_async(self, frame: AudioFrame) -> list[AudioFrame]:
-        """Let the sound through as it came."""
-        return [frame]
+        """Run :meth:`process_audio` on the processor's own thread; without the hook the sound goes through."""
+        if self.hooks.process_audio is None:
+            return [frame]
+        return await self._on_own_thread(self.process_audio, frame, self.params)
 
     async def update_params(self, params: dict[str, Any]) -> None:
         """Check and apply a change; raises :class:`~byoc_kit.params.ParamsError` and keeps the last good values."""
@@ -129,6 +147,11 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         """Run the notebook's hook."""
         await on_thread(self.stop_stream, name="on_stream_stop")
 
+    async def _on_own_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="process_frame")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:
     try:
@@ -137,11 +160,16 @@ def _parameters(function: Hook) -> list[inspect.Parameter]:
         return list(inspect.signature(function).parameters.values())
 
 
-def _params_argument(process_frame: Hook) -> inspect.Parameter | None:
+def _params_argument(hook: Hook) -> inspect.Parameter | None:
     """Return the argument that takes the parameters: annotated as such, else named ``params``."""
-    rest = _parameters(process_frame)[1:]
+    rest = _parameters(hook)[1:]
     annotated = next((p for p in rest if _is_params(p.annotation)), None)
     return annotated or next((p for p in rest if p.name == "params"), None)
+
+
+def _params_name(hook: Hook) -> str | None:
+    argument = _params_argument(hook)
+    return argument.name if argument else None
 
 
 def _params_type(process_frame: Hook) -> type[Params]:
@@ -157,14 +185,14 @@ def _params_type(process_frame: Hook) -> type[Params]:
     return cast("type[Params]", found)
 
 
-def _check_signature(process_frame: Hook) -> None:
-    parameters = _parameters(process_frame)
-    given = _params_argument(process_frame)
+def _check_signature(name: str, hook: Hook) -> None:
+    parameters = _parameters(hook)
+    given = _params_argument(hook)
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     unknown = [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in variadic and p != given]
     if unknown or not parameters:
         reason = f"nothing is there to give {unknown[0]}" if unknown else "it takes no frame"
-        msg = f"process_frame cannot be called: {reason}; write process_frame(frame) or process_frame(frame, params)"
+        msg = f"{name} cannot be called: {reason}; write {name}(frame) or {name}(frame, params)"
         raise ByocKitError(msg)
 
 
@@ -173,5 +201,5 @@ def _is_params(annotation: Any) -> bool:
 
 
 def _finish(result: Any) -> Any:
-    """Return what a hook returned; an async one is run to its end on this thread."""
-    return asyncio.run(result) if inspect.iscoroutine(result) else result
+    """Return what a hook returned; an async one is run to its end."""
+    return run_to_end(result) if inspect.iscoroutine(result) else result

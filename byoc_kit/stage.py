@@ -1,8 +1,9 @@
 """The bounded loop between a source and a sink, the same in the notebook and in the container.
 
-One worker thread owns ``process_frame``. Frames wait in a short queue that absorbs a burst; once the oldest has waited
-longer than ``max_wait_s`` the stage is behind, and the latest frame wins: the others are dropped and counted. Memory
-and latency stay bounded however slow ``process_frame`` is.
+One worker thread owns ``process_frame``. Frames wait in a short queue that absorbs a burst. Once the worker has had no
+pause for ``burst_s`` and the oldest frame has waited longer than ``max_wait_s``, the stage is behind and the latest
+frame wins: the others are dropped and counted. Memory and latency stay bounded however slow ``process_frame`` is, and a
+fast one catches up after a hiccup without losing a frame.
 """
 
 from __future__ import annotations
@@ -13,19 +14,30 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.data import Publish, publishing_to
+from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.sourcemap import locate
+from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING = 8
+MAX_WAITING = 30
 MAX_WAIT_S = 0.1
-_TIMINGS_KEPT = 600
+BURST_S = 1.0
+
+
+class OnError(StrEnum):
+    """What goes out in place of a frame whose ``process_frame`` raised."""
+
+    PASSTHROUGH = "passthrough"
+    LAST = "last"
+    DROP = "drop"
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Failure:
 class Processed:
     """A frame that went through: ``output`` is ``None`` where ``process_frame`` dropped it.
 
-    After an exception ``output`` is the source frame and ``failure`` says why.
+    After an exception ``failure`` says why, and ``output`` is what :class:`OnError` says.
     """
 
     source: VideoFrame
@@ -71,8 +83,8 @@ class _Counters:
     frames_out: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
-    process_s: deque[float] = field(default_factory=lambda: deque(maxlen=_TIMINGS_KEPT))
-    wait_s: deque[float] = field(default_factory=lambda: deque(maxlen=_TIMINGS_KEPT))
+    failures_in_a_row: int = 0
+    last_failure: Failure | None = None
 
 
 class Stage:
@@ -80,7 +92,8 @@ class Stage:
 
     ``sink`` is called on the worker thread, in order; a sink that blocks makes the stage drop at its entry, never
     queue. The drop reasons are ``late`` (a newer frame was waiting), ``withheld`` (``process_frame`` returned
-    ``None``) and ``closed`` (the stage ended first).
+    ``None``), ``failed`` (it raised, and failing frames are dropped) and ``closed`` (the stage ended first).
+    ``publish`` takes the lines that the notebook publishes.
     """
 
     def __init__(
@@ -89,19 +102,30 @@ class Stage:
         sink: Callable[[Processed], None],
         *,
         params: Params | None = None,
+        on_error: OnError | str = OnError.PASSTHROUGH,
+        publish: Publish | None = None,
         max_waiting: int = MAX_WAITING,
         max_wait_s: float = MAX_WAIT_S,
+        burst_s: float = BURST_S,
         name: str = "stage",
     ) -> None:
         self.processor = processor
         self.params = params or processor.params
         self.error: BaseException | None = None
+        self.process_times = Timings()
+        self.wait_times = Timings()
         self._sink = sink
+        self._on_error = OnError(on_error)
+        self._publish = publish
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
+        self._burst_s = burst_s
         self._waiting: deque[tuple[float, VideoFrame]] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
+        self._busy_since_s = 0.0
+        self._frame_since_s: float | None = None
+        self._last_good: VideoFrame | None = None
         self._counters = _Counters()
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -114,6 +138,7 @@ class Stage:
 
     def start(self) -> None:
         """Start the worker thread."""
+        self._busy_since_s = time.monotonic()
         self._worker.start()
 
     def submit(self, frame: VideoFrame) -> None:
@@ -136,6 +161,8 @@ class Stage:
             if not drain:
                 self._counters.drops["closed"] += len(self._waiting)
                 self._waiting.clear()
+            elif self._waiting and self._is_behind():
+                self._keep_newest()
             self._changed.notify()
         if self._worker.ident is not None and self._worker is not threading.current_thread():
             self._worker.join(timeout_s)
@@ -148,16 +175,38 @@ class Stage:
             return StageStats(
                 frames_in=counters.frames_in,
                 frames_out=counters.frames_out,
-                drops=dict(counters.drops),
+                drops=dict(+counters.drops),  # without those of which there were none
                 failures=list(counters.failures.values()),
-                process_ms=percentiles_ms(counters.process_s),
-                wait_ms=percentiles_ms(counters.wait_s),
+                process_ms=self.process_times.percentiles_ms(),
+                wait_ms=self.wait_times.percentiles_ms(),
             )
+
+    @property
+    def failures_in_a_row(self) -> int:
+        """How many of the last frames raised, up to the newest."""
+        return self._counters.failures_in_a_row
+
+    @property
+    def last_failure(self) -> Failure | None:
+        """The newest failure."""
+        return self._counters.last_failure
+
+    @property
+    def frame_taking_s(self) -> float:
+        """How long ``process_frame`` has been at the present frame; 0 between frames."""
+        since_s = self._frame_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker lives; one whose ``process_frame`` hangs does, closed or not."""
+        return self._worker.is_alive()
 
     def _run(self) -> None:
         try:
-            while (item := self._take()) is not None:
-                self._sink(self._process(*item))
+            with publishing_to(self._publish):
+                while (item := self._take()) is not None:
+                    self._sink(self._process(*item))
         except Exception as error:
             self.error = error
             logger.exception("the sink of %s failed; the stage ends", self._worker.name)
@@ -168,51 +217,79 @@ class Stage:
 
     def _take(self) -> tuple[float, VideoFrame] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            if not self._waiting and not self._is_closing:
+                self._changed.wait_for(lambda: self._waiting or self._is_closing)
+                self._busy_since_s = time.monotonic()
             if not self._waiting:
                 return None
-            is_behind = time.monotonic() - self._waiting[0][0] > self._max_wait_s
-            if is_behind and not self._is_closing:
-                self._counters.drops["late"] += len(self._waiting) - 1
-                self._waiting = deque([self._waiting[-1]])
+            if self._is_behind() and not self._is_closing:
+                self._keep_newest()
             return self._waiting.popleft()
+
+    def _keep_newest(self) -> None:
+        self._counters.drops["late"] += len(self._waiting) - 1
+        self._waiting = deque([self._waiting[-1]])
+
+    def _is_behind(self) -> bool:
+        now_s = time.monotonic()
+        is_burst = now_s - self._busy_since_s <= self._burst_s
+        return not is_burst and now_s - self._waiting[0][0] > self._max_wait_s
 
     def _process(self, submitted_s: float, frame: VideoFrame) -> Processed:
         params = self.params
         started_s = time.monotonic()
+        self._frame_since_s = started_s
         failure = None
         output: VideoFrame | None
         try:
             output = self.processor.process(frame, params)
         except BaseException as error:  # noqa: BLE001  # any exception of the user's code, SystemExit too: counted, shown
-            output = frame
+            output = self._stand_in(frame)
             failure = self._record(error)
         ended_s = time.monotonic()
+        self._frame_since_s = None
+        self.wait_times.add(started_s - submitted_s)
+        self.process_times.add(ended_s - started_s)
         with self._changed:
-            self._counters.wait_s.append(started_s - submitted_s)
-            self._counters.process_s.append(ended_s - started_s)
-            if output is None:
-                self._counters.drops["withheld"] += 1
-            else:
+            if output is not None:
                 self._counters.frames_out += 1
+            else:
+                self._counters.drops["failed" if failure else "withheld"] += 1
+            if failure is None:
+                self._counters.failures_in_a_row = 0
+                self._last_good = (output or self._last_good) if self._on_error is OnError.LAST else None
         return Processed(frame, output, params, started_s - submitted_s, ended_s - started_s, failure)
 
+    def _stand_in(self, frame: VideoFrame) -> VideoFrame | None:
+        """Return what goes out for a frame that failed."""
+        if self._on_error is OnError.DROP:
+            return None
+        return frame.original() if self._last_good is None else as_frame(self._last_good, frame)
+
     def _record(self, error: BaseException) -> Failure:
-        name = type(error).__name__
+        name, text = type(error).__name__, text_of(error)
         hooks = self.processor.hooks
         where = locate(error.__traceback__, hooks.user_file, self.processor.source_map, first_line=hooks.first_line)
         with self._changed:
             before = self._counters.failures.get((name, where))
-            failure = Failure(name, where, str(error), count=before.count + 1 if before else 1)
-            self._counters.failures[name, where] = failure
+            failure = Failure(name, where, text, count=before.count + 1 if before else 1)
+            self._counters.failures[name, where] = self._counters.last_failure = failure
+            self._counters.failures_in_a_row += 1
         if before is None:
-            logger.error("process_frame raised %s at %s: %s; the original frame goes out", name, where, error)
+            logger.error("process_frame raised %s at %s: %s; %s", name, where, text, _GOES_OUT[self._on_error])
         return failure
 
 
-def percentiles_ms(seconds: deque[float]) -> dict[str, float]:
-    """Return the median and 95th percentile in milliseconds, or nothing for no values."""
-    if not seconds:
-        return {}
-    ordered = sorted(seconds)
-    return {f"p{p}": round(1000 * ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 95)}
+_GOES_OUT = {
+    OnError.PASSTHROUGH: "the original frame goes out",
+    OnError.LAST: "the last good frame goes out again",
+    OnError.DROP: "the frame is dropped",
+}
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says; one whose text cannot be had says so."""
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001  # somebody's own exception class
+        return f"(its text raises {type(worse).__name__})"

@@ -124,7 +124,7 @@ def test_what_is_no_picture_is_refused_in_words(source, picture, text):
 
 
 def test_a_frame_needs_a_picture():
-    with pytest.raises(FrameError, match="needs a tensor or pixels"):
+    with pytest.raises(FrameError, match="needs a tensor, pixels or a decoded picture"):
         VideoFrame(None, 0, Fraction(1))
 
 
@@ -149,8 +149,49 @@ def test_none_drops_the_frame(source):
     assert as_frame(None, source) is None
 
 
-def test_the_source_itself_goes_through_uncopied(source):
-    assert as_frame(source, source).pixels is source.pixels
+class Decoded:
+    """A decoder's picture, that counts how often it is converted."""
+
+    width, height = 6, 4
+
+    def __init__(self):
+        self.conversions = 0
+
+    def to_pixels(self):
+        self.conversions += 1
+        return np.full((4, 6, 3), 7, np.uint8)
+
+
+def test_a_decoded_frame_is_converted_once_and_only_when_somebody_asks():
+    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=(origin := Decoded()))
+    assert (frame.width, frame.height) == (6, 4)
+    passed = as_frame(frame, frame)
+    assert passed.untouched is origin
+    assert origin.conversions == 0
+    assert frame.tensor[0, 0, 0].tolist() == pytest.approx([7 / 255] * 3)
+    assert frame.pixels.max() == 7
+    assert origin.conversions == 1
+    assert frame.untouched is None
+    assert as_frame(frame, frame).untouched is None
+    assert frame.original().untouched is origin
+
+
+def test_a_frame_kept_from_before_goes_out_with_the_time_of_the_present_one(source):
+    kept = VideoFrame(None, 1, Fraction(1, 12_800), origin=(origin := Decoded()))
+    later = as_frame(kept, source)
+    assert (later.pts, later.untouched) == (1234, origin)
+
+
+@pytest.mark.parametrize("buffer", [np.zeros((4, 6, 3), np.uint8), torch.zeros(4, 6, 3, dtype=torch.uint8)])
+def test_a_buffer_that_is_returned_again_and_again_is_copied(source, buffer):
+    first = as_frame(buffer, source)
+    buffer[:] = 9
+    assert first.pixels.max() == 0
+
+
+def test_replace_needs_a_picture(source):
+    with pytest.raises(FrameError, match="needs a tensor or pixels"):
+        source.replace()
 
 
 @pytest.mark.parametrize("tensor", [torch.full((4, 6, 3), 1.5), torch.full((4, 6, 3), 255, dtype=torch.uint8)])
@@ -180,10 +221,19 @@ def test_every_kind_of_result_becomes_a_frame_with_the_time_of_its_source(source
     assert frame.pixels.min() == 255
 
 
-def test_a_tensor_written_in_place_is_seen_in_the_result_and_not_in_the_source(source):
+def test_what_was_asked_for_last_is_what_goes_out(source):
     source.tensor.fill_(1.0)
     assert as_frame(source, source).pixels.min() == 255
-    assert source.pixels.max() == 0
+    source.pixels[0] = 7
+    assert as_frame(source, source).pixels[:2, 0, 0].tolist() == [7, 255]
+    source.tensor.mul_(0)
+    assert as_frame(source, source).pixels.max() == 0
+    assert source.original().pixels.max() == 0
+
+
+def test_the_original_stays_as_it_was_made_whatever_is_put_into_its_tensor(source):
+    source.tensor.fill_(1.0)
+    assert source.original().pixels.max() == 0
 
 
 def test_a_frame_is_one_of_stock_pytrickle_and_says_its_size_and_time(source):

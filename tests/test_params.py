@@ -45,7 +45,7 @@ class Range(Params):
         ({"stength": 1}, "stength", "is no parameter of this model"),
         ({"strength": 1.5}, "strength", "less than or equal to 1"),
         ({"strength": -0.1}, "strength", "greater than or equal to 0"),
-        ({"strength": float("nan")}, "strength", "less than or equal to 1"),
+        ({"strength": float("nan")}, "strength", "finite number"),
         ({"strength": "lots"}, "strength", "valid number"),
         ({"mode": None}, "mode", "valid string"),
         ({"blur": {"radius": 10}}, "blur.radius", "less than or equal to 9"),

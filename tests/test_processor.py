@@ -12,7 +12,7 @@ from pytrickle.frames import VideoFrame as StockVideoFrame
 
 import byoc_kit
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import FrameError, VideoFrame
+from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor, Hooks
 
@@ -249,6 +249,48 @@ async def test_every_frame_runs_on_the_same_thread():
 async def test_sound_goes_through_as_it_came():
     sound = object()
     assert await FrameProcessor(Hooks.of(keep)).process_audio_async(sound) == [sound]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_process_audio_gets_the_params_and_runs_without_gradients(is_async):
+    seen = []
+
+    def louder(frame, params: Gain):
+        seen.append((params, torch.is_inference_mode_enabled()))
+        return frame.samples * params.gain
+
+    async def later(frame, params: Gain):
+        return louder(frame, params)
+
+    processor = FrameProcessor(Hooks.of(keep, process_audio=later if is_async else louder))
+    processor.params = Gain(gain=2.0)
+    sound = AudioFrame.from_tensor(torch.full((2, 8), 0.25), format="fltp", layout="stereo")
+    [result] = await processor.process_audio_async(sound)
+    assert (result.samples.tolist(), result.timestamp) == ([[0.5] * 8] * 2, sound.timestamp)
+    assert seen == [(Gain(gain=2.0), True)]
+
+
+def test_process_audio_must_be_callable_with_a_frame():
+    with pytest.raises(ByocKitError, match=r"process_audio cannot be called: nothing is there to give rate"):
+        Hooks.of(keep, process_audio=lambda frame, rate: frame)
+
+
+async def test_what_an_async_hook_leaves_behind_the_next_one_finds_alive():
+    async def load_model():
+        left["loop"] = asyncio.get_running_loop()
+        left["task"] = asyncio.create_task(asyncio.sleep(3600))
+
+    async def process_frame(frame):
+        left["is_same"] = left["loop"] is asyncio.get_running_loop()
+        left["is_alive"] = left["task"].cancel()
+        left["is_inference"] = torch.is_inference_mode_enabled()
+        return frame
+
+    left = {}
+    processor = FrameProcessor(Hooks.of(process_frame, load_model=load_model))
+    await processor.load_model()
+    await processor.process_video_async(stock_frame())
+    assert (left["is_same"], left["is_alive"], left["is_inference"]) == (True, True, True)
 
 
 class MemoryProtocol:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from byoc_kit.data import publish
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.sourcemap import CellSpan, SourceMap
-from byoc_kit.stage import MAX_WAITING, Stage, percentiles_ms
+from byoc_kit.stage import MAX_WAITING, OnError, Stage
 
 DEADLINE_S = 10
 
@@ -120,16 +121,16 @@ def test_a_blocked_processor_keeps_a_bounded_queue_of_the_newest(gate, outcomes)
             kept.append(weakref.ref(offered))
             stage.submit(offered)
         del offered
-        assert [ref().pts for ref in kept if ref()] == list(range(193, 201))
-        assert stage.stats().drops == {"late": 192}
+        assert [ref().pts for ref in kept if ref()] == list(range(201 - MAX_WAITING, 201))
+        assert stage.stats().drops == {"late": 200 - MAX_WAITING}
         stage.close(timeout_s=0)
         gate.opened.set()
-    assert outcomes.pts == [0, *range(193, 201)]
+    assert outcomes.pts == [0, *range(201 - MAX_WAITING, 201)]
     assert is_balanced(stage)
 
 
 def test_a_stage_that_is_behind_takes_the_newest_frame_and_drops_the_rest(gate, outcomes):
-    with stage_of(gate, outcomes, max_wait_s=0) as stage:
+    with stage_of(gate, outcomes, max_wait_s=0, burst_s=0) as stage:
         stage.submit(frame(0))
         gate.await_entry()
         for pts in range(1, 6):
@@ -139,6 +140,15 @@ def test_a_stage_that_is_behind_takes_the_newest_frame_and_drops_the_rest(gate, 
     assert outcomes.pts == [0, 5]
     assert stage.stats().drops == {"late": 4}
     assert is_balanced(stage)
+
+
+def test_a_worker_that_just_had_a_pause_may_catch_up_with_a_burst(gate, outcomes):
+    with stage_of(gate, outcomes, max_wait_s=0, burst_s=DEADLINE_S) as stage:
+        for pts in range(6):
+            stage.submit(frame(pts))
+        gate.opened.set()
+        outcomes.await_count(6)
+    assert stage.stats().drops == {}
 
 
 def test_a_sink_that_blocks_makes_the_stage_drop_at_its_entry(gate):
@@ -169,16 +179,18 @@ def test_a_frame_that_process_frame_withholds_is_counted_and_reported(outcomes):
     submits=st.lists(st.sampled_from(["keep", "withhold", "fail"]), max_size=40),
     max_waiting=st.integers(1, 8),
     max_wait_s=st.sampled_from([0, DEADLINE_S]),
+    on_error=st.sampled_from(OnError),
     drain=st.booleans(),
 )
-def test_every_frame_is_counted_once_and_leaves_in_order(submits, max_waiting, max_wait_s, drain):
+def test_every_frame_is_counted_once_and_leaves_in_order(submits, max_waiting, max_wait_s, on_error, drain):
     def process_frame(frame):
         if submits[frame.pts] == "fail":
             raise ValueError("no")
         return frame if submits[frame.pts] == "keep" else None
 
     outcomes = Outcomes()
-    stage = stage_of(process_frame, outcomes, max_waiting=max_waiting, max_wait_s=max_wait_s)
+    options = {"max_waiting": max_waiting, "max_wait_s": max_wait_s, "burst_s": 0, "on_error": on_error}
+    stage = stage_of(process_frame, outcomes, **options)
     stage.start()
     for pts in range(len(submits)):
         stage.submit(frame(pts))
@@ -224,9 +236,16 @@ def test_a_result_carries_its_source_its_output_and_its_time(outcomes):
     assert set(stage.stats().process_ms) == set(stage.stats().wait_ms) == {"p50", "p95"}
 
 
-def test_percentiles_are_of_the_values_in_order():
-    assert percentiles_ms([0.003, 0.001, 0.002]) == {"p50": 2.0, "p95": 3.0}
-    assert percentiles_ms([]) == {}
+def test_what_process_frame_publishes_goes_where_the_stage_says(outcomes):
+    lines = []
+
+    def process_frame(frame):
+        publish({"pts": frame.pts})
+        return frame
+
+    with stage_of(process_frame, outcomes, publish=lines.append) as stage:
+        stage.submit(frame(7))
+    assert lines == [b'{"pts":7}\n']
 
 
 # Exceptions of process_frame
@@ -252,7 +271,7 @@ def test_an_exception_lets_the_original_frame_out_and_is_counted_once_a_kind(out
         ("ValueError", f"test_stage.py, line {first_line + 2}", "frame 3", 2),
     ]
     assert [processed.failure.count for processed in outcomes.all] == [1, 1, 2, 2]
-    assert all(processed.output is processed.source for processed in outcomes.all)
+    assert all(processed.output.pts == processed.source.pts for processed in outcomes.all)
     assert max(processed.output.pixels.max() for processed in outcomes.all) == 0
     assert [record.message.split(" raised ")[1][:8] for record in caplog.records] == ["KeyError", "ValueErr"]
     assert stage.stats().frames_out == 4
@@ -291,7 +310,60 @@ def test_a_result_that_is_no_picture_is_a_failure_like_any_other(outcomes):
     with stage_of(lambda frame: "done", outcomes) as stage:
         stage.submit(frame())
     assert stage.stats().failures[0].error == "FrameError"
-    assert outcomes.all[0].output is outcomes.all[0].source
+    assert outcomes.all[0].output.pixels.max() == 0
+
+
+def fails_at(*numbers):
+    def process_frame(frame):
+        if frame.pts in numbers:
+            raise ValueError("no")
+        return np.full((2, 2, 3), frame.pts, np.uint8)
+
+    return process_frame
+
+
+def test_the_last_good_frame_can_stand_in_for_one_that_failed(outcomes):
+    with stage_of(fails_at(0, 2, 3), outcomes, on_error="last") as stage:
+        for pts in range(5):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+    assert [int(processed.output.pixels.max()) for processed in outcomes.all] == [0, 1, 1, 1, 4]
+    assert [processed.output.pts for processed in outcomes.all] == [0, 1, 2, 3, 4]
+
+
+def test_a_frame_that_failed_can_be_dropped_and_is_counted(outcomes):
+    with stage_of(fails_at(0, 2), outcomes, on_error="drop") as stage:
+        for pts in range(4):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+    assert [processed.output is None for processed in outcomes.all] == [True, False, True, False]
+    assert stage.stats().drops == {"failed": 2}
+    assert is_balanced(stage)
+
+
+def test_a_stage_knows_how_many_frames_failed_in_a_row(outcomes):
+    with stage_of(fails_at(1, 2), outcomes) as stage:
+        counts = []
+        for pts in range(4):
+            stage.submit(frame(pts))
+            outcomes.await_count(pts + 1)
+            counts.append(stage.failures_in_a_row)
+    assert counts == [0, 1, 2, 0]
+
+
+def test_a_stage_knows_how_long_process_frame_has_been_at_a_frame(gate, outcomes):
+    with stage_of(gate, outcomes) as stage:
+        assert stage.frame_taking_s == 0
+        stage.submit(frame())
+        gate.await_entry()
+        first = stage.frame_taking_s
+        assert stage.frame_taking_s > first > 0
+        assert not stage.close(timeout_s=0)
+        assert stage.is_running
+        gate.opened.set()
+        outcomes.await_count(1)
+        assert stage.frame_taking_s == 0
+    assert not stage.is_running
 
 
 # The end

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from byoc_kit.media.decode import open_clip, to_video_frame
 from byoc_kit.media.encode import MUXER_OPTIONS, TIME_BASE, SegmentWriter
 from byoc_kit.media.mpegts import SegmentCutter
+from byoc_kit.media.settings import MediaSettings
 
 # Codecs that MPEG-TS carries as they are; a clip of another is encoded once, before it is sent.
 _CARRIED = {"h264", "hevc", "mpeg2video"}
@@ -116,7 +117,7 @@ def _encode(source: InputContainer, clip: LiveClip) -> None:
         begins = False
 
     rate = source.streams.video[0].average_rate or Fraction(30)
-    with SegmentWriter(begin_segment, add, rate=rate) as writer:
+    with SegmentWriter(begin_segment, add, rate=rate, settings=MediaSettings(gop_s=1.0)) as writer:
         first_s: float | None = None
         for picture in source.decode(video=0):
             frame = to_video_frame(picture)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.picture import DecodedPicture
 
 # Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
 # latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
@@ -37,10 +40,11 @@ class ByteReader(Protocol):
         ...
 
 
-def open_stream(reader: ByteReader) -> InputContainer:
+def open_stream(reader: ByteReader, *, hwaccel: HWAccel | None = None) -> InputContainer:
     """Open live MPEG-TS; blocks until the first picture's packet is there. Raises :class:`MediaError`."""
     try:
-        return av.open(reader, mode="r", format="mpegts", options=LOW_LATENCY)
+        # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
+        return av.open(reader, mode="r", format="mpegts", container_options=LOW_LATENCY, hwaccel=hwaccel)
     except av.FFmpegError as error:
         msg = f"the input is no MPEG-TS stream ({error})"
         raise MediaError(msg) from error
@@ -88,10 +92,10 @@ def _joined(parts: list[Packet]) -> Packet:
     return whole
 
 
-def to_video_frame(frame: av.VideoFrame) -> VideoFrame:
-    """Convert a decoded picture to RGB pixels with its own time."""
-    pixels = cast("Pixels", frame.to_ndarray(format="rgb24"))
-    return VideoFrame.from_pixels(pixels, pts=frame.pts or 0, time_base=frame.time_base or Fraction(1, 90_000))
+def to_video_frame(frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> VideoFrame:
+    """Wrap a decoded picture with its own time; ``decoder`` knows its colours in full."""
+    picture = DecodedPicture.of(frame, decoder)
+    return VideoFrame(None, frame.pts or 0, frame.time_base or Fraction(1, 90_000), origin=picture)
 
 
 def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:

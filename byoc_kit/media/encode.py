@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
 from typing import Self, cast
 
 import av
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import FrameError, VideoFrame
-from byoc_kit.media.mpegts import SegmentCutter
+from byoc_kit.audio import to_av_audio
+from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.media.codecs import TIME_BASE, choose_encoder, encoder_options, set_up
+from byoc_kit.media.mpegts import FIRST_PID, SegmentCutter
+from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.settings import MediaSettings
 
-GOP_S = 1.0
-TIME_BASE = Fraction(1, 90_000)
+__all__ = ["MUXER_OPTIONS", "TIME_BASE", "SegmentWriter"]
+
 _AVIO_BUFFER = 32_768
-_SMALLEST = 2
+_SMALLEST, _LARGEST = 2, 16_384
+_SHORTEST_GOP_S, _LONGEST_GOP_S = 0.5, 2.0
+_SOUND_SEGMENT_S = 1.0
+_MAX_HELD = 500
 
 MUXER_OPTIONS = {
     "mpegts_copyts": "1",  # the output keeps the input's times
     "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
     "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
     "flush_packets": "1",
-    "max_interleave_delta": "100000",  # a picture waits 0.1 s at most for sound that does not come
+    "max_interleave_delta": "1",  # a picture does not wait for sound, which comes in its own time
 }
 
 
-class SegmentWriter:
-    """Encodes frames with x264 for low latency and muxes them, and copied audio packets, to MPEG-TS.
+@dataclass(frozen=True)
+class _PictureFormat:
+    """What an encoder is opened for; another one needs another encoder."""
 
-    ``on_segment()`` is called before the first byte of each segment, ``on_bytes(data)`` with what belongs to it. The
-    video stream takes its size from the first frame; a later frame of another size is scaled to it. Odd sizes lose
-    their last row or column, since 4:2:0 video has none.
+    width: int
+    height: int
+    format: str
+    look: Look
+
+
+class SegmentWriter:
+    """Encodes frames for low latency and muxes them, with the sound, to MPEG-TS.
+
+    ``on_segment()`` is called before the first byte of each segment, ``on_bytes(data)`` with what belongs to it. A
+    frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
+    4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded to AAC where ``encodes_audio``; with
+    ``video=False`` it goes out alone, a segment a second.
     """
 
     def __init__(
@@ -46,22 +69,32 @@ class SegmentWriter:
         *,
         rate: Fraction = Fraction(30),
         audio: AudioStream | None = None,
-        preset: str = "superfast",
-        crf: int = 23,
-        gop_s: float = GOP_S,
+        encodes_audio: bool = False,
+        video: bool = True,
+        settings: MediaSettings | None = None,
     ) -> None:
         self._on_segment = on_segment
         self._on_bytes = on_bytes
-        self._cutter = SegmentCutter()
+        self._cutter = SegmentCutter(None if not video else FIRST_PID + (audio is not None))
+        self._has_begun = False
         self._rate = rate
-        self._gop = Fraction(gop_s).limit_denominator(1000)
-        self._options = {"preset": preset, "tune": "zerolatency", "crf": str(crf), "forced-idr": "1"}
-        self._container = av.open(self, mode="w", format="mpegts", options=MUXER_OPTIONS, buffer_size=_AVIO_BUFFER)
-        self._audio_template = audio
+        self._settings = settings or MediaSettings()
+        options = MUXER_OPTIONS if video else {**MUXER_OPTIONS, "pat_period": str(_SOUND_SEGMENT_S)}
+        self._container = av.open(self, mode="w", format="mpegts", options=options, buffer_size=_AVIO_BUFFER)
+        self._encodes_audio = encodes_audio
         self._video: VideoStream | None = None
+        self._encoder: VideoCodecContext | None = None
+        self._stream_encoder: VideoCodecContext | None = None
+        self._encodes: _PictureFormat | None = None
         self._audio: AudioStream | None = None
         self._segment_started: Fraction | None = None
         self._last_pts: int | None = None
+        if audio is not None:  # at once: what it is copied from may be closed when the first picture comes
+            self._audio = self._open_audio(audio)
+        self.has_video = video
+        self._held: deque[Packet | AudioFrame] | None = deque(maxlen=_MAX_HELD) if video else None
+        self._resampler: AudioResampler | None = None
+        self._resamples: tuple[str, str, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -73,42 +106,78 @@ class SegmentWriter:
         """Take bytes from the muxer (PyAV calls this)."""
         for part in self._cutter.cut(bytes(data)):
             if part.begins_segment:
+                self._has_begun = True
                 self._on_segment()
-            self._on_bytes(part.data)
+            if self._has_begun:  # sound that is earlier than the first picture has no segment
+                self._on_bytes(part.data)
         return len(data)
 
-    def write_frame(self, frame: VideoFrame) -> None:
-        """Encode a frame. One that is not later than the last is left out: a decoder could not show it."""
-        if min(frame.width, frame.height) < _SMALLEST:
-            msg = f"{frame.width}x{frame.height} is too small for video; return at least {_SMALLEST}x{_SMALLEST} pixels"
+    def write_frame(self, frame: VideoFrame) -> bool:
+        """Encode a frame. One that is not later than the last is left out (``False``): a decoder could not show it.
+
+        Raises :class:`~byoc_kit.frames.FrameError` for a size that no encoder takes, and where there is to be no video.
+        """
+        if not self.has_video:
+            msg = "the input has no video any more; a frame of before comes too late"
             raise FrameError(msg)
-        video = self._video or self._open(frame)
         pts = round(frame.pts * frame.time_base / TIME_BASE)
         if self._last_pts is not None and pts <= self._last_pts:
-            return
+            return False
+        picture, look = _to_encode(frame)
+        wanted = _PictureFormat(picture.width, picture.height, picture.format.name, look)
+        is_new = wanted != self._encodes
+        if is_new:
+            self._open_encoder(wanted)
+        assert self._encoder is not None  # noqa: S101  # just opened
         self._last_pts = pts
-        picture = av.VideoFrame.from_ndarray(frame.pixels[: frame.height // 2 * 2, : frame.width // 2 * 2], "rgb24")
-        picture = picture.reformat(width=video.width, height=video.height, format="yuv420p")
         picture.pts, picture.time_base = pts, TIME_BASE
-        time = pts * TIME_BASE
-        if self._segment_started is None or time - self._segment_started >= self._gop:
-            self._segment_started = time
-            picture.pict_type = PictureType.I
-        self._mux(video.encode(picture))
+        begins_segment = is_new or self._is_segment_due(frame, pts * TIME_BASE)
+        if begins_segment:
+            self._segment_started = pts * TIME_BASE
+        # A decoded picture brings the type it had in the input, which the encoder would follow.
+        picture.pict_type = PictureType.I if begins_segment else PictureType.NONE
+        self._mux_video(self._encoder.encode(picture))
+        if self._held is not None:
+            self._release_sound(pts * TIME_BASE)
+        return True
 
     def write_audio(self, packet: Packet) -> None:
-        """Pass an audio packet of the input through, untouched; before the first picture there is no place for it."""
+        """Pass an audio packet of the input through, untouched; it waits for the first picture."""
         if self._audio is None or packet.dts is None:
+            return
+        if self._held is not None:
+            self._held.append(packet)
             return
         packet.stream = self._audio
         self._container.mux(packet)
 
+    def write_audio_frame(self, frame: AudioFrame) -> None:
+        """Encode sound, resampled to what it began as; it waits for the first picture."""
+        if self._audio is None:
+            return
+        if self._held is not None:
+            self._held.append(frame)
+            return
+        given = (frame.format, frame.layout, frame.rate)
+        if given != self._resamples:
+            self._encode_audio(None)
+            encoder = self._audio.codec_context
+            self._resampler = AudioResampler(encoder.format, encoder.layout, encoder.rate)
+            self._resamples = given
+        self._encode_audio(to_av_audio(frame))
+
     def close(self) -> None:
-        """Flush the encoder and end the last segment."""
-        video, self._video = self._video, None
+        """Flush the encoders and end the last segment."""
+        encoder, self._encoder = self._encoder, None
+        audio = self._audio
         try:
-            if video is not None:
-                self._mux(video.encode(None))
+            if encoder is not None:
+                self._mux_video(encoder.encode(None))
+            if audio is not None and self._encodes_audio and audio.codec_context.is_open and self._held is None:
+                self._encode_audio(None)
+                for packet in audio.codec_context.encode(None):
+                    packet.stream = audio
+                    self._container.mux(packet)
         finally:
             self._container.close()
 
@@ -118,17 +187,86 @@ class SegmentWriter:
         with suppress(av.FFmpegError):
             self._container.close()
 
-    def _open(self, frame: VideoFrame) -> VideoStream:
-        video = cast("VideoStream", self._container.add_stream("libx264", rate=self._rate, options=self._options))
-        video.width, video.height = frame.width // 2 * 2, frame.height // 2 * 2
-        video.pix_fmt = "yuv420p"
-        video.codec_context.time_base = TIME_BASE
-        video.codec_context.gop_size = 100_000  # segments begin where write_frame says, nowhere else
-        if self._audio_template is not None:
-            self._audio = self._container.add_stream_from_template(self._audio_template)
-        self._video = video
-        return video
+    def _is_segment_due(self, frame: VideoFrame, time: Fraction) -> bool:
+        assert self._segment_started is not None  # noqa: S101  # the first frame begins one
+        elapsed_s = time - self._segment_started
+        if self._settings.gop_s is not None:
+            return elapsed_s >= self._settings.gop_s
+        is_key = isinstance(frame.origin, DecodedPicture) and frame.origin.is_key
+        return elapsed_s >= (_SHORTEST_GOP_S if is_key else _LONGEST_GOP_S)
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _release_sound(self, first_s: Fraction) -> None:
+        """Write the sound that waited for the first picture, but for what is earlier."""
+        held, self._held = self._held, None
+        for sound in held or ():
+            if isinstance(sound, AudioFrame):
+                if sound.timestamp * sound.time_base >= first_s:
+                    self.write_audio_frame(sound)
+            elif sound.dts is not None and sound.time_base is not None and sound.dts * sound.time_base >= first_s:
+                self.write_audio(sound)
+
+    def _encode_audio(self, frame: av.AudioFrame | None) -> None:
+        """Resample and encode a frame, or what the resampler holds."""
+        if self._resampler is None or self._audio is None:
+            return
+        for part in self._resampler.resample(frame):
+            for packet in self._audio.codec_context.encode(part):
+                packet.stream = self._audio
+                self._container.mux(packet)
+
+    def _open_encoder(self, wanted: _PictureFormat) -> None:
+        if self._encoder is not None:
+            self._mux_video(self._encoder.encode(None))
+            self._encoder = None
+        name = choose_encoder(self._settings, width=wanted.width, height=wanted.height)
+        options = encoder_options(name, self._settings)
+        if self._video is None:
+            self._video = cast("VideoStream", self._container.add_stream(name, rate=self._rate, options=options))
+            self._stream_encoder = self._video.codec_context
+        encoder = self._stream_encoder
+        if encoder is None:
+            encoder = cast("VideoCodecContext", CodecContext.create(name, "w"))
+            encoder.options = options
+            encoder.framerate = self._rate
+        set_up(encoder, width=wanted.width, height=wanted.height, format=wanted.format, look=wanted.look)
+        encoder.open()
+        self._stream_encoder = None  # the stream's own is used up
+        self._encoder, self._encodes = encoder, wanted
+
+    def _open_audio(self, source: AudioStream) -> AudioStream:
+        """Add the sound's stream. Sound that the input only announces yet is taken for stereo at 48 kHz.
+
+        AAC in MPEG-TS says in each packet what it really is.
+        """
+        is_known = bool(source.rate and source.layout.nb_channels)
+        rate, layout = (source.rate, source.layout.name) if is_known else (48_000, "stereo")
+        if self._encodes_audio:
+            audio = self._container.add_stream("aac", rate=rate)
+            audio.codec_context.layout = layout
+            audio.codec_context.time_base = Fraction(1, rate)
+            return audio
+        audio = self._container.add_stream_from_template(source)
+        if not is_known:
+            audio.codec_context.sample_rate = rate
+            audio.codec_context.layout = layout
+        return audio
+
+    def _mux_video(self, packets: list[Packet]) -> None:
         for packet in packets:
+            assert self._video is not None  # noqa: S101  # packets come of an encoder that has a stream
+            packet.stream = self._video
             self._container.mux(packet)
+
+
+def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:
+    """Return a frame as an encoder takes it: the decoder's own picture where nobody touched it."""
+    width, height = frame.width // 2 * 2, frame.height // 2 * 2
+    if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
+        msg = f"{frame.width}x{frame.height} is no size for video; return {_SMALLEST} to {_LARGEST} pixels a side"
+        raise FrameError(msg)
+    origin = frame.origin if isinstance(frame.origin, DecodedPicture) else None
+    look = origin.look if origin else Look()
+    untouched = frame.untouched
+    if isinstance(untouched, DecodedPicture) and (untouched.width, untouched.height) == (width, height):
+        return untouched.to_yuv420p(), look
+    return pixels_to_yuv420p(frame.pixels[:height, :width], look), look

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PACKET = 188
-VIDEO_PID = 0x100  # libavformat gives it to the first stream
+FIRST_PID = 0x100  # libavformat gives it to the first stream, and the next to the next
+_PAT_PID = 0
 _TABLE_PIDS = {0x0000, 0x0011, 0x1000}  # PAT, SDT, and the PMT's as libavformat numbers it
 
 _STARTS_PAYLOAD = 0x40
@@ -23,12 +24,14 @@ class Part:
 
 
 class SegmentCutter:
-    """Cuts before the tables that precede a key frame.
+    """Cuts before the tables that precede a key frame of ``video_pid``; without video, wherever a PAT comes.
 
     The muxer interleaves sound and pictures, so where a segment begins shows in its bytes and not in the calls made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, video_pid: int | None = FIRST_PID) -> None:
+        self._video_pid = video_pid
+        self._has_pat = False
         self._rest = b""
         self._tables = b""
 
@@ -43,8 +46,11 @@ class SegmentCutter:
             pid = (packet[1] & 0x1F) << 8 | packet[2]
             if pid in _TABLE_PIDS:
                 self._tables += packet
+                self._has_pat |= pid == _PAT_PID
                 continue
-            if pid == VIDEO_PID and _is_key_frame(packet):
+            is_first = self._has_pat if self._video_pid is None else pid == self._video_pid and _is_key_frame(packet)
+            self._has_pat = False
+            if is_first:
                 if current:
                     yield Part(begins_segment, bytes(current))
                 begins_segment, current = True, bytearray()

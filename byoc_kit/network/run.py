@@ -45,7 +45,10 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port))
+        listener = socket.create_server((host, port))
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise ByocKitError(f"cannot listen on {host}:{port}: {reason}; choose another host or port") from error
+    # What it accepts inherits this, which asyncio does not set here: a picture would wait 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -10,7 +10,7 @@ from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Notebook
 
 # In the order of their use; `process_frame` is always there.
-OPTIONAL_HOOKS = ("load_model", "on_stream_start", "on_stream_stop")
+OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
 # The class that the exporter adds to the module.
 PROCESSOR = "Processor"
 
@@ -27,9 +27,6 @@ def check_hooks(notebook: Notebook) -> Iterator[Finding]:
         if binding.name == "byoc_kit" and not is_kit_import(binding.node):
             message = "the name byoc_kit is taken: the exported module calls the package by it"
             yield Finding("reserved-name", notebook.name, message, "rename yours", *place)
-        if binding.name == "process_audio":
-            message = "process_audio is not exported yet: sound passes through untouched"
-            yield Finding("no-process-audio", notebook.name, message, "remove the tag", *place)
 
 
 def is_kit_import(node: ast.AST) -> bool:

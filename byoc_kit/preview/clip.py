@@ -136,7 +136,7 @@ def first_frame(path: str | Path) -> VideoFrame:
 
 
 def fresh(frame: VideoFrame) -> VideoFrame:
-    """Return the frame as it was decoded, with its pixels kept aside: ``process_frame`` may write into its tensor."""
-    copy = VideoFrame.from_pixels(frame.pixels, frame.pts, frame.time_base)
+    """Return a copy of the frame with its pixels kept aside: ``process_frame`` may write into those it gets."""
+    copy = VideoFrame.from_pixels(frame.pixels.copy(), frame.pts, frame.time_base)
     copy.side_data.input = frame.pixels
     return copy

@@ -16,7 +16,7 @@ from byoc_kit.preview.pictures import input_pixels, poster
 from byoc_kit.preview.poster import publish, publish_text
 from byoc_kit.preview.stats import PreviewStats
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.stage import percentiles_ms
+from byoc_kit.timings import percentiles_ms
 
 FRAMES = 25
 

@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from aiohttp import web
 
-CONTRACT_VARIABLE = "BYOC_KIT_CONTRACT"
-
 
 class Contract(StrEnum):
     """Who polls ``/health``."""

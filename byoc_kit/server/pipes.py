@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
-from concurrent.futures import CancelledError
 
+from byoc_kit.timings import percentiles_ms
 from byoc_kit.trickle.client import SegmentPublisher
 
 MAX_BUFFERED = 4 << 20
@@ -16,14 +17,19 @@ class ByteInlet:
     """From the loop to a thread: ``feed`` waits while 4 MiB are unread, ``read`` blocks until there is something."""
 
     def __init__(self, *, max_buffered: int = MAX_BUFFERED) -> None:
-        self.bytes_in = 0
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[tuple[float, bytes]] = deque()
         self._buffered = 0
         self._max_buffered = max_buffered
         self._is_ended = False
         self._changed = threading.Condition()
         self._has_room = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest unread bytes have been here."""
+        with self._changed:
+            return time.monotonic() - self._chunks[0][0] if self._chunks else 0.0
 
     async def feed(self, data: bytes) -> None:
         """Add bytes; waits while the reader is far behind. Empty ones are left out: to a reader they are the end."""
@@ -33,9 +39,8 @@ class ByteInlet:
             self._has_room.clear()
             await self._has_room.wait()
         with self._changed:
-            self._chunks.append(data)
+            self._chunks.append((time.monotonic(), data))
             self._buffered += len(data)
-            self.bytes_in += len(data)
             self._changed.notify()
 
     def end(self) -> None:
@@ -51,9 +56,9 @@ class ByteInlet:
             self._changed.wait_for(lambda: self._chunks or self._is_ended)
             if not self._chunks:
                 return b""
-            chunk = self._chunks.popleft()
+            arrived_s, chunk = self._chunks.popleft()
             if 0 <= size < len(chunk):
-                self._chunks.appendleft(chunk[size:])
+                self._chunks.appendleft((arrived_s, chunk[size:]))
                 chunk = chunk[:size]
             self._buffered -= len(chunk)
         self._loop.call_soon_threadsafe(self._has_room.set)
@@ -61,24 +66,19 @@ class ByteInlet:
 
 
 class SegmentOutlet:
-    """From a thread to a publisher on the loop; the thread waits while the publisher's queue is full."""
+    """From a thread to a publisher on the loop; the thread waits while the publisher's buffer is full."""
 
     def __init__(self, publisher: SegmentPublisher) -> None:
         self._publisher = publisher
-        self._loop = asyncio.get_running_loop()
+
+    def waits_ms(self) -> dict[str, float]:
+        """Return how long bytes waited for the network of late; on the loop only."""
+        return percentiles_ms(self._publisher.waits_s)
 
     def begin_segment(self) -> None:
         """Begin the next segment."""
-        self._put(None)
+        self._publisher.put_from_thread(None)
 
     def write(self, data: bytes) -> None:
         """Add bytes to the segment."""
-        self._put(data)
-
-    def _put(self, data: bytes | None) -> None:
-        if not self._publisher.is_open:
-            return
-        try:
-            asyncio.run_coroutine_threadsafe(self._publisher.put(data), self._loop).result()
-        except CancelledError:
-            return  # the stream is being torn down: nobody reads any more
+        self._publisher.put_from_thread(data)

@@ -49,6 +49,16 @@ def parse_json(body: bytes) -> Any:
     """Parse a JSON body. Raises :class:`ParamsError` where it is none."""
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = f"is no JSON ({error})"
         raise ParamsError("body", reason) from None
+
+
+def named_stream(body: bytes) -> str | None:
+    """Return the stream that the body of a stop names, as far as it is JSON and names one."""
+    try:
+        content = parse_json(body)
+    except ParamsError:
+        return None
+    named = content.get("stream_id") if isinstance(content, dict) else None
+    return named if isinstance(named, str) and named else None

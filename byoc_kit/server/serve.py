@@ -18,7 +18,8 @@ from aiohttp import web
 from byoc_kit.background import on_thread
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
-from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
+from byoc_kit.server.health import Contract, health_response
+from byoc_kit.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from byoc_kit.server.stream_server import StreamServer
@@ -31,30 +32,30 @@ ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
-    Raises :class:`ByocKitError` where the port is taken.
+    Raises :class:`ByocKitError` where the port is taken, or a setting does not fit.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("pytrickle.utils.hardware").setLevel(
         logging.CRITICAL
     )  # it calls a machine without a GPU an error
+    settings = ServerSettings.from_environment()
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
         msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
         raise ByocKitError(msg) from error
-    asyncio.run(_serve(bundle, listener))
+    asyncio.run(_serve(bundle, settings, listener))
     return 0
 
 
-async def _serve(bundle: Bundle, listener: socket.socket) -> None:
+async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.socket) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    contract = Contract(os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
     door = _Door()
-    waiting_room = _WaitingRoom(contract)
+    waiting_room = _WaitingRoom(settings.contract)
     runners = [web.AppRunner(waiting_room.app)]
     await runners[0].setup()
     door.leads_to = _factory(runners[0])
@@ -62,7 +63,7 @@ async def _serve(bundle: Bundle, listener: socket.socket) -> None:
     address, port = listener.getsockname()[:2]
     logger.info("listening on http://%s:%d for %s; loading", address, port, bundle.model_id)
 
-    importing = asyncio.create_task(on_thread(lambda: _import_server(bundle), name="import"))
+    importing = asyncio.create_task(on_thread(lambda: _import_server(bundle, settings), name="import"))
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait([importing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stream_server: StreamServer | None = None
@@ -84,13 +85,13 @@ async def _serve(bundle: Bundle, listener: socket.socket) -> None:
         await runner.cleanup()
 
 
-def _import_server(bundle: Bundle) -> Callable[[], StreamServer]:
+def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], StreamServer]:
     """Import what is heavy, on a thread; the server itself is made on the loop."""
     from byoc_kit.server.stream_server import StreamServer
 
     processor = load_processor(bundle)
     capacity = bundle.capability.capacity
-    return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity)
+    return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity, settings=settings)
 
 
 class _Door:
@@ -103,18 +104,24 @@ class _Door:
 
 
 class _WaitingRoom:
-    """The app before there is a processor: health, and 503 for everything else."""
+    """The app before there is a processor: health, a stop that has nothing to stop, and 503 for everything else."""
 
     def __init__(self, contract: Contract) -> None:
         self.error: str | None = None
         self.app = web.Application()
         self.app.router.add_get("/health", self._health)
+        self.app.router.add_post("/stream/stop", self._stop)
         self.app.router.add_route("*", "/{path:.*}", self._busy)
         self._contract = contract
 
     async def _health(self, _: web.Request) -> web.Response:
         response = health_response(self._contract, is_ready=False, error=self.error)
         response.force_close()  # the next connection may lead to the real app
+        return response
+
+    async def _stop(self, _: web.Request) -> web.Response:
+        response = web.json_response({"status": "success", "stopped": 0})
+        response.force_close()
         return response
 
     async def _busy(self, request: web.Request) -> web.Response:

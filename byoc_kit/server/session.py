@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 import aiohttp
 
 from byoc_kit.background import on_thread
-from byoc_kit.params import Params, ParamsError, parse_changes
+from byoc_kit.data import Publish, publishing_to
+from byoc_kit.params import ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.pipes import ByteInlet, SegmentOutlet
-from byoc_kit.server.requests import StartRequest
+from byoc_kit.server.requests import StartRequest, parse_json
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.size import Size
 from byoc_kit.trickle.client import (
+    DataPublisher,
     SegmentPublisher,
     TrickleError,
     client_session,
@@ -31,132 +35,251 @@ from byoc_kit.trickle.client import (
 logger = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S = 5.0
-DRAIN_S = 5.0
+DRAIN_S = 4.0
+_END_S = 6.0  # all of a stream's end but its last event: an orchestrator kills the container after 8 s
+_LAST_EVENT_S = 1.0
 VIDEO_TYPE = "video/MP2T"
+_MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, older frames are dropped instead
 
 
 class Session:
-    """A stream from start to end. :meth:`run` lives as long as the stream; :meth:`stop` ends it with its tail sent."""
+    """A stream from start to end. :meth:`run` lives as long as the stream; :meth:`stop` ends it with its tail sent.
 
-    def __init__(self, stream_id: str, request: StartRequest, processor: FrameProcessor, params: Params) -> None:
+    Raises :class:`~byoc_kit.params.ParamsError`, naming the field, for parameters that do not fit.
+    """
+
+    def __init__(
+        self, stream_id: str, request: StartRequest, processor: FrameProcessor, settings: ServerSettings
+    ) -> None:
         self.id = stream_id
         self.request = request
+        self.state = "starting"
         self._processor = processor
-        self._params = params
+        self._settings = settings
+        self._size = Size()
+        self._params = processor.hooks.params_type()
         self._started_s = time.monotonic()
         self._pipeline: Pipeline | None = None
         self._publisher: SegmentPublisher | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._data: DataPublisher | None = None
         self._http: aiohttp.ClientSession | None = None
         self._error: str | None = None
+        self._ended_by: str | None = None
+        self._hooks_called: dict[str, float] = {}
+        self._ends_at_s = math.inf
         self._stopping = asyncio.Event()
+        self.update_params(request.params)
 
     async def run(self) -> None:
-        """Serve the stream until its input ends or :meth:`stop` is called; then drain and let go of everything."""
+        """Serve the stream until its input or output ends or :meth:`stop` is called; then drain and let go of all."""
         async with client_session() as self._http:
-            helpers = [asyncio.create_task(work) for work in self._helpers(self._http)]
+            reporting = [asyncio.create_task(work) for work in self._reporting(self._http)]
+            sending = self._start_sending(self._http)
             try:
-                await on_thread(lambda: self._processor.start_stream(self._params), name="on_stream_start")
-                await self._stream(self._http)
-            except TrickleError as error:
-                self._error = str(error)
-                logger.warning("stream %s ended: %s", self.id, error)
+                started = await self._call_hook("on_stream_start", lambda: self._processor.start_stream(self._params))
+                if started:
+                    self.state = "streaming"
+                    await self._stream(self._http)
             finally:
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
-                await on_thread(self._processor.stop_stream, name="on_stream_stop")
-                await self._report("stream_stopped")
+                self._begin_to_end()
+                if self._pipeline is not None:
+                    self._pipeline.abandon()
+                await self._call_hook("on_stream_stop", self._processor.stop_stream)
+                await self._end_sending(sending)
+                await _cancel(reporting)
+                self.state = "ended"
+                await self._report("stream_stopped", timeout_s=_LAST_EVENT_S)
 
     def stop(self) -> None:
         """Ask the stream to end; :meth:`run` returns once its tail is out. May be called twice."""
         self._stopping.set()
 
     @property
-    def params(self) -> Params:
-        """The parameters that the next frame will see."""
-        return self._params
+    def is_hung(self) -> bool:
+        """Whether a hook of the notebook is still at a stream that has ended."""
+        return bool(self._hooks_called) or (self._pipeline is not None and self._pipeline.is_running)
+
+    def problem(self) -> str | None:
+        """Say why the container is not well, as far as this stream shows it."""
+        now_s = time.monotonic()
+        at_work = [(name, now_s - since_s) for name, since_s in self._hooks_called.items()]
+        if self._pipeline is not None:
+            at_work.append(self._pipeline.stalled)
+        for name, taking_s in at_work:
+            if taking_s > self._settings.stall_timeout_s:
+                return f"{name} has not returned for {taking_s:.0f} s"
+        if self._pipeline is None:
+            return None
+        stage = self._pipeline.stage
+        if stage.failures_in_a_row >= self._settings.max_failures and (newest := stage.last_failure):
+            return f"the last {stage.failures_in_a_row} frames failed: {newest.error} at {newest.where}"
+        return self._pipeline.error if self.state == "streaming" else None
 
     def update_params(self, raw: Any) -> None:
         """Check and apply a change. Raises :class:`ParamsError` naming the field; the last good values stay."""
-        self._params = self._params.updated(parse_changes(raw))
+        size, changes = self._size.updated(parse_changes(raw), type(self._params))
+        self._params = self._params.updated(changes)
+        self._size = size
         if self._pipeline is not None:
             self._pipeline.stage.params = self._params
+            self._pipeline.size = size
 
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
-        elapsed_s = time.monotonic() - self._started_s
         status: dict[str, Any] = {
             "stream_id": self.id,
-            "elapsed_s": round(elapsed_s, 3),
-            "params": self._params.model_dump(mode="json"),
-            "error": self._error,
+            "state": self.state,
+            "elapsed_s": round(time.monotonic() - self._started_s, 3),
+            "params": self._params.model_dump(mode="json") | self._size.as_dict(),
+            "error": self._error or self.problem(),
+            "ended_by": self._ended_by,
         }
         if self._pipeline is not None:
-            status |= asdict(self._pipeline.stage.stats())
-            status["frames_encoded"] = self._pipeline.frames_encoded
-            status["faults"] = dict(self._pipeline.faults)
-            status["fps"] = round(self._pipeline.frames_encoded / elapsed_s, 2) if elapsed_s else 0.0
+            status |= self._pipeline.status()
         if self._publisher is not None:
             status["segments_out"] = self._publisher.segments
             status["segments_lost"] = self._publisher.segments_lost
+        if self._data is not None:
+            status["data_lines_out"] = self._data.lines_sent
+            status["data_lines_lost"] = self._data.lines_lost
         return status
 
-    def _helpers(self, http: aiohttp.ClientSession) -> list[Coroutine[Any, Any, None]]:
-        helpers: list[Coroutine[Any, Any, None]] = []
+    @property
+    def _publish(self) -> Publish | None:
+        return None if self._data is None else self._data.put_from_thread
+
+    def _reporting(self, http: aiohttp.ClientSession) -> list[Coroutine[Any, Any, None]]:
+        """Return what runs until the very end."""
+        work: list[Coroutine[Any, Any, None]] = []
         if self.request.control_url:
-            helpers.append(self._follow_control(http, self.request.control_url))
+            work.append(self._follow_control(http, self.request.control_url))
         if self.request.events_url:
-            helpers.append(self._report_status())
-        return helpers
+            work.append(self._report_status())
+        return work
+
+    def _start_sending(self, http: aiohttp.ClientSession) -> dict[str, asyncio.Task[None]]:
+        """Start what sends the stream's own output, by the name of its channel."""
+        work: dict[str, asyncio.Task[None]] = {}
+        if self.request.publish_url:
+            self._publisher = SegmentPublisher(http, self.request.publish_url, VIDEO_TYPE, max_bytes=_MAX_UNSENT)
+            work["output"] = self._publishing = asyncio.create_task(self._publisher.run(), name=f"publish-{self.id}")
+        if self.request.data_url:
+            self._data = DataPublisher(http, self.request.data_url)
+            work["data"] = asyncio.create_task(self._data.run(), name=f"data-{self.id}")
+        return work
+
+    async def _call_hook(self, name: str, call: Callable[[], None]) -> bool:
+        """Call a hook of the notebook; returns whether it went well, and in time.
+
+        What it raises ends the stream and is shown, and nothing else. One that does not return is left alone when the
+        stream ends; :attr:`is_hung` and :meth:`problem` show it.
+        """
+
+        def run() -> None:
+            with publishing_to(self._publish):
+                call()
+
+        self._hooks_called[name] = time.monotonic()
+        calling = asyncio.create_task(on_thread(run, name=name))
+        calling.add_done_callback(lambda _: self._hooks_called.pop(name))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([calling] if self._is_ending else [calling, stopping], **self._time_left())
+        finally:
+            stopping.cancel()
+        if not calling.done():
+            calling.add_done_callback(_take_error)
+            logger.warning("stream %s: %s has not returned; the stream ends without it", self.id, name)
+            return False
+        error = calling.exception()
+        if error is not None:
+            logger.error("stream %s: %s failed", self.id, name, exc_info=error)
+            self._error = self._error or f"{name} failed: {type(error).__name__}: {error}"
+        return error is None
 
     async def _stream(self, http: aiohttp.ClientSession) -> None:
+        ends: dict[str, asyncio.Task[Any]] = {"stopped": asyncio.create_task(self._stopping.wait())}
+        if self._publishing is not None:
+            ends["the output ended"] = self._publishing
         if not self.request.subscribe_url:
-            await self._stopping.wait()
+            await self._until_first(ends)
             return
         inlet = ByteInlet()
-        outlet, publishing = None, None
-        if self.request.publish_url:
-            self._publisher = SegmentPublisher(http, self.request.publish_url, VIDEO_TYPE)
-            outlet = SegmentOutlet(self._publisher)
-            publishing = asyncio.create_task(self._publisher.run(), name=f"publish-{self.id}")
-        self._pipeline = Pipeline(self._processor, self._params, inlet, outlet, name=self.id)
+        outlet = SegmentOutlet(self._publisher) if self._publisher else None
+        self._pipeline = Pipeline(
+            self._processor,
+            self._params,
+            inlet,
+            outlet,
+            settings=self._settings,
+            publish=self._publish,
+            size=self._size,
+            name=self.id,
+        )
         self._pipeline.start()
-        try:
-            await self._ingest(http, self.request.subscribe_url, inlet)
-            await self._drain(inlet, publishing)
-        finally:
-            self._pipeline.abandon()
-            if publishing is not None:
-                publishing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await publishing
+        ends["the input ended"] = asyncio.create_task(self._feed(http, self.request.subscribe_url, inlet))
+        ends["the media path ended"] = asyncio.create_task(self._pipeline.ended.wait())
+        await self._until_first(ends)
+        if self._error is None:
+            self._error = self._pipeline.error
+        inlet.end()
+        if not await asyncio.to_thread(self._pipeline.join, DRAIN_S):
+            logger.warning("stream %s: its last frames were not out after %.0f s and are lost", self.id, DRAIN_S)
 
-    async def _ingest(self, http: aiohttp.ClientSession, url: str, inlet: ByteInlet) -> None:
-        """Feed the input until it ends, or until the session is stopped."""
-
-        async def feed() -> None:
-            async for _, chunk in read_channel(http, url):
+    async def _feed(self, http: aiohttp.ClientSession, url: str, inlet: ByteInlet) -> None:
+        async with aclosing(read_channel(http, url)) as chunks:
+            async for _, chunk in chunks:
                 await inlet.feed(chunk)
 
-        feeding = asyncio.create_task(feed(), name=f"ingest-{self.id}")
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([feeding, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        feeding.cancel()
-        with suppress(asyncio.CancelledError):
-            await feeding
+    async def _until_first(self, ends: dict[str, asyncio.Task[Any]]) -> None:
+        """Wait until one of the tasks ends, and note which; cancel the others, but not what sends the tail."""
+        await asyncio.wait(ends.values(), return_when=asyncio.FIRST_COMPLETED)
+        self._begin_to_end()
+        for name, task in ends.items():
+            if task.done() and not task.cancelled():
+                self._ended_by = self._ended_by or name
+                if error := task.exception():
+                    self._fail(error)
+        await _cancel([task for task in ends.values() if task is not self._publishing])
 
-    async def _drain(self, inlet: ByteInlet, publishing: asyncio.Task[None] | None) -> None:
-        assert self._pipeline is not None  # noqa: S101  # _stream made it
-        inlet.end()
-        ends_s = time.monotonic() + DRAIN_S
-        is_drained = await asyncio.to_thread(self._pipeline.join, DRAIN_S)
-        if publishing is not None and self._publisher is not None:
-            await self._publisher.finish()
-            _, late = await asyncio.wait([publishing], timeout=max(0.1, ends_s - time.monotonic()))
-            is_drained = is_drained and not late
-        if not is_drained:
-            logger.warning("stream %s: its last frames were not out after %.0f s and are lost", self.id, DRAIN_S)
+    def _begin_to_end(self) -> None:
+        self.state = "stopping"
+        self._ends_at_s = min(self._ends_at_s, time.monotonic() + _END_S)
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._ends_at_s < math.inf
+
+    def _time_left(self) -> dict[str, Any]:
+        """Return how to wait: for the first of several, and no longer than the stream's end may take."""
+        left_s = max(0.1, self._ends_at_s - time.monotonic()) if self._is_ending else None
+        return {"timeout": left_s, "return_when": asyncio.FIRST_COMPLETED}
+
+    async def _end_sending(self, sending: dict[str, asyncio.Task[None]]) -> None:
+        """Let what is made go out, within the time there is."""
+        for publisher in (self._publisher, self._data):
+            if publisher is not None:
+                await publisher.finish()
+        if not sending:
+            return
+        left_s = max(0.1, self._ends_at_s - time.monotonic())
+        _, late = await asyncio.wait(sending.values(), timeout=left_s)
+        await _cancel(list(late))
+        for name, task in sending.items():
+            if task in late:
+                logger.warning("stream %s: the %s channel did not take all in time", self.id, name)
+            elif not task.cancelled() and (error := task.exception()):
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is not None:
+            return
+        self._error = str(error) or type(error).__name__
+        if isinstance(error, TrickleError):
+            logger.warning("stream %s ends: %s", self.id, error)
+        else:
+            logger.error("stream %s ends with an error", self.id, exc_info=error)
 
     async def _follow_control(self, http: aiohttp.ClientSession, url: str) -> None:
         try:
@@ -167,13 +290,9 @@ class Session:
 
     def _take_control(self, message: bytes) -> None:
         try:
-            content = json.loads(message)
-        except ValueError:
-            logger.warning("stream %s: a control message is no JSON; ignored", self.id)
-            return
-        if isinstance(content, dict) and set(content) <= {"keep"}:
-            return
-        try:
+            content = parse_json(message)
+            if isinstance(content, dict) and set(content) <= {"keep"}:
+                return
             self.update_params(content)
         except ParamsError as error:
             logger.warning("stream %s: a control message does not fit: %s; the last good values stay", self.id, error)
@@ -184,11 +303,24 @@ class Session:
             await self._report("status")
             await asyncio.sleep(STATUS_INTERVAL_S)
 
-    async def _report(self, kind: str) -> None:
+    async def _report(self, kind: str, *, timeout_s: float | None = None) -> None:
         if not self.request.events_url or self._http is None:
             return
         event = {"type": kind, "timestamp": int(time.time() * 1000), **self.status()}
         try:
-            await publish_message(self._http, self.request.events_url, json.dumps(event).encode())
-        except TrickleError as error:
-            logger.info("stream %s: an event was lost: %s", self.id, error)
+            async with asyncio.timeout(timeout_s):
+                await publish_message(self._http, self.request.events_url, json.dumps(event).encode())
+        except (TrickleError, TimeoutError) as error:
+            logger.info("stream %s: an event was lost: %s", self.id, error or "it took too long")
+
+
+def _take_error(task: asyncio.Task[Any]) -> None:
+    """Look at what a task raised that nobody waits for any more."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("%s, after its stream had ended", error, exc_info=error)
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

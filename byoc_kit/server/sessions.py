@@ -7,10 +7,12 @@ import logging
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.params import ParamsError, parse_changes
+from byoc_kit.params import ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.totals import Totals
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +22,20 @@ class BusyError(ByocKitError):
 
 
 class Sessions:
-    """Owns each stream's task from start to end; the orchestrator does not enforce the capacity, so this does."""
+    """Owns each stream's task from start to end; the orchestrator does not enforce the capacity, so this does.
 
-    def __init__(self, processor: FrameProcessor, *, capacity: int = 1) -> None:
+    A stream that has ended keeps its place while its ``process_frame`` hangs: the model is not free for another.
+    ``ended`` is the status of the last one that ended.
+    """
+
+    def __init__(self, processor: FrameProcessor, settings: ServerSettings, *, capacity: int = 1) -> None:
         self.capacity = capacity
+        self.ended: dict[str, Any] | None = None
+        self.totals = Totals()
         self._processor = processor
+        self._settings = settings
         self._running: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._hung: list[Session] = []
 
     def __len__(self) -> int:
         return len(self._running)
@@ -35,19 +45,27 @@ class Sessions:
 
         Raises :class:`ParamsError` naming a parameter that does not fit, and :class:`BusyError` at capacity.
         """
-        if stream_id in self._running or len(self) >= self.capacity:
-            msg = f"busy: {len(self)} of {self.capacity} streams run; stop one first"
-            raise BusyError(msg)
+        self._check_room(stream_id)
         try:
-            params = self._processor.hooks.params_type().updated(parse_changes(request.params))
+            session = Session(stream_id, request, self._processor, self._settings)
         except ParamsError as error:
             field = error.field if error.field.startswith("params") else f"params.{error.field}"
             raise ParamsError(field, error.reason) from None
-        session = Session(stream_id, request, self._processor, params)
+        self.totals.started += 1
         task = asyncio.create_task(session.run(), name=f"stream-{stream_id}")
         self._running[stream_id] = (session, task)
         task.add_done_callback(lambda task: self._ended(stream_id, task))
         return session
+
+    def problem(self) -> str | None:
+        """Say why the container is not well: the first stream that shows it."""
+        sessions = [*(session for session, _ in self._running.values()), *self._still_hung()]
+        return next(filter(None, (session.problem() for session in sessions)), None)
+
+    @property
+    def is_occupied(self) -> bool:
+        """Whether a stream runs, or has left the model at a frame."""
+        return bool(self._running or self._still_hung())
 
     def update_params(self, stream_id: str | None, raw: Any) -> int:
         """Change the parameters of one stream, or of all; returns how many there were. Raises :class:`ParamsError`."""
@@ -75,7 +93,26 @@ class Sessions:
         found = self._running.get(stream_id)
         return [found] if found else []
 
+    def _check_room(self, stream_id: str) -> None:
+        hung = len(self._still_hung())
+        if stream_id not in self._running and len(self) + hung < self.capacity:
+            return
+        msg = f"busy: {len(self)} of {self.capacity} streams run; stop one first"
+        if stream_id in self._running:
+            msg = f"busy: a stream {stream_id} runs already; stop it first"
+        if hung:
+            msg = f"busy: a hook has not returned from a stream that ended ({hung} of {self.capacity} places)"
+        raise BusyError(msg)
+
+    def _still_hung(self) -> list[Session]:
+        self._hung = [session for session in self._hung if session.is_hung]
+        return self._hung
+
     def _ended(self, stream_id: str, task: asyncio.Task[None]) -> None:
-        del self._running[stream_id]
+        session, _ = self._running.pop(stream_id)
+        self.ended = session.status()
+        self.totals.add(self.ended)
+        if session.is_hung:
+            self._hung.append(session)
         if not task.cancelled() and (error := task.exception()):
             logger.error("stream %s ended with an error", stream_id, exc_info=error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -13,9 +13,11 @@ from pytrickle.server import StreamServer as PytrickleStreamServer
 from byoc_kit.background import on_thread
 from byoc_kit.params import ParamsError
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.server.health import CONTRACT_VARIABLE, Contract, health_response
-from byoc_kit.server.requests import parse_json, parse_start
+from byoc_kit.server.health import health_response
+from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
+from byoc_kit.server.requests import named_stream, parse_json, parse_start
 from byoc_kit.server.sessions import BusyError, Sessions
+from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -27,8 +29,8 @@ MAX_BODY = 10 << 20
 class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle has no type hints
     """Serves a processor's streams on one port.
 
-    Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``contract``, which words
-    ``/health`` uses (default: the environment's ``BYOC_KIT_CONTRACT``, else ``byoc``).
+    Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``settings`` (default: those of
+    the environment).
     """
 
     def __init__(
@@ -37,21 +39,23 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         *,
         port: int = 8000,
         capacity: int = 1,
-        contract: Contract | str | None = None,
+        settings: ServerSettings | None = None,
         **options: Any,
     ) -> None:
         app_options = {"client_max_size": MAX_BODY, **options.pop("app_kwargs", {})}
         super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
-        self.contract = Contract(contract or os.environ.get(CONTRACT_VARIABLE, Contract.BYOC))
-        self.sessions = Sessions(frame_processor, capacity=capacity)
+        self.settings = settings or ServerSettings.from_environment()
+        self.sessions = Sessions(frame_processor, self.settings, capacity=capacity)
+        self._metrics = Metrics(self.sessions)
         self._loading: asyncio.Task[None] | None = None
         self._load_error: str | None = None
         self._is_ready = False
         self.app.add_routes(
             [
                 web.get("/health", self._handle_health),
+                web.get("/metrics", self._handle_metrics),
                 web.get("/version", self._handle_version),
-                web.get("/app/version", self._handle_app_version),
+                web.get("/app-version", self._handle_app_version),
                 web.get("/hardware/info", self._handle_hardware_info),
                 web.get("/hardware/stats", self._handle_hardware_stats),
                 web.post("/stream/start", self._handle_start_stream),
@@ -83,20 +87,27 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             await asyncio.wait([self._loading])
 
     async def _load(self) -> None:
-        try:
-            await self.frame_processor.ensure_model_loaded()
-            await on_thread(warm_up, name="warm_up")
-        except Exception as error:
-            logger.exception("load_model failed")
-            self._load_error = f"load_model failed: {type(error).__name__}: {error}"
-        else:
-            self._is_ready = True
-            logger.info("ready")
+        steps: dict[str, Callable[[], Awaitable[None]]] = {
+            "load_model": self.frame_processor.ensure_model_loaded,
+            "encoding a first picture": lambda: on_thread(lambda: warm_up(self.settings), name="warm_up"),
+        }
+        for name, step in steps.items():
+            try:
+                await step()
+            except Exception as error:
+                logger.exception("%s failed", name)
+                self._load_error = f"{name} failed: {type(error).__name__}: {error}"
+                return
+        self._is_ready = True
+        logger.info("ready")
 
     async def _handle_health(self, _: web.Request) -> web.Response:
-        return health_response(
-            self.contract, is_ready=self._is_ready, error=self._load_error, is_streaming=bool(self.sessions)
-        )
+        error = self._load_error or self.sessions.problem()
+        contract = self.settings.contract
+        return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
+
+    async def _handle_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _handle_start_stream(self, request: web.Request) -> web.Response:
         try:
@@ -130,7 +141,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
 
     async def _handle_stop_stream(self, request: web.Request) -> web.Response:
         """Answer 200 whatever the body, also where nothing runs: the orchestrator may stop a stream twice."""
-        stopped = await self.sessions.stop(request.headers.get(STREAM_ID_HEADER))
+        stream_id = request.headers.get(STREAM_ID_HEADER) or named_stream(await request.read())
+        stopped = await self.sessions.stop(stream_id)
         return web.json_response({"status": "success", "stopped": stopped})
 
     async def _handle_update_params(self, request: web.Request) -> web.Response:
@@ -144,9 +156,11 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         return web.json_response({"status": "success", "message": "parameters updated"})
 
     async def _handle_get_status(self, _: web.Request) -> web.Response:
-        health = "error" if self._load_error else "ok" if self._is_ready else "loading"
-        streams = self.sessions.status()
-        return web.json_response({"status": health, "capacity": self.sessions.capacity, "streams": streams})
+        error = self._load_error or self.sessions.problem()
+        health = "error" if error else "ok" if self._is_ready else "loading"
+        streams, ended = self.sessions.status(), self.sessions.ended
+        content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}
+        return web.json_response(content)
 
 
 class _RefusedError(Exception):

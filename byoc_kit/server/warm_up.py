@@ -6,17 +6,18 @@ import numpy as np
 
 from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.media.encode import SegmentWriter
+from byoc_kit.media.settings import MediaSettings
 
 _SIZE = (720, 1280)
 _FRAMES = 3
 
 
-def warm_up() -> None:
+def warm_up(settings: MediaSettings) -> None:
     """Take black frames to tensors, back, and through the encoder: threads start and code is loaded before a stream.
 
     The notebook's own functions are not called: they may remember what they see.
     """
-    with SegmentWriter(lambda: None, lambda _: None) as writer:
+    with SegmentWriter(lambda: None, lambda _: None, settings=settings) as writer:
         for number in range(_FRAMES):
             frame = VideoFrame.from_pixels(np.zeros((*_SIZE, 3), np.uint8), pts=number * 3000)
             processed = as_frame(frame.tensor * 1.0, frame)

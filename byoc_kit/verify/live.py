@@ -140,8 +140,10 @@ async def _follow_status(http: aiohttp.ClientSession, url: str, result: Result) 
     """Keep the newest ``/stream/status`` of the stream; returns once it has ended."""
     while True:
         async with http.get(f"{url}/stream/status") as answer:
-            streams = (await answer.json()).get("streams", [])
+            content = await answer.json()
+        streams = content.get("streams", [])
         if not streams and result.status:
+            result.status = content.get("last_ended") or result.status
             return
         result.status = streams[0] if streams else {}
         await asyncio.sleep(_POLL_S)

@@ -62,7 +62,7 @@ def write_report(
 
 def _figures(result: Result) -> list[tuple[str, str, str]]:
     drops = ", ".join(f"{reason} {count}" for reason, count in result.drops.items()) or "none"
-    process = result.status.get("process_ms", {})
+    process = result.status.get("timings_ms", {}).get("process", {})
     return [
         ("latency", f"p50 {result.latency_ms(50):.0f} ms, p95 {result.latency_ms(95):.0f} ms", "due to back whole"),
         ("mean SSIM", f"{result.mean_ssim:.4f}", "1 is equal"),

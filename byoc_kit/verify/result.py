@@ -79,9 +79,9 @@ class Result:
 
     @property
     def drops(self) -> dict[str, int]:
-        """The container's own count of the frames it left out, by reason."""
-        drops: dict[str, int] = self.status.get("drops", {})
-        return drops
+        """The container's own count of the frames it left out, by place and reason."""
+        places: dict[str, dict[str, int]] = self.status.get("drops", {})
+        return {f"{place}: {reason}": count for place, reasons in places.items() for reason, count in reasons.items()}
 
     def checks(self) -> list[Check]:
         """Return the verdict, line by line."""

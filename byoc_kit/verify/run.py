@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from byoc_kit.verify.live import Where, stream_clip
 from byoc_kit.verify.report import print_table, write_report
 from byoc_kit.verify.result import Limits, Result
 
+_BUSY = 0.75
 _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
 
 
@@ -44,6 +46,7 @@ def verify(request: Request) -> int:
     processor = load_processor(bundle)
     params = processor.hooks.params_type().updated(request.params)
     live = live_clip(clip)
+    _warn_if_busy()
     result = Result(request.limits, drift=_drift(bundle))
     received = asyncio.run(stream_clip(bundle, request.where, live, dict(request.params), result, say=_say))
     folder = request.report or Path("reports") / bundle.name
@@ -57,6 +60,12 @@ def verify(request: Request) -> int:
     print_table(result)
     print(f"report: {report}")  # noqa: T201  # a command's last line
     return 0 if result.is_met else 1
+
+
+def _warn_if_busy() -> None:
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load > _BUSY * cpus:
+        _say(f"this machine is busy (load {load:.1f} on {cpus} CPUs): frames may be late, or dropped for newer ones")
 
 
 def _example_clip(bundle: Bundle) -> Path:

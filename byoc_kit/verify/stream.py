@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 import av
 
 from byoc_kit.media.clip import LiveClip
-from byoc_kit.media.decode import MediaError, open_stream, whole_packets
+from byoc_kit.media.live import read_programs
 from byoc_kit.server.pipes import ByteInlet
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
 
@@ -31,7 +32,7 @@ class Received:
 
 
 async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
-    """Publish a clip at its own pace, then close the channel; returns the monotonic time of the first."""
+    """Publish a clip at its own pace, which closes the channel at the end; returns the monotonic time of the first."""
     publisher = SegmentPublisher(http, url, VIDEO_TYPE)
     running = asyncio.create_task(publisher.run())
     loop = asyncio.get_running_loop()
@@ -47,14 +48,13 @@ async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
         await running
     finally:
         running.cancel()
-    async with http.delete(url):
-        return started_s
+    return started_s
 
 
 async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> None:
     """Read the output until its channel ends, noting when each picture was whole."""
     inlet = ByteInlet()
-    thread = threading.Thread(target=_note_arrivals, args=(inlet, received.arrived_s), name="receive", daemon=True)
+    thread = threading.Thread(target=note_arrivals, args=(inlet, received.arrived_s), name="receive", daemon=True)
     thread.start()
     try:
         async for _, data in read_channel(http, url):
@@ -65,11 +65,10 @@ async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> 
         await asyncio.to_thread(thread.join)
 
 
-def _note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
-    try:
-        with open_stream(inlet) as container:
-            for packet in whole_packets(container.demux(video=0)):
-                if packet.pts is not None:
-                    arrived_s[packet.pts] = time.monotonic()
-    except (MediaError, av.FFmpegError, IndexError):
-        return  # nothing, or no video, came back: the report says that no frame did
+def note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
+    """Note by its pts when each picture was whole; nothing where no video comes. Blocks until the inlet ends."""
+    with suppress(av.FFmpegError):
+        for program in read_programs(inlet, lambda *_: None):
+            for packet in program.packets():
+                if packet.pts is not None and packet.stream is program.video:
+                    arrived_s.setdefault(packet.pts, time.monotonic())

@@ -12,6 +12,7 @@ import pytest
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, open_clip, open_stream, read_clip, to_video_frame, whole_packets
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+from byoc_kit.media.settings import MediaSettings
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 PES_LIMIT = 204_800
@@ -21,7 +22,7 @@ STEP = 3000  # 30 frames a second
 def chunks_of(pictures):
     """Encode pictures, and give the bytes of each."""
     chunks = []
-    with SegmentWriter(lambda: None, lambda data: chunks[-1].append(data), crf=1) as writer:  # noqa: PLW0108
+    with SegmentWriter(lambda: None, lambda data: chunks[-1].append(data), settings=MediaSettings(crf=1)) as writer:  # noqa: PLW0108
         for number, pixels in enumerate(pictures):
             chunks.append([])
             writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))

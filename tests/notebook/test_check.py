@@ -159,11 +159,8 @@ def test_byoc_kit_is_a_reserved_name_unless_it_is_the_package(make_sound):
     ]
 
 
-def test_no_process_audio(make_sound):
-    assert said(make_sound("async def process_audio(frame): ...")) == [
-        "effects.ipynb, cell 1, line 1: process_audio is not exported yet: sound passes through untouched; "
-        "remove the tag [no-process-audio]"
-    ]
+def test_process_audio_is_a_hook_like_the_others(make_sound):
+    assert said(make_sound("async def process_audio(frame): ...")) == []
 
 
 def test_no_capability(make):

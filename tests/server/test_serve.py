@@ -87,25 +87,69 @@ async def test_sigterm_in_mid_stream_delivers_the_tail(clip):
         assert len(received.arrived_s) >= counted["frames_encoded"]
 
 
-async def test_sigterm_does_not_wait_for_a_model_that_loads(tmp_path):
-    bundle = tmp_path / "slow"
+def bundle_with(tmp_path, *replacements):
+    """Copy the example's bundle with other code in its module."""
+    bundle = tmp_path / "changed"
     shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
     source = (bundle / "processor.py").read_text()
-    hook = "def load_model():\n    print('loading weights', flush=True)\n    __import__('time').sleep(600)\n"
-    source = source.replace("class Processor(", f"{hook}\n\nclass Processor(")
-    source = source.replace("Hooks.of(process_frame", "Hooks.of(process_frame, load_model=load_model")
+    for before, after in replacements:
+        assert before in source
+        source = source.replace(before, after)
     (bundle / "processor.py").write_text(source)
+    return bundle
+
+
+async def test_sigterm_does_not_wait_for_a_model_that_loads(tmp_path):
+    hook = "def load_model():\n    print('loading weights', flush=True)\n    __import__('time').sleep(600)\n"
+    bundle = bundle_with(
+        tmp_path,
+        ("class Processor(", f"{hook}\n\nclass Processor("),
+        ("Hooks.of(process_frame", "Hooks.of(process_frame, load_model=load_model"),
+    )
     async with served(bundle) as (target, _):
         await until(lambda: any("loading weights" in line for line in target.log), "load_model runs")
         await target.stop()
         assert target.exit_code == 0
 
 
+async def test_sigterm_while_everything_is_imported_ends_it_at_once():
+    async with served() as (target, _):
+        await until(lambda: any("listening on" in line for line in target.log), "the port is bound")
+        await target.stop()
+        assert target.exit_code == 0
+
+
+async def test_sigterm_does_not_wait_for_a_process_frame_that_hangs(tmp_path, clip):
+    bundle = bundle_with(tmp_path, ("frame.tensor.clone()", "__import__('time').sleep(600)"))
+    channels = Channels()
+    async with serving(create_app(channels=channels)) as base, served(bundle) as (target, http):
+        for name in ("in", "out"):
+            channels.create(name, "video/MP2T")
+        await until_health(target, http, 200)
+        start = {
+            "gateway_request_id": "x",
+            "subscribe_url": f"{base}/ai/trickle/in",
+            "publish_url": f"{base}/ai/trickle/out",
+        }
+        async with http.post(f"{target.url}/stream/start", json=start) as answer:
+            assert answer.status == 200
+        sending = asyncio.create_task(send(http, start["subscribe_url"], clip))
+
+        async def is_at_a_frame():
+            async with http.get(f"{target.url}/stream/status") as answer:
+                return (await answer.json())["streams"][0].get("frames_in", 0) > 2
+
+        await until(is_at_a_frame, "process_frame hangs")
+        assert (await health(target, http))[0] == 200  # it answers meanwhile
+        await target.stop()
+        sending.cancel()
+        await asyncio.wait([sending])
+        assert target.exit_code == 0
+        assert target.stopped_in_s <= STOP_GRACE_S
+
+
 async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
-    bundle = tmp_path / "broken"
-    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
-    source = (bundle / "processor.py").read_text()
-    (bundle / "processor.py").write_text(source.replace("class Params(", "1 / 0\nclass Params("))
+    bundle = bundle_with(tmp_path, ("class Params(", "1 / 0\nclass Params("))
     async with served(bundle) as (target, http):
 
         async def has_failed():
@@ -121,10 +165,7 @@ async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
 
 
 async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_path, clip):
-    bundle = tmp_path / "raising"
-    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("wheels"))
-    source = (bundle / "processor.py").read_text()
-    (bundle / "processor.py").write_text(source.replace("frame.tensor.clone()", "frame.tensor.clown()"))
+    bundle = bundle_with(tmp_path, ("frame.tensor.clone()", "frame.tensor.clown()"))
     channels = Channels()
     async with serving(create_app(channels=channels)) as base, served(bundle) as (target, http):
         channels.create("in", "video/MP2T")

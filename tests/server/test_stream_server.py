@@ -4,13 +4,17 @@ import json
 import threading
 from dataclasses import replace
 
+import av
 import pytest
 from pydantic import Field
-from server_rig import until
+from server_rig import CLIP, until
 
+from byoc_kit.data import publish
 from byoc_kit.media.decode import open_stream
 from byoc_kit.params import Params
-from byoc_kit.verify.stream import send
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.trickle.client import read_channel
+from byoc_kit.verify.stream import Received, receive, send
 
 
 class Tint(Params):
@@ -72,7 +76,7 @@ async def test_frames_and_sound_come_back(ready, clip):
     assert set(received.arrived_s) <= set(sent)
     assert len(received.arrived_s) > len(sent) // 2  # a busy machine may drop some
     with open_stream(io.BytesIO(bytes(received.data))) as container:
-        assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
+        assert {stream.codec_context.name for stream in container.streams} == {"h264", "aac"}
 
 
 async def test_an_input_of_many_segments_comes_through_to_its_end(ready, clip):
@@ -90,7 +94,7 @@ async def test_every_frame_is_accounted_for(ready, clip):
     await ready.stream(body, clip)
     watching.cancel()
     last = seen[-1]
-    assert last["frames_in"] >= last["frames_out"] + sum(last["drops"].values())
+    assert last["frames_in"] >= last["frames_out"] + sum(last["drops"].get("process", {}).values())
     assert last["params"] == {"gain": 1.4}
 
 
@@ -269,7 +273,7 @@ async def test_starting_and_stopping_leaves_no_thread(ready, clip):
 
 
 async def test_the_ai_worker_contract_uses_its_own_words(rig):
-    async with rig(passthrough, options={"contract": "ai-worker"}) as it:
+    async with rig(passthrough, options={"settings": ServerSettings(contract="ai-worker")}) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
         assert await it.get("/health") == (200, {"status": "IDLE"})
         assert (await it.post("/live-video-to-video", it.start_body(stream_id="one")))[0] == 200
@@ -284,3 +288,225 @@ async def test_the_ai_worker_contract_uses_its_own_words(rig):
 async def test_version_and_hardware_answer(ready):
     assert (await ready.get("/version"))[0] == 200
     assert (await ready.get("/hardware/info"))[0] == 200
+
+
+async def test_the_last_ended_stream_can_be_looked_up(ready, clip):
+    await ready.stream(ready.start_body(params={"gain": 2.0}), clip.until(0.8))
+    _, content = await ready.get("/stream/status")
+    assert content["streams"] == []
+    last = content["last_ended"]
+    assert (last["stream_id"], last["params"], last["error"]) == ("request-1", {"gain": 2.0}, None)
+    assert last["frames_in"] == last["frames_encoded"] == 20
+    assert last["drops"] == {}
+    assert set(last["timings_ms"]) == {"decode", "wait", "process", "encode", "publish"}
+    assert last["latency_ms"]["p95"] > 0
+
+
+async def test_no_frame_is_lost_from_the_first_to_the_last(rig, clip):
+    async with rig(passthrough) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        received = await it.stream(it.start_body(), clip)
+    assert sorted(received.arrived_s) == sorted(clip.picture_times_s)
+
+
+async def test_width_and_height_resize_and_nothing_is_cropped(rig, clip):
+    sizes = []
+    async with rig(lambda frame: sizes.append((frame.width, frame.height)) or frame) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        received = await it.stream(it.start_body(params={"width": 640}), clip.until(0.8))
+        assert (await it.post("/stream/start", it.start_body(params={"height": 7})))[1]["field"] == "params.height"
+    assert set(sizes) == {(640, 360)}
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (640, 360)
+
+
+async def test_published_messages_come_out_a_line_each_also_without_video_output(rig, clip):
+    def process_frame(frame):
+        publish({"pts": frame.pts})
+
+    async with rig(process_frame, on_stream_start=lambda _: publish({"hello": 1})) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body(data_url=it.channel("data", "application/jsonl"))
+        del body["publish_url"]
+        lines = []
+
+        async def read_lines():
+            async for _, data in read_channel(it.http, body["data_url"], first_seq=0):
+                lines.extend(json.loads(line) for line in data.splitlines())
+
+        await it.post("/stream/start", body)
+        reading = asyncio.create_task(read_lines())
+        await send(it.http, body["subscribe_url"], clip.until(0.8))
+        await it.until_idle()
+        await reading
+    assert lines[0] == {"hello": 1}
+    assert len(lines) == 21
+    assert it.server.sessions.ended["data_lines_out"] == 21
+
+
+async def test_sound_goes_through_process_audio(rig, clip):
+    def silence(frame):
+        return frame.samples * 0
+
+    async with rig(passthrough, process_audio=silence) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        received = await it.stream(it.start_body(), clip)
+    assert len(received.arrived_s) == len(clip.picture_times_s)
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        samples = [abs(frame.to_ndarray()).max() for frame in container.decode(audio=0)]
+    assert len(samples) > 60
+    assert max(samples) < 0.001
+
+
+async def test_a_process_audio_that_raises_lets_the_sound_through(rig, clip, caplog):
+    def broken(frame):
+        raise LookupError("no ears")
+
+    async with rig(passthrough, process_audio=broken) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        received = await it.stream(it.start_body(), clip.until(1))
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        assert max(abs(frame.to_ndarray()).max() for frame in container.decode(audio=0)) > 0.001
+    assert caplog.text.count("process_audio raised LookupError") == 1
+
+
+async def test_sound_alone_goes_through(ready):
+    body = ready.start_body()
+    received = Received()
+    await ready.post("/stream/start", body)
+    receiving = asyncio.create_task(receive(ready.http, body["publish_url"], received))
+    data = io.BytesIO()
+    with av.open(str(CLIP)) as source, av.open(data, "w", format="mpegts") as target:
+        sound = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.dts is not None and packet.time_base * packet.dts < 3:  # fewer segments than a channel holds
+                packet.stream = sound
+                target.mux(packet)
+    async with ready.http.post(f"{body['subscribe_url']}/0", data=data.getvalue()):
+        pass
+    async with ready.http.delete(body["subscribe_url"]):
+        await ready.until_idle()
+    await receiving
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        assert not container.streams.video
+        assert 139 <= sum(1 for _ in container.decode(audio=0)) <= 142
+
+
+async def test_health_is_an_error_while_frames_fail_in_a_row_and_well_again_after(rig, clip):
+    is_broken = True
+
+    def process_frame(frame):
+        if is_broken:
+            raise ValueError("no luck")
+        return frame
+
+    async with rig(process_frame, options={"settings": ServerSettings(max_failures=3)}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body()
+        await it.post("/stream/start", body)
+        sending = asyncio.create_task(send(it.http, body["subscribe_url"], clip))
+
+        async def health():
+            return await it.get("/health")
+
+        async def is_status(status):
+            return (await health())[0] == status
+
+        await until(it.server.sessions.problem, "three frames failed")
+        status, content = await health()
+        assert (status, content["status"]) == (503, "error")
+        assert "frames failed: ValueError at test_stream_server.py, line " in content["detail"]
+        assert "byoc_kit_healthy 0.0" in await metrics(it)
+        is_broken = False
+        await until(lambda: not it.server.sessions.problem(), "a frame went well")
+        assert await health() == (200, {"status": "ok"})
+        await sending
+        await it.until_idle()
+
+
+async def metrics(it):
+    async with it.http.get(f"{it.url}/metrics") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        return await answer.text()
+
+
+async def test_a_process_frame_that_hangs_keeps_its_place_and_shows_in_health_until_it_returns(rig, clip):
+    released = threading.Event()
+
+    def hang(frame):
+        released.wait()
+        return frame
+
+    options = {"settings": ServerSettings(stall_timeout_s=0.2)}
+    async with rig(hang, options=options) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body()
+        await it.post("/stream/start", body)
+        await send(it.http, body["subscribe_url"], clip.until(0.5))
+        await it.until_idle()
+        status, content = await it.get("/health")
+        assert (status, content["status"]) == (503, "error")
+        assert content["detail"].startswith("process_frame has not returned for ")
+        status, content = await it.post("/stream/start", it.start_body())
+        assert status == 503
+        assert "a hook has not returned from a stream that ended" in content["message"]
+        released.set()
+        await until(lambda: not it.server.sessions.problem(), "process_frame returns")
+        assert await it.get("/health") == (200, {"status": "ok"})
+
+        async def is_taken():
+            return (await it.post("/stream/start", it.start_body()))[0] == 200
+
+        await until(is_taken, "there is room again")
+
+
+async def test_a_start_hook_that_raises_ends_the_stream_and_is_shown(rig):
+    def refuse(params):
+        raise OSError("no camera")
+
+    async with rig(passthrough, on_stream_start=refuse) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        await it.until_idle()
+        last = (await it.get("/stream/status"))[1]["last_ended"]
+    assert last["error"] == "on_stream_start failed: OSError: no camera"
+
+
+async def test_metrics_count_over_all_streams(ready, clip):
+    assert "byoc_kit_streams_started_total 0.0" in await metrics(ready)
+    for _ in range(2):
+        body = ready.start_body()
+        await ready.stream(body, clip.until(0.8))
+        for name in ("in", "control", "events"):
+            ready.channels.delete(name)
+    text = await metrics(ready)
+    for line in (
+        "byoc_kit_streams_started_total 2.0",
+        "byoc_kit_streams 0.0",
+        "byoc_kit_healthy 1.0",
+        'byoc_kit_frames_total{state="in"} 40.0',
+        'byoc_kit_frames_total{state="encoded"} 40.0',
+        'byoc_kit_segments_total{state="lost"} 0.0',
+    ):
+        assert line in text.splitlines()
+
+
+async def test_an_output_channel_that_is_gone_ends_the_stream(ready, clip):
+    body = ready.start_body()
+    await ready.post("/stream/start", body)
+    sending = asyncio.create_task(send(ready.http, body["subscribe_url"], clip))
+
+    async def is_output():
+        return (status := await ready.stream_status()) and status.get("frames_encoded", 0) > 3
+
+    await until(is_output, "pictures go out")
+    ready.channels.delete("out")
+    await ready.until_idle()
+    await sending
+
+
+async def test_the_output_channel_is_closed_at_the_end(ready, clip):
+    body = ready.start_body()
+    await ready.stream(body, clip.until(0.5))
+    assert ready.channels.find("out") is None

@@ -1,0 +1,1 @@
+"""Measuring what a stream costs here, beside stock pytrickle and plain ffmpeg, in one run."""

@@ -1,0 +1,161 @@
+"""The way of the pictures in one run: through a stream server on local trickle channels, or straight back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from byoc_kit.bench.child import Child, running
+from byoc_kit.bench.contenders import Server
+from byoc_kit.bench.measure import Seen, beside, poll_health, publish, read, sample_memory
+from byoc_kit.bench.source import SourcePicture
+from byoc_kit.trickle.client import TrickleError, client_session
+from byoc_kit.trickle.server import BASE_PATH
+from byoc_kit.verify.target import free_port
+
+_READY_TIMEOUT_S = 60.0
+_START_TIMEOUT = aiohttp.ClientTimeout(total=30.0)
+_END_TIMEOUT_S = 15.0
+_POLL_S = 0.05
+_READY_WORDS = {"ok", "IDLE"}
+
+
+async def through_nothing(pictures: Sequence[SourcePicture], folder: Path) -> Seen:
+    """Send the pictures and read them back from the same channel."""
+    seen = Seen(len(pictures))
+    async with _trickle(folder) as (trickle, base), client_session() as http:
+        await _create(http, f"{base}/in")
+        reading = asyncio.create_task(read(http, f"{base}/in", seen))
+        try:
+            await publish(http, f"{base}/in", pictures, seen)
+            await _finish(reading)
+        except (aiohttp.ClientError, TrickleError) as error:
+            raise trickle.failure(f"does not serve its channels ({error})") from error
+        finally:
+            reading.cancel()
+    return seen
+
+
+async def through_server(server: Server, pictures: Sequence[SourcePicture], folder: Path) -> Seen:
+    """Stream the pictures through a server and observe it; raises :class:`ByocKitError` where it does not do it."""
+    seen = Seen(len(pictures))
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", server.module, str(port), server.job]
+    async with (
+        _trickle(folder) as (_, base),
+        running(server.title, command, folder / "server.log") as child,
+        client_session() as http,
+    ):
+        await _until_answers(child, lambda: _is_ready(http, url))
+        seen.ready_rss_mb = child.rss_mb()
+        try:
+            await _start(http, url, base, child, server)
+            cpu_s = child.cpu_s()
+            reading = asyncio.create_task(read(http, f"{base}/out", seen))
+            try:
+                await beside(
+                    _send_all(http, url, base, pictures, seen),
+                    poll_health(http, url, seen),
+                    sample_memory(child, seen),
+                    child.must_live(),
+                )
+                seen.cpu_s = child.cpu_s() - cpu_s
+                seen.peak_rss_mb = child.peak_rss_mb()
+                await _delete(http, f"{base}/out")
+                await _finish(reading)
+            finally:
+                reading.cancel()
+        except (aiohttp.ClientError, TrickleError, TimeoutError) as error:
+            raise child.failure(f"broke the stream off ({error or type(error).__name__})") from error
+    return seen
+
+
+@asynccontextmanager
+async def _trickle(folder: Path) -> AsyncIterator[tuple[Child, str]]:
+    port = free_port()
+    command = [sys.executable, "-m", "byoc_kit.bench.trickle", str(port)]
+    base = f"http://127.0.0.1:{port}{BASE_PATH.rstrip('/')}"
+    async with running("the trickle server", command, folder / "trickle.log") as child:
+        async with client_session() as http:
+            await _until_answers(child, lambda: _answers(http, base))
+        yield child, base
+
+
+async def _send_all(
+    http: aiohttp.ClientSession, url: str, base: str, pictures: Sequence[SourcePicture], seen: Seen
+) -> None:
+    """Send the pictures, close the channels as an orchestrator does, and wait until the server has ended the stream."""
+    await publish(http, f"{base}/in", pictures, seen)
+    await _delete(http, f"{base}/control")
+    try:
+        async with asyncio.timeout(_END_TIMEOUT_S):
+            await _until(lambda: _has_ended(http, url))
+    except TimeoutError:
+        seen.is_ended = False
+
+
+async def _start(http: aiohttp.ClientSession, url: str, base: str, child: Child, server: Server) -> None:
+    names = {"subscribe_url": "in", "publish_url": "out", "control_url": "control", "events_url": "events"}
+    for name in names.values():
+        await _create(http, f"{base}/{name}")
+    body: dict[str, Any] = {key: f"{base}/{name}" for key, name in names.items()}
+    body |= {"gateway_request_id": "bench", "params": server.params}
+    async with http.post(f"{url}/stream/start", json=body, timeout=_START_TIMEOUT) as answer:
+        if not answer.ok:
+            raise child.failure(f"did not start the stream: HTTP {answer.status} {await answer.text()}")
+
+
+async def _until_answers(child: Child, is_there: Callable[[], Awaitable[bool]]) -> None:
+    try:
+        async with asyncio.timeout(_READY_TIMEOUT_S):
+            await beside(_until(is_there), child.must_live())
+    except TimeoutError:
+        raise child.failure(f"was not ready in {_READY_TIMEOUT_S:.0f} s") from None
+
+
+async def _until(is_true: Callable[[], Awaitable[bool]]) -> None:
+    while not await is_true():  # noqa: ASYNC110  # another process has no event for it
+        await asyncio.sleep(_POLL_S)
+
+
+async def _answers(http: aiohttp.ClientSession, base: str) -> bool:
+    try:
+        async with http.get(f"{base}/none/next"):
+            return True
+    except aiohttp.ClientError:
+        return False
+
+
+async def _is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(f"{url}/health") as answer:
+            return (await answer.json()).get("status") in _READY_WORDS
+    except aiohttp.ClientError:
+        return False
+
+
+async def _has_ended(http: aiohttp.ClientSession, url: str) -> bool:
+    async with http.get(f"{url}/stream/status") as answer:
+        status = await answer.json()
+    return not (status.get("streams") or status.get("client_running"))
+
+
+async def _create(http: aiohttp.ClientSession, url: str) -> None:
+    async with http.post(url, headers={"Expect-Content": "video/MP2T"}) as answer:
+        answer.raise_for_status()
+
+
+async def _delete(http: aiohttp.ClientSession, url: str) -> None:
+    async with http.delete(url):
+        pass  # whoever closed it before
+
+
+async def _finish(reading: asyncio.Task[None]) -> None:
+    with suppress(TimeoutError):  # what is not back by now is lost
+        await asyncio.wait_for(reading, _END_TIMEOUT_S)

@@ -1,0 +1,62 @@
+"""``publish``: results beside the video, one JSON object a line on the stream's data channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+
+MAX_LINE = 65_535
+"""Bytes of a line with its newline: go-livepeer's reader takes less than 64 KiB."""
+
+Publish = Callable[[bytes], None]
+"""Takes an encoded line; must not block."""
+
+_publish: ContextVar[Publish | None] = ContextVar("byoc_kit_publish", default=None)
+
+
+class DataError(ByocKitError):
+    """A message that the data channel cannot carry."""
+
+
+def publish(message: Mapping[str, Any]) -> None:
+    """Send one JSON object to whoever reads the stream's data channel; returns at once.
+
+    For any hook of a notebook, on the thread that calls it. Where no stream runs, or it has no data channel, and on
+    threads that the notebook starts itself, the message is checked and that is all. Raises :class:`DataError` for what
+    is no JSON object or needs 64 KiB or more.
+    """
+    line = encode_line(message)
+    send = _publish.get()
+    if send is not None:
+        send(line)
+
+
+@contextmanager
+def publishing_to(send: Publish | None) -> Iterator[None]:
+    """Let :func:`publish` send its lines here, in the hooks that are called in the body."""
+    token = _publish.set(send)
+    try:
+        yield
+    finally:
+        _publish.reset(token)
+
+
+def encode_line(message: Mapping[str, Any]) -> bytes:
+    """Return a message as a line of JSON. Raises :class:`DataError`."""
+    if not isinstance(message, Mapping):
+        msg = f"publish() takes a dict, not {type(message).__name__}; write publish({{'result': ...}})"
+        raise DataError(msg)
+    try:
+        line = json.dumps(dict(message), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"publish() takes only what JSON can say: {error}; convert tensors with .tolist()"
+        raise DataError(msg) from None
+    if len(line) > MAX_LINE:
+        msg = f"publish() takes less than 64 KiB a message, not {len(line)} bytes; send less, or in parts"
+        raise DataError(msg)
+    return line

@@ -1,0 +1,82 @@
+"""Packets of a live MPEG-TS input, whatever happens to it on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+from av.audio.stream import AudioStream
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from byoc_kit.media.decode import ByteReader, MediaError, open_stream, whole_packets
+from byoc_kit.media.timeline import Timeline
+from byoc_kit.media.transport import TransportReader
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_RATE = Fraction(30)
+
+OnFault = Callable[[str, Exception], None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """The streams of an input between two changes of its tables: its first video and its first sound."""
+
+    container: InputContainer
+    timeline: Timeline = field(repr=False)
+    on_fault: OnFault = field(repr=False)
+
+    @property
+    def video(self) -> VideoStream | None:
+        """The first video stream that can be decoded."""
+        return next((stream for stream in self.container.streams.video if stream.codec_context), None)
+
+    @property
+    def audio(self) -> AudioStream | None:
+        """The first sound that can be decoded."""
+        return next((stream for stream in self.container.streams.audio if stream.codec_context), None)
+
+    @property
+    def rate(self) -> Fraction:
+        """Pictures a second, as far as the first ones tell."""
+        return (self.video and (self.video.average_rate or self.video.guessed_rate)) or _DEFAULT_RATE
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield the packets with times that only run forward; the last of each stream is empty, to flush its decoder.
+
+        Blocks for the next one. Where the input cannot be read on the programme ends, and ``on_fault`` hears of it.
+        """
+        chosen = [stream for stream in (self.video, self.audio) if stream is not None]
+        try:
+            for packet in whole_packets(self.container.demux(chosen)):
+                self.timeline.place(packet)
+                yield packet
+        except av.FFmpegError as error:
+            self.on_fault("unreadable input", error)
+        except IndexError:
+            return  # PyAV flushes streams that came later than it counted: the programme has ended all the same
+
+
+def read_programs(reader: ByteReader, on_fault: OnFault, *, hwaccel: HWAccel | None = None) -> Iterator[Program]:
+    """Yield each programme of an input until it ends; each must be read to its end before the next.
+
+    Bytes that are no MPEG-TS are passed over and reported to ``on_fault``.
+    """
+    source = TransportReader(reader)
+    timeline = Timeline()
+    while True:
+        try:
+            with open_stream(source, hwaccel=hwaccel) as container:
+                yield Program(container, timeline, on_fault)
+        except (MediaError, av.FFmpegError) as error:
+            if source.has_data:
+                on_fault("unreadable input", error)
+        if not source.next_program():
+            return

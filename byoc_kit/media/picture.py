@@ -1,0 +1,134 @@
+"""A decoded picture and its colours: from YUV to RGB and back with the matrix that the video names.
+
+The matrices are those of ISO/IEC 23091-4 (H.273); libavutil's ``AVColorSpace`` and libswscale's constants number them
+alike. A video that names none is read with BT.601's and written without a name again, as FFmpeg does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, VideoReformatter
+
+from byoc_kit.frames import Pixels
+
+_BT709 = 1
+_BT601 = 5
+_KNOWN_MATRICES = {_BT709, 4, _BT601, 6, 7, 9, 10}
+_UNSPECIFIED = 2
+_LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
+_FULL_RANGE_FORMATS = {"yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a video says it is to be shown: matrix, primaries and transfer as H.273 numbers them, the pixels' shape."""
+
+    matrix: int = _UNSPECIFIED
+    primaries: int = _UNSPECIFIED
+    transfer: int = _UNSPECIFIED
+    is_full_range: bool = False
+    pixel_aspect: Fraction = Fraction(1)
+
+    @property
+    def encoded_format(self) -> str:
+        """The 8-bit 4:2:0 format of an encoder: libswscale knows the full range by the name alone."""
+        return "yuvj420p" if self.is_full_range else "yuv420p"
+
+    def apply_to(self, encoder: VideoCodecContext) -> None:
+        """Let an encoder write the same into its stream."""
+        encoder.colorspace = self.matrix
+        encoder.color_primaries = self.primaries
+        encoder.color_trc = self.transfer
+        encoder.color_range = _FULL if self.is_full_range else _LIMITED
+        encoder.sample_aspect_ratio = self.pixel_aspect
+
+
+@dataclass(frozen=True)
+class DecodedPicture:
+    """A picture as it came from the decoder, in whatever YUV format that gave.
+
+    Each conversion has a scaler of its own: that of a frame, which ``frame.reformat`` uses, is not for two threads.
+    """
+
+    frame: av.VideoFrame
+    look: Look = Look()
+    is_key: bool = False
+    """Whether the video could be entered here."""
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> DecodedPicture:
+        """Wrap a picture; ``decoder`` knows what is not said in each picture."""
+        # What comes from a GPU is a copy without its colours.
+        named = decoder if decoder is not None and decoder.is_hwaccel else frame
+        is_full = named.color_range == _FULL or frame.format.name in _FULL_RANGE_FORMATS
+        if decoder is None:
+            return cls(frame, Look(named.colorspace, is_full_range=is_full), frame.key_frame)
+        aspect = decoder.sample_aspect_ratio or Fraction(1)
+        look = Look(named.colorspace, decoder.color_primaries, decoder.color_trc, is_full, aspect)
+        return cls(frame, look, frame.key_frame)
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.frame.height
+
+    def to_pixels(self) -> Pixels:
+        """Convert to uint8 ``[H, W, 3]`` RGB."""
+        matrix = _matrix(self.look)
+        rgb = VideoReformatter().reformat(
+            self.frame,
+            format="rgb24",
+            src_colorspace=matrix,
+            dst_colorspace=_other_than(matrix),
+            src_color_range=_FULL if self.look.is_full_range else _LIMITED,
+            dst_color_range=_FULL,
+        )
+        return cast("Pixels", rgb.to_ndarray())
+
+    def to_yuv420p(self) -> av.VideoFrame:
+        """Return it as an encoder takes it, 8 bits and 4:2:0: itself where it is that already."""
+        name = self.frame.format.name
+        if name == self.look.encoded_format or (name == "yuv420p" and self.look.is_full_range):
+            return self.frame
+        if self.look.is_full_range and name not in _FULL_RANGE_FORMATS:
+            return pixels_to_yuv420p(self.to_pixels(), self.look)  # libswscale would take it for the limited range
+        return VideoReformatter().reformat(self.frame, format=self.look.encoded_format)
+
+    def resized(self, width: int, height: int) -> DecodedPicture:
+        """Return it scaled; itself where it has that size."""
+        if (width, height) == (self.width, self.height):
+            return self
+        frame = VideoReformatter().reformat(self.frame, width=width, height=height, interpolation="BICUBIC")
+        return replace(self, frame=frame)
+
+
+def pixels_to_yuv420p(pixels: Pixels, look: Look) -> av.VideoFrame:
+    """Convert uint8 ``[H, W, 3]`` RGB, of even size, to 8-bit 4:2:0 in the look's colours."""
+    rgb = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24")
+    matrix = _matrix(look)
+    return rgb.reformat(
+        format=look.encoded_format,
+        src_colorspace=_other_than(matrix),
+        dst_colorspace=matrix,
+        src_color_range=_FULL,
+        dst_color_range=_FULL if look.is_full_range else _LIMITED,
+    )
+
+
+def _matrix(look: Look) -> int:
+    return look.matrix if look.matrix in _KNOWN_MATRICES else _BT601
+
+
+def _other_than(matrix: int) -> int:
+    # PyAV sets the matrices only where the two differ; that of the RGB side is not used.
+    return _BT601 if matrix == _BT709 else _BT709

@@ -1,0 +1,46 @@
+"""How long something took, over the last frames, as percentiles."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_KEPT = 600
+
+
+class Timings:
+    """Keeps the last 600 durations; one thread may add while another asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last_s: deque[float] = deque(maxlen=_KEPT)
+
+    def add(self, seconds: float) -> None:
+        """Add a duration."""
+        with self._lock:
+            self._last_s.append(seconds)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Add how long the body takes."""
+        started_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(time.monotonic() - started_s)
+
+    def percentiles_ms(self) -> dict[str, float]:
+        """Return the median and 95th percentile in milliseconds, or nothing for no values."""
+        with self._lock:
+            return percentiles_ms(self._last_s)
+
+
+def percentiles_ms(seconds: Iterable[float]) -> dict[str, float]:
+    """Return the median and 95th percentile in milliseconds, or nothing for no values."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return {}
+    return {f"p{p}": round(1000 * ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 95)}

@@ -1,0 +1,158 @@
+"""The data channel: JSON objects beside the video, one a line (``application/jsonl``)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections import deque
+from contextlib import suppress
+
+import aiohttp
+
+from byoc_kit.data import DataError, encode_line
+from byoc_kit.trickle.connection import (
+    REQUEST_TIMEOUT,
+    RESET_HEADER,
+    Backoff,
+    TrickleError,
+    delete_channel,
+    end_of_channel,
+    reason_of,
+)
+
+__all__ = ["DataError", "DataPublisher", "encode_line"]
+
+MAX_LINES = 1000
+MAX_SEGMENT = 65_536
+CONTENT_TYPE = "application/jsonl"
+
+
+class DataPublisher:
+    """Publishes lines in order. All that wait go out as one segment as soon as the POST before it is done.
+
+    At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
+    failed POST are sent again, so where only its answer was lost a reader gets them twice. ``ended`` says why the
+    channel took no more, where it did.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        *,
+        max_lines: int = MAX_LINES,
+        deletes_channel: bool = True,
+    ) -> None:
+        self.lines_sent = 0
+        self.lines_lost = 0
+        self.is_open = True
+        self.ended: str | None = None
+        self._session = session
+        self._url = url
+        self._deletes_channel = deletes_channel
+        self._lines: deque[bytes] = deque()
+        self._max_lines = max_lines
+        self._is_finished = False
+        self._lock = threading.Lock()
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._written_s = -math.inf
+
+    def put_from_thread(self, line: bytes) -> None:
+        """Queue a line as :func:`~byoc_kit.data.encode_line` made it. Never blocks, on any thread."""
+        with self._lock:
+            if self._is_finished:
+                self.lines_lost += 1
+                return
+            if len(self._lines) >= self._max_lines:
+                self._lines.popleft()
+                self.lines_lost += 1
+            self._lines.append(line)
+        with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def finish(self) -> None:
+        """Say that nothing follows; never waits. :meth:`run` returns once all is sent."""
+        with self._lock:
+            self._is_finished = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Send until :meth:`finish`, which deletes the channel at the end, or until the channel is gone.
+
+        Raises :class:`TrickleError` where the channel cannot be reached.
+        """
+        try:
+            await self._send()
+        except TrickleError as error:
+            self.ended = str(error)
+            raise
+        finally:
+            self.is_open = False
+            self._drop()
+        if self.ended is None and self._deletes_channel:
+            await delete_channel(self._session, self._url, written_s=self._written_s)
+
+    async def _send(self) -> None:
+        backoff = Backoff(self._url)
+        is_reset_due = False
+        while self.ended is None and await self._until_line():
+            batch = self._take_batch()
+            is_taken = False
+            self._written_s = self._loop.time()
+            try:
+                is_taken = await self._post(batch, is_reset=is_reset_due)
+                is_reset_due = False
+                backoff.succeeded()
+            except (aiohttp.ClientError, OSError) as error:
+                is_reset_due = True  # a segment left half written would hold the readers up
+                await backoff.failed(reason_of(error))
+            finally:
+                if not is_taken:
+                    self._put_back(batch)
+
+    async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
+        """Send lines as one segment; returns whether they are taken, and sets ``ended`` where nothing is any more."""
+        headers = {"Content-Type": CONTENT_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
+        url = f"{self._url}/-1"
+        async with self._session.post(url, data=b"".join(batch), headers=headers, timeout=REQUEST_TIMEOUT) as answer:
+            self.ended = end_of_channel(answer)
+            if self.ended is not None:
+                return False
+            answer.raise_for_status()
+        self.lines_sent += len(batch)
+        return True
+
+    async def _until_line(self) -> bool:
+        """Wait for a line; ``False`` where none follows."""
+        while not self._lines:
+            if self._is_finished:
+                return False
+            self._changed.clear()
+            await self._changed.wait()
+        return True
+
+    def _take_batch(self) -> list[bytes]:
+        """Take whole lines from the front, as many as fit in ``MAX_SEGMENT`` bytes, and one at least."""
+        with self._lock:
+            batch = [self._lines.popleft()]
+            size = len(batch[0])
+            while self._lines and size + len(self._lines[0]) <= MAX_SEGMENT:
+                size += len(self._lines[0])
+                batch.append(self._lines.popleft())
+        return batch
+
+    def _put_back(self, batch: list[bytes]) -> None:
+        """Queue unsent lines in front again; where there is no room any more the oldest go."""
+        with self._lock:
+            self._lines.extendleft(reversed(batch))
+            while len(self._lines) > self._max_lines:
+                self._lines.popleft()
+                self.lines_lost += 1
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._is_finished = True
+            self.lines_lost += len(self._lines)
+            self._lines.clear()

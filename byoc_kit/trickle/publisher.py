@@ -1,0 +1,190 @@
+"""Publishing a channel: segments streamed while they are made, and single messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
+
+from byoc_kit.trickle.connection import (
+    CONNECT_TIMEOUT_S,
+    REQUEST_TIMEOUT,
+    RESET_HEADER,
+    Backoff,
+    TrickleError,
+    delete_channel,
+    end_of_channel,
+    reason_of,
+)
+from byoc_kit.trickle.segment_buffer import MAX_BYTES, SegmentBuffer
+
+logger = logging.getLogger(__name__)
+
+# The last one counts from the end of the body on: a segment may take as long as it likes, its answer may not.
+_SEGMENT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=10.0)
+
+
+class SegmentPublisher:
+    """Publishes segments in order from the channel's write head on, each streamed while it is made.
+
+    Between writer and network are at most ``max_bytes``: a writer waits while that much is unsent. A segment whose POST
+    fails is lost and counted, and the next one goes on. ``ended`` says why the channel took no more, where it did.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        content_type: str,
+        *,
+        max_bytes: int = MAX_BYTES,
+        deletes_channel: bool = True,
+    ) -> None:
+        self.segments = 0
+        self.segments_lost = 0
+        self.is_open = True
+        self.ended: str | None = None
+        self._session = session
+        self._url = url
+        self._content_type = content_type
+        self._deletes_channel = deletes_channel
+        self._buffer = SegmentBuffer(max_bytes)
+        self._written_s = -math.inf
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes handed to the network so far, those of lost segments among them."""
+        return self._buffer.bytes_taken
+
+    @property
+    def waits_s(self) -> deque[float]:
+        """How long each of the last 600 chunks waited for the network, in seconds."""
+        return self._buffer.waits_s
+
+    async def put(self, data: bytes | None) -> None:
+        """Add bytes to the current segment; ``None`` begins the next one. Once the channel is gone both do nothing."""
+        await self._buffer.put(data)
+
+    def put_from_thread(self, data: bytes | None) -> None:
+        """Do as :meth:`put` does, on any thread but the loop's; blocks while ``max_bytes`` are unsent."""
+        self._buffer.put_from_thread(data)
+
+    async def finish(self) -> None:
+        """Say that nothing follows; never waits. :meth:`run` returns once all is sent."""
+        self._buffer.finish()
+
+    async def run(self) -> None:
+        """Send until :meth:`finish`, which deletes the channel at the end, or until the channel is gone.
+
+        Raises :class:`TrickleError` where the channel cannot be reached.
+        """
+        try:
+            await self._send()
+        except TrickleError as error:
+            self.ended = str(error)
+            raise
+        finally:
+            self.is_open = False
+            self._buffer.close()
+        if self.ended is None and self._deletes_channel:
+            await delete_channel(self._session, self._url, written_s=self._written_s)
+
+    async def _send(self) -> None:
+        backoff = Backoff(self._url)
+        seq = await self._write_head(backoff)
+        # A publisher before this one, or a POST that failed, may have left a segment open that readers wait for.
+        is_reset_due = True
+        while await self._buffer.next_segment():
+            self._written_s = asyncio.get_running_loop().time()
+            try:
+                is_whole = await self._post(seq, is_reset=is_reset_due)
+            except (aiohttp.ClientError, OSError) as error:
+                self.segments_lost += 1
+                is_reset_due = True
+                await backoff.failed(reason_of(error))
+            else:
+                if self.ended is not None:
+                    return
+                if is_whole:
+                    self.segments += 1
+                else:
+                    self.segments_lost += 1  # closed by the server before its end
+                is_reset_due = False
+                backoff.succeeded()
+            seq += 1
+
+    async def _write_head(self, backoff: Backoff) -> int:
+        while True:
+            try:
+                async with self._session.get(f"{self._url}/next", timeout=REQUEST_TIMEOUT) as answer:
+                    answer.raise_for_status()
+                    return max(0, int(await answer.content.read(32)))
+            except (ValueError, TimeoutError, aiohttp.ClientResponseError):
+                return 0  # an older server, which has no such route
+            except (aiohttp.ClientError, OSError) as error:
+                await backoff.failed(reason_of(error))
+
+    async def _post(self, seq: int, *, is_reset: bool) -> bool:
+        """Stream one segment; returns whether the server took all of it, and sets ``ended`` where it takes no more."""
+        body = _SegmentBody(self._buffer)
+        headers = {"Content-Type": self._content_type, **({RESET_HEADER: "1"} if is_reset else {})}
+        is_answered = False
+        try:
+            url = f"{self._url}/{seq}"
+            async with self._session.post(url, data=body, headers=headers, timeout=_SEGMENT_TIMEOUT) as answer:
+                is_answered = True
+                self.ended = end_of_channel(answer)
+                if self.ended is None:
+                    answer.raise_for_status()
+        finally:
+            if not (is_answered and body.is_whole):
+                body.abort()
+        return body.is_whole
+
+
+class _SegmentBody(aiohttp.Payload):
+    """One segment as the body of a request, each chunk written as soon as it is there."""
+
+    _autoclose = True
+
+    def __init__(self, buffer: SegmentBuffer) -> None:
+        super().__init__(buffer)
+        self.is_whole = False
+        self._buffer = buffer
+        self._transport: asyncio.Transport | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self._consumed = True
+        if isinstance(writer, StreamWriter):
+            self._transport = writer.transport
+        while (chunk := await self._buffer.next_chunk()) is not None:
+            await writer.write(chunk)
+        self.is_whole = True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        msg = f"a segment is streamed and cannot be read as {encoding} text ({errors})"
+        raise TypeError(msg)
+
+    def abort(self) -> None:
+        """Drop the connection at once: closing it would wait until a stalled server reads what is on its way."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def publish_message(session: aiohttp.ClientSession, url: str, message: bytes) -> None:
+    """Publish one message as the channel's next segment, within 10 s.
+
+    Raises :class:`TrickleError` if it is not taken.
+    """
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with session.post(f"{url}/-1", data=message, headers=headers, timeout=REQUEST_TIMEOUT) as answer:
+            answer.raise_for_status()
+    except (aiohttp.ClientError, OSError) as error:
+        msg = f"{url} did not take a message: {reason_of(error)}"
+        raise TrickleError(msg) from error

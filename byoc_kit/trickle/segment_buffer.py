@@ -1,0 +1,122 @@
+"""What a publisher still has to send: filled by a thread or on the loop, emptied on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+
+MAX_BYTES = 8 << 20
+_WAITS_KEPT = 600
+
+
+class SegmentBuffer:
+    """Chunks of segments in order, bounded in bytes: whoever fills it waits while it is full.
+
+    ``None`` begins a segment. What belongs to no segment is dropped. ``waits_s`` says how long each of the last 600
+    chunks waited here; read it on the loop.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.bytes_taken = 0
+        self.waits_s: deque[float] = deque(maxlen=_WAITS_KEPT)
+        self._max_bytes = max_bytes
+        self._items: deque[tuple[float, bytes | None]] = deque()
+        self._size = 0
+        self._is_finished = False
+        self._is_awaited = False
+        self._changed = threading.Condition()
+        self._has_room = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def put_from_thread(self, data: bytes | None) -> None:
+        """Add a chunk, or begin a segment; blocks while the buffer is full. Never call it on the loop itself.
+
+        The loop is woken only where it waits for this very chunk.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_full)
+            self._add(data)
+
+    async def put(self, data: bytes | None) -> None:
+        """Add a chunk, or begin a segment, on the loop; waits while the buffer is full."""
+        while self._is_full:
+            self._has_room.clear()
+            await self._has_room.wait()
+        with self._changed:
+            self._add(data)
+
+    def finish(self) -> None:
+        """Say that nothing follows. What is there is still taken; who waits for room is let go, its chunk dropped."""
+        with self._changed:
+            self._is_finished = True
+            self._changed.notify_all()
+            self._wake()
+        self._has_room.set()
+
+    def close(self) -> None:
+        """Drop what is there and what follows."""
+        with self._changed:
+            self._items.clear()
+            self._size = 0
+        self.finish()
+
+    async def next_segment(self) -> bool:
+        """Drop what is left of this segment and wait for the next to begin; ``False`` where none follows."""
+        while await self._until_item():
+            _, data = self._take()
+            if data is None:
+                return True
+        return False
+
+    async def next_chunk(self) -> bytes | None:
+        """Return the next bytes of this segment as soon as there are some; ``None`` at its end."""
+        if not await self._until_item() or self._items[0][1] is None:
+            return None
+        added_s, data = self._take()
+        self.waits_s.append(time.monotonic() - added_s)
+        self.bytes_taken += len(data or b"")
+        return data
+
+    @property
+    def _is_full(self) -> bool:
+        return self._size >= self._max_bytes and not self._is_finished
+
+    def _add(self, data: bytes | None) -> None:
+        if self._is_finished or data == b"":
+            return
+        self._items.append((time.monotonic(), data))
+        self._size += _size(data)
+        self._wake()
+
+    def _take(self) -> tuple[float, bytes | None]:
+        with self._changed:
+            item = self._items.popleft()
+            self._size -= _size(item[1])
+            self._changed.notify_all()
+        self._has_room.set()
+        return item
+
+    async def _until_item(self) -> bool:
+        while True:
+            with self._changed:
+                if self._items:
+                    return True
+                if self._is_finished:
+                    return False
+                self._is_awaited = True
+                self._arrived.clear()
+            await self._arrived.wait()
+
+    def _wake(self) -> None:
+        if self._is_awaited:
+            self._is_awaited = False
+            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits
+                self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+def _size(data: bytes | None) -> int:
+    return 1 if data is None else len(data)  # so that segments without a byte are bounded too

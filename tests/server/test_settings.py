@@ -1,0 +1,55 @@
+import pytest
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.server.health import Contract
+from byoc_kit.server.settings import ServerSettings
+
+
+def test_the_defaults_are_the_documented_ones():
+    settings = ServerSettings.from_environment({"PATH": "/bin", "BYOC_KIT_CRF": ""})
+    assert settings == ServerSettings()
+    assert (settings.contract, settings.on_error, settings.encoder, settings.gop_s) == (
+        Contract.BYOC,
+        "passthrough",
+        "libx264",
+        None,
+    )
+
+
+def test_every_setting_is_a_variable():
+    given = {
+        "BYOC_KIT_CONTRACT": "ai-worker",
+        "BYOC_KIT_ON_ERROR": "last",
+        "BYOC_KIT_MAX_FAILURES": "7",
+        "BYOC_KIT_STALL_TIMEOUT_S": "2.5",
+        "BYOC_KIT_ENCODER": "auto",
+        "BYOC_KIT_PRESET": "veryfast",
+        "BYOC_KIT_CRF": "30",
+        "BYOC_KIT_GOP_S": "2",
+        "BYOC_KIT_DECODER": "auto",
+    }
+    assert set(given) == {f"BYOC_KIT_{name.upper()}" for name in ServerSettings.model_fields}
+    assert ServerSettings.from_environment(given) == ServerSettings(
+        contract=Contract.AI_WORKER,
+        on_error="last",
+        max_failures=7,
+        stall_timeout_s=2.5,
+        encoder="auto",
+        preset="veryfast",
+        crf=30,
+        gop_s=2,
+        decoder="auto",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ON_ERROR", "ignore"), ("CRF", "99"), ("STALL_TIMEOUT_S", "0"), ("CONTRACT", "BYOC")]
+)
+def test_a_value_that_does_not_fit_is_named(name, value):
+    with pytest.raises(ByocKitError, match=f"BYOC_KIT_{name}={value} does not fit: "):
+        ServerSettings.from_environment({f"BYOC_KIT_{name}": value})
+
+
+def test_a_name_that_is_no_setting_is_said(caplog):
+    ServerSettings.from_environment({"BYOC_KIT_STALL": "3"})
+    assert "BYOC_KIT_STALL is no setting; there are BYOC_KIT_ENCODER" in caplog.text

@@ -1,0 +1,53 @@
+import av
+import pytest
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.decode import to_video_frame
+from byoc_kit.params import Params, ParamsError
+from byoc_kit.server.size import Size
+
+
+class Own(Params):
+    width: int = 3
+
+
+def decoded(width=64, height=48):
+    picture = av.VideoFrame(width, height, "yuv420p")
+    picture.pts = 7
+    frame = to_video_frame(picture)
+    frame.log_timestamps["received"] = 1.5
+    return frame
+
+
+def test_width_and_height_are_taken_out_of_the_parameters():
+    assert Size().updated({"width": 640, "gain": 2}, Params) == (Size(640, None), {"gain": 2})
+    assert Size(640, 480).updated({"height": 360}, Params) == (Size(640, 360), {})
+    assert Size(640, 480).updated({"width": None, "height": None}, Params) == (Size(), {})
+
+
+def test_a_model_with_its_own_width_keeps_it():
+    assert Size().updated({"width": 5, "height": 360}, Own) == (Size(None, 360), {"width": 5})
+
+
+@pytest.mark.parametrize("value", [0, 15, 17, 8194, -2, "640", 640.0, True])
+def test_a_size_that_does_not_fit_names_the_field(value):
+    with pytest.raises(ParamsError, match=r"^height: must be an even number of 16 to 8192 pixels"):
+        Size().updated({"height": value}, Params)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(Size(), (64, 48)), (Size(32, 32), (32, 32)), (Size(width=96), (96, 72)), (Size(height=100), (134, 100))],
+)
+def test_a_frame_is_scaled_and_what_is_not_said_follows_its_shape(size, expected):
+    frame = size.fit(decoded())
+    assert (frame.width, frame.height) == expected
+    assert (frame.pts, frame.log_timestamps) == (7, {"received": 1.5})
+    assert frame.pixels.shape == (expected[1], expected[0], 3)
+
+
+def test_a_frame_that_fits_is_not_touched():
+    frame = decoded()
+    assert Size(64, 48).fit(frame).untouched.frame is frame.untouched.frame
+    assert Size().fit(frame) is frame
+    assert isinstance(frame, VideoFrame)
