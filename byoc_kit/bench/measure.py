@@ -17,6 +17,8 @@ from byoc_kit.server.pipes import ByteInlet
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
 from byoc_kit.verify.stream import note_arrivals
 
+# Sound comes between pictures: one behind which nothing comes at once must not wait for what does.
+_SOUND_BEFORE_S = 0.25 / RATE
 _VIDEO_TYPE = "video/MP2T"
 _HEALTH_INTERVAL_S = 0.05
 _HEALTH_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
@@ -63,6 +65,9 @@ async def publish(http: aiohttp.ClientSession, url: str, pictures: Iterable[Sour
     try:
         for number, picture in enumerate(pictures):
             due_s = started_s + number / RATE
+            if picture.sound:
+                await asyncio.sleep(due_s - _SOUND_BEFORE_S - time.monotonic())
+                await publisher.put(picture.sound)
             await asyncio.sleep(due_s - time.monotonic())
             if picture.begins_segment:
                 await publisher.put(None)

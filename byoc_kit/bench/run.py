@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,9 +49,12 @@ def bench(request: Request) -> int:
         raise ByocKitError(msg)
     _require_memory(chosen, request.seconds)
     facts = machine.facts()
-    pictures = make_source(request.clip, seconds=request.seconds)
-    runs = to_its_end(_rounds(request, chosen, pictures))
-    record = Record(_settings(request, pictures), facts, runs)
+    sources = {
+        with_sound: make_source(request.clip, seconds=request.seconds, with_sound=with_sound)
+        for with_sound in sorted({_has_sound(contender) for contender in chosen})
+    }
+    runs = to_its_end(_rounds(request, chosen, sources))
+    record = Record(_settings(request, next(iter(sources.values()))), facts, runs)
     request.output.mkdir(parents=True, exist_ok=True)
     write_json(record, request.output / "bench.json")
     from byoc_kit.bench.plot import plot_bench
@@ -96,14 +99,20 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-async def _rounds(request: Request, chosen: Sequence[Contender], pictures: Sequence[SourcePicture]) -> list[Run]:
+def _has_sound(contender: Contender) -> bool:
+    return isinstance(contender, Server) and contender.with_sound
+
+
+async def _rounds(
+    request: Request, chosen: Sequence[Contender], sources: Mapping[bool, Sequence[SourcePicture]]
+) -> list[Run]:
     """Run all contenders, round after round, so that what drifts on the machine hits all alike."""
     runs = []
     for number in range(1, request.runs + 1):
         for contender in chosen:
             say(f"round {number} of {request.runs}: {contender.title}")
             load = machine.load()
-            seen = await measure(contender, pictures)
+            seen = await measure(contender, sources[_has_sound(contender)])
             settled_s = contender.settled_s if isinstance(contender, Server) else 0.0
             runs.append(Run.of(seen, contender=contender.key, round=number, load=load, settled_s=settled_s))
     return runs

@@ -2,56 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import cast
 
 import av
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from byoc_kit.media.decode import MediaError, open_clip
-from byoc_kit.media.encode import MUXER_OPTIONS
+from byoc_kit.media.encode import TIME_BASE
+from byoc_kit.media.mux import TransportMuxer
 
 WIDTH, HEIGHT = 1280, 720
 RATE = 30
 PTS_PER_PICTURE = 90_000 // RATE
 _FIRST_PTS = 90_000
-_MUXER_TIME_BASE = Fraction(1, 90_000)
 # As a gateway sends live video: no B-frames, and a group of pictures, so a segment, each second.
 _X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "forced-idr": "1"}
 
 
 @dataclass(frozen=True)
 class SourcePicture:
-    """One picture as MPEG-TS packets, with the tables before it where it begins a segment; ``pts`` in 1/90000 s."""
+    """One picture as MPEG-TS packets, with the tables before it where it begins a segment; ``pts`` in 1/90000 s.
+
+    ``sound`` is what comes between the picture before and this one.
+    """
 
     pts: int
     begins_segment: bool
     data: bytes
+    sound: bytes = b""
 
 
-def make_source(clip: Path, *, seconds: float) -> list[SourcePicture]:
-    """Return ``seconds`` of a clip's pictures, 30 to the second whatever its own rate, without sound.
+def make_source(clip: Path, *, seconds: float, with_sound: bool = False) -> list[SourcePicture]:
+    """Return ``seconds`` of a clip's pictures, 30 to the second whatever its own rate, and its sound if wanted.
 
-    The clip is looped, at a whole second, with times that run on. Raises
-    :class:`~byoc_kit.media.decode.MediaError`, naming it, where it is missing, damaged or no video.
+    The clip is looped, the pictures at a whole second, with times that run on. Raises
+    :class:`~byoc_kit.media.decode.MediaError`, naming it, where it is missing, damaged or has no video, or no sound.
     """
     wanted = round(seconds * RATE)
-    sink = _Sink()
-    pictures: list[SourcePicture] = []
-    with av.open(sink, mode="w", format="mpegts", options=MUXER_OPTIONS) as target:
-        video = _add_stream(target)
+    data = bytearray()
+    with TransportMuxer(data.extend) as muxer:
+        video = muxer.add(_add_video)
+        sound = _sound(clip, muxer) if with_sound else []
         loop = _encode(clip, video, wanted)
-        pictures.extend(_mux(target, sink, video, loop[number % len(loop)], number) for number in range(wanted))
-    return pictures
+        pictures = [_mux(muxer, data, video, loop[number % len(loop)], number) for number in range(wanted)]
+        sounds = _mux_sound(muxer, data, sound, wanted)
+    return [replace(picture, sound=sounds[number]) for number, picture in enumerate(pictures)]
 
 
-def _add_stream(target: av.container.OutputContainer) -> VideoStream:
-    video = cast("VideoStream", target.add_stream("libx264", rate=RATE, options=_X264))
+def _add_video(output: OutputContainer) -> VideoStream:
+    video = cast("VideoStream", output.add_stream("libx264", rate=RATE, options=_X264))
     video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     video.codec_context.gop_size = 10 * RATE  # the key frames are where _encode says
     return video
@@ -77,24 +85,43 @@ def _encode(clip: Path, video: VideoStream, wanted: int) -> list[Packet]:
     return packets[: whole_seconds or len(packets)]
 
 
-def _mux(
-    target: av.container.OutputContainer, sink: _Sink, video: VideoStream, packet: Packet, number: int
-) -> SourcePicture:
+def _sound(clip: Path, muxer: TransportMuxer) -> list[Packet]:
+    with open_clip(clip) as source:
+        if not source.streams.audio:
+            msg = f"{clip} has no sound; give another clip, or name with --only the contenders that need none"
+            raise MediaError(msg)
+        stream = muxer.add_copy(source.streams.audio[0])
+        packets = [packet for packet in source.demux(source.streams.audio[0]) if packet.size]
+    for packet in packets:
+        packet.stream = stream
+    return packets
+
+
+def _mux(muxer: TransportMuxer, data: bytearray, video: VideoStream, packet: Packet, number: int) -> SourcePicture:
     pts = _FIRST_PTS + number * PTS_PER_PICTURE
-    packet.stream, packet.pts, packet.dts, packet.time_base = video, pts, pts, _MUXER_TIME_BASE
-    target.mux(packet)
-    return SourcePicture(pts, packet.is_keyframe, sink.take())
+    packet.stream, packet.pts, packet.dts, packet.time_base = video, pts, pts, TIME_BASE
+    muxer.mux(packet)
+    return SourcePicture(pts, packet.is_keyframe, _taken(data))
 
 
-class _Sink:
-    def __init__(self) -> None:
-        self._data = bytearray()
+def _mux_sound(muxer: TransportMuxer, data: bytearray, packets: Sequence[Packet], pictures: int) -> dict[int, bytes]:
+    """Return the sound by the number of the picture that comes behind it."""
+    sounds: dict[int, bytes] = defaultdict(bytes)
+    durations = [(packet.duration or 0) * (packet.time_base or TIME_BASE) for packet in packets]
+    time_s = Fraction(0)
+    for packet, duration_s in cycle(zip(packets, durations, strict=True)):
+        number = int(time_s * RATE) + 1
+        if number >= pictures:
+            break
+        packet.pts = packet.dts = _FIRST_PTS + round(time_s / TIME_BASE)
+        packet.time_base = TIME_BASE
+        muxer.mux(packet)
+        sounds[number] += _taken(data)
+        time_s += duration_s
+    return sounds
 
-    def write(self, data: bytes) -> int:
-        self._data += data
-        return len(data)
 
-    def take(self) -> bytes:
-        data = bytes(self._data)
-        self._data.clear()
-        return data
+def _taken(data: bytearray) -> bytes:
+    taken = bytes(data)
+    data.clear()
+    return taken

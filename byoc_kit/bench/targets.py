@@ -54,7 +54,9 @@ def judge(medians: Mapping[str, Figures]) -> list[Verdict]:
     return [
         *_cpu(contenders.OURS, medians),
         *_latency(contenders.OURS, medians),
+        *_latency(contenders.OURS_SOUND, medians),
         *_lost(contenders.OURS, medians),
+        *_lost(contenders.OURS_SOUND, medians),
         *_lost(contenders.OURS_PIXELS, medians),
         *_blocking(medians),
     ]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from byoc_kit.media.decode import open_clip, to_video_frame
-from byoc_kit.media.encode import MUXER_OPTIONS, TIME_BASE, SegmentWriter
+from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.mpegts import SegmentCutter
+from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.settings import MediaSettings
 
 # Codecs that MPEG-TS carries as they are; a clip of another is encoded once, before it is sent.
@@ -70,37 +71,26 @@ def live_clip(path: Path) -> LiveClip:
 
 
 def _copy(source: InputContainer, clip: LiveClip) -> None:
-    sink = _Sink(clip)
-    options = {**MUXER_OPTIONS, "output_ts_offset": str(_OFFSET_S)}
+    cutter, due_s = SegmentCutter(), 0.0
+
+    def take(data: bytes) -> None:
+        clip.chunks.extend(Chunk(due_s, part.begins_segment, part.data) for part in cutter.cut(data))
+
     video = source.streams.video[0]
-    with av.open(sink, mode="w", format="mpegts", options=options) as target:
-        outputs = _same_streams(source, target)
+    with TransportMuxer(take, {"output_ts_offset": str(_OFFSET_S)}) as muxer:
+        outputs: dict[Stream, Stream] = {stream: muxer.add_copy(stream) for stream in _chosen(source)}
         first_s: Fraction | None = None
         for packet in source.demux(*outputs):
             if packet.dts is None or packet.time_base is None:
                 continue
             time_s = packet.dts * packet.time_base
             first_s = time_s if first_s is None else first_s
-            sink.time_s = float(time_s - first_s)
+            due_s = float(time_s - first_s)
             if packet.stream is video:
                 pts = packet.dts if packet.pts is None else packet.pts
-                clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = sink.time_s
+                clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = due_s
             packet.stream = outputs[packet.stream]
-            target.mux(packet)
-
-
-class _Sink:
-    """Takes the muxer's bytes into a clip, as of the time that is set."""
-
-    def __init__(self, clip: LiveClip) -> None:
-        self.time_s = 0.0
-        self._clip = clip
-        self._cutter = SegmentCutter()
-
-    def write(self, data: bytes) -> int:
-        for part in self._cutter.cut(bytes(data)):
-            self._clip.chunks.append(Chunk(self.time_s, part.begins_segment, part.data))
-        return len(data)
+            muxer.mux(packet)
 
 
 def _encode(source: InputContainer, clip: LiveClip) -> None:
@@ -133,14 +123,13 @@ def save_mp4(data: bytes, path: Path) -> None:
         av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
         av.open(str(path), mode="w", options={"movflags": "faststart"}) as target,
     ):
-        outputs = _same_streams(source, target)
+        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in _chosen(source)}
         for packet in source.demux(*outputs):
             if packet.dts is not None:
                 packet.stream = outputs[packet.stream]
                 target.mux(packet)
 
 
-def _same_streams(source: InputContainer, target: OutputContainer) -> dict[Stream, Stream]:
-    """Make streams in ``target`` for the first video and sound of ``source``."""
-    chosen: list[VideoStream | AudioStream] = [*source.streams.video[:1], *source.streams.audio[:1]]
-    return {stream: target.add_stream_from_template(stream) for stream in chosen}
+def _chosen(source: InputContainer) -> list[VideoStream | AudioStream]:
+    """Return the first video and sound."""
+    return [*source.streams.video[:1], *source.streams.audio[:1]]

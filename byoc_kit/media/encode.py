@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -23,24 +22,16 @@ from byoc_kit.audio import to_av_audio
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import TIME_BASE, choose_encoder, encoder_options, set_up
 from byoc_kit.media.mpegts import FIRST_PID, SegmentCutter
+from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
 from byoc_kit.media.settings import MediaSettings
 
-__all__ = ["MUXER_OPTIONS", "TIME_BASE", "SegmentWriter"]
+__all__ = ["TIME_BASE", "SegmentWriter"]
 
-_AVIO_BUFFER = 32_768
 _SMALLEST, _LARGEST = 2, 16_384
 _SHORTEST_GOP_S, _LONGEST_GOP_S = 0.5, 2.0
 _SOUND_SEGMENT_S = 1.0
 _MAX_HELD = 500
-
-MUXER_OPTIONS = {
-    "mpegts_copyts": "1",  # the output keeps the input's times
-    "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
-    "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
-    "flush_packets": "1",
-    "max_interleave_delta": "1",  # a picture does not wait for sound, which comes in its own time
-}
 
 
 @dataclass(frozen=True)
@@ -76,11 +67,9 @@ class SegmentWriter:
         self._on_segment = on_segment
         self._on_bytes = on_bytes
         self._cutter = SegmentCutter(None if not video else FIRST_PID + (audio is not None))
-        self._has_begun = False
         self._rate = rate
         self._settings = settings or MediaSettings()
-        options = MUXER_OPTIONS if video else {**MUXER_OPTIONS, "pat_period": str(_SOUND_SEGMENT_S)}
-        self._container = av.open(self, mode="w", format="mpegts", options=options, buffer_size=_AVIO_BUFFER)
+        self._muxer = TransportMuxer(self._take, None if video else {"pat_period": str(_SOUND_SEGMENT_S)})
         self._encodes_audio = encodes_audio
         self._video: VideoStream | None = None
         self._encoder: VideoCodecContext | None = None
@@ -101,16 +90,6 @@ class SegmentWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-
-    def write(self, data: bytes) -> int:
-        """Take bytes from the muxer (PyAV calls this)."""
-        for part in self._cutter.cut(bytes(data)):
-            if part.begins_segment:
-                self._has_begun = True
-                self._on_segment()
-            if self._has_begun:  # sound that is earlier than the first picture has no segment
-                self._on_bytes(part.data)
-        return len(data)
 
     def write_frame(self, frame: VideoFrame) -> bool:
         """Encode a frame. One that is not later than the last is left out (``False``): a decoder could not show it.
@@ -149,7 +128,7 @@ class SegmentWriter:
             self._held.append(packet)
             return
         packet.stream = self._audio
-        self._container.mux(packet)
+        self._muxer.mux(packet)
 
     def write_audio_frame(self, frame: AudioFrame) -> None:
         """Encode sound, resampled to what it began as; it waits for the first picture."""
@@ -177,15 +156,15 @@ class SegmentWriter:
                 self._encode_audio(None)
                 for packet in audio.codec_context.encode(None):
                     packet.stream = audio
-                    self._container.mux(packet)
+                    self._muxer.mux(packet)
         finally:
-            self._container.close()
+            self._muxer.close()
 
-    def __del__(self) -> None:
-        # PyAV 14.2 writes to freed memory when an open output to a Python object is collected, and the process dies.
-        self._on_bytes = lambda _: None
-        with suppress(av.FFmpegError):
-            self._container.close()
+    def _take(self, data: bytes) -> None:
+        for part in self._cutter.cut(data):
+            if part.begins_segment:
+                self._on_segment()
+            self._on_bytes(part.data)
 
     def _is_segment_due(self, frame: VideoFrame, time: Fraction) -> bool:
         assert self._segment_started is not None  # noqa: S101  # the first frame begins one
@@ -212,7 +191,7 @@ class SegmentWriter:
         for part in self._resampler.resample(frame):
             for packet in self._audio.codec_context.encode(part):
                 packet.stream = self._audio
-                self._container.mux(packet)
+                self._muxer.mux(packet)
 
     def _open_encoder(self, wanted: _PictureFormat) -> None:
         if self._encoder is not None:
@@ -221,7 +200,9 @@ class SegmentWriter:
         name = choose_encoder(self._settings, width=wanted.width, height=wanted.height)
         options = encoder_options(name, self._settings)
         if self._video is None:
-            self._video = cast("VideoStream", self._container.add_stream(name, rate=self._rate, options=options))
+            self._video = self._muxer.add(
+                lambda container: cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
+            )
             self._stream_encoder = self._video.codec_context
         encoder = self._stream_encoder
         if encoder is None:
@@ -241,11 +222,11 @@ class SegmentWriter:
         is_known = bool(source.rate and source.layout.nb_channels)
         rate, layout = (source.rate, source.layout.name) if is_known else (48_000, "stereo")
         if self._encodes_audio:
-            audio = self._container.add_stream("aac", rate=rate)
+            audio = self._muxer.add(lambda container: container.add_stream("aac", rate=rate))
             audio.codec_context.layout = layout
             audio.codec_context.time_base = Fraction(1, rate)
             return audio
-        audio = self._container.add_stream_from_template(source)
+        audio = self._muxer.add_copy(source)
         if not is_known:
             audio.codec_context.sample_rate = rate
             audio.codec_context.layout = layout
@@ -255,7 +236,7 @@ class SegmentWriter:
         for packet in packets:
             assert self._video is not None  # noqa: S101  # packets come of an encoder that has a stream
             packet.stream = self._video
-            self._container.mux(packet)
+            self._muxer.mux(packet)
 
 
 def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:

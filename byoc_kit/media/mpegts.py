@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 PACKET = 188
 FIRST_PID = 0x100  # libavformat gives it to the first stream, and the next to the next
-_PAT_PID = 0
-_TABLE_PIDS = {0x0000, 0x0011, 0x1000}  # PAT, SDT, and the PMT's as libavformat numbers it
+PAT_PID, SDT_PID, PMT_PID = 0x0000, 0x0011, 0x1000  # the last as libavformat numbers it
+TABLE_PIDS = {PAT_PID, SDT_PID, PMT_PID}
 
 _STARTS_PAYLOAD = 0x40
 _HAS_ADAPTATION = 0x20
@@ -26,12 +26,13 @@ class Part:
 class SegmentCutter:
     """Cuts before the tables that precede a key frame of ``video_pid``; without video, wherever a PAT comes.
 
-    The muxer interleaves sound and pictures, so where a segment begins shows in its bytes and not in the calls made.
+    An encoder hands its pictures out later than it takes them, so where a segment begins shows in the bytes. Sound that
+    comes before the first segment belongs to none and is left out.
     """
 
     def __init__(self, video_pid: int | None = FIRST_PID) -> None:
         self._video_pid = video_pid
-        self._has_pat = False
+        self._has_pat = self._has_begun = False
         self._rest = b""
         self._tables = b""
 
@@ -43,10 +44,10 @@ class SegmentCutter:
         begins_segment, current = False, bytearray()
         for start in range(0, whole, PACKET):
             packet = data[start : start + PACKET]
-            pid = (packet[1] & 0x1F) << 8 | packet[2]
-            if pid in _TABLE_PIDS:
+            pid = pid_of(packet)
+            if pid in TABLE_PIDS:
                 self._tables += packet
-                self._has_pat |= pid == _PAT_PID
+                self._has_pat |= pid == PAT_PID
                 continue
             is_first = self._has_pat if self._video_pid is None else pid == self._video_pid and _is_key_frame(packet)
             self._has_pat = False
@@ -54,10 +55,17 @@ class SegmentCutter:
                 if current:
                     yield Part(begins_segment, bytes(current))
                 begins_segment, current = True, bytearray()
-            current += self._tables + packet
+                self._has_begun = True
+            if self._has_begun:
+                current += self._tables + packet
             self._tables = b""
         if current:
             yield Part(begins_segment, bytes(current))
+
+
+def pid_of(packet: bytes) -> int:
+    """Return which stream or table a transport packet belongs to."""
+    return (packet[1] & 0x1F) << 8 | packet[2]
 
 
 def _is_key_frame(packet: bytes) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from byoc_kit.media.mpegts import PACKET
 
-PAT_PID = 0
 _PAT, _PMT = 0, 2
 _VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x24}  # MPEG-1, MPEG-2, MPEG-4, H.264, H.265
 _SHORTEST = 12

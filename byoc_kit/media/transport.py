@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from byoc_kit.media.decode import ByteReader
-from byoc_kit.media.mpegts import PACKET
-from byoc_kit.media.tables import PAT_PID, Tables
+from byoc_kit.media.mpegts import PACKET, PAT_PID, pid_of
+from byoc_kit.media.tables import Tables
 
 _SYNC = 0x47
 _STARTS_PAYLOAD = 0x40
@@ -66,7 +66,7 @@ class TransportReader:
         """Return what goes on to the demuxer, up to a change."""
         out, done = bytearray(), 0
         for end, packet in self._scan.packets(data):
-            pid = (packet[1] & 0x1F) << 8 | packet[2]
+            pid = pid_of(packet)
             if pid in {PAT_PID, self._tables.pmt_pid}:
                 if self._tables.take(packet):
                     self._is_changed = True

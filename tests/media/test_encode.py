@@ -260,8 +260,6 @@ def test_a_taker_that_fails_is_heard():
     writer = SegmentWriter(lambda: None, refuse)
     with pytest.raises(ConnectionError, match="the channel is gone"):
         writer.write_frame(frame(0))
-    with pytest.raises(av.FFmpegError, match="callback"):
-        writer.close()
     writer.close()
 
 
