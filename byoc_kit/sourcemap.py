@@ -11,11 +11,15 @@ from types import TracebackType
 
 @dataclass(frozen=True)
 class CellSpan:
-    """A cell's place in a module: its number in the notebook (from 1), its first line, and how many lines it has."""
+    """Lines of a module that are a cell's: ``lines`` of them from ``first_line`` on, from ``cell_line`` on in the cell.
+
+    All count from 1, the cells as they stand in the notebook.
+    """
 
     cell: int
     first_line: int
     lines: int
+    cell_line: int = 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class SourceMap:
         for span in self.cells:
             offset = line - span.first_line
             if 0 <= offset < span.lines:
-                return f"{self.notebook}, cell {span.cell}, line {offset + 1}"
+                return f"{self.notebook}, cell {span.cell}, line {span.cell_line + offset}"
         return None
 
 

@@ -27,7 +27,7 @@ RUN pip install --constraint requirements.lock torch \\
  && pip install --no-deps --requirement requirements.lock
 
 # Owned by its reader, whatever the umask was where the bundle was written.
-COPY --chown=byoc bundle.json processor.py ./
+COPY --chown=byoc bundle.json processor.py processor.map.json ./
 
 USER byoc
 ENV PIPELINE=live-video-to-video MODEL_ID={{model_id}}
@@ -41,6 +41,7 @@ CMD ["byoc-kit", "serve", "/app", "--host", "0.0.0.0", "--port", "{PORT}"]
 DOCKERIGNORE = """\
 *
 !bundle.json
+!processor.map.json
 !processor.py
 !requirements.lock
 !wheels

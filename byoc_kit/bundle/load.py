@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # the container binds its port before torch is imported
     from byoc_kit.processor import FrameProcessor
 
 MANIFEST = "bundle.json"
+MAP = "processor.map.json"
 
 
 class BundleError(ByocKitError):
@@ -43,27 +46,36 @@ class Bundle:
 def read_bundle(folder: Path | str) -> Bundle:
     """Read a bundle's manifest. Raises :class:`BundleError` if there is none, or a broken one."""
     folder = Path(folder)
-    try:
+    with _reading(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        notebook = folder / manifest["notebook"]["path"]
-        return Bundle(
-            folder=folder,
-            name=manifest["name"],
-            title=manifest["title"],
-            notebook=notebook,
-            capability=Capability(**manifest["capability"]),
-            source_map=SourceMap(notebook.name, tuple(CellSpan(**span) for span in manifest["cells"])),
-        )
+        notebook = folder / manifest["notebook"]
+        capability = Capability(**manifest["capability"])
+        name, title = manifest["name"], manifest["title"]
+    with _reading(folder, MAP):
+        runs = json.loads((folder / MAP).read_bytes())["lines"]
+        spans = tuple(_span(*run) for run in runs)
+    return Bundle(folder, name, title, notebook, capability, SourceMap(notebook.name, spans))
+
+
+@contextmanager
+def _reading(folder: Path, name: str) -> Iterator[None]:
+    """Turn what goes wrong with a file of the bundle into one sentence."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError):
-        msg = f"{folder} is no bundle: it has no {MANIFEST}; make one with `byoc-kit export NOTEBOOK`"
+        msg = f"{folder} is no bundle: it has no {name}; make one with `byoc-kit export NOTEBOOK`"
         raise BundleError(msg) from None
     except OSError as error:
-        msg = f"cannot read {folder / MANIFEST}: {error.strerror}"
+        msg = f"cannot read {folder / name}: {error.strerror}"
         raise BundleError(msg) from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        msg = f"{folder / MANIFEST} is damaged ({type(error).__name__}: {reason}); export the notebook again"
+        msg = f"{folder / name} is damaged ({type(error).__name__}: {reason}); export the notebook again"
         raise BundleError(msg) from None
+
+
+def _span(first_line: int, lines: int, cell: int, cell_line: int) -> CellSpan:
+    return CellSpan(cell, first_line, lines, cell_line)
 
 
 def load_processor(bundle: Bundle) -> FrameProcessor:

@@ -1,56 +1,100 @@
-"""The exported module: the tagged cells as they stand, and a pytrickle ``FrameProcessor`` that calls them."""
+"""The exported module: the tagged cells as one file, and a pytrickle ``FrameProcessor`` that calls them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from byoc_kit.bundle.imports import merge_imports
 from byoc_kit.notebook.check import require_exportable
-from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR, is_kit_import
+from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
 from byoc_kit.notebook.names import bindings
-from byoc_kit.notebook.read import Notebook, one_line
+from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.text import one_line
 from byoc_kit.sourcemap import CellSpan
 
+MARKER = "# %%"
 _LINE_LENGTH = 88
 
 
 @dataclass(frozen=True)
+class Section:
+    """A cell as it stands in the module: from ``first_line`` on, those lines of it that ``kept`` numbers."""
+
+    cell: Cell
+    first_line: int
+    kept: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Module:
-    """The text of ``processor.py`` and where its cells stand in it."""
+    """The text of ``processor.py``: ``imports`` (first line and number of lines), the cells, and where each line is of.
+
+    ``origins`` has by line of the module the cell and the line in it.
+    """
 
     source: str
-    cells: tuple[CellSpan, ...]
+    imports: tuple[int, int]
+    sections: tuple[Section, ...]
+    origins: Mapping[int, tuple[Cell, int]]
+
+    @property
+    def spans(self) -> list[CellSpan]:
+        """Every line that is the notebook's, in runs of lines that follow each other there, too."""
+        runs: list[CellSpan] = []
+        for line, (cell, cell_line) in sorted(self.origins.items(), key=lambda item: item[0]):
+            last = runs[-1] if runs else None
+            if (
+                last
+                and (line, cell_line) == (last.first_line + last.lines, last.cell_line + last.lines)
+                and cell.number == last.cell
+            ):
+                runs[-1] = replace(last, lines=last.lines + 1)
+            else:
+                runs.append(CellSpan(cell.number, line, 1, cell_line))
+        return runs
 
 
 def render_module(notebook: Notebook) -> Module:
     """Render ``processor.py``. Raises :class:`~byoc_kit.notebook.read.NotebookError` where the notebook has faults."""
     require_exportable(notebook)
-    title, name = _in_docstring(notebook.title), one_line(notebook.name)
+    title, name = _in_docstring(notebook.title), _in_docstring(one_line(notebook.name))
+    merged = merge_imports(notebook.exported)
     lines = [
         f'"""{title}{"" if title.endswith((".", "!", "?")) else "."}',
         "",
-        f"Exported from {_in_docstring(name)} by byoc-kit: change the notebook, not this file.",
+        f"Exported from {name} by byoc-kit; `byoc-kit sync` takes edits back to it.",
         '"""',
         "",
     ]
-    spans = []
+    first_import = len(lines) + 1
+    origins = {first_import + at: origin for at, origin in enumerate(merged.origins) if origin}
+    lines += merged.lines
+    sections: list[Section] = []
     for cell in notebook.exported:
-        lines.append(f"# %% {name}, cell {cell.number}")
-        spans.append(CellSpan(cell.number, len(lines) + 1, len(cell.lines)))
-        lines += [*cell.lines, "", ""]
-    lines += ["# %% what byoc-kit serves", *_processor(notebook, title)]
-    return Module("\n".join(lines) + "\n", tuple(spans))
+        kept = merged.kept[cell]
+        if not kept:
+            continue
+        lines += ["", marker(cell)] if not sections else ["", "", marker(cell)]
+        sections.append(Section(cell, len(lines) + 1, tuple(kept)))
+        origins |= {len(lines) + at: (cell, number) for at, number in enumerate(kept, 1)}
+        lines += [cell.lines[number - 1] for number in kept]
+    lines += ["", "", MARKER, *_processor(notebook, title)]
+    return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins)
+
+
+def marker(cell: Cell) -> str:
+    """Return the comment above a cell, which editors know as the beginning of one."""
+    return f"{MARKER} cell {cell.number} ({cell.id})" if cell.id else f"{MARKER} cell {cell.number}"
 
 
 def _processor(notebook: Notebook, title: str) -> list[str]:
-    bound = bindings(notebook.exported)
-    names = {binding.name for binding in bound}
-    has_kit = any(binding.node is binding.statement and is_kit_import(binding.node) for binding in bound)
+    names = {binding.name for binding in bindings(notebook.exported)}
     arguments = ["process_frame", *(f"{hook}={hook}" for hook in OPTIONAL_HOOKS if hook in names)]
     hooks = [f"    hooks = byoc_kit.Hooks.of({', '.join(arguments)})"]
     if len(hooks[0]) > _LINE_LENGTH:
         hooks = ["    hooks = byoc_kit.Hooks.of(", *(f"        {argument}," for argument in arguments), "    )"]
     return [
-        *([] if has_kit else ["import byoc_kit", "", ""]),
         f"class {PROCESSOR}(byoc_kit.FrameProcessor):",
         f'    """{title}, as a pytrickle FrameProcessor."""',
         "",

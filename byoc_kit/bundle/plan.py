@@ -6,20 +6,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import byoc_kit
 from byoc_kit.bundle.ai_models import render_ai_models
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
-from byoc_kit.bundle.load import MANIFEST, BundleError
+from byoc_kit.bundle.load import MANIFEST, MAP, BundleError
 from byoc_kit.bundle.lock import missing_modules, render_lock
 from byoc_kit.bundle.module import render_module
+from byoc_kit.bundle.source_map import render_map
 from byoc_kit.notebook.capability import read_capability
-from byoc_kit.notebook.findings import Finding, require_none
-from byoc_kit.notebook.names import Import, imports
+from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.names import imports
 from byoc_kit.notebook.read import NotebookError, read_notebook
+from byoc_kit.notebook.target import PYTHON
 
 WHEELS = "wheels"
 
@@ -44,22 +46,18 @@ def plan(notebook_path: Path, target: Path) -> Plan:
         raise NotebookError(str(capability))
     imported = imports(notebook.exported)
     missing = missing_modules(i.module for i in imported)
-    require_none(_not_installed([i for i in imported if i.module in missing and not i.is_optional], notebook_path))
     manifest = {
         "name": notebook.stem,
         "title": notebook.title,
         "kit_version": byoc_kit.__version__,
-        "python": "3.11",
-        "notebook": {
-            "path": _relative(notebook_path, target),
-            "sha256": notebook.sha256,
-        },
+        "python": PYTHON,
+        "notebook": _relative(notebook_path, target),
         "processor": "processor.py",
         "capability": capability.model_dump(),
-        "cells": [{"cell": c.cell, "first_line": c.first_line, "lines": c.lines} for c in module.cells],
     }
     files = {
         "processor.py": module.source,
+        MAP: render_map(notebook, module),
         "requirements.lock": render_lock({i.module for i in imported} - missing),
         "Dockerfile": render_dockerfile(capability),
         ".dockerignore": DOCKERIGNORE,
@@ -122,21 +120,6 @@ def _swap(new: Path, target: Path, *, old: Path) -> None:
     except BaseException:
         old.rename(target)
         raise
-
-
-def _not_installed(imported: Iterable[Import], notebook_path: Path) -> Iterator[Finding]:
-    """Yield a finding for the first import of each module."""
-    seen = set()
-    for found in imported:
-        if found.module in seen:
-            continue
-        seen.add(found.module)
-        hint = "install it in this environment with pip"
-        beside = notebook_path.parent / found.module
-        if beside.is_dir() or beside.with_suffix(".py").is_file():
-            hint = "it lies beside the notebook and is not exported; move what you use of it to a tagged cell"
-        message = f"no installed distribution provides the module {found.module}"
-        yield Finding("missing-module", notebook_path.name, message, hint, found.cell.number, found.line)
 
 
 def _relative(notebook_path: Path, target: Path) -> str:

@@ -7,7 +7,7 @@ import ast
 from pydantic import ValidationError
 
 from byoc_kit.capability import Capability
-from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.read import Notebook
 from byoc_kit.params import params_error
@@ -23,7 +23,7 @@ def read_capability(notebook: Notebook) -> Capability | Finding:
         return Finding("no-capability", notebook.name, "no tagged cell says what the container offers", _EXAMPLE)
 
     def finding(message: str, hint: str) -> Finding:
-        return Finding("capability", notebook.name, message, hint, binding.cell.number, binding.line)
+        return Finding("capability", notebook.name, message, hint, Place.of(binding.cell, binding.statement))
 
     classes = {"Capability", *(b.name for b in bound if _is_capability_class(b))}
     named = _named_arguments(binding.statement, classes)

@@ -1,35 +1,67 @@
-"""What would keep a notebook from being exported. Nothing is run."""
+"""What is wrong with a notebook that is to be exported. Nothing is run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from byoc_kit.notebook.capability import read_capability
-from byoc_kit.notebook.findings import Finding, require_none
+from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
+from byoc_kit.notebook.modules import check_modules, check_python
 from byoc_kit.notebook.names import check_imports, check_names
+from byoc_kit.notebook.notebook_only import check_notebook_only
 from byoc_kit.notebook.read import TAG, Notebook
+from byoc_kit.notebook.secrets import check_secrets
+from byoc_kit.notebook.state import check_shared_state
 from byoc_kit.notebook.syntax import check_cells, check_module
+
+_Check = Callable[[Notebook], Iterator[Finding]]
 
 
 def check(notebook: Notebook) -> list[Finding]:
-    """Return what is wrong with a notebook; an empty list means that it can be exported.
+    """Return what is wrong with a notebook, in its order; it can be exported where none is an error.
 
-    Each step needs what the one before it found in order: cells, then Python, then one module, then its names.
+    Each step needs what the one before it found in order: cells, then Python, then one module, then what it says.
     """
     if not notebook.exported:
         hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
         return [Finding("no-tagged-cell", notebook.name, "no code cell with something in it is tagged", hint)]
-    findings = list(check_cells(notebook)) or list(check_module(notebook))
-    if findings:
-        return findings
-    capability = read_capability(notebook)
-    return [
-        *check_hooks(notebook),
-        *([capability] if isinstance(capability, Finding) else []),
-        *check_imports(notebook),
-        *check_names(notebook),
-    ]
+    findings: list[Finding] = []
+    for step in _STEPS:
+        findings += (finding for check_one in step for finding in check_one(notebook))
+        if any(finding.is_error for finding in findings):
+            break
+    return sorted(findings, key=_position)
 
 
 def require_exportable(notebook: Notebook) -> None:
-    """Raise :class:`~byoc_kit.notebook.read.NotebookError` with one line a finding, if there are any."""
-    require_none(check(notebook))
+    """Raise :class:`~byoc_kit.notebook.read.NotebookError` with one line an error, if there are any."""
+    require_no_error(check(notebook))
+
+
+def _check_capability(notebook: Notebook) -> Iterator[Finding]:
+    capability = read_capability(notebook)
+    if isinstance(capability, Finding):
+        yield capability
+
+
+_STEPS: tuple[tuple[_Check, ...], ...] = (
+    (check_cells,),
+    (check_module,),
+    (
+        check_python,
+        check_hooks,
+        _check_capability,
+        check_imports,
+        check_modules,
+        check_names,
+        check_notebook_only,
+        check_secrets,
+        check_shared_state,
+    ),
+)
+
+
+def _position(finding: Finding) -> tuple[int, int, int]:
+    place = finding.place
+    return (place.cell.number, place.line or 0, place.column or 0) if place else (0, 0, 0)

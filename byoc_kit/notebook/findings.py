@@ -1,35 +1,92 @@
-"""What keeps a notebook from being exported, as values."""
+"""What is wrong with a notebook, as values."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from byoc_kit.notebook.read import NotebookError
+from byoc_kit.notebook.codes import CODES, Severity
+from byoc_kit.notebook.read import Cell, NotebookError
+from byoc_kit.notebook.text import printable
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a notebook: a cell, and in it a line and a stretch of it.
+
+    Lines and columns count from 1, columns in characters; ``end_column`` is that behind the last character.
+    """
+
+    cell: Cell
+    line: int | None = None
+    column: int | None = None
+    end_column: int | None = None
+
+    @classmethod
+    def of(cls, cell: Cell, node: ast.AST) -> Place:
+        """Return the place of a node of the cell's tree: its whole first line where it has several."""
+        line: int = getattr(node, "lineno", 1)
+        end = getattr(node, "end_col_offset", None) if getattr(node, "end_lineno", None) == line else None
+        return cls.at(cell, line, getattr(node, "col_offset", None), end)
+
+    @classmethod
+    def at(cls, cell: Cell, line: int, offset: int | None = None, end_offset: int | None = None) -> Place:
+        """Return the place at Python's own offsets, which count the bytes of UTF-8 from 0."""
+        raw = cell.lines[line - 1].encode(errors="surrogatepass") if line <= len(cell.lines) else b""
+
+        def column(count: int) -> int:
+            return len(raw[:count].decode(errors="ignore")) + 1
+
+        return cls(
+            cell,
+            line,
+            None if offset is None else column(offset),
+            None if end_offset is None else column(end_offset),
+        )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: a stable code, where it is, what is wrong and what to do. Its text is one line."""
+    """One fault: a stable code, what is wrong, what to do, and where. Its text is one line."""
 
     code: str
     notebook: str
     message: str
     hint: str
-    cell: int | None = None
-    line: int | None = None
+    place: Place | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return CODES[self.code].severity
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it stops the export."""
+        return self.severity is Severity.ERROR
+
+    @property
+    def cell(self) -> int | None:
+        """The number of the cell, from 1."""
+        return self.place.cell.number if self.place else None
+
+    @property
+    def line(self) -> int | None:
+        """The line in the cell, from 1."""
+        return self.place.line if self.place else None
 
     def __str__(self) -> str:
-        place = self.notebook
+        where = self.notebook
         if self.cell is not None:
-            place += f", cell {self.cell}"
+            where += f", cell {self.cell}"
         if self.line is not None:
-            place += f", line {self.line}"
-        return " ".join(f"{place}: {self.message}; {self.hint} [{self.code}]".splitlines())
+            where += f", line {self.line}"
+        return printable(f"{where}: {self.message}; {self.hint} [{self.code}]")
 
 
-def require_none(findings: Iterable[Finding]) -> None:
-    """Raise :class:`NotebookError` with one line a finding, if there are any."""
-    lines = list(map(str, findings))
+def require_no_error(findings: Iterable[Finding]) -> None:
+    """Raise :class:`NotebookError` with one line an error, if there are any."""
+    lines = [str(finding) for finding in findings if finding.is_error]
     if lines:
         raise NotebookError("\n".join(lines))

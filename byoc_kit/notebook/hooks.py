@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Notebook
+from byoc_kit.notebook.signatures import check_signature
 
 # In the order of their use; `process_frame` is always there.
 OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
+HOOKS = ("process_frame", *OPTIONAL_HOOKS)
 # The class that the exporter adds to the module.
 PROCESSOR = "Processor"
 
@@ -18,15 +20,17 @@ PROCESSOR = "Processor"
 def check_hooks(notebook: Notebook) -> Iterator[Finding]:
     """Yield what is wrong with the names that the exporter reads and writes."""
     bound = bindings(notebook.exported)
-    yield from _check_process_frame(notebook, [b for b in bound if b.name == "process_frame"])
+    if not any(binding.name == "process_frame" for binding in bound):
+        yield _no_process_frame(notebook)
+    for hook in HOOKS:
+        yield from _check_hook(notebook, hook, [binding for binding in bound if binding.name == hook])
     for binding in bound:
-        place = binding.cell.number, binding.line
         if binding.name == PROCESSOR:
             message = f"the name {PROCESSOR} is taken: the exporter adds a class of that name"
-            yield Finding("reserved-name", notebook.name, message, "rename yours", *place)
+            yield Finding("reserved-name", notebook.name, message, "rename yours", binding.place)
         if binding.name == "byoc_kit" and not is_kit_import(binding.node):
             message = "the name byoc_kit is taken: the exported module calls the package by it"
-            yield Finding("reserved-name", notebook.name, message, "rename yours", *place)
+            yield Finding("reserved-name", notebook.name, message, "rename yours", binding.place)
 
 
 def is_kit_import(node: ast.AST) -> bool:
@@ -37,23 +41,25 @@ def is_kit_import(node: ast.AST) -> bool:
     return bool(as_itself) and all(alias.asname != "byoc_kit" for alias in node.names)
 
 
-def _check_process_frame(notebook: Notebook, bound: list[Binding]) -> Iterator[Finding]:
-    if not bound:
-        message = "no tagged cell defines process_frame"
-        hint = "define process_frame(frame) or process_frame(frame, params) in a tagged cell"
-        untagged = untagged_cell(notebook, "process_frame")
-        if untagged:
-            hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
-        yield Finding("no-process-frame", notebook.name, message, hint)
-        return
-    first = bound[0]
-    for other in bound[1:]:
+def _no_process_frame(notebook: Notebook) -> Finding:
+    hint = "define process_frame(frame) or process_frame(frame, params) in a tagged cell"
+    untagged = untagged_cell(notebook, "process_frame")
+    if untagged:
+        hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
+    return Finding("no-process-frame", notebook.name, "no tagged cell defines process_frame", hint)
+
+
+def _check_hook(notebook: Notebook, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:
+    for binding in bound[1:]:
+        first = bound[0]
         # Two branches of one statement are one definition, and `process_frame = torch.compile(process_frame)` is none.
-        is_same = (other.cell.number, other.line) == (first.cell.number, first.line)
-        if not is_same and not _reads_itself(other):
-            message = f"process_frame is defined a second time (first in cell {first.cell.number})"
-            place = other.cell.number, other.line
-            yield Finding("two-process-frames", notebook.name, message, "keep one of them tagged", *place)
+        is_same = binding.cell == first.cell and binding.statement is first.statement
+        if not is_same and not _reads_itself(binding):
+            message = f"{hook} is defined a second time (first in cell {first.cell.number})"
+            yield Finding("shadowed-hook", notebook.name, message, "keep one of them tagged", binding.place)
+    for binding in bound:
+        if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from check_signature(notebook, binding.cell, binding.node)
 
 
 def _reads_itself(binding: Binding) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from byoc_kit.notebook.magics import python_of
 from byoc_kit.notebook.read import Cell
 
 # The exported module begins with one, so that a cell's own is no docstring any more.
@@ -29,5 +30,5 @@ def join(cells: Sequence[Cell]) -> Joined:
     lines, starts = [_DOCSTRING], []
     for cell in cells:
         starts.append((cell, len(lines)))
-        lines += [*cell.lines, ""]
+        lines += [*python_of(cell).split("\n"), ""]
     return Joined("\n".join(lines) + "\n", starts)

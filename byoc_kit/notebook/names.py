@@ -6,10 +6,14 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.joined import join
+from byoc_kit.notebook.magics import parse_untagged, python_of
+from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import TAG, Cell, Notebook
-from byoc_kit.notebook.syntax import parse, parse_untagged
+
+# Names that only a notebook has; they have a finding of their own.
+NOTEBOOK_NAMES = {"In", "Out", "display", "get_ipython"}
 
 
 @dataclass(frozen=True)
@@ -25,19 +29,23 @@ class Binding:
     cell: Cell
 
     @property
-    def line(self) -> int:
-        """The statement's line in its cell."""
-        return self.statement.lineno
+    def place(self) -> Place:
+        """Where it is bound."""
+        return Place.of(self.cell, self.node)
 
 
 @dataclass(frozen=True)
 class Import:
-    """A top-level module that a cell imports, at whatever depth; optional where an ImportError is handled."""
+    """A module that a cell imports, at whatever depth, by its dotted name; optional where an ImportError is handled."""
 
-    module: str
-    cell: Cell
-    line: int
+    name: str
+    place: Place
     is_optional: bool
+
+    @property
+    def module(self) -> str:
+        """The top-level module."""
+        return self.name.split(".")[0]
 
 
 def bindings(cells: Iterable[Cell]) -> list[Binding]:
@@ -45,16 +53,21 @@ def bindings(cells: Iterable[Cell]) -> list[Binding]:
     return [
         Binding(name, node, statement, cell)
         for cell in cells
-        for statement in (parse(cell.source) if cell.is_exported else parse_untagged(cell)).body
+        for statement in tree_of(cell).body
         for name, node in _bound(statement)
     ]
+
+
+def tree_of(cell: Cell) -> ast.Module:
+    """Parse a cell; a tagged one must be Python, another may be anything."""
+    return parse(python_of(cell)) if cell.is_exported else parse_untagged(cell)
 
 
 def imports(cells: Iterable[Cell]) -> list[Import]:
     """Return what cells import by absolute name."""
     found = []
     for cell in cells:
-        tree = parse(cell.source)
+        tree = tree_of(cell)
         optional = {id(node) for block in ast.walk(tree) for node in _guarded(block)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -63,32 +76,44 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
                 names = [node.module]
             else:
                 continue
-            found += [Import(name.split(".")[0], cell, node.lineno, id(node) in optional) for name in names]
-    return sorted(found, key=lambda i: (i.cell.number, i.line))
+            found += [Import(name, Place.of(cell, node), id(node) in optional) for name in names]
+    return sorted(found, key=lambda i: (i.place.cell.number, i.place.line or 0))
 
 
 def check_names(notebook: Notebook) -> Iterator[Finding]:
-    """Yield the names that the tagged cells use and nothing in them defines."""
+    """Yield the names that the tagged cells use and nothing above defines."""
     from pyflakes import checker, messages
 
     joined = join(notebook.exported)
     found = checker.Checker(parse(joined.source), notebook.name).messages
     for message in sorted(found, key=lambda message: (message.lineno, message.col)):
-        if isinstance(message, messages.UndefinedName):
-            cell, line = joined.locate(message.lineno)
-            name = message.message_args[0]
-            text = f"{name} is not defined in the tagged cells"
-            yield Finding("undefined-name", notebook.name, text, _where_defined(notebook, name), cell.number, line)
+        if not isinstance(message, messages.UndefinedName | messages.UndefinedLocal):
+            continue
+        name = message.message_args[0]
+        cell, line = joined.locate(message.lineno)
+        place = Place.at(cell, line, message.col, message.col + len(name.encode(errors="surrogatepass")))
+        if isinstance(message, messages.UndefinedLocal):
+            text = f"{name} is used in this function before it is assigned there"
+            hint = f"write `global {name}` first, or give the local one another name"
+            yield Finding("used-before-definition", notebook.name, text, hint, place)
+        elif name not in NOTEBOOK_NAMES:
+            yield _undefined(notebook, name, place)
 
 
 def check_imports(notebook: Notebook) -> Iterator[Finding]:
-    """Yield relative imports: an exported module has no package around it."""
+    """Yield imports that an exported module cannot have, or that hide what it has."""
     for cell in notebook.exported:
-        for node in ast.walk(parse(cell.source)):
-            if isinstance(node, ast.ImportFrom) and node.level:
+        for node in ast.walk(tree_of(cell)):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            if node.level:
                 message = f"`{ast.unparse(node)}` is relative, and the exported module has no package around it"
                 hint = "import an installed package by its name"
-                yield Finding("relative-import", notebook.name, message, hint, cell.number, node.lineno)
+                yield Finding("relative-import", notebook.name, message, hint, Place.of(cell, node))
+            elif any(alias.name == "*" for alias in node.names):
+                message = f"`{ast.unparse(node)}` hides which names there are, so that none can be checked"
+                hint = f"import what you use by name: from {node.module} import ..."
+                yield Finding("star-import", notebook.name, message, hint, Place.of(cell, node))
 
 
 def untagged_cell(notebook: Notebook, name: str) -> int | None:
@@ -97,12 +122,16 @@ def untagged_cell(notebook: Notebook, name: str) -> int | None:
     return next((binding.cell.number for binding in bindings(untagged) if binding.name == name), None)
 
 
-def _where_defined(notebook: Notebook, name: str) -> str:
+def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
     below = next((b.cell.number for b in bindings(notebook.exported) if b.name == name), None)
     if below:
-        return f"cell {below} defines it, too late; move the definition up"
+        message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
+        return Finding("used-before-definition", notebook.name, message, hint, place)
     untagged = untagged_cell(notebook, name)
-    return f"cell {untagged} defines it; tag that cell `{TAG}`" if untagged else "define or import it"
+    if untagged:
+        message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
+        return Finding("untagged-name", notebook.name, message, hint, place)
+    return Finding("undefined-name", notebook.name, f"nothing defines {name}", "define or import it", place)
 
 
 def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:

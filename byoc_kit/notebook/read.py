@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.text import one_line, printable
 
 TAG = "byoc"
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what nbformat 4.5 allows
 _HEADING = re.compile(r"#{1,6}[ \t]+(.*?)[ \t#]*")
 
 
@@ -23,12 +25,13 @@ class NotebookError(ByocKitError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. ``number`` counts all cells from 1, as a reader does from the top."""
+    """One cell. ``number`` counts all cells from 1, as a reader does from the top; ``id`` is unique, or ``None``."""
 
     number: int
     kind: str
     source: str
     tags: frozenset[str]
+    id: str | None = None
 
     @property
     def is_code(self) -> bool:
@@ -54,11 +57,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as it stands in its file."""
+    """A notebook as it stands in its file, which lies in ``folder`` where it is known.
+
+    ``python`` is the version that it was last run with, as it says itself.
+    """
 
     name: str
     cells: tuple[Cell, ...]
-    sha256: str
+    folder: Path | None = None
+    python: str | None = None
 
     @property
     def stem(self) -> str:
@@ -84,43 +91,54 @@ def read_notebook(path: Path | str) -> Notebook:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        msg = f"there is no notebook {path}; give the path of an .ipynb file"
+        msg = f"there is no notebook {printable(str(path))}; give the path of an .ipynb file"
         raise NotebookError(msg) from None
     except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
+        msg = f"cannot read {printable(str(path))}: {error.strerror}"
         raise NotebookError(msg) from error
-    return parse_notebook(raw, name=path.name)
+    return parse_notebook(raw, name=path.name, folder=path.parent)
 
 
-def parse_notebook(raw: bytes, *, name: str) -> Notebook:
-    """Parse a notebook's bytes. Raises :class:`NotebookError`."""
+def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Notebook:
+    """Parse a notebook's bytes, the file of which lies in ``folder``. Raises :class:`NotebookError`."""
+    shown = printable(name)
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        msg = f"{name} is no valid JSON ({error}); save the notebook again, or restore it"
+        msg = f"{shown} is no valid JSON ({error}); save the notebook again, or restore it"
         raise NotebookError(msg) from None
     if isinstance(document, dict) and isinstance(document.get("worksheets"), list):
-        msg = f"{name} is of an old format; convert it with `jupyter nbconvert --to notebook --inplace {name}`"
+        msg = f"{shown} is of an old format; convert it with `jupyter nbconvert --to notebook --inplace {shown}`"
         raise NotebookError(msg)
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
-        msg = f"{name} is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"
+        msg = f"{shown} is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"
         raise NotebookError(msg)
-    cells = tuple(_cell(number, raw_cell, name) for number, raw_cell in enumerate(document["cells"], start=1))
-    return Notebook(name=name, cells=cells, sha256=hashlib.sha256(raw).hexdigest())
+    ids = Counter(map(_id, document["cells"]))
+    cells = tuple(_cell(number, raw_cell, name, ids) for number, raw_cell in enumerate(document["cells"], start=1))
+    return Notebook(name=name, cells=cells, folder=folder, python=_python(document.get("metadata")))
 
 
-def one_line(text: str) -> str:
-    """Return a text as one line of printable characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+def _id(raw: Any) -> str | None:
+    """Return a cell's id; ``None`` for one that is missing or not as it should be."""
+    found = raw.get("id") if isinstance(raw, dict) else None
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
-def _cell(number: int, raw: Any, name: str) -> Cell:
+def _python(metadata: Any) -> str | None:
+    language = metadata.get("language_info") if isinstance(metadata, dict) else None
+    version = language.get("version") if isinstance(language, dict) and language.get("name") == "python" else None
+    return version if isinstance(version, str) else None
+
+
+def _cell(number: int, raw: Any, name: str, ids: Counter[str | None]) -> Cell:
     source = raw.get("source", "") if isinstance(raw, dict) else None
     text = "".join(source) if isinstance(source, list) and all(isinstance(s, str) for s in source) else source
     if not isinstance(text, str):
-        msg = f"{name}, cell {number} is malformed; save the notebook again, or restore it"
+        msg = f"{printable(name)}, cell {number} is malformed; save the notebook again, or restore it"
         raise NotebookError(msg)
     metadata = raw.get("metadata")
     tags = metadata.get("tags", []) if isinstance(metadata, dict) else []
     named = frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()
-    return Cell(number, str(raw.get("cell_type")), text.replace("\r\n", "\n").replace("\r", "\n"), named)
+    source = text.replace("\r\n", "\n").replace("\r", "\n")
+    own_id = _id(raw)
+    return Cell(number, str(raw.get("cell_type")), source, named, own_id if ids[own_id] == 1 else None)

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import ast
-import re
-import warnings
 from collections.abc import Iterator
-from functools import lru_cache
 
-from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.joined import join
+from byoc_kit.notebook.magics import begins_a_statement, dropped_lines, installs, is_magic, python_of
+from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell, Notebook
 
-# `%magic`, `%%magic`, `!shell`, `?name`, `name = %magic`, `name = !shell`, `name?`
-_MAGIC = re.compile(r"\s*(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|\s*[\w.*]+\?{1,2}\s*$")
-# The name analysis recurses, three calls a level; Python stops at 1000 calls.
-_MAX_DEPTH = 200
 _SHOWN = 60
 
 
 def check_cells(notebook: Notebook) -> Iterator[Finding]:
-    """Yield one finding for each tagged cell that is no Python."""
+    """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it."""
     for cell in notebook.exported:
+        for line in dropped_lines(cell):
+            message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
+            hint = "move it to a cell without the tag to be rid of this note"
+            yield Finding("dropped-magic", notebook.name, message, hint, _whole_line(cell, line))
         try:
-            parse(cell.source)
+            parse(python_of(cell))
         except SyntaxError as error:
-            magic = _magic_line(cell)
-            if magic is None:
-                yield _syntax_finding(notebook, error, cell, error.lineno)
-                continue
-            message = f"`{_shown(cell, magic)}` is IPython, not Python"
-            yield Finding("magic", notebook.name, message, "move it to a cell without the tag", cell.number, magic)
+            yield _not_python(notebook, cell, error)
 
 
 def check_module(notebook: Notebook) -> Iterator[Finding]:
     """Yield what is wrong only with the cells as one module; each must be Python for itself."""
     cells = notebook.exported
     for cell in cells[1:]:
-        for node in parse(cell.source).body:
+        for node in parse(python_of(cell)).body:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 message = "`from __future__` works only at the top of the module"
                 hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
-                yield Finding("future-import", notebook.name, message, hint, cell.number, node.lineno)
+                yield Finding("future-import", notebook.name, message, hint, Place.of(cell, node))
                 return
     joined = join(cells)
     try:
@@ -51,59 +45,54 @@ def check_module(notebook: Notebook) -> Iterator[Finding]:
         yield _syntax_finding(notebook, error, cell, line)
 
 
-@lru_cache(maxsize=256)
-def parse(source: str) -> ast.Module:
-    """Parse a cell or a module; do not change the tree. Raises nothing but :class:`SyntaxError`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the notebook has shown them where the cell ran
-            # besides the parser, which lets `return` and `await` outside a function through
-            compile(source, "<cell>", "exec", dont_inherit=True)
-            tree = ast.parse(source)
-    except (RecursionError, MemoryError):
-        raise SyntaxError("too deeply nested") from None
-    except ValueError as error:  # a NUL character, or half a surrogate pair
-        raise SyntaxError(str(error)) from None
-    if _depth(tree) > _MAX_DEPTH:
-        raise SyntaxError("too deeply nested")
-    return tree
+def _not_python(notebook: Notebook, cell: Cell, error: SyntaxError) -> Finding:
+    magic = _magic_line(cell)
+    if magic is not None:
+        line = cell.lines[magic - 1]
+        message = f"`{_shown(cell, magic)}` is IPython, not Python"
+        hint = "move it to a cell without the tag"
+        if installs(line):
+            hint += "; the image gets what is installed here and imported"
+        return Finding("magic", notebook.name, message, hint, _whole_line(cell, magic))
+    if _is_await(error):
+        message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
+        hint = "await it in load_model(), which may be async"
+        return Finding("top-level-await", notebook.name, message, hint, _place(error, cell, error.lineno))
+    return _syntax_finding(notebook, error, cell, error.lineno)
 
 
-def parse_untagged(cell: Cell) -> ast.Module:
-    """Parse a cell that stays in the notebook, its magics left out; an empty module where it is no Python still."""
-    lines = ["" if _MAGIC.match(line) else line for line in cell.lines]
-    try:
-        return parse("\n".join(lines))
-    except SyntaxError:
-        return ast.Module(body=[], type_ignores=[])
+def _is_await(error: SyntaxError) -> bool:
+    said = error.msg
+    return said in {"'await' outside function", "asynchronous comprehension outside of an asynchronous function"} or (
+        said.startswith("'async ") and said.endswith("outside async function")
+    )
 
 
 def _syntax_finding(notebook: Notebook, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
     message = error.msg if line is None else f"{error.msg}: `{_shown(cell, line)}`"
-    return Finding("syntax-error", notebook.name, message, "mend it, or remove the tag", cell.number, line)
+    place = _place(error, cell, line)
+    return Finding("syntax-error", notebook.name, message, "mend it, or remove the tag", place)
+
+
+def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:
+    """Return where Python says the error is; its offsets count characters from 1."""
+    column = error.offset or None
+    is_short = error.end_lineno == error.lineno and error.end_offset and column and error.end_offset > column
+    return Place(cell, line, column if line else None, error.end_offset if line and is_short else None)
+
+
+def _whole_line(cell: Cell, line: int) -> Place:
+    text = cell.lines[line - 1]
+    return Place(cell, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
 
 
 def _magic_line(cell: Cell) -> int | None:
     """Return the first line that looks like a magic and begins a statement, so that it stands in no string."""
-    for index, line in enumerate(cell.lines):
-        if not _MAGIC.match(line):
-            continue
-        indent = line[: len(line) - len(line.lstrip())]
-        try:
-            parse("\n".join([*cell.lines[:index], f"{indent}pass"]))
-        except SyntaxError:
-            continue
-        return index + 1
-    return None
+    lines = python_of(cell).split("\n")
+    looks = (number for number, line in enumerate(lines, 1) if is_magic(line))
+    return next((number for number in looks if begins_a_statement(lines, number)), None)
 
 
 def _shown(cell: Cell, line: int) -> str:
     text = cell.lines[line - 1].strip() if line <= len(cell.lines) else ""
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
-
-
-def _depth(tree: ast.AST) -> int:
-    depth, level = 0, [tree]
-    while level:
-        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth

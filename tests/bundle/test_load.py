@@ -76,10 +76,9 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
         lambda manifest: "{",
         lambda manifest: "[]",
         lambda manifest: "[" * 100_000,
-        lambda manifest: json.dumps({k: v for k, v in manifest.items() if k != "cells"}),
+        lambda manifest: json.dumps({k: v for k, v in manifest.items() if k != "capability"}),
         lambda manifest: json.dumps({**manifest, "capability": {"model_id": "-"}}),
-        lambda manifest: json.dumps({**manifest, "cells": [{"cell": 1}]}),
-        lambda manifest: json.dumps({**manifest, "notebook": {"path": 3}}),
+        lambda manifest: json.dumps({**manifest, "notebook": 3}),
     ],
 )
 def test_a_damaged_manifest_is_one_line(export, change):
@@ -89,6 +88,21 @@ def test_a_damaged_manifest_is_one_line(export, change):
     with pytest.raises(BundleError, match=r"bundle\.json is damaged \(.*\); export the notebook again$") as caught:
         read_bundle(folder)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"lines": [[1]]}', '{"lines": 3}'])
+def test_a_damaged_source_map_is_one_line(export, content):
+    folder = export()
+    (folder / "processor.map.json").write_text(content)
+    with pytest.raises(BundleError, match=r"processor\.map\.json is damaged \(.*\); export the notebook again$"):
+        read_bundle(folder)
+
+
+def test_a_bundle_without_its_source_map_is_none(export):
+    folder = export()
+    (folder / "processor.map.json").unlink()
+    with pytest.raises(BundleError, match=r"it has no processor\.map\.json; make one"):
+        read_bundle(folder)
 
 
 def test_a_bundle_without_its_module_is_named(export):

@@ -10,7 +10,15 @@ from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.plan import Plan, plan, write
 from byoc_kit.notebook.read import NotebookError
 
-FILES = ["processor.py", "requirements.lock", "Dockerfile", ".dockerignore", "aiModels.json", "bundle.json"]
+FILES = [
+    "processor.py",
+    "processor.map.json",
+    "requirements.lock",
+    "Dockerfile",
+    ".dockerignore",
+    "aiModels.json",
+    "bundle.json",
+]
 
 
 def contents(folder):

@@ -28,12 +28,12 @@ def test_what_binds_a_name_at_the_top_level(make, source, names):
 
 def test_a_binding_knows_its_cell_and_line(make):
     [binding] = bindings(make(("", ""), ("byoc", "\nif 1:\n    a = 2")).exported)
-    assert (binding.cell.number, binding.line, binding.node is binding.statement) == (2, 2, False)
+    assert (binding.cell.number, binding.place.line, binding.node is binding.statement) == (2, 3, False)
 
 
 def test_imports_are_found_at_any_depth_and_in_order(make):
     source = "def f():\n    import b.c\nfrom a.d import e\nfrom . import no\nimport os, sys"
-    assert [(i.module, i.line) for i in imports(make(("byoc", source)).exported)] == [
+    assert [(i.module, i.place.line) for i in imports(make(("byoc", source)).exported)] == [
         ("b", 2),
         ("a", 3),
         ("os", 5),

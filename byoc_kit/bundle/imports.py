@@ -1,0 +1,183 @@
+"""The imports of all tagged cells as one block, as a person would write it at the top of a module."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import tokenize
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from byoc_kit.notebook.hooks import is_kit_import
+from byoc_kit.notebook.magics import dropped_lines, python_of
+from byoc_kit.notebook.names import bindings, tree_of
+from byoc_kit.notebook.read import Cell
+
+_LINE_LENGTH = 88
+ImportNode = ast.Import | ast.ImportFrom
+
+
+@dataclass(frozen=True, order=True)
+class ImportedName:
+    """One name that is imported: ``import module as alias`` where ``name`` is empty, else from ``module``."""
+
+    module: str
+    name: str = ""
+    alias: str = ""
+
+    @property
+    def text(self) -> str:
+        """The name as it stands in its statement."""
+        return (self.name or self.module) + (f" as {self.alias}" if self.alias else "")
+
+
+@dataclass(frozen=True)
+class MergedImports:
+    """``lines`` of the block, and what each cell is without its part: by cell, the numbers of the lines that stay."""
+
+    lines: Sequence[str]
+    origins: Sequence[tuple[Cell, int] | None]
+    kept: dict[Cell, list[int]]
+    moved: dict[Cell, list[ImportNode]]
+
+
+def merge_imports(cells: Sequence[Cell]) -> MergedImports:
+    """Take the imports out of the cells that can stand at the top of the module without changing what it does.
+
+    One stays where it is if it stands below something that may matter to it (a call such as ``matplotlib.use``, a
+    setting such as ``os.environ[...] = ...``, control flow), if its name is bound more than once, or if it bears a
+    comment.
+    """
+    moved = _movable(cells)
+    names: dict[ImportedName, tuple[Cell, int]] = {}
+    for cell, nodes in moved.items():
+        for node in nodes:
+            for name in names_of(node):
+                names.setdefault(name, (cell, node.lineno))
+    ours = ImportedName("byoc_kit")
+    if not any(binding.node is binding.statement and is_kit_import(binding.node) for binding in bindings(cells)):
+        names[ours] = (cells[0], 0)
+    lines, origins = [], []
+    for line, imported in block_lines(names):
+        cell, number = names[imported] if imported else (cells[0], 0)
+        lines.append(line)
+        origins.append((cell, number) if number else None)
+    return MergedImports(lines, origins, {cell: _kept(cell, moved[cell]) for cell in cells}, moved)
+
+
+def names_of(node: ImportNode) -> list[ImportedName]:
+    """Return what a statement imports."""
+    if isinstance(node, ast.Import):
+        return [ImportedName(alias.name, alias=alias.asname or "") for alias in node.names]
+    return [ImportedName(node.module or "", alias.name, alias.asname or "") for alias in node.names]
+
+
+def block_lines(names: Iterable[ImportedName]) -> list[tuple[str, ImportedName | None]]:
+    """Return the lines of a block, in groups as isort makes them, each with one of the names it imports."""
+    groups: dict[int, list[ImportedName]] = {0: [], 1: [], 2: []}
+    for name in sorted(names, key=_order):
+        groups[_group(name)].append(name)
+    lines: list[tuple[str, ImportedName | None]] = []
+    for group in filter(None, groups.values()):
+        lines += [("", None)] if lines else []
+        lines += [(f"import {name.text}", name) for name in group if not name.name]
+        for module in dict.fromkeys(name.module for name in group if name.name):
+            lines += _from_lines(module, [name for name in group if name.name and name.module == module])
+    return lines
+
+
+def _from_lines(module: str, names: Sequence[ImportedName]) -> list[tuple[str, ImportedName | None]]:
+    line = f"from {module} import {', '.join(name.text for name in names)}"
+    if len(line) <= _LINE_LENGTH:
+        return [(line, names[0])]
+    inner: list[tuple[str, ImportedName | None]] = [(f"    {name.text},", name) for name in names]
+    return [(f"from {module} import (", names[0]), *inner, (")", names[0])]
+
+
+def _group(name: ImportedName) -> int:
+    if name.module == "__future__":
+        return 0
+    return 1 if name.module.split(".")[0] in sys.stdlib_module_names else 2
+
+
+def _order(name: ImportedName) -> tuple[str, str, str]:
+    return name.module, name.name, name.alias
+
+
+def _movable(cells: Sequence[Cell]) -> dict[Cell, list[ImportNode]]:
+    bound_once = _bound_once(cells)
+    is_open = True
+    moved: dict[Cell, list[ImportNode]] = {}
+    for cell in cells:
+        moved[cell] = []
+        plain_lines = _plain_lines(cell)
+        for statement in tree_of(cell).body:
+            if not isinstance(statement, ImportNode):
+                is_open &= _is_inert(statement)
+                continue
+            is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+            is_single = all(_bound(name) in bound_once for name in names_of(statement))
+            if is_future or (is_open and is_single and _lines(statement) <= plain_lines):
+                moved[cell].append(statement)
+    return moved
+
+
+def _bound_once(cells: Sequence[Cell]) -> set[str]:
+    """Return the names that are bound in one way only; the same import in two cells is one."""
+    ways: dict[str, set[object]] = defaultdict(set)
+    for binding in bindings(cells):
+        if isinstance(binding.node, ImportNode):
+            # `import a.b` and `import a.c` bind the same `a`.
+            names = (name for name in names_of(binding.node) if _bound(name) == binding.name)
+            ways[binding.name] |= {name if name.name or name.alias else binding.name for name in names}
+        else:
+            ways[binding.name].add((binding.cell.number, id(binding.node)))
+    return {name for name, found in ways.items() if len(found) == 1}
+
+
+def _bound(name: ImportedName) -> str:
+    return name.alias or name.name or name.module.split(".")[0]
+
+
+def _is_inert(statement: ast.stmt) -> bool:
+    """Whether a statement cannot matter to an import below it: a definition, or a name for a value."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+        case ast.AnnAssign(target=ast.Name()):
+            return True
+    return False
+
+
+def _plain_lines(cell: Cell) -> set[int]:
+    """Return the lines of a cell that bear no comment, stand below none, and belong to one statement."""
+    marked: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline):
+            if token.type == tokenize.COMMENT:
+                is_alone = not token.line[: token.start[1]].strip()
+                marked |= {token.start[0], token.start[0] + 1} if is_alone else {token.start[0]}
+    except (tokenize.TokenError, SyntaxError):  # a backslash at the end, which the compiler takes
+        return set()
+    statements = Counter(line for statement in tree_of(cell).body for line in _lines(statement))
+    return {number for number, count in statements.items() if count == 1} - marked
+
+
+def _lines(statement: ast.stmt) -> set[int]:
+    return set(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+
+
+def _kept(cell: Cell, moved: Iterable[ImportNode]) -> list[int]:
+    """Return the lines that stay in a cell, without empty ones around them."""
+    gone = {line for node in moved for line in _lines(node)} | set(dropped_lines(cell))
+    lines = cell.lines
+    kept = [number for number in range(1, len(lines) + 1) if number not in gone]
+    while kept and not lines[kept[0] - 1].strip():
+        kept.pop(0)
+    while kept and not lines[kept[-1] - 1].strip():
+        kept.pop()
+    return kept

@@ -1,0 +1,70 @@
+"""The codes of the findings. They are stable: scripts and suppressions may name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error stops the export, a warning and a note are only said."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kind of finding: its severity, and in one sentence what it is about."""
+
+    severity: Severity
+    about: str
+
+
+_ERRORS = {
+    "absolute-path": "a tagged cell reads a file by a path of this machine, which no container has",
+    "ambiguous-module": "several installed distributions provide the module, and the code does not say which",
+    "asset-changed": "an asset's file is not the one that was exported",
+    "asset-not-literal": "asset() is not given a literal, and the exporter does not run the notebook",
+    "asset-path": "an asset lies outside the notebook's folder, which is all that the exporter copies from",
+    "capability": "capability is no call of Capability with literals",
+    "future-import": "`from __future__` must be the first statement of the module",
+    "hook-annotation": "a hook says that it takes or returns what the server neither gives nor takes",
+    "hook-signature": "a hook cannot be called as the server calls it",
+    "magic": "a line is IPython, not Python",
+    "missing-asset": "the file of an asset is not there",
+    "missing-module": "no installed distribution provides an imported module",
+    "no-capability": "no tagged cell says what the container offers",
+    "no-process-frame": "no tagged cell defines process_frame",
+    "no-tagged-cell": "nothing is tagged for the export",
+    "notebook-only": "a tagged cell uses what only a notebook has",
+    "relative-import": "an exported module has no package around it",
+    "reserved-name": "a name is taken that the exported module needs",
+    "secret": "a literal looks like a password or a key, and an image is no place for one",
+    "shadowed-hook": "a hook is bound a second time",
+    "shadowed-module": "a file beside the notebook is imported in place of a module of the same name",
+    "shared-state": "process_frame changes what several streams would share",
+    "star-import": "`import *` hides which names there are",
+    "syntax-error": "a tagged cell is no Python",
+    "top-level-await": "`await` outside a function works in a notebook only",
+    "undeclared-file": "a tagged cell reads a file that is no declared asset, so the container does not have it",
+    "undefined-name": "a name is used that nothing defines",
+    "unknown-param": "params is asked for a field that its class does not have",
+    "untagged-name": "a name is defined only in a cell that is not tagged",
+    "used-before-definition": "a name is used in a cell above its definition",
+}
+_WARNINGS = {
+    "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
+    "pickle": "loading a pickle runs code that is in it",
+    "python-version": "the notebook was run with another Python than the container's",
+}
+_NOTES = {
+    "dropped-magic": "a magic that changes nothing in a container is left out",
+}
+
+CODES = {
+    code: Code(severity, about)
+    for severity, codes in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS), (Severity.NOTE, _NOTES))
+    for code, about in codes.items()
+}

@@ -1,0 +1,58 @@
+"""Whether the container will have the modules that the tagged cells import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.names import Import, imports
+from byoc_kit.notebook.read import Notebook
+from byoc_kit.notebook.target import PYTHON
+
+
+def check_modules(notebook: Notebook) -> Iterator[Finding]:
+    """Yield a finding for the first import of each module that the container would not have, or another one."""
+    seen = set()
+    for found in imports(notebook.exported):
+        if found.module in seen or found.module == "byoc_kit":
+            continue
+        seen.add(found.module)
+        finding = _check(notebook, found)
+        if finding:
+            yield finding
+
+
+def check_python(notebook: Notebook) -> Iterator[Finding]:
+    """Yield whether the notebook was run with another Python than the container has."""
+    if notebook.python is None or notebook.python.split(".")[:2] == PYTHON.split("."):
+        return
+    message = f"the notebook was run with Python {notebook.python}, and the container has {PYTHON}"
+    yield Finding("python-version", notebook.name, message, f"run it with a kernel of Python {PYTHON}")
+
+
+def _check(notebook: Notebook, found: Import) -> Finding | None:
+    from byoc_kit.bundle.lock import missing_modules
+
+    beside = _beside(notebook.folder, found.module)
+    provided = not missing_modules([found.module])
+    if beside and provided:
+        message = f"the notebook imports {beside}, which lies beside it, and the container another {found.module}"
+        hint = f"rename {beside}, and move what you use of it to a tagged cell"
+        return Finding("shadowed-module", notebook.name, message, hint, found.place)
+    if provided or found.is_optional:
+        return None
+    hint = "install it in this environment with pip"
+    if beside:
+        hint = "it lies beside the notebook and is not exported; move what you use of it to a tagged cell"
+    message = f"no installed distribution provides the module {found.module}"
+    return Finding("missing-module", notebook.name, message, hint, found.place)
+
+
+def _beside(folder: Path | None, module: str) -> str | None:
+    """Return the file or folder beside the notebook that its import of a module finds first."""
+    if folder is None:
+        return None
+    if (folder / f"{module}.py").is_file():
+        return f"{module}.py"
+    return f"{module}/" if (folder / module / "__init__.py").is_file() else None

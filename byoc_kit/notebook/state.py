@@ -1,0 +1,81 @@
+"""Module state that process_frame changes: one stream may, several at once would share it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.capability import read_capability
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.read import Cell, Notebook
+
+_RUN_BY_STREAMS = ("process_frame", "process_audio")
+_CHANGING = {
+    *("add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft"),
+    *("remove", "reverse", "rotate", "setdefault", "sort", "update", "copy_", "fill_", "zero_", "mul_", "add_"),
+}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def check_shared_state(notebook: Notebook) -> Iterator[Finding]:
+    """Yield what frames change in the module, where the capability offers more than one stream."""
+    capability = read_capability(notebook)
+    if not isinstance(capability, Capability) or capability.capacity < 2:
+        return
+    bound = bindings(notebook.exported)
+    state = {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
+    for cell, function in _called(bound):
+        for name, node in _changes(function, state):
+            message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
+            hint = "set capacity=1: the network starts another container for the next stream"
+            yield Finding("shared-state", notebook.name, message, hint, Place.of(cell, node))
+
+
+def _called(bound: list[Binding]) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield the hooks that see frames, and the notebook's own functions that they use."""
+    functions = {b.name: (b.cell, b.node) for b in bound if isinstance(b.node, _FUNCTIONS)}
+    waiting, seen = list(_RUN_BY_STREAMS), set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        cell, function = functions[name]
+        assert isinstance(function, _FUNCTIONS)  # noqa: S101  # as chosen above
+        yield cell, function
+        waiting += [node.id for node in ast.walk(function) if isinstance(node, ast.Name)]
+
+
+def _changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
+    """Yield what a function changes of the module's state, once a name."""
+    nodes = list(ast.walk(function))
+    declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    shared = state - (stored - declared) - arguments
+    said = set()
+    for node in nodes:
+        name = _changed(node, declared)
+        if name in shared and name not in said:
+            said.add(name)
+            yield name, node
+
+
+def _changed(node: ast.AST, declared: set[str]) -> str:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in declared:
+            return name
+        case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+            return _root(node)
+        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _CHANGING:
+            return _root(value)
+    return ""
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""

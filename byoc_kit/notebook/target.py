@@ -1,0 +1,3 @@
+"""What the exported code will run on."""
+
+PYTHON = "3.11"
