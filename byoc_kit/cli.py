@@ -8,12 +8,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from byoc_kit import __version__
 from byoc_kit.errors import ByocKitError
 
 BAD_INPUT = 2
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="byoc-kit", description="From process_frame in a notebook to a live stream.")
     parser.add_argument("--version", action="version", version=f"byoc-kit {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    _add_check(commands)
 
     export = commands.add_parser("export", help="write the bundle of a notebook")
     export.set_defaults(run=_export)
@@ -101,6 +105,36 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("notebook", type=Path)
     demo.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
     return parser
+
+
+def _add_check(commands: Commands) -> None:
+    check = commands.add_parser("check", help="say what would keep a notebook from being exported")
+    check.set_defaults(run=_check)
+    check.add_argument("notebook", type=Path, nargs="?")
+    check.add_argument("--format", choices=["text", "json", "github"], default="text", help="(default: %(default)s)")
+    check.add_argument("--fix", action="store_true", help="tag the cells that the tagged ones need, and show the diff")
+    check.add_argument("--codes", action="store_true", help="list all codes with what they are about")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from byoc_kit.notebook import report
+
+    if options.codes:
+        sys.stdout.write(report.explain())
+        return 0
+    if options.notebook is None:
+        raise ByocKitError("give the path of a notebook, or --codes")
+    if options.fix:
+        from byoc_kit.notebook.fix import fix
+
+        sys.stderr.write(fix(options.notebook).diff(str(options.notebook)))
+    from byoc_kit.notebook.check import check
+    from byoc_kit.notebook.read import read_notebook
+
+    findings = check(read_notebook(options.notebook))
+    render = {"text": report.as_text, "json": report.as_json, "github": report.as_github}[options.format]
+    sys.stdout.write(render(findings, str(options.notebook)))
+    return int(any(finding.is_error for finding in findings))
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from byoc_kit.capability import Capability
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, bindings
-from byoc_kit.notebook.read import Notebook
+from byoc_kit.notebook.names import Binding, bindings, untagged_cell
+from byoc_kit.notebook.read import TAG, Notebook
 from byoc_kit.params import params_error
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
@@ -20,7 +20,10 @@ def read_capability(notebook: Notebook) -> Capability | Finding:
     bound = bindings(notebook.exported)
     binding = next((b for b in reversed(bound) if b.name == "capability"), None)
     if binding is None:
-        return Finding("no-capability", notebook.name, "no tagged cell says what the container offers", _EXAMPLE)
+        untagged = untagged_cell(notebook, "capability")
+        hint = f"cell {untagged} does; tag that cell `{TAG}`" if untagged else _EXAMPLE
+        message = "no tagged cell says what the container offers"
+        return Finding("no-capability", notebook.name, message, hint, needs_cell=untagged)
 
     def finding(message: str, hint: str) -> Finding:
         return Finding("capability", notebook.name, message, hint, Place.of(binding.cell, binding.statement))

@@ -48,13 +48,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: a stable code, what is wrong, what to do, and where. Its text is one line."""
+    """One fault: a stable code, what is wrong, what to do, and where. Its text is one line.
+
+    ``needs_cell`` is the number of the cell that would mend it if it were tagged.
+    """
 
     code: str
     notebook: str
     message: str
     hint: str
     place: Place | None = None
+    needs_cell: int | None = None
 
     @property
     def severity(self) -> Severity:

@@ -46,7 +46,8 @@ def _no_process_frame(notebook: Notebook) -> Finding:
     untagged = untagged_cell(notebook, "process_frame")
     if untagged:
         hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
-    return Finding("no-process-frame", notebook.name, "no tagged cell defines process_frame", hint)
+    message = "no tagged cell defines process_frame"
+    return Finding("no-process-frame", notebook.name, message, hint, needs_cell=untagged)
 
 
 def _check_hook(notebook: Notebook, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:

@@ -87,9 +87,11 @@ def check_names(notebook: Notebook) -> Iterator[Finding]:
     joined = join(notebook.exported)
     found = checker.Checker(parse(joined.source), notebook.name).messages
     for message in sorted(found, key=lambda message: (message.lineno, message.col)):
-        if not isinstance(message, messages.UndefinedName | messages.UndefinedLocal):
+        if not isinstance(message, messages.UndefinedName | messages.UndefinedLocal | messages.ImportStarUsage):
             continue
         name = message.message_args[0]
+        if isinstance(message, messages.ImportStarUsage) and not untagged_cell(notebook, name):
+            continue  # the star may bring it
         cell, line = joined.locate(message.lineno)
         place = Place.at(cell, line, message.col, message.col + len(name.encode(errors="surrogatepass")))
         if isinstance(message, messages.UndefinedLocal):
@@ -116,10 +118,17 @@ def check_imports(notebook: Notebook) -> Iterator[Finding]:
                 yield Finding("star-import", notebook.name, message, hint, Place.of(cell, node))
 
 
-def untagged_cell(notebook: Notebook, name: str) -> int | None:
-    """Return the number of the first untagged code cell that binds ``name`` at its top level."""
+def untagged_cell(notebook: Notebook, name: str, *, above: int | None = None) -> int | None:
+    """Return the number of the untagged code cell that binds ``name`` at its top level: the last one there is.
+
+    With ``above`` it is the last one above that cell, as the notebook ran it, or else the first below.
+    """
     untagged = [cell for cell in notebook.cells if cell.is_code and not cell.is_exported]
-    return next((binding.cell.number for binding in bindings(untagged) if binding.name == name), None)
+    numbers = [binding.cell.number for binding in bindings(untagged) if binding.name == name]
+    if above is not None:
+        before = [number for number in numbers if number < above]
+        numbers = before or numbers[:1]
+    return numbers[-1] if numbers else None
 
 
 def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
@@ -127,10 +136,10 @@ def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
     if below:
         message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
         return Finding("used-before-definition", notebook.name, message, hint, place)
-    untagged = untagged_cell(notebook, name)
+    untagged = untagged_cell(notebook, name, above=place.cell.number)
     if untagged:
         message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
-        return Finding("untagged-name", notebook.name, message, hint, place)
+        return Finding("untagged-name", notebook.name, message, hint, place, needs_cell=untagged)
     return Finding("undefined-name", notebook.name, f"nothing defines {name}", "define or import it", place)
 
 

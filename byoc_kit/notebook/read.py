@@ -88,15 +88,19 @@ class Notebook:
 def read_notebook(path: Path | str) -> Notebook:
     """Read a notebook file. Raises :class:`NotebookError` if it is missing or no notebook."""
     path = Path(path)
+    return parse_notebook(read_file(path), name=path.name, folder=path.parent)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a notebook's bytes. Raises :class:`NotebookError`."""
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         msg = f"there is no notebook {printable(str(path))}; give the path of an .ipynb file"
         raise NotebookError(msg) from None
     except OSError as error:
         msg = f"cannot read {printable(str(path))}: {error.strerror}"
         raise NotebookError(msg) from error
-    return parse_notebook(raw, name=path.name, folder=path.parent)
 
 
 def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Notebook:

@@ -96,4 +96,7 @@ def _is_generator(function: Function) -> bool:
 
 
 def _head(cell: Cell, function: Function) -> Place:
-    return Place.of(cell, function)
+    """Return the place of the function's name."""
+    line = cell.lines[function.lineno - 1]
+    begin = line.find(function.name, line.find("def ") + 4) + 1
+    return Place(cell, function.lineno, begin, begin + len(function.name)) if begin else Place.of(cell, function)

@@ -1,3 +1,3 @@
-from notebook_rig import make, make_sound
+from notebook_rig import make, make_sound, write_notebook
 
-__all__ = ["make", "make_sound"]
+__all__ = ["make", "make_sound", "write_notebook"]

@@ -1,0 +1,65 @@
+"""``byoc-kit check --fix``: tag the cells that the tagged ones need, and no other. No source is touched."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from byoc_kit.notebook.check import check
+from byoc_kit.notebook.names import untagged_cell
+from byoc_kit.notebook.read import TAG, Notebook, parse_notebook, read_file
+from byoc_kit.notebook.text import printable
+from byoc_kit.notebook.write import dump_notebook, write_notebook
+
+
+@dataclass(frozen=True)
+class Fix:
+    """The cells that were tagged, and the notebook's file before and after."""
+
+    tagged: tuple[int, ...]
+    before: str
+    after: str
+
+    def diff(self, path: str) -> str:
+        """Return what changes in the file, as a terminal may have it."""
+        before, after = (text.split("\n") for text in (self.before, self.after))
+        lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=2, lineterm="")
+        return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def fix(path: Path) -> Fix:
+    """Tag what is missing in a notebook's file; it is not written where nothing is missing.
+
+    Raises :class:`~byoc_kit.notebook.read.NotebookError` where the file is no notebook or cannot be written.
+    """
+    raw = read_file(path)
+    numbers = missing_cells(parse_notebook(raw, name=path.name, folder=path.parent))
+    before = raw.decode()
+    if not numbers:
+        return Fix((), before, before)
+    document = json.loads(raw)
+    for number in numbers:
+        metadata = document["cells"][number - 1].setdefault("metadata", {})
+        metadata["tags"] = [*metadata.get("tags", []), TAG]
+    after = dump_notebook(document, raw)
+    write_notebook(path, after)
+    return Fix(tuple(numbers), before, after)
+
+
+def missing_cells(notebook: Notebook) -> list[int]:
+    """Return the numbers of the cells to tag: those that bind what the tagged ones use, and what these use in turn."""
+    found: set[int] = set()
+    while wanted := _wanted(notebook) - found:
+        found |= wanted
+        cells = (replace(c, tags=c.tags | {TAG}) if c.number in wanted else c for c in notebook.cells)
+        notebook = replace(notebook, cells=tuple(cells))
+    return sorted(found)
+
+
+def _wanted(notebook: Notebook) -> set[int]:
+    if notebook.exported:
+        return {finding.needs_cell for finding in check(notebook) if finding.needs_cell}
+    cell = untagged_cell(notebook, "process_frame")
+    return {cell} if cell else set()

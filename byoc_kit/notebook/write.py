@@ -1,0 +1,47 @@
+"""Changing a notebook's file, and nothing in it that was not meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.notebook.read import NotebookError
+from byoc_kit.notebook.text import printable
+
+_INDENT = re.compile(rb"^\{\r?\n([ \t]+)\S")
+
+
+def dump_notebook(document: Any, before: bytes) -> str:
+    """Return a notebook's JSON in the form that its file had: indentation, order of the keys, end of the file."""
+    found = _INDENT.match(before)
+    indent = found[1].decode() if found else (1 if b"\n" in before.strip() else None)
+    try:
+        text = json.dumps(document, indent=indent, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
+        text = json.dumps(document, indent=indent)
+    return text + ("\n" if before.endswith(b"\n") else "")
+
+
+def write_notebook(path: Path, text: str) -> None:
+    """Write a notebook's file: whole, or not at all. Raises :class:`NotebookError`."""
+    path = path.resolve()  # a link to a notebook stays a link
+    try:
+        mode = path.stat().st_mode
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        new = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            new.chmod(mode)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        msg = f"cannot write {printable(str(path))}: {error.strerror}; the notebook is as it was"
+        raise NotebookError(msg) from error

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
+
+from byoc_kit.cli import main
+from byoc_kit.notebook.fix import fix, missing_cells
+
+USES_GAIN = "def process_frame(frame):\n    return scaled(frame)"
+
+
+def test_the_cells_that_are_needed_are_found_and_no_other(make):
+    notebook = make(
+        ("", "import numpy as np"),
+        ("", "GAIN = 1"),
+        ("", "unused = 2"),
+        ("", "GAIN = 2"),
+        ("", "def scaled(frame):\n    return np.multiply(frame.pixels, GAIN)"),
+        ("byoc", CAPABILITY),
+        ("byoc", USES_GAIN),
+        ("", "GAIN = 3"),
+    )
+    assert missing_cells(notebook) == [1, 4, 5]
+
+
+def test_a_notebook_without_a_tag_gets_them_all(make):
+    notebook = make(("", CAPABILITY), ("", "x = 1"), ("", PROCESS_FRAME))
+    assert missing_cells(notebook) == [1, 3]
+
+
+def test_nothing_is_found_where_nothing_defines_it(make):
+    assert missing_cells(make(("byoc", CAPABILITY), ("byoc", USES_GAIN))) == []
+
+
+@pytest.mark.parametrize(
+    "layout", [{"indent": 1}, {"indent": 2}, {"indent": "\t"}, {}, {"indent": 1, "sort_keys": True}]
+)
+def test_only_the_tags_change_in_the_file(tmp_path, layout):
+    path = tmp_path / "n.ipynb"
+    cells = ("", "def scaled(frame): return frame  # ü"), ("byoc", CAPABILITY), ("byoc", USES_GAIN)
+    before = json.dumps(json.loads(notebook_json(*cells)), ensure_ascii=False, **layout) + "\n"
+    path.write_text(before)
+    path.chmod(0o640)
+    done = fix(path)
+    after = path.read_text()
+    assert (done.tagged, done.before, done.after) == ((1,), before, after)
+    document = json.loads(before)
+    document["cells"][0]["metadata"]["tags"] = ["byoc"]
+    assert after == json.dumps(document, ensure_ascii=False, **layout) + "\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [p.name for p in tmp_path.iterdir()] == ["n.ipynb"]
+
+
+def test_the_command_shows_the_diff_and_checks_again(write_notebook, capsys):
+    cells = [("", "def scaled(frame): return frame"), ("byoc", CAPABILITY), ("byoc", USES_GAIN)]
+    path = write_notebook(cells=cells)
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
+    assert main(["check", "--fix", str(path)]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{path}: nothing to find fault with; it can be exported\n"
+    assert [line for line in said.err.splitlines() if line[0] in "+-"] == [
+        f"--- a/{path}",
+        f"+++ b/{path}",
+        '-   "metadata": {},',
+        '+   "metadata": {',
+        '+    "tags": [',
+        '+     "byoc"',
+        "+    ]",
+        "+   },",
+    ]
+    before = path.read_bytes()
+    assert main(["check", "--fix", str(path)]) == 0
+    assert (capsys.readouterr().err, path.read_bytes()) == ("", before)
+
+
+def test_a_notebook_that_cannot_be_written_is_as_it_was(tmp_path, capsys):
+    assert main(["check", "--fix", str(tmp_path / "none.ipynb")]) == 2
+    assert "there is no notebook" in capsys.readouterr().err
