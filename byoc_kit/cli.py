@@ -15,7 +15,7 @@ from byoc_kit.errors import ByocKitError
 
 BAD_INPUT = 2
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export)
     export.add_argument("notebook", type=Path)
     export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
+    export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
+
+    _add_sync(commands)
 
     serve = commands.add_parser("serve", help="serve a bundle as its container will")
     serve.set_defaults(run=_serve)
@@ -137,18 +140,39 @@ def _check(options: argparse.Namespace) -> int:
     return int(any(finding.is_error for finding in findings))
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> int:
     from byoc_kit.bundle.plan import plan, write
     from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
 
     target: Path = options.output or Path("export") / options.notebook.stem
     bundle = plan(options.notebook, target)
+    if options.check:
+        from byoc_kit.bundle.drift import drift
+
+        difference = drift(bundle)
+        sys.stdout.write(difference or f"{target} is as the notebook says\n")
+        return int(bool(difference))
     write(bundle)
     put_kit_wheel(target)
     if options.wheelhouse:
         print("collecting wheels ...", file=sys.stderr)
         collect_wheelhouse(target)
     print(f"wrote {target}: {', '.join(bundle.files)}")
+    return 0
+
+
+def _add_sync(commands: Commands) -> None:
+    sync = commands.add_parser("sync", help="take edits of a bundle's processor.py back to its notebook")
+    sync.set_defaults(run=_sync)
+    sync.add_argument("bundle", type=Path)
+
+
+def _sync(options: argparse.Namespace) -> None:
+    from byoc_kit.bundle.sync import sync
+
+    cells = sync(options.bundle)
+    said = f"took {', '.join(cell.label for cell in cells)} back" if cells else "nothing to take back"
+    print(f"{said}; notebook and {options.bundle} agree")
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from byoc_kit.bundle.imports import merge_imports
@@ -75,17 +75,22 @@ def render_module(notebook: Notebook) -> Module:
         kept = merged.kept[cell]
         if not kept:
             continue
-        lines += ["", marker(cell)] if not sections else ["", "", marker(cell)]
+        lines += [*_gap(lines, is_first=not sections), marker(cell)]
         sections.append(Section(cell, len(lines) + 1, tuple(kept)))
         origins |= {len(lines) + at: (cell, number) for at, number in enumerate(kept, 1)}
         lines += [cell.lines[number - 1] for number in kept]
-    lines += ["", "", MARKER, *_processor(notebook, title)]
+    lines += [*_gap(lines, is_first=False), MARKER, *_processor(notebook, title)]
     return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins)
+
+
+def _gap(lines: Sequence[str], *, is_first: bool) -> list[str]:
+    """Return the empty lines above a marker: two, below the imports one."""
+    return [] if not lines[-1] else [""] * (1 if is_first else 2)
 
 
 def marker(cell: Cell) -> str:
     """Return the comment above a cell, which editors know as the beginning of one."""
-    return f"{MARKER} cell {cell.number} ({cell.id})" if cell.id else f"{MARKER} cell {cell.number}"
+    return f"{MARKER} {cell.label}"
 
 
 def _processor(notebook: Notebook, title: str) -> list[str]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.bundle.load import MAP
-from byoc_kit.bundle.module import Module, marker
-from byoc_kit.errors import ByocKitError
+from byoc_kit.bundle.load import MAP, BundleError
+from byoc_kit.bundle.module import MARKER, Module, marker
+from byoc_kit.bundle.parts import split_module
 from byoc_kit.notebook.read import Notebook
 
 
 @dataclass(frozen=True)
 class ExportedCell:
-    """A cell as it was exported: its marker in the module, and the hashes of its source and of its part there."""
+    """A tagged cell as it was exported: its marker in the module, and the hashes of its source and its part there.
+
+    A cell of which only imports went out has no part of its own.
+    """
 
     cell: int
     id: str | None
@@ -25,60 +28,66 @@ class ExportedCell:
     source_sha256: str
     section_sha256: str | None
 
+    @property
+    def label(self) -> str:
+        """What to call the cell."""
+        return self.marker.removeprefix(f"{MARKER} ")
 
-def exported_cells(notebook: Notebook, module: Module) -> list[ExportedCell]:
-    """Return the tagged cells as they stand in a module; one of which only imports are left has no part of its own."""
-    parts = {section.cell: text for section, text in zip(module.sections, _texts(module), strict=True)}
-    return [
-        ExportedCell(
-            cell.number,
-            cell.id,
-            marker(cell),
-            sha256_of(cell.source),
-            sha256_of(parts[cell]) if cell in parts else None,
-        )
-        for cell in notebook.exported
-    ]
+
+@dataclass(frozen=True)
+class Exported:
+    """A module as it was exported, by the hashes of its parts."""
+
+    own_sha256: str
+    imports_sha256: str
+    cells: tuple[ExportedCell, ...]
+
+    @property
+    def markers(self) -> list[str]:
+        """The markers that the module has."""
+        return [cell.marker for cell in self.cells if cell.section_sha256]
+
+
+def as_exported(notebook: Notebook, module: Module) -> Exported:
+    """Return the parts of a module that was just rendered."""
+    parts = split_module(module.source, [marker(section.cell) for section in module.sections])
+    cells = []
+    for cell in notebook.exported:
+        section = parts.sections.get(marker(cell))
+        hashed = None if section is None else sha256_of(section)
+        cells.append(ExportedCell(cell.number, cell.id, marker(cell), sha256_of(cell.source), hashed))
+    return Exported(sha256_of(parts.own), sha256_of(parts.imports), tuple(cells))
 
 
 def render_map(notebook: Notebook, module: Module) -> str:
     """Render the map, a line a cell and a line a run of lines."""
+    exported = as_exported(notebook, module)
     runs = [[span.first_line, span.lines, span.cell, span.cell_line] for span in module.spans]
-    cells = [vars(cell) for cell in exported_cells(notebook, module)]
     return (
         "{\n"
         f'  "notebook": {json.dumps(notebook.name)},\n'
-        f'  "imports_sha256": {json.dumps(sha256_of(imports_text(module)))},\n'
-        f'  "cells": {_one_a_line(cells)},\n'
+        f'  "own_sha256": {json.dumps(exported.own_sha256)},\n'
+        f'  "imports_sha256": {json.dumps(exported.imports_sha256)},\n'
+        f'  "cells": {_one_a_line([asdict(cell) for cell in exported.cells])},\n'
         f'  "lines": {_one_a_line(runs)}\n'
         "}\n"
     )
 
 
-def read_exported(bundle: Path) -> tuple[str, list[ExportedCell]]:
-    """Read the hash of the imports, and the cells. Raises :class:`ByocKitError` for a map that is damaged."""
+def read_exported(bundle: Path) -> Exported:
+    """Read what a bundle's module was. Raises :class:`BundleError` for a map that is missing or damaged."""
     try:
         content = json.loads((bundle / MAP).read_bytes())
-        return str(content["imports_sha256"]), [ExportedCell(**cell) for cell in content["cells"]]
+        cells = tuple(ExportedCell(**cell) for cell in content["cells"])
+        return Exported(content["own_sha256"], content["imports_sha256"], cells)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{bundle / MAP} is missing or damaged ({type(error).__name__}); export the notebook again"
-        raise ByocKitError(msg) from None
-
-
-def imports_text(module: Module) -> str:
-    """Return the module's block of imports."""
-    first, count = module.imports
-    return "\n".join(module.source.split("\n")[first - 1 : first - 1 + count])
+        raise BundleError(msg) from None
 
 
 def sha256_of(text: str) -> str:
-    """Return a text's hash; half a surrogate pair, which no UTF-8 has, counts as it is."""
+    """Return the hash of a text."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def _texts(module: Module) -> list[str]:
-    lines = module.source.split("\n")
-    return ["\n".join(lines[s.first_line - 1 : s.first_line - 1 + len(s.kept)]) for s in module.sections]
 
 
 def _one_a_line(values: Sequence[Any]) -> str:

@@ -34,6 +34,11 @@ class Cell:
     id: str | None = None
 
     @property
+    def label(self) -> str:
+        """What to call the cell, so that a reader finds it."""
+        return f"cell {self.number} ({self.id})" if self.id else f"cell {self.number}"
+
+    @property
     def is_code(self) -> bool:
         """Whether the cell holds code."""
         return self.kind == "code"

@@ -84,8 +84,7 @@ def _excerpt(place: Place, line: str) -> tuple[str, str]:
 def _where(finding: Finding) -> list[str]:
     if finding.place is None:
         return []
-    cell = finding.place.cell
-    parts = [f"cell {cell.number} ({cell.id})" if cell.id else f"cell {cell.number}"]
+    parts = [finding.place.cell.label]
     parts += [f"line {finding.place.line}"] if finding.place.line else []
     parts += [f"column {finding.place.column}"] if finding.place.column else []
     return parts

@@ -1,0 +1,183 @@
+"""``byoc-kit sync``: edits made in ``processor.py`` go back to the cells that they belong to."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import json
+import tokenize
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.bundle.imports import ImportedName, ImportNode, block_lines, merge_imports, names_of
+from byoc_kit.bundle.load import BundleError, read_bundle
+from byoc_kit.bundle.parts import split_module
+from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, sha256_of
+from byoc_kit.notebook.check import require_exportable
+from byoc_kit.notebook.magics import dropped_lines
+from byoc_kit.notebook.parse import parse
+from byoc_kit.notebook.read import Cell, Notebook, parse_notebook, read_file
+from byoc_kit.notebook.write import dump_notebook, write_notebook
+
+
+class SyncError(BundleError):
+    """An edit that cannot go back to the notebook; nothing was written."""
+
+
+def sync(folder: Path) -> list[Cell]:
+    """Take the edits of a bundle's ``processor.py`` back to its notebook, and export it again.
+
+    Returns the cells that changed, as they are now. Raises :class:`SyncError`, with nothing written, where a cell has
+    changed in the notebook, too, and where an edit belongs to no cell.
+    """
+    bundle, exported = read_bundle(folder), read_exported(folder)
+    raw = read_file(bundle.notebook)
+    notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
+    changed = edited_cells(notebook, exported, (folder / "processor.py").read_text())
+    if not changed:
+        return []
+    document = json.loads(raw)
+    for cell, source in changed.items():
+        _put(document["cells"][cell.number - 1], source)
+    text = dump_notebook(document, raw)
+    after = parse_notebook(text.encode(), name=notebook.name, folder=notebook.folder)
+    require_exportable(after)
+    write_notebook(bundle.notebook, text)
+    write(plan(bundle.notebook, folder))
+    return [after.cells[cell.number - 1] for cell in changed]
+
+
+def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:
+    """Return the cells that a module's edits change, with their new sources. Raises :class:`SyncError`."""
+    parts = split_module(module, exported.markers)
+    if sha256_of(parts.own) != exported.own_sha256:
+        msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
+        raise SyncError(msg)
+    merged = merge_imports(notebook.exported)
+    sources: dict[Cell, str] = {}
+    for was in exported.cells:
+        section = parts.sections.get(was.marker)
+        if section is None or sha256_of(section) == was.section_sha256:
+            continue
+        cell = _same_cell(notebook, was)
+        kept = merged.kept.get(cell, [])
+        before = [cell.lines[number - 1] for number in kept]
+        if "\n".join(before) == section:
+            continue  # the notebook has the same edit
+        if sha256_of(cell.source) != was.source_sha256 or sha256_of("\n".join(before)) != was.section_sha256:
+            raise _both_changed(notebook, was.label)
+        sources[cell] = "\n".join(_with_edits(cell.lines, kept, before, section.split("\n")))
+    if sha256_of(parts.imports) != exported.imports_sha256:
+        before_block = "\n".join(merged.lines)
+        if parts.imports != before_block:
+            if sha256_of(before_block) != exported.imports_sha256:
+                raise _both_changed(notebook, "the imports")
+            _edit_imports(notebook, merged.moved, parts.imports, sources)
+    return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}
+
+
+def _same_cell(notebook: Notebook, was: ExportedCell) -> Cell:
+    """Return the cell that was exported: by its id, or by its number where it has none."""
+    for cell in notebook.exported:
+        if cell.id == was.id if was.id else cell.number == was.cell:
+            return cell
+    msg = f"{was.label} was edited in processor.py and is gone from {notebook.name}; export the notebook again"
+    raise SyncError(msg)
+
+
+def _both_changed(notebook: Notebook, what: str) -> SyncError:
+    return SyncError(
+        f"{what} changed in {notebook.name} and in processor.py since the export; keep your edit elsewhere, "
+        f"export the notebook again, and edit anew"
+    )
+
+
+def _with_edits(lines: Sequence[str], kept: Sequence[int], before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Return a cell's lines with the edits of its part, whose ``before`` are the lines that ``kept`` numbers.
+
+    Lines of the cell that are not in its part, such as imports, stay where they are.
+    """
+    edited: list[str] = []
+    taken = 0  # so many lines of the cell are done with
+
+    def up_to(index: int) -> None:
+        nonlocal taken
+        if index < len(kept):
+            edited.extend(lines[taken : kept[index] - 1])
+            taken = kept[index] - 1
+
+    for operation, first, last, begin, end in difflib.SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
+        up_to(first)
+        for index in range(first, last):
+            up_to(index)
+            if operation == "equal":
+                edited.append(lines[taken])
+            taken += 1
+        if operation != "equal":
+            edited.extend(after[begin:end])
+    return [*edited, *lines[taken:]]
+
+
+def _edit_imports(
+    notebook: Notebook, moved: dict[Cell, list[ImportNode]], block: str, sources: dict[Cell, str]
+) -> None:
+    """Put the imports that came into the cell that imports first, and take those that went out of all cells."""
+    wanted = _imported(block)
+    had = {name for nodes in moved.values() for node in nodes for name in names_of(node)}
+    gone, new = had - wanted, wanted - had - {ImportedName("byoc_kit")}
+    if new:
+        added = [line for line, _ in block_lines(new) if line]
+        home = next((cell for cell, nodes in moved.items() if nodes), None)
+        if home:
+            last = moved[home][-1]
+            sources[home] = _replaced(home, sources, last, [*_statement(home, last), *added])
+        else:
+            first = notebook.exported[0]
+            lines = sources.get(first, "\n".join(first.lines)).split("\n")
+            top = sum(number == at for at, number in enumerate(dropped_lines(first), 1))  # a cell magic stays first
+            sources[first] = "\n".join([*lines[:top], *added, "", *lines[top:]])
+    for cell, nodes in moved.items():
+        for node in nodes:
+            if gone & set(names_of(node)):
+                left = [line for line, _ in block_lines(set(names_of(node)) - gone)]
+                sources[cell] = _replaced(cell, sources, node, left)
+
+
+def _replaced(cell: Cell, sources: dict[Cell, str], node: ImportNode, left: Sequence[str]) -> str:
+    """Return a cell's source with a statement that its lines hold replaced, wherever edits have moved them."""
+    old = _statement(cell, node)
+    lines = sources.get(cell, "\n".join(cell.lines)).split("\n")
+    at = next(i for i in range(len(lines)) if lines[i : i + len(old)] == old)
+    return "\n".join([*lines[:at], *left, *lines[at + len(old) :]])
+
+
+def _statement(cell: Cell, node: ImportNode) -> list[str]:
+    return cell.lines[node.lineno - 1 : node.end_lineno]
+
+
+def _imported(block: str) -> set[ImportedName]:
+    try:
+        tree = parse(block)
+    except SyntaxError as error:
+        msg = f"the imports of processor.py are no Python ({error.msg}); mend them"
+        raise SyncError(msg) from None
+    for node in tree.body:
+        if not isinstance(node, ImportNode) or (isinstance(node, ast.ImportFrom) and node.level):
+            msg = f"`{ast.unparse(node)}` stands above the first cell and is no import; move it below a marker"
+            raise SyncError(msg)
+    if any(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(block).readline)):
+        msg = "a comment among the imports of processor.py would be lost; put it below a marker"
+        raise SyncError(msg)
+    return {name for node in tree.body if isinstance(node, ImportNode) for name in names_of(node)}
+
+
+def _put(raw: Any, source: str) -> None:
+    """Put a source into a cell's JSON, as a list of lines or one text, whichever it has."""
+    *whole, last = source.split("\n")
+    lines = [*(f"{line}\n" for line in whole), *([last] if last else [])]
+    raw["source"] = lines if isinstance(raw.get("source"), list) else source

@@ -1,0 +1,226 @@
+import json
+
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME
+
+from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.sync import SyncError, sync
+from byoc_kit.cli import main
+from byoc_kit.notebook.read import read_notebook
+
+SCALE = "%%time\nimport os\n\nSCALE = 2  # twice\n\nimport sys\ndef scaled(x):\n    return x * SCALE\n"
+
+
+class Exported:
+    """A notebook and its bundle."""
+
+    def __init__(self, path, folder):
+        self.path, self.folder = path, folder
+        self.export()
+
+    def export(self):
+        write(plan(self.path, self.folder))
+
+    @property
+    def module(self):
+        return (self.folder / "processor.py").read_text()
+
+    def edit(self, old, new):
+        assert self.module.count(old) == 1
+        (self.folder / "processor.py").write_text(self.module.replace(old, new))
+
+    def sources(self):
+        return [cell.source for cell in read_notebook(self.path).cells]
+
+    def edit_cell(self, number, source):
+        document = json.loads(self.path.read_text())
+        document["cells"][number - 1]["source"] = source
+        self.path.write_text(json.dumps(document))
+
+
+@pytest.fixture
+def exported(write_notebook, tmp_path):
+    cells = [("markdown", "# T"), ("byoc", SCALE), ("", "x"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
+    return Exported(write_notebook(cells=cells), tmp_path / "effects")
+
+
+@pytest.fixture
+def nothing_is_written(exported):
+    """What is refused changes neither the notebook nor the bundle."""
+
+    def state():
+        return exported.path.read_bytes(), sorted((p.name, p.read_bytes()) for p in exported.folder.iterdir())
+
+    class Watch:
+        def __enter__(self):
+            self.before = state()
+
+        def __exit__(self, *_):
+            assert state() == self.before
+
+    return Watch()
+
+
+def test_without_an_edit_nothing_is_written(exported, nothing_is_written):
+    with nothing_is_written:
+        assert sync(exported.folder) == []
+
+
+def test_an_edit_goes_back_to_its_cell_and_the_bundle_is_exported_again(exported):
+    exported.edit("    return x * SCALE", "    y = x * SCALE\n    return y + 1")
+    exported.edit("    return frame", "    return None")
+    exported.edit("SCALE = 2  # twice", "# three times\nSCALE = 3")
+    edited = exported.module
+    assert [cell.number for cell in sync(exported.folder)] == [2, 5]
+    sources = exported.sources()
+    assert sources[1] == (
+        "%%time\nimport os\n\n# three times\nSCALE = 3\n\nimport sys\n"
+        "def scaled(x):\n    y = x * SCALE\n    return y + 1"
+    )
+    assert sources[4] == "def process_frame(frame):\n    return None"
+    assert exported.module == edited
+    assert sync(exported.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cell"),
+    [
+        ("SCALE = 2  # twice\n\n", "", "%%time\nimport os\n\nimport sys\ndef scaled(x):\n    return x\n"),
+        ("SCALE = 2  # twice\n", "SCALE = 2  # twice\nMORE = 1\n", None),
+        ("def scaled(x):", "ABOVE = 1\ndef scaled(x):", None),
+        ("SCALE = 2  # twice", "FIRST = 0\nSCALE = 2  # twice", None),
+        ("    return x * SCALE", "    return x * SCALE\n\n\nLAST = 4", None),
+    ],
+)
+def test_lines_come_and_go_around_what_the_module_does_not_show(exported, old, new, cell):
+    exported.edit("    return x * SCALE", "    return x") if cell else None
+    exported.edit(old, new)
+    edited = exported.module
+    sync(exported.folder)
+    source = exported.sources()[1]
+    assert source.startswith("%%time\nimport os\n")
+    assert source.count("import sys") == 1
+    assert exported.module == edited
+    if cell:
+        assert source.rstrip("\n") == cell.rstrip("\n")
+
+
+def test_imports_that_come_and_go(exported):
+    exported.edit("import os\n", "import math\nimport os\nfrom pathlib import Path, PurePath\n")
+    exported.edit("import sys\n", "")
+    edited = exported.module
+    assert [cell.number for cell in sync(exported.folder)] == [2]
+    source = exported.sources()[1]
+    assert "import sys" not in source
+    assert source.startswith("%%time\nimport os\n")
+    assert "import math\nfrom pathlib import Path, PurePath\n" in source
+    assert exported.module == edited
+
+
+def test_an_import_into_a_notebook_that_has_none_goes_to_the_first_cell(write_notebook, tmp_path):
+    cells = [("byoc", "%%time\nx = 1"), ("byoc", "import byoc_kit  # kept\n" + CAPABILITY.replace("from", "# a\nfrom"))]
+    it = Exported(write_notebook(cells=[*cells, ("byoc", PROCESS_FRAME)]), tmp_path / "e")
+    it.edit("# %% cell 1\n", "import math\n# %% cell 1\n")
+    sync(it.folder)
+    assert it.sources()[0] == "%%time\nimport math\n\nx = 1"
+
+
+def test_edits_of_different_cells_on_both_sides_meet(exported):
+    exported.edit("    return frame", "    return None")
+    exported.edit_cell(2, SCALE.replace("twice", "doubled"))
+    sync(exported.folder)
+    assert "doubled" in exported.module
+    assert exported.sources()[4].endswith("return None")
+
+
+def test_a_cell_that_changed_on_both_sides_is_refused(exported, nothing_is_written):
+    exported.edit("    return frame", "    return None")
+    exported.edit_cell(5, PROCESS_FRAME + "  # mine")
+    with nothing_is_written, pytest.raises(SyncError) as caught:
+        sync(exported.folder)
+    assert str(caught.value) == (
+        "cell 5 changed in effects.ipynb and in processor.py since the export; keep your edit elsewhere, export the "
+        "notebook again, and edit anew"
+    )
+
+
+def test_the_same_edit_on_both_sides_is_none(exported, nothing_is_written):
+    exported.edit("    return frame", "    return None")
+    exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
+    with nothing_is_written:
+        assert sync(exported.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"""T.', '"""Another.', r"the docstring and the class at the end are the exporter's own"),
+        ("hooks = byoc_kit", "x = 1\n    hooks = byoc_kit", r"the docstring and the class at the end"),
+        ("# %% cell 4\n", "", r"the line `# %% cell 4` is gone from processor\.py; put it back"),
+        ("# %%\nclass", "class", r"the line `# %%` is gone"),
+        ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is no import"),
+        ("import os\n", "import os\nimport\n", r"the imports of processor\.py are no Python"),
+        ("import os\n", "import os  # why\n", r"a comment among the imports of processor\.py would be lost"),
+        ("    return frame", "    return fame", r"cell 5, line 2: nothing defines fame"),
+    ],
+)
+def test_what_cannot_go_back_is_refused(exported, nothing_is_written, old, new, said):
+    exported.edit(old, new)
+    with nothing_is_written, pytest.raises(Exception, match=said):
+        sync(exported.folder)
+
+
+def test_cells_are_found_by_id_wherever_they_have_gone(write_notebook, tmp_path):
+    path = write_notebook("x = 1")
+    document = json.loads(path.read_text())
+    for number, cell in enumerate(document["cells"]):
+        cell["id"] = f"id-{number}"
+    path.write_text(json.dumps(document))
+    it = Exported(path, tmp_path / "e")
+    document["cells"].insert(0, {"cell_type": "markdown", "metadata": {}, "source": "# New"})
+    path.write_text(json.dumps(document))
+    it.edit("x = 1", "x = 2")
+    assert [cell.label for cell in sync(it.folder)] == ["cell 2 (id-0)"]
+    assert it.sources()[1] == "x = 2"
+
+
+def test_a_cell_that_is_gone_is_said(exported, nothing_is_written):
+    exported.edit("    return frame", "    return None")
+    document = json.loads(exported.path.read_text())
+    document["cells"].pop(2)
+    exported.path.write_text(json.dumps(document))
+    with nothing_is_written, pytest.raises(SyncError, match=r"cell 5 was edited in processor\.py and is gone from"):
+        sync(exported.folder)
+
+
+def test_a_list_of_lines_stays_one(exported):
+    document = json.loads(exported.path.read_text())
+    document["cells"][4]["source"] = ["def process_frame(frame):\n", "    return frame"]
+    exported.path.write_text(json.dumps(document))
+    exported.edit("    return frame", "    return None")
+    sync(exported.folder)
+    assert json.loads(exported.path.read_text())["cells"][4]["source"] == [
+        "def process_frame(frame):\n",
+        "    return None",
+    ]
+
+
+def test_the_command_says_what_it_took(exported, capsys):
+    exported.edit("    return frame", "    return None")
+    assert main(["sync", str(exported.folder)]) == 0
+    assert capsys.readouterr().out == f"took cell 5 back; notebook and {exported.folder} agree\n"
+    assert main(["sync", str(exported.folder)]) == 0
+    assert capsys.readouterr().out == f"nothing to take back; notebook and {exported.folder} agree\n"
+
+
+def test_export_check_shows_the_difference_and_writes_nothing(exported, capsys):
+    arguments = ["export", "--check", str(exported.path), "--output", str(exported.folder)]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{exported.folder} is as the notebook says\n"
+    exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
+    before = exported.module
+    assert main(arguments) == 1
+    out = capsys.readouterr().out
+    assert f"--- {exported.folder}/processor.py\n+++ {exported.folder}/processor.py as the notebook says\n" in out
+    assert "-    return frame\n+    return None\n" in out
+    assert exported.module == before
