@@ -154,6 +154,11 @@ class Stage:
             self._waiting.append((time.monotonic(), frame))
             self._changed.notify()
 
+    def swap(self, processor: FrameProcessor, params: Params) -> None:
+        """Run another processor, with its parameters, from the next frame on."""
+        with self._changed:
+            self.processor, self.params = processor, params
+
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
         """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``."""
         with self._changed:
@@ -236,16 +241,17 @@ class Stage:
         return not is_burst and now_s - self._waiting[0][0] > self._max_wait_s
 
     def _process(self, submitted_s: float, frame: VideoFrame) -> Processed:
-        params = self.params
+        with self._changed:
+            processor, params = self.processor, self.params
         started_s = time.monotonic()
         self._frame_since_s = started_s
         failure = None
         output: VideoFrame | None
         try:
-            output = self.processor.process(frame, params)
+            output = processor.process(frame, params)
         except BaseException as error:  # noqa: BLE001  # any exception of the user's code, SystemExit too: counted, shown
             output = self._stand_in(frame)
-            failure = self._record(error)
+            failure = self._record(error, processor)
         ended_s = time.monotonic()
         self._frame_since_s = None
         self.wait_times.add(started_s - submitted_s)
@@ -266,10 +272,10 @@ class Stage:
             return None
         return frame.original() if self._last_good is None else as_frame(self._last_good, frame)
 
-    def _record(self, error: BaseException) -> Failure:
+    def _record(self, error: BaseException, processor: FrameProcessor) -> Failure:
         name, text = type(error).__name__, text_of(error)
-        hooks = self.processor.hooks
-        where = locate(error.__traceback__, hooks.user_file, self.processor.source_map, first_line=hooks.first_line)
+        hooks = processor.hooks
+        where = locate(error.__traceback__, hooks.user_file, processor.source_map, first_line=hooks.first_line)
         with self._changed:
             before = self._counters.failures.get((name, where))
             failure = Failure(name, where, text, count=before.count + 1 if before else 1)

@@ -108,6 +108,12 @@ class Pipeline:
         self._encoder.start()
         self._decoder.start()
 
+    def swap(self, processor: FrameProcessor, params: Params) -> None:
+        """Run another processor from the next frame on; sound that passes untouched goes on so."""
+        self.stage.swap(processor, params)
+        if self._sound is not None:
+            self._sound.processor = processor
+
     def join(self, timeout_s: float) -> bool:
         """Wait until all that came in has gone out; ``False`` if it has not within ``timeout_s``. Blocks."""
         self._decoder.join(timeout_s)

@@ -34,26 +34,40 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
 
     Raises :class:`ByocKitError` where the port is taken, or a setting does not fit.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    logging.getLogger("pytrickle.utils.hardware").setLevel(
-        logging.CRITICAL
-    )  # it calls a machine without a GPU an error
+    set_up_logging()
     settings = ServerSettings.from_environment()
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
-        raise ByocKitError(msg) from error
-    asyncio.run(_serve(bundle, settings, listener))
+    asyncio.run(_serve(bundle, settings, listen(host, port)))
     return 0
 
 
-async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.socket) -> None:
+def set_up_logging() -> None:
+    """Log what a person who runs a container wants to see."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # It calls a machine without a GPU an error.
+    logging.getLogger("pytrickle.utils.hardware").setLevel(logging.CRITICAL)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises :class:`ByocKitError` where the port is taken."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
+        raise ByocKitError(msg) from error
+
+
+def set_at_signal() -> asyncio.Event:
+    """Return an event of the running loop that SIGTERM and SIGINT set."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.socket) -> None:
+    stopped = set_at_signal()
+    loop = asyncio.get_running_loop()
     door = _Door()
     waiting_room = _WaitingRoom(settings.contract)
     runners = [web.AppRunner(waiting_room.app)]

@@ -125,6 +125,26 @@ class Session:
             self._pipeline.stage.params = self._params
             self._pipeline.size = size
 
+    async def swap(self, processor: FrameProcessor) -> None:
+        """Go on with another processor: its ``on_stream_start`` before its first frame, the old one's stop after.
+
+        The parameters stay where the new class takes them, and else are its own defaults.
+        """
+        params = processor.hooks.params_type()
+        fields = type(params).model_fields.keys()
+        try:
+            params = params.updated({name: value for name, value in self._params if name in fields})
+        except ParamsError as error:
+            logger.warning("stream %s: its parameters do not fit any more (%s); the defaults are used", self.id, error)
+        before = self._processor
+        is_started = await self._call_hook("on_stream_start", lambda: processor.start_stream(params))
+        if not is_started:
+            return
+        self._processor, self._params = processor, params
+        if self._pipeline is not None:
+            self._pipeline.swap(processor, params)
+        await self._call_hook("on_stream_stop", before.stop_stream)
+
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
         status: dict[str, Any] = {

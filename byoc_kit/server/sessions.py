@@ -74,6 +74,12 @@ class Sessions:
             session.update_params(raw)
         return len(chosen)
 
+    async def swap(self, processor: FrameProcessor) -> None:
+        """Serve the streams that run, and those that come, with another processor."""
+        self._processor = processor
+        for session, _ in list(self._running.values()):
+            await session.swap(processor)
+
     async def stop(self, stream_id: str | None = None) -> int:
         """End one stream, or all, with their tails sent; returns how many there were."""
         chosen = self._chosen(stream_id)

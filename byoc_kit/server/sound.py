@@ -25,7 +25,7 @@ class SoundWorker:
     """Runs ``process_audio`` over submitted frames, in order, and hands each result to ``sink``.
 
     Where a hundred frames wait (two seconds of AAC), the next is dropped and counted as ``late``. After an exception
-    the sound goes out as it came.
+    the sound goes out as it came. ``processor`` may be set to another, which the next frame goes to.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SoundWorker:
         self._failures: dict[str, Failure] = {}
         self._frame_since_s: float | None = None
         self.process_times = Timings()
-        self._processor = processor
+        self.processor = processor
         self._sink = sink
         self._params = params
         self._publish = publish
@@ -102,7 +102,7 @@ class SoundWorker:
         self._frame_since_s = time.monotonic()
         with self.process_times.measured():
             try:
-                return self._processor.process_audio(frame, self._params())
+                return self.processor.process_audio(frame, self._params())
             except BaseException as error:  # noqa: BLE001  # any exception of the user's code: counted, shown
                 self._record(error)
                 return [frame]

@@ -86,6 +86,15 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             self._loading.cancel()
             await asyncio.wait([self._loading])
 
+    async def swap(self, processor: FrameProcessor) -> None:
+        """Serve another processor from the next frame on; the old one goes on until the new one's model is loaded.
+
+        Raises what its ``load_model`` raises; nothing has changed then.
+        """
+        await processor.ensure_model_loaded()
+        self.frame_processor = processor
+        await self.sessions.swap(processor)
+
     async def _load(self) -> None:
         steps: dict[str, Callable[[], Awaitable[None]]] = {
             "load_model": self.frame_processor.ensure_model_loaded,

@@ -1,0 +1,99 @@
+"""Another processor for a stream that runs."""
+
+import numpy as np
+import pytest
+from pydantic import Field
+from stream_rig import SEGMENTS, served, streaming
+
+import byoc_kit
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.stage import Stage
+
+
+class Params(byoc_kit.Params):
+    level: int = 1
+
+
+class LessParams(byoc_kit.Params):
+    level: int = Field(2, le=5)
+    gain: float = 1.5
+
+
+def makes(value, params_type=byoc_kit.Params, **hooks):
+    """A processor whose frames are all of one grey."""
+
+    def process_frame(frame, params: params_type):
+        return np.full_like(frame.pixels, value)
+
+    return FrameProcessor(Hooks.of(process_frame, **hooks))
+
+
+async def test_a_stream_goes_on_with_the_new_one_from_the_next_frame(rig):
+    called = []
+
+    def hooks(name):
+        return {
+            f"on_stream_{what}": lambda *_, what=what: called.append(f"{what} {name}") for what in ("start", "stop")
+        }
+
+    async with served(rig, lambda frame: np.zeros_like(frame.pixels), **hooks("a")) as it:
+        async with streaming(it) as stream:
+            await stream.post(0, SEGMENTS[0])
+            await stream.until_frames_in(10)
+            await stream.until_frames_out(10)
+            await it.server.swap(makes(255, **hooks("b")))
+            await stream.post(1, SEGMENTS[1])
+            await stream.until_frames_in(20)
+        assert stream.levels() == [0] * 10 + [255] * 10
+        assert it.server.sessions.ended["error"] is None
+    assert called == ["start a", "start b", "stop a", "stop b"]
+
+
+async def test_the_next_stream_is_served_with_the_new_one(rig):
+    async with served(rig, lambda frame: np.zeros_like(frame.pixels)) as it:
+        await it.server.swap(makes(255))
+        async with streaming(it) as stream:
+            await stream.post(0, SEGMENTS[0])
+            await stream.until_frames_in(10)
+        assert stream.levels() == [255] * 10
+
+
+async def test_one_whose_model_does_not_load_changes_nothing(rig):
+    def load_model():
+        raise KeyError("weights")
+
+    async with served(rig) as it:
+        before = it.server.frame_processor
+        with pytest.raises(KeyError, match="weights"):
+            await it.server.swap(makes(255, load_model=load_model))
+        assert it.server.frame_processor is before
+
+
+@pytest.mark.parametrize(("level", "kept"), [(4, 4), (9, 2)])
+async def test_parameters_stay_where_they_fit(rig, level, kept):
+    def process_frame(frame, params: Params):
+        return frame
+
+    async with served(rig, process_frame, params_type=Params) as it, streaming(it, params={"level": level}) as stream:
+        await it.server.swap(makes(0, LessParams))
+        assert (await it.stream_status())["params"] == {"level": kept, "gain": 1.5}
+        await stream.post(0, SEGMENTS[0])
+        await stream.until_frames_in(10)
+
+
+def test_a_frame_sees_one_processor_and_its_own_parameters():
+    pairs = []
+
+    class Noting(FrameProcessor):
+        def process(self, frame, params):
+            pairs.append((self, params))
+            return frame
+
+    first, second = (Noting(Hooks.of(lambda frame: frame)) for _ in range(2))
+    own = {first: first.params, second: byoc_kit.Params()}
+    with Stage(first, lambda _: None) as stage:
+        for number in range(200):
+            stage.swap(*[(first, own[first]), (second, own[second])][number % 2])
+            stage.submit(byoc_kit.VideoFrame.from_pixels(np.zeros((2, 2, 3), np.uint8), pts=number))
+    assert pairs
+    assert all(params is own[processor] for processor, params in pairs)

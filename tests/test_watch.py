@@ -1,0 +1,107 @@
+import asyncio
+import json
+import logging
+import sys
+import threading
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from notebook_rig import CAPABILITY, notebook_json
+from server_rig import until
+
+from byoc_kit.cli import main
+from byoc_kit.server.serve import listen
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.watch import _Watch
+
+PROCESS_FRAME = "def process_frame(frame):\n    return frame  # {}"
+
+
+@pytest.fixture(autouse=True)
+def no_processor_stays():
+    yield
+    sys.modules.pop("processor", None)
+
+
+class Watched:
+    """A notebook that is watched."""
+
+    def __init__(self, path):
+        self.path = path
+        self.server = None
+
+    def save(self, *sources, outputs=()):
+        document = json.loads(notebook_json(*(("byoc", source) for source in (*sources, CAPABILITY))))
+        document["cells"][0]["outputs"] = list(outputs)
+        self.path.write_text(json.dumps(document))
+
+
+@pytest.fixture
+def watched(tmp_path, caplog):
+    """Watch a notebook that was saved once."""
+    caplog.set_level(logging.INFO, "byoc_kit.watch")
+
+    @asynccontextmanager
+    async def watch(*sources):
+        it = Watched(tmp_path / "effects.ipynb")
+        it.save(*sources)
+        watcher = _Watch(it.path, tmp_path / "bundle", ServerSettings())
+        listener = listen("127.0.0.1", 0)
+        it.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        running = asyncio.create_task(watcher.run(listener))
+        await until(lambda: watcher._server and watcher._server._is_ready, "the notebook is served")
+        it.server, it.watcher = watcher._server, watcher
+        yield it
+        running.cancel()
+        await asyncio.wait([running])
+
+    return watch
+
+
+async def test_a_change_is_served_once_it_is_saved(watched, caplog):
+    async with watched(PROCESS_FRAME) as it:
+        before = it.server.frame_processor
+        async with aiohttp.ClientSession() as http, http.get(f"{it.url}/health") as answer:
+            assert answer.status == 200
+        it.save("def process_frame(frame):\n    return None")
+        await until(lambda: it.server.frame_processor is not before, "the new one is served")
+        assert it.server.frame_processor.hooks.process_frame(3) is None
+    assert "effects.ipynb is served as it was saved" in caplog.text
+
+
+async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, caplog):
+    async with watched(PROCESS_FRAME) as it:
+        before = it.server.frame_processor
+        for source, said in {
+            "x = GAIN": "effects.ipynb, cell 1, line 1: nothing defines GAIN",
+            "x = 1 / 0": "effects.ipynb, cell 1, line 1: ZeroDivisionError",
+            "def load_model(): raise KeyError('weights')": "load_model failed",
+        }.items():
+            it.save(source, PROCESS_FRAME)
+            await until(lambda: said in caplog.text, said)  # noqa: B023
+        assert it.server.frame_processor is before
+        it.path.write_text("{")
+        await until(lambda: "is no valid JSON" in caplog.text, "half a file is said")
+        it.path.unlink()
+        await asyncio.sleep(0.2)
+        it.save(PROCESS_FRAME.format(2))
+        await until(lambda: it.server.frame_processor is not before, "the mended one is served")
+
+
+async def test_new_outputs_are_no_change(watched):
+    async with watched(PROCESS_FRAME) as it:
+        before, taken = it.server.frame_processor, []
+        take = it.watcher._take
+        it.watcher._take = lambda listener: taken.append(1) or take(listener)
+        it.save(PROCESS_FRAME, outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+        await until(lambda: taken, "the save is seen")
+        await until(lambda: not [t for t in threading.enumerate() if t.name == "export"], "it was looked at")
+        assert it.server.frame_processor is before
+
+
+def test_a_notebook_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    assert main(["watch", str(tmp_path / "none.ipynb")]) == 2
+    assert capsys.readouterr().err == (
+        f"byoc-kit: there is no notebook {tmp_path}/none.ipynb; give the path of an .ipynb file\n"
+    )
