@@ -10,7 +10,7 @@ BASE_IMAGE :=
 BIN := .venv/bin
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test bench bench-soak lint lock clean
+.PHONY: help demo test bench bench-soak bench-tools lint lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 19
@@ -23,6 +23,9 @@ test: lint ## lint, then every test; those without their Docker or Chromium are 
 
 bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest
 	@$(BIN)/byoc-kit bench
+
+bench-tools: .venv/made ## measure how long check, export, watch and --help take
+	@$(BIN)/byoc-kit bench --tools
 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
 	@$(BIN)/byoc-kit bench --soak
