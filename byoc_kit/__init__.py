@@ -20,13 +20,15 @@ _HOME = {
     "Hooks": "byoc_kit.processor",
     "Params": "byoc_kit.params",
     "VideoFrame": "byoc_kit.frames",
+    "asset": "byoc_kit.assets",
     "preview": "byoc_kit.preview",
     "publish": "byoc_kit.data",
 }
 
-__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "preview", "publish"]
+__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "asset", "preview", "publish"]
 
 if TYPE_CHECKING:
+    from byoc_kit.assets import asset
     from byoc_kit.capability import Capability
     from byoc_kit.data import publish
     from byoc_kit.frames import AudioFrame, VideoFrame

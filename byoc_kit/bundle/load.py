@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from byoc_kit.capability import Capability
 from byoc_kit.errors import ByocKitError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the container binds its port before torch is imported
 
 MANIFEST = "bundle.json"
 MAP = "processor.map.json"
+SCHEMA = "params.schema.json"
 
 
 class BundleError(ByocKitError):
@@ -103,3 +104,25 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
         raise BundleError(msg) from error
     processor.source_map = bundle.source_map
     return processor
+
+
+def schema_drift(bundle: Bundle, processor: FrameProcessor) -> str | None:
+    """Say how the loaded parameters differ from the bundle's schema of them; ``None`` where they do not."""
+    try:
+        said = json.loads((bundle.folder / SCHEMA).read_bytes())
+    except FileNotFoundError:
+        return None  # their class could not be known without running it
+    except (OSError, ValueError, RecursionError):
+        return f"{SCHEMA} cannot be read; export the notebook again"
+    loaded = processor.hooks.params_type.model_json_schema()
+    if json.loads(json.dumps(loaded)) == said:
+        return None
+    own, exported = _fields(loaded), _fields(said)
+    differing = [name for name in sorted({*own, *exported}) if own.get(name) != exported.get(name)]
+    what = f"of {', '.join(differing)}" if differing else "of the parameters"
+    return f"{SCHEMA} does not say {what} what {processor.hooks.params_type.__name__} does; export the notebook again"
+
+
+def _fields(schema: Any) -> dict[str, Any]:
+    fields = schema.get("properties") if isinstance(schema, dict) else None
+    return fields if isinstance(fields, dict) else {}

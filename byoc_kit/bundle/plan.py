@@ -7,19 +7,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import byoc_kit
 from byoc_kit.bundle.ai_models import render_ai_models
+from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
-from byoc_kit.bundle.load import MANIFEST, MAP, BundleError
+from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.bundle.lock import missing_modules, render_lock
 from byoc_kit.bundle.module import render_module
 from byoc_kit.bundle.source_map import render_map
+from byoc_kit.notebook.assets import collect
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import imports
+from byoc_kit.notebook.params import read_params_schema, render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.notebook.target import PYTHON
 
@@ -28,10 +31,14 @@ WHEELS = "wheels"
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export will write: file names, relative to ``target``, and their bytes."""
+    """What an export will write: file names, relative to ``target``, and their bytes.
+
+    ``assets`` has by their names there the files that are copied: they may be larger than the memory.
+    """
 
     target: Path
     files: Mapping[str, bytes]
+    assets: Mapping[str, Path] = field(default_factory=dict)
 
 
 def plan(notebook_path: Path, target: Path) -> Plan:
@@ -46,6 +53,8 @@ def plan(notebook_path: Path, target: Path) -> Plan:
         raise NotebookError(str(capability))
     imported = imports(notebook.exported)
     missing = missing_modules(i.module for i in imported)
+    assets = collect(notebook)
+    schema = read_params_schema(notebook)
     manifest = {
         "name": notebook.stem,
         "title": notebook.title,
@@ -54,6 +63,7 @@ def plan(notebook_path: Path, target: Path) -> Plan:
         "notebook": _relative(notebook_path, target),
         "processor": "processor.py",
         "capability": capability.model_dump(),
+        "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
     }
     files = {
         "processor.py": module.source,
@@ -62,16 +72,19 @@ def plan(notebook_path: Path, target: Path) -> Plan:
         "Dockerfile": render_dockerfile(capability),
         ".dockerignore": DOCKERIGNORE,
         "aiModels.json": render_ai_models(capability),
+        **({SCHEMA: render_schema(schema)} if schema else {}),
         MANIFEST: json.dumps(manifest, indent=2) + "\n",
     }
-    return Plan(target, {name: text.encode() for name, text in files.items()})
+    copied = {file.target: file.source for file in assets.values()}
+    return Plan(target, {name: text.encode() for name, text in files.items()}, copied)
 
 
 def write(plan: Plan) -> None:
     """Write a plan: beside the target, then renamed, so that a bundle is whole or absent.
 
-    Files of the target that the plan does not name, such as wheels or notes, stay. Raises :class:`BundleError` if the
-    target is something else than a bundle or an empty folder, or cannot be written; the target is then as it was.
+    Files of the target that the plan does not name, such as wheels or notes, stay, but for assets and a schema of an
+    earlier export. Raises :class:`BundleError` if the target is something else than a bundle or an empty folder, or
+    cannot be written; the target is then as it was.
     """
     target = plan.target.resolve()  # a link to a bundle stays a link
     try:
@@ -83,7 +96,7 @@ def write(plan: Plan) -> None:
             prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
         ) as scratch:
             new = Path(scratch) / "new"
-            _stage(plan.files, target, new)
+            _stage(plan, target, new)
             _swap(new, target, old=Path(scratch) / "old")
     except OSError as error:
         is_below_a_file = isinstance(error, FileExistsError | NotADirectoryError)
@@ -92,14 +105,17 @@ def write(plan: Plan) -> None:
         raise BundleError(msg) from error
 
 
-def _stage(files: Mapping[str, bytes], target: Path, new: Path) -> None:
-    """Make ``new`` the target with ``files`` in place of its own."""
+def _stage(plan: Plan, target: Path, new: Path) -> None:
+    """Make ``new`` the target with the plan's files in place of its own."""
     new.mkdir()
     if target.exists():
         shutil.copytree(target, new, dirs_exist_ok=True, symlinks=True, copy_function=_link)
-    for name, data in files.items():
+    for name, data in plan.files.items():
         (new / name).unlink(missing_ok=True)  # it is the target's own file still
         (new / name).write_bytes(data)
+    if SCHEMA not in plan.files:
+        (new / SCHEMA).unlink(missing_ok=True)
+    put_assets(plan.assets, new)
 
 
 def _link(source: str, target: str) -> None:

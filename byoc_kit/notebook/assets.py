@@ -1,0 +1,100 @@
+"""The files that tagged cells declare with ``asset("name")``, found without running them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from byoc_kit.assets import AssetError, asset_key, bundle_file, find_asset, sha256_of
+from byoc_kit.notebook.calls import Reference, references
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.read import Notebook, NotebookError
+
+_ASSET = {"byoc_kit.asset", "byoc_kit.assets.asset"}
+
+
+@dataclass(frozen=True)
+class AssetUse:
+    """A call of ``asset`` with a literal; ``node`` is the literal."""
+
+    name: str
+    place: Place
+    node: ast.expr
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    """A file that the bundle gets: where it lies now, where the bundle keeps it, and what is in it."""
+
+    source: Path
+    target: str
+    sha256: str
+    size: int
+
+
+def assets_of(notebook: Notebook) -> list[AssetUse]:
+    """Return the assets that the tagged cells name, in the order of the text."""
+    found = []
+    for reference in _asset_references(notebook):
+        node = _literal(reference)
+        if node is not None:
+            found.append(AssetUse(str(node.value), Place.of(reference.cell, node), node))
+    return found
+
+
+def check_assets(notebook: Notebook) -> Iterator[Finding]:
+    """Yield what is wrong with the files that tagged cells declare.
+
+    Where the notebook's folder is not known, nothing is looked up in it.
+    """
+    for reference in _asset_references(notebook):
+        if _literal(reference) is None:
+            yield _not_literal(notebook, reference)
+    for use in assets_of(notebook):
+        try:
+            asset_key(use.name) if notebook.folder is None else find_asset(notebook.folder, use.name)
+        except AssetError as error:
+            code = "missing-asset" if error.is_missing else "asset-path"
+            message, _, hint = str(error).rpartition("; ")
+            yield Finding(code, notebook.name, message, hint, use.place)
+
+
+def collect(notebook: Notebook) -> dict[str, AssetFile]:
+    """Return the files to copy into the bundle, by the name that manifests know them by, sorted.
+
+    Raises :class:`AssetError` where one cannot be had, and :class:`NotebookError` where the notebook has no folder.
+    """
+    names = sorted({asset_key(use.name) for use in assets_of(notebook)})
+    if names and notebook.folder is None:
+        msg = f"{notebook.name}: its assets cannot be found, since nothing says where it lies; save it first"
+        raise NotebookError(msg)
+    return {name: _file(find_asset(notebook.folder or Path(), name)) for name in names}
+
+
+def _file(source: Path) -> AssetFile:
+    sha256 = sha256_of(source)
+    return AssetFile(source, bundle_file(source.name, sha256), sha256, source.stat().st_size)
+
+
+def _asset_references(notebook: Notebook) -> list[Reference]:
+    return [reference for reference in references(notebook.exported) if reference.name in _ASSET]
+
+
+def _literal(reference: Reference) -> ast.Constant | None:
+    """Return the one argument of ``asset("name")``; ``None`` for any other use."""
+    call = reference.call
+    if call is None or len(call.args) + len(call.keywords) != 1:
+        return None
+    argument = reference.argument(0, "name")
+    return argument if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else None
+
+
+def _not_literal(notebook: Notebook, reference: Reference) -> Finding:
+    place = Place.of(reference.cell, reference.call or reference.node)
+    message = "asset() is not given a literal, and the exporter does not run the notebook"
+    if reference.call is None:
+        message = "asset is used without a name, and the exporter does not run the notebook"
+    hint = 'write each file\'s own name: asset("weights.safetensors")'
+    return Finding("asset-not-literal", notebook.name, message, hint, place)

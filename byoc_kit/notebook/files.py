@@ -1,0 +1,239 @@
+"""Files that tagged cells read, and which a container would not have."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from byoc_kit.assets import shown
+from byoc_kit.notebook.assets import assets_of
+from byoc_kit.notebook.calls import Reference, Scope, calls, dotted_name, module_scope
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import bindings, tree_of
+from byoc_kit.notebook.read import Cell, Notebook
+
+# What reads a file: the position and the name of the argument that says which.
+_READERS = {
+    "PIL.Image.open": (0, "fp"),
+    "PIL.ImageFont.truetype": (0, "font"),
+    "cv2.CascadeClassifier": (0, "filename"),
+    "cv2.VideoCapture": (0, "filename"),
+    "cv2.dnn.readNet": (0, "model"),
+    "cv2.dnn.readNetFromONNX": (0, "onnxFile"),
+    "cv2.imread": (0, "filename"),
+    "h5py.File": (0, "name"),
+    "imageio.imread": (0, "uri"),
+    "imageio.v2.imread": (0, "uri"),
+    "imageio.v3.imread": (0, "uri"),
+    "joblib.load": (0, "filename"),
+    "librosa.load": (0, "path"),
+    "numpy.fromfile": (0, "file"),
+    "numpy.genfromtxt": (0, "fname"),
+    "numpy.load": (0, "file"),
+    "numpy.loadtxt": (0, "fname"),
+    "numpy.memmap": (0, "filename"),
+    "onnx.load": (0, "f"),
+    "onnxruntime.InferenceSession": (0, "path_or_bytes"),
+    "safetensors.numpy.load_file": (0, "filename"),
+    "safetensors.safe_open": (0, "filename"),
+    "safetensors.torch.load_file": (0, "filename"),
+    "safetensors.torch.load_model": (1, "filename"),
+    "scipy.io.loadmat": (0, "file_name"),
+    "scipy.io.wavfile.read": (0, "filename"),
+    "skimage.io.imread": (0, "fname"),
+    "soundfile.read": (0, "file"),
+    "torch.jit.load": (0, "f"),
+    "torch.load": (0, "f"),
+    "torchaudio.load": (0, "uri"),
+    "torchvision.io.read_image": (0, "path"),
+    "torchvision.io.read_video": (0, "filename"),
+    "zipfile.ZipFile": (0, "file"),
+}
+_PANDAS = re.compile(r"pandas\.read_(?:csv|excel|feather|fwf|hdf|json|orc|parquet|pickle|sas|spss|stata|table|xml)")
+# What reads or writes, by its mode.
+_OPENERS = {
+    "av.open": (0, "file"),
+    "builtins.open": (0, "file"),
+    "bz2.open": (0, "filename"),
+    "codecs.open": (0, "filename"),
+    "gzip.open": (0, "filename"),
+    "io.open": (0, "file"),
+    "lzma.open": (0, "filename"),
+    "tarfile.open": (0, "name"),
+    "wave.open": (0, "f"),
+}
+_WRITERS = {
+    "cv2.imwrite": (0, "filename"),
+    "numpy.save": (0, "file"),
+    "numpy.savez": (0, "file"),
+    "numpy.savez_compressed": (0, "file"),
+    "safetensors.torch.save_file": (1, "filename"),
+    "torch.save": (1, "f"),
+}
+_PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
+# The mode of each method; open's is an argument.
+_PATH_METHODS = {"open": "", "read_bytes": "r", "read_text": "r", "touch": "w", "write_bytes": "w", "write_text": "w"}
+
+# URLs, and what every Linux machine has, a container too.
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|/(?:dev|etc|proc|sys)/")
+_OF_THIS_MACHINE = re.compile(
+    r"/(?:content|data|home|kaggle|media|mnt|private|root|tmp|Users|Volumes|workspace)/[^\n\r]*[^\n\r/ ][^\n\r]*"
+    r"|[A-Za-z]:[\\/][^\n\r]+"
+    r"|~[\w.-]*/[^\n\r]+"
+)
+_COMPARING = {
+    *("count", "endswith", "find", "index", "lstrip", "partition", "removeprefix", "removesuffix", "replace"),
+    *("rpartition", "rsplit", "rstrip", "split", "startswith", "strip"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FileUse:
+    """A file that a call reads or writes, by a name that can be known without running it."""
+
+    name: str
+    reader: str
+    node: ast.expr
+    cell: Cell
+    is_write: bool
+
+
+def file_uses(notebook: Notebook) -> list[FileUse]:
+    """Return the files that calls in the tagged cells read or write."""
+    constants = text_constants(notebook)
+    return [use for call in calls(notebook.exported) if (use := _file_use(call, constants))]
+
+
+def check_files(notebook: Notebook) -> Iterator[Finding]:
+    """Yield the files that tagged cells read and no container has."""
+    uses = file_uses(notebook)
+    written = {use.name for use in uses if use.is_write}
+    read = [use for use in uses if not use.is_write and use.name not in written]
+    for cell, node, text in _machine_paths(notebook, without=[asset.node for asset in assets_of(notebook)]):
+        if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
+            yield _absolute_path(notebook, text, Place.of(cell, node))
+    for use in read:
+        if not use.name.strip() or _ELSEWHERE.match(use.name) or _OF_THIS_MACHINE.match(use.name):
+            continue
+        place = Place.of(use.cell, use.node)
+        if use.name.startswith("/"):
+            yield _absolute_path(notebook, use.name, place)
+        else:
+            message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
+            hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
+            yield Finding("undeclared-file", notebook.name, message, hint, place)
+
+
+def text_constants(notebook: Notebook) -> dict[str, str]:
+    """Return the names that the tagged cells bind once, to a text or a path that can be known without running them."""
+    bound = bindings(notebook.exported)
+    times = Counter(binding.name for binding in bound)
+    scope = module_scope(notebook.exported)
+    constants: dict[str, str] = {}
+    for binding in bound:
+        match binding.statement:
+            case ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(value=ast.expr() as value):
+                text = literal_path(value, scope, constants)
+                if text is not None and times[binding.name] == 1:
+                    constants[binding.name] = text
+    return constants
+
+
+def literal_path(node: ast.expr | None, scope: Scope, constants: Mapping[str, str]) -> str | None:
+    """Return the text or the path that an expression stands for; ``None`` where only running would tell."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name) if name in scope and scope[name] is None:
+            return constants.get(name)
+        case ast.BinOp(left=left, op=ast.Div() | ast.Add() as operator, right=right):
+            between = "/" if isinstance(operator, ast.Div) else ""
+            return _joined((left, right), scope, constants, between)
+        case ast.Call(func=function, args=[_, *_] as parts, keywords=[]):
+            called = dotted_name(function, scope)
+            if called in _PATH_CLASSES or called in {"builtins.str", "os.fspath", "os.path.join"}:
+                return _joined(parts, scope, constants, "/")
+    return None
+
+
+def _joined(parts: Iterable[ast.expr], scope: Scope, constants: Mapping[str, str], between: str) -> str | None:
+    texts = [literal_path(part, scope, constants) for part in parts]
+    known = [text for text in texts if text is not None]
+    return between.join(known) if len(known) == len(texts) else None
+
+
+def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:
+    reader = call.name.removeprefix("builtins.")
+    mode: str | None = "r"
+    if call.name in _WRITERS:
+        node, mode = call.argument(*_WRITERS[call.name]), "w"
+    elif call.name in _OPENERS:
+        node, mode = call.argument(*_OPENERS[call.name]), _mode(call, 1)
+    elif call.name in _READERS or _PANDAS.fullmatch(call.name):
+        node = call.argument(*_READERS.get(call.name, (0, "")))
+    elif isinstance(call.node, ast.Attribute) and call.node.attr in _PATH_METHODS:
+        node, reader = call.node.value, f"Path.{call.node.attr}"
+        mode = _PATH_METHODS[call.node.attr] or _mode(call, 0)
+        if isinstance(node, ast.Constant):
+            return None  # a text has no such method
+    else:
+        return None
+    name = literal_path(node, call.scope, constants)
+    if node is None or name is None or mode is None:
+        return None
+    return FileUse(name, reader, node, call.cell, is_write=bool(set("wax") & set(mode)))
+
+
+def _mode(call: Reference, position: int) -> str | None:
+    """Return the mode that a call opens a file in; ``None`` where only running would tell."""
+    node = call.argument(position, "mode")
+    if node is None:
+        return "r"
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _machine_paths(notebook: Notebook, without: Iterable[ast.AST]) -> Iterator[tuple[Cell, ast.expr, str]]:
+    """Yield the literals that name a place of this machine, and their text."""
+    skipped = {id(node) for node in without}
+    for cell in notebook.exported:
+        nodes = list(ast.walk(tree_of(cell)))
+        passed_over = skipped | {id(part) for node in nodes for part in _not_a_path(node)}
+        for node in nodes:
+            text = _text(node)
+            if isinstance(node, ast.expr) and text and id(node) not in passed_over and _OF_THIS_MACHINE.match(text):
+                yield cell, node, text
+
+
+def _text(node: ast.AST) -> str:
+    """Return a literal's text, and of an f-string what it begins with."""
+    match node:
+        case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text
+    return ""
+
+
+def _not_a_path(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the literals in a node that are text about a path, or a part of one."""
+    match node:
+        case ast.Expr(value=value):
+            yield value  # a docstring
+        case ast.JoinedStr(values=values):
+            yield from values
+        case ast.FormattedValue(format_spec=ast.JoinedStr() as spec):
+            yield spec
+        case ast.Call(func=ast.Attribute(attr=method), args=args) if method in _COMPARING:
+            yield from args
+
+
+def _absolute_path(notebook: Notebook, text: str, place: Place) -> Finding:
+    message = f"{shown(text)} is a path of this machine, which no container has"
+    hint = 'put the file beside the notebook and write byoc_kit.asset("its name")'
+    return Finding("absolute-path", notebook.name, message, hint, place)
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(shown(name), ensure_ascii=False)

@@ -1,0 +1,220 @@
+"""The parameters of the tagged cells: their class as far as it can be known without running it, and its JSON schema."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from byoc_kit.assets import shown
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import bindings, untagged_cell
+from byoc_kit.notebook.read import TAG, Cell, Notebook
+from byoc_kit.notebook.static import NotStatic, Static
+from byoc_kit.params import Params
+
+_KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
+_NAME = "Params"
+# How many arguments stand before the one that may be the parameters.
+_HOOKS = {"process_frame": 1, "process_audio": 1, "on_stream_start": 0}
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class ParamsClass:
+    """The class of the parameters: with its fields, without its methods, of which only the ``names`` are there.
+
+    It is open where it may have attributes that nothing here shows.
+    """
+
+    type: type[Params]
+    names: frozenset[str]
+    schema: dict[str, Any] | None
+    is_open: bool = False
+
+
+def read_params_schema(notebook: Notebook) -> dict[str, Any] | None:
+    """Return the JSON schema of the parameters, as the running class gives it.
+
+    ``None`` where the notebook has no parameters, or none that can be known without running it.
+    """
+    try:
+        found = _read(notebook)
+    except NotStatic:
+        return None
+    return found.schema
+
+
+def render_schema(schema: dict[str, Any]) -> str:
+    """Render a schema as its file has it; the fields stay in their order, pydantic sorts everything else."""
+    return json.dumps(schema, indent=2, allow_nan=False) + "\n"
+
+
+def check_params(notebook: Notebook) -> Iterator[Finding]:
+    """Yield what keeps the parameters from having a schema, and uses of fields that they do not have."""
+    try:
+        found = _read(notebook)
+    except NotStatic as unknown:
+        message = f"{unknown}, so the bundle has no schema of the parameters"
+        hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
+        yield Finding("params-schema", notebook.name, message, hint, Place.of(unknown.cell, unknown.node))
+        return
+    if not found.is_open:
+        for binding in bindings(notebook.exported):
+            if binding.name in _HOOKS and isinstance(binding.node, _Function):
+                yield from _check_uses(notebook, binding.cell, binding.node, found)
+
+
+def _read(notebook: Notebook) -> ParamsClass:
+    """Return the class that the exported module will use. Raises :class:`NotStatic`."""
+    static = Static(notebook.exported)
+    name = _class_name(static)
+    binding = static.binding(name)
+    if binding is None:
+        return ParamsClass(Params, frozenset(dir(Params)), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the notebook has shown them where the cell ran
+        kind = static.class_named(name)
+        if not issubclass(kind, Params):
+            raise NotStatic(binding.cell, binding.node, "is not made from byoc_kit.Params")
+        try:
+            schema = kind.model_json_schema()
+            render_schema(schema)
+        except Exception as error:  # pydantic says in many ways that there is no schema
+            reason = f"has no JSON schema ({' '.join(str(error).split())[:200]})"
+            raise NotStatic(binding.cell, binding.node, reason) from error
+    own = set(_names_of_classes(static, name))
+    is_open = kind.model_config.get("extra") == "allow" or "__getattr__" in own
+    return ParamsClass(kind, frozenset({*dir(kind), *kind.model_fields, *own}), schema, is_open=is_open)
+
+
+def _class_name(static: Static) -> str:
+    """Return the name of the parameters' class; empty for the kit's own, which has no fields.
+
+    As :class:`byoc_kit.Hooks` chooses it: by the annotation in ``process_frame``, else by the name ``Params``.
+    """
+    hook = static.binding("process_frame")
+    if hook is None:
+        return ""
+    if not isinstance(hook.node, _Function):
+        return _by_name(static)
+    arguments = _arguments(hook.node)[_HOOKS["process_frame"] :]
+    for argument in arguments:
+        name = _annotated(static, argument)
+        if name is not None:
+            return name
+    named = next((argument for argument in arguments if argument.arg == "params"), None)
+    if named is None:
+        return ""
+    dotted = static.dotted(_unquoted(named.annotation))
+    if dotted and not dotted.startswith(("typing.", "builtins.", "collections.")):
+        raise NotStatic(hook.cell, named, "is of a class that is not in the tagged cells")
+    return _by_name(static)
+
+
+def _by_name(static: Static) -> str:
+    binding = static.binding(_NAME)
+    if binding is None or static.dotted(ast.Name(_NAME, ast.Load())) in _KIT:
+        return ""
+    return _NAME
+
+
+def _annotated(static: Static, argument: ast.arg) -> str | None:
+    """Return the class that an argument is annotated with, if it is one of parameters; empty for the kit's own."""
+    annotation = _unquoted(argument.annotation)
+    if static.dotted(annotation) in _KIT:
+        return ""
+    name = annotation.id if isinstance(annotation, ast.Name) else ""
+    return name if name and _is_params(static, name, argument) else None
+
+
+def _is_params(static: Static, name: str, argument: ast.arg) -> bool:
+    """Whether a class of the tagged cells is made from ``byoc_kit.Params``, or may be."""
+    waiting, seen = [name], set[str]()
+    while waiting:
+        name = waiting.pop()
+        binding = static.binding(name)
+        if binding is None or name in seen or not isinstance(binding.node, ast.ClassDef):
+            continue
+        seen.add(name)
+        for base in binding.node.bases:
+            dotted = static.dotted(base)
+            is_foreign = bool(dotted) and not str(dotted).startswith(("builtins.", "enum.", "typing.", "pydantic."))
+            if dotted in _KIT or (is_foreign and argument.arg == "params"):
+                return True
+            if isinstance(base, ast.Name):
+                waiting.append(base.id)
+    return False
+
+
+def _unquoted(node: ast.expr | None) -> ast.expr | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip().isidentifier():
+        return ast.Name(node.value.strip(), ast.Load())
+    return node
+
+
+def _names_of_classes(static: Static, name: str) -> Iterator[str]:
+    """Yield the names that the bodies of a class and its bases bind, methods too."""
+    waiting, seen = [name], set[str]()
+    while waiting:
+        name = waiting.pop()
+        binding = static.binding(name)
+        if name in seen or binding is None or not isinstance(binding.node, ast.ClassDef):
+            continue
+        seen.add(name)
+        waiting += [base.id for base in binding.node.bases if isinstance(base, ast.Name)]
+        for statement in binding.node.body:
+            if isinstance(statement, _Function):
+                yield statement.name
+            yield from (n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: ParamsClass) -> Iterator[Finding]:
+    name = _params_name(function)
+    nodes = [node for statement in function.body for node in ast.walk(statement)]
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    if name is None or name in bound:
+        return  # it may be something else there
+    for node in nodes:
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=field) if owner == name and field not in known.names:
+                message = f"{name}.{shown(field)}: {known.type.__name__} has no field {shown(field)}"
+                hint = _hint(notebook, known, name, field)
+                yield Finding("unknown-param", notebook.name, message, hint, Place.of(cell, node))
+
+
+def _hint(notebook: Notebook, known: ParamsClass, name: str, field: str) -> str:
+    fields = list(known.type.model_fields)
+    untagged = untagged_cell(notebook, _NAME) if known.type is Params else None
+    if untagged:
+        return f"cell {untagged} defines {_NAME}; tag that cell `{TAG}`"
+    if known.type is Params and any(binding.name == _NAME for binding in bindings(notebook.exported)):
+        return f"write process_frame(frame, params: {_NAME}), which says what the parameters are"
+    if known.type is Params:
+        return f"write a class {_NAME}(byoc_kit.Params) with that field in a tagged cell"
+    near = get_close_matches(field, fields, 1)
+    if near:
+        return f"did you mean {name}.{near[0]}?"
+    return f"add it to the class, which has {shown(', '.join(fields)) or 'none'}"
+
+
+def _params_name(function: _Function) -> str | None:
+    """Return the name of the argument that takes the parameters."""
+    arguments = _arguments(function)[_HOOKS[function.name] :]
+    if function.name == "on_stream_start":
+        return arguments[0].arg if arguments else None
+    annotated = (a.arg for a in arguments if _ends_with_params(_unquoted(a.annotation)))
+    return next((a.arg for a in arguments if a.arg == "params"), None) or next(annotated, None)
+
+
+def _ends_with_params(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith(_NAME)
+
+
+def _arguments(function: _Function) -> list[ast.arg]:
+    return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]

@@ -1,0 +1,73 @@
+"""Pickles: loading one runs code that is in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from byoc_kit.assets import shown
+from byoc_kit.notebook.assets import assets_of
+from byoc_kit.notebook.calls import Reference, calls
+from byoc_kit.notebook.files import file_uses
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.read import Notebook
+
+_LOADERS = {
+    *("cloudpickle.load", "cloudpickle.loads", "dill.load", "dill.loads", "joblib.load", "pandas.read_pickle"),
+    *("pickle.Unpickler", "pickle.load", "pickle.loads", "shelve.open"),
+}
+_SUFFIX = re.compile(r"\.(?:ckpt|joblib|pickle|pkl|pt|pth)", re.IGNORECASE)
+_OF_TORCH = re.compile(r"\.(?:ckpt|pt|pth)", re.IGNORECASE)
+_WHY = "loading a pickle runs code that is in it"
+_INSTEAD = "keep the weights as safetensors"
+
+
+def check_pickles(notebook: Notebook) -> Iterator[Finding]:
+    """Yield the calls that load pickles, and the files that are some by their name.
+
+    What ``torch.load(..., weights_only=True)`` is given is none of them: that loads tensors and nothing else.
+    """
+    called = calls(notebook.exported)
+    unsafe = [call for call in called if _loads_pickles(call)]
+    for call in unsafe:
+        hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)
+        yield Finding("pickle", notebook.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
+    of_torch = [call for call in called if call.name == "torch.load"]
+    is_torch_safe = bool(of_torch) and not any(call in unsafe for call in of_torch)
+    settled = [*unsafe, *of_torch, *(call for call in called if call.name == "torch.jit.load")]
+    said = {id(node) for call in settled for node in ast.walk(call.call or call.node)}
+    for name, node, place in _named_files(notebook):
+        suffix = _suffix(name)
+        is_safe = id(node) in said or (is_torch_safe and _OF_TORCH.fullmatch(suffix))
+        if _SUFFIX.fullmatch(suffix) and not is_safe:
+            message = f"{shown(name)} is a pickle by its name, and {_WHY}"
+            yield Finding("pickle", notebook.name, message, f"{_INSTEAD}, if it is yours to choose", place)
+
+
+def _named_files(notebook: Notebook) -> Iterator[tuple[str, ast.expr, Place]]:
+    yield from ((asset.name, asset.node, asset.place) for asset in assets_of(notebook))
+    for use in file_uses(notebook):
+        if not use.is_write:
+            yield use.name, use.node, Place.of(use.cell, use.node)
+
+
+def _loads_pickles(call: Reference) -> bool:
+    if call.name == "torch.load":
+        return not _is_true(call.argument(3, "weights_only"))
+    if call.name in {"numpy.load", "numpy.memmap"}:
+        return _is_true(call.argument(2, "allow_pickle"))
+    return call.name in _LOADERS
+
+
+def _hint_of(call: Reference) -> str:
+    return "save it without objects in it, and leave allow_pickle out" if call.name == "numpy.load" else _INSTEAD
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _suffix(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return dot + ending if stem else ""
