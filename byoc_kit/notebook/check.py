@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from byoc_kit.notebook.assets import check_assets
 from byoc_kit.notebook.capability import read_capability
+from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
 from byoc_kit.notebook.modules import check_modules, check_python
 from byoc_kit.notebook.names import check_imports, check_names
 from byoc_kit.notebook.notebook_only import check_notebook_only
+from byoc_kit.notebook.params import check_params
+from byoc_kit.notebook.pickles import check_pickles
 from byoc_kit.notebook.read import TAG, Notebook
 from byoc_kit.notebook.secrets import check_secrets
 from byoc_kit.notebook.state import check_shared_state
@@ -56,6 +60,10 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
         check_modules,
         check_names,
         check_notebook_only,
+        check_params,
+        check_assets,
+        check_files,
+        check_pickles,
         check_secrets,
         check_shared_state,
     ),

@@ -25,7 +25,6 @@ class Code:
 _ERRORS = {
     "absolute-path": "a tagged cell reads a file by a path of this machine, which no container has",
     "ambiguous-module": "several installed distributions provide the module, and the code does not say which",
-    "asset-changed": "an asset's file is not the one that was exported",
     "asset-not-literal": "asset() is not given a literal, and the exporter does not run the notebook",
     "asset-path": "an asset lies outside the notebook's folder, which is all that the exporter copies from",
     "capability": "capability is no call of Capability with literals",

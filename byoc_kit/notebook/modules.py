@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +11,19 @@ from byoc_kit.notebook.names import Import, imports
 from byoc_kit.notebook.read import Notebook
 from byoc_kit.notebook.target import PYTHON
 
+# Builds of one library; the lock takes the one that needs no display.
+_OPENCV = {f"opencv-{kind}" for kind in ("python", "python-headless", "contrib-python", "contrib-python-headless")}
+
 
 def check_modules(notebook: Notebook) -> Iterator[Finding]:
-    """Yield a finding for the first import of each module that the container would not have, or another one."""
-    seen = set()
+    """Yield a finding for each module that the container would not have, or not the same."""
+    said = set()
     for found in imports(notebook.exported):
-        if found.module in seen or found.module == "byoc_kit":
+        if found.module in said or found.module == "byoc_kit":
             continue
-        seen.add(found.module)
         finding = _check(notebook, found)
         if finding:
+            said.add(found.module)
             yield finding
 
 
@@ -32,15 +36,20 @@ def check_python(notebook: Notebook) -> Iterator[Finding]:
 
 
 def _check(notebook: Notebook, found: Import) -> Finding | None:
-    from byoc_kit.bundle.lock import missing_modules
+    from byoc_kit.bundle.providers import providers
 
+    is_standard = found.module in sys.stdlib_module_names
+    provided = set() if is_standard else providers(found.name)
     beside = _beside(notebook.folder, found.module)
-    provided = not missing_modules([found.module])
-    if beside and provided:
+    if beside and (is_standard or provided):
         message = f"the notebook imports {beside}, which lies beside it, and the container another {found.module}"
         hint = f"rename {beside}, and move what you use of it to a tagged cell"
         return Finding("shadowed-module", notebook.name, message, hint, found.place)
-    if provided or found.is_optional:
+    if len(provided - _OPENCV) + bool(provided & _OPENCV) > 1:
+        message = f"{' and '.join(sorted(provided))} both provide the module {found.module}"
+        hint = "uninstall all but the one that you mean"
+        return Finding("ambiguous-module", notebook.name, message, hint, found.place)
+    if is_standard or provided or found.is_optional:
         return None
     hint = "install it in this environment with pip"
     if beside:
@@ -53,6 +62,6 @@ def _beside(folder: Path | None, module: str) -> str | None:
     """Return the file or folder beside the notebook that its import of a module finds first."""
     if folder is None:
         return None
-    if (folder / f"{module}.py").is_file():
-        return f"{module}.py"
-    return f"{module}/" if (folder / module / "__init__.py").is_file() else None
+    if (folder / module / "__init__.py").is_file():
+        return f"{module}/"
+    return f"{module}.py" if (folder / f"{module}.py").is_file() else None

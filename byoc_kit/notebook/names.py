@@ -36,7 +36,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class Import:
-    """A module that a cell imports, at whatever depth, by its dotted name; optional where an ImportError is handled."""
+    """What a cell imports, at whatever depth, by its dotted name; optional where an ImportError is handled."""
 
     name: str
     place: Place
@@ -73,7 +73,7 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module]
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
             else:
                 continue
             found += [Import(name, Place.of(cell, node), id(node) in optional) for name in names]

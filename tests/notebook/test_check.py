@@ -163,7 +163,7 @@ def test_process_audio_is_a_hook_like_the_others(make_sound):
 
 
 def test_no_capability(make):
-    assert said(make(("byoc", PROCESS_FRAME), ("", CAPABILITY))) == [
+    assert said(make(("byoc", PROCESS_FRAME), ("", "x = 1"))) == [
         "effects.ipynb: no tagged cell says what the container offers; write capability = "
         'Capability(model_id="my-model", price_per_unit=3000) in a tagged cell [no-capability]'
     ]

@@ -1,6 +1,7 @@
 """Every code has a text here, as the terminal shows it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
@@ -260,7 +261,7 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
     "test_assets": {
-        *("absolute-path", "asset-changed", "asset-not-literal", "asset-path", "missing-asset", "pickle"),
+        *("absolute-path", "asset-not-literal", "asset-path", "missing-asset", "pickle"),
         "undeclared-file",
     },
     "test_modules": {"ambiguous-module", "shadowed-module"},
@@ -288,6 +289,9 @@ def test_the_text_of_a_code(code):
 
 def test_every_code_has_a_text():
     assert set(GOLDEN) | set().union(*ELSEWHERE.values()) == set(CODES)
+    for name, codes in ELSEWHERE.items():
+        tests = (Path(__file__).parent / f"{name}.py").read_text()
+        assert [code for code in codes if code not in tests] == []
 
 
 SECRETS = {
