@@ -224,3 +224,22 @@ def test_export_check_shows_the_difference_and_writes_nothing(exported, capsys):
     assert f"--- {exported.folder}/processor.py\n+++ {exported.folder}/processor.py as the notebook says\n" in out
     assert "-    return frame\n+    return None\n" in out
     assert exported.module == before
+
+
+def test_export_check_sees_an_asset_that_is_missing_or_changed_and_a_stale_schema(write_notebook, tmp_path, capsys):
+    (tmp_path / "a.bin").write_bytes(b"weights")
+    notebook = write_notebook("from byoc_kit import asset\nx = asset('a.bin')")
+    it = Exported(notebook, tmp_path / "e")
+    arguments = ["export", "--check", str(it.path), "--output", str(it.folder)]
+    [copy] = (it.folder / "assets").iterdir()
+    assert main(arguments) == 0
+    copy.write_bytes(b"other")
+    (it.folder / "params.schema.json").write_text("{}")
+    capsys.readouterr()
+    assert main(arguments) == 1
+    out = capsys.readouterr().out
+    assert f"{copy} is not what its name says\n" in out
+    assert f"--- {it.folder}/params.schema.json\n" in out
+    copy.unlink()
+    assert main(arguments) == 1
+    assert f"{copy} is missing\n" in capsys.readouterr().out
