@@ -59,23 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--tag", help="the image's name (default: that of aiModels.json)")
     build.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
 
-    verify = commands.add_parser("verify", help="stream a clip through a bundle and judge what comes back")
-    verify.set_defaults(run=_verify)
-    verify.add_argument("bundle", type=Path)
-    verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
-    where = verify.add_mutually_exclusive_group()
-    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image")
-    where.add_argument("--url", help="a container that runs already")
-    verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
-    verify.add_argument(
-        "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
-    )
-    verify.add_argument(
-        "--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met (default: %(default)s)"
-    )
-    verify.add_argument(
-        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model; may be repeated"
-    )
+    _add_verify(commands)
 
     network = commands.add_parser(
         "network", help="run a local trickle server and orchestrator; it advertises what `serve` serves"
@@ -205,6 +189,36 @@ def _build(options: argparse.Namespace) -> None:
     print(f"built {tag}")
 
 
+def _add_verify(commands: Commands) -> None:
+    verify = commands.add_parser("verify", help="compare notebook, module and container over a clip")
+    verify.set_defaults(run=_verify)
+    verify.add_argument("bundle", type=Path)
+    verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
+    where = verify.add_mutually_exclusive_group()
+    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image")
+    where.add_argument("--url", help="a container that runs already")
+    verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
+    verify.add_argument(
+        "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
+    )
+    verify.add_argument(
+        "--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met (default: %(default)s)"
+    )
+    verify.add_argument(
+        "--max-diff",
+        type=int,
+        default=0,
+        help="how far the module may be from the notebook, of 255 (default: %(default)s)",
+    )
+    verify.add_argument("--skip-notebook", action="store_true", help="for a notebook that cannot run here")
+    verify.add_argument(
+        "--timeout", type=float, default=300.0, help="seconds that the notebook may take (default: %(default)g)"
+    )
+    verify.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model; may be repeated"
+    )
+
+
 def _verify(options: argparse.Namespace) -> int:
     from byoc_kit.verify.live import Where
     from byoc_kit.verify.result import Limits
@@ -216,7 +230,9 @@ def _verify(options: argparse.Namespace) -> int:
         clip=options.clip,
         params=dict(map(_parameter, options.param)),
         report=options.report,
-        limits=Limits(min_frames=options.min_frames, min_psnr_db=options.min_psnr),
+        limits=Limits(options.min_frames, options.min_psnr, options.max_diff),
+        with_notebook=not options.skip_notebook,
+        timeout_s=options.timeout,
     )
     return verify(request)
 

@@ -1,17 +1,16 @@
-"""Comparing what came back with what was expected, frame by frame."""
+"""Comparing what came back with what the hooks make of the same frames without a network between."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import av
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import LiveClip
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
-from byoc_kit.media.quality import compare
+from byoc_kit.media.quality import Quality, compare
+from byoc_kit.verify.replay import Outcome, Replay, decode
 from byoc_kit.verify.result import FrameResult, Result
 from byoc_kit.verify.stream import Received
 
@@ -20,7 +19,7 @@ _PICTURES = 5
 
 @dataclass(frozen=True)
 class Pictures:
-    """One frame of the clip, what ``process_frame`` makes of it, and what came back."""
+    """One frame of the clip, what the hooks make of it, and what came back."""
 
     number: int
     source: Pixels
@@ -29,59 +28,65 @@ class Pictures:
 
 
 def judge(
-    result: Result, clip: LiveClip, received: Received, process: Callable[[VideoFrame], VideoFrame | None]
+    result: Result, clip: LiveClip, received: Received, truth: Replay | None, kept: tuple[int, ...]
 ) -> list[Pictures]:
-    """Fill ``result.frames``; returns the pictures for the report. Frames are matched by their time."""
+    """Fill ``result.frames``; returns the pictures for the report. Frames are matched by their time.
+
+    Those that are kept are compared with ``truth``, where there is one.
+    """
     due_s = clip.picture_times_s
-    back = _frames(bytes(received.data))
-    awaited = next(back, None)
-    matched: list[int] = []
+    shown = {kept[round(i * (len(kept) - 1) / (_PICTURES - 1))] for i in range(_PICTURES)}
+    compared: list[int] = []
     pictures: list[Pictures] = []
-    wanted = {round(i * (len(due_s) - 1) / (_PICTURES - 1)) for i in range(_PICTURES)}
 
     def pairs() -> Iterator[tuple[Pixels, Pixels]]:
-        nonlocal awaited
-        for number, source in enumerate(_frames(clip.data)):
+        back = _Back(bytes(received.data))
+        for number, source in enumerate(decode(io.BytesIO(clip.data))):
             arrived_s = received.arrived_s.get(source.pts)
             latency_s = None if arrived_s is None else arrived_s - received.started_s - due_s[source.pts]
-            result.frames.append(FrameResult(source.pts, latency_s))
-            expected = _expect(process, source)
-            while awaited is not None and awaited.pts < source.pts:
-                awaited = next(back, None)
-            if expected is None or awaited is None or awaited.pts != source.pts:
+            outcome = truth.by_pts[source.pts].outcome if truth else Outcome.MADE
+            frame = back.at(source.pts)
+            is_wanted = outcome is not Outcome.DROPPED
+            result.frames.append(FrameResult(source.pts, latency_s, is_wanted=is_wanted, is_back=frame is not None))
+            expected = truth.pixels(number) if truth else None
+            if frame is None or expected is None:
                 continue
-            picture = _cut_to(expected.pixels, awaited)
-            if number in wanted:
-                pictures.append(Pictures(number, source.pixels, picture, awaited.pixels))
-            matched.append(number)
-            yield picture, awaited.pixels
+            height, width, _ = expected.shape
+            expected = expected[: height // 2 * 2, : width // 2 * 2]  # the encoder leaves out an odd row and column
+            if expected.shape != frame.pixels.shape:
+                _note_size(result, number, frame, expected)
+                continue
+            if number in shown:
+                pictures.append(Pictures(number, source.pixels, expected, frame.pixels))
+            compared.append(number)
+            yield expected, frame.pixels
 
-    for number, quality in zip(matched, compare(pairs()), strict=True):
-        before = result.frames[number]
-        result.frames[number] = FrameResult(before.pts, before.latency_s, quality)
+    qualities = [quality for _, of_a_size in groupby(pairs(), key=_size) for quality in compare(of_a_size)]
+    for number, quality in zip(compared, qualities, strict=True):
+        result.frames[number] = replace(result.frames[number], quality=quality)
     return pictures
 
 
-def _expect(process: Callable[[VideoFrame], VideoFrame | None], source: VideoFrame) -> VideoFrame | None:
-    """Run ``process_frame``; where it raises, the container lets the original through, and counts it."""
-    try:
-        return process(source)
-    except Exception:  # noqa: BLE001  # the container has counted and shown it; its check is in the verdict
-        return source
+class _Back:
+    """The frames that came back, to be asked for in the order of their times."""
+
+    def __init__(self, data: bytes) -> None:
+        self._frames = decode(io.BytesIO(data))
+        self._next = next(self._frames, None)
+
+    def at(self, pts: int) -> VideoFrame | None:
+        """Return the frame of that time."""
+        while self._next is not None and self._next.pts < pts:
+            self._next = next(self._frames, None)
+        return self._next if self._next is not None and self._next.pts == pts else None
 
 
-def _cut_to(expected: Pixels, received: VideoFrame) -> Pixels:
-    """Leave out the odd last row and column, as the encoder does."""
-    return expected[: received.height, : received.width]
+def _note_size(result: Result, number: int, frame: VideoFrame, expected: Pixels) -> None:
+    result.frames[number] = replace(result.frames[number], quality=Quality(0.0, 0.0))
+    if not result.misfit:
+        height, width, _ = expected.shape
+        result.misfit = f"frame {number} came back {frame.width}x{frame.height}, not {width}x{height}"
 
 
-def _frames(data: bytes) -> Iterator[VideoFrame]:
-    """Decode MPEG-TS bytes; nothing for bytes that hold no video."""
-    try:
-        with open_stream(io.BytesIO(data)) as container:
-            for packet in whole_packets(container.demux(video=0)):
-                for frame in packet.decode():
-                    if isinstance(frame, av.VideoFrame):
-                        yield to_video_frame(frame)
-    except (MediaError, av.FFmpegError, IndexError):
-        return
+def _size(pair: tuple[Pixels, Pixels]) -> tuple[int, ...]:
+    return pair[0].shape

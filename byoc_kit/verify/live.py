@@ -37,6 +37,11 @@ class Where:
     image: str | None = None
     url: str | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the bundle is served by this command."""
+        return self.image is None and self.url is None
+
 
 async def stream_clip(
     bundle: Bundle, where: Where, clip: LiveClip, params: dict[str, Any], result: Result, *, say: Say

@@ -1,4 +1,4 @@
-"""``byoc-kit verify``: stream a clip through a bundle in real time and judge what comes back."""
+"""``byoc-kit verify``: a clip through a bundle, from notebook to container, and how alike what comes of it is."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from byoc_kit.bundle.load import Bundle, load_processor, read_bundle
+from byoc_kit.bundle.load import Bundle, read_bundle
 from byoc_kit.bundle.module import render_module
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.clip import live_clip, save_mp4
+from byoc_kit.media.clip import LiveClip, live_clip, save_mp4
 from byoc_kit.notebook.read import NotebookError, read_notebook
-from byoc_kit.verify.judge import judge
+from byoc_kit.verify.difference import compare_replays
+from byoc_kit.verify.judge import Pictures, judge
 from byoc_kit.verify.live import Where, stream_clip
+from byoc_kit.verify.proof import golden_frames, prove
+from byoc_kit.verify.replay import Fault
 from byoc_kit.verify.report import print_table, write_report
 from byoc_kit.verify.result import Limits, Result
 
@@ -26,7 +30,10 @@ _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
 
 @dataclass(frozen=True)
 class Request:
-    """What to verify, with which clip (default: the first beside the notebook, in ``clips/``) and parameters."""
+    """What to verify, with which clip (default: the first beside the notebook, in ``clips/``) and parameters.
+
+    ``timeout_s`` is what the notebook's cells and frames may take, and the module's.
+    """
 
     bundle: Path
     where: Where
@@ -34,6 +41,8 @@ class Request:
     params: Mapping[str, Any]
     report: Path | None
     limits: Limits
+    with_notebook: bool = True
+    timeout_s: float = 300.0
 
 
 def verify(request: Request) -> int:
@@ -43,23 +52,42 @@ def verify(request: Request) -> int:
     """
     bundle = read_bundle(request.bundle)
     clip = request.clip or _example_clip(bundle)
-    processor = load_processor(bundle)
-    params = processor.hooks.params_type().updated(request.params)
     live = live_clip(clip)
     _warn_if_busy()
     result = Result(request.limits, drift=_drift(bundle))
-    received = asyncio.run(stream_clip(bundle, request.where, live, dict(request.params), result, say=_say))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
-    if received.arrived_s:
-        save_mp4(bytes(received.data), folder / "output.mp4")
-    _say("comparing with what the notebook's process_frame makes of the same frames")
-    asyncio.run(processor.load_model())
-    pictures = judge(result, live, received, lambda frame: processor.process(frame, params))
-    report = write_report(folder, bundle, clip, result, pictures, params.model_dump(mode="json"))
-    print_table(result)
+    with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
+        pictures = _run(request, bundle, live, result, Path(scratch), folder)
+    report = write_report(folder, bundle, clip, result, pictures, request.where)
+    print_table(result, request.where)
     print(f"report: {report}")  # noqa: T201  # a command's last line
     return 0 if result.is_met else 1
+
+
+def _run(
+    request: Request, bundle: Bundle, clip: LiveClip, result: Result, scratch: Path, report: Path
+) -> list[Pictures]:
+    """Fill the result; returns the pictures for the report."""
+    params = dict(request.params)
+    kept = golden_frames(clip)
+    _say("running the notebook and the module over the clip" if request.with_notebook else "running the module")
+    result.notebook, result.module = asyncio.run(
+        prove(bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook)
+    )
+    if result.notebook is not None and not (result.notebook.fault or result.module.fault):
+        result.difference = compare_replays(result.notebook, result.module)
+    if result.module.fault is Fault.PARAMS:
+        raise ByocKitError(result.module.failure)
+    result.drift = result.drift or result.module.drift
+    if result.module.fault is Fault.LOAD and request.where.is_here:
+        result.not_streamed = "the module does not load"
+        return []
+    received = asyncio.run(stream_clip(bundle, request.where, clip, params, result, say=_say))
+    if received.arrived_s:
+        save_mp4(bytes(received.data), report / "output.mp4")
+    _say("comparing what came back with what the notebook makes of the same frames")
+    return judge(result, clip, received, result.truth, kept)
 
 
 def _warn_if_busy() -> None:

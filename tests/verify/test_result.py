@@ -1,13 +1,26 @@
 import math
+from pathlib import Path
 
 from byoc_kit.media.quality import Quality
+from byoc_kit.verify.difference import Difference
+from byoc_kit.verify.replay import Fault, Replay
 from byoc_kit.verify.result import FrameResult, Limits, Result
+
+MODULE = Replay(Path())
 
 
 def good(**changes):
-    frames = [FrameResult(pts, 0.01 * pts, Quality(40.0, 0.98)) for pts in range(1, 11)]
+    frames = [FrameResult(pts, 0.01 * pts, Quality(40.0, 0.98), is_back=True) for pts in range(1, 11)]
     health = [(0.0, "no answer: refused"), (0.1, "no answer: reset"), (0.2, 'HTTP 200 {"status": "ok"}')]
-    values = {"frames": frames, "health": health, "was_ready": True, "exit_code": 0, "stopped_in_s": 1.0, **changes}
+    values = {
+        "module": MODULE,
+        "frames": frames,
+        "health": health,
+        "was_ready": True,
+        "exit_code": 0,
+        "stopped_in_s": 1.0,
+        **changes,
+    }
     return Result(Limits(min_frames=0.9, min_psnr_db=30), **values)
 
 
@@ -19,14 +32,14 @@ def test_all_is_met():
     result = good()
     assert result.is_met
     assert short(result) == []
-    assert result.checks()[0].value == "no answer -> ok"
+    assert {check.name: check.value for check in result.checks()}["health"] == "no answer -> ok"
 
 
 def test_each_shortfall_is_named():
     assert short(good(was_ready=False)) == ["health"]
     assert short(good(frames=[FrameResult(1)] * 2 + good().frames)) == ["frames back"]
     assert short(good(frames=[])) == ["frames back", "mean PSNR"]
-    assert short(good(frames=[FrameResult(1, 0.1, Quality(29.9, 0.5))])) == ["mean PSNR"]
+    assert short(good(frames=[FrameResult(1, 0.1, Quality(29.9, 0.5), is_back=True)])) == ["mean PSNR"]
     failure = {"error": "ValueError", "where": "cell 3", "message": "no", "count": 2}
     assert short(good(status={"failures": [failure]})) == ["process_frame"]
     assert short(good(is_ended=False)) == ["stream"]
@@ -47,3 +60,41 @@ def test_latency_percentiles_are_of_the_frames_that_came_back():
 def test_frames_equal_to_their_expectation_count_100_db():
     frames = [FrameResult(1, 0.1, Quality(math.inf, 1)), FrameResult(2, 0.1, Quality(50, 0.9))]
     assert good(frames=frames).mean_psnr_db == 75
+
+
+def test_a_frame_that_process_frame_drops_need_not_come_back():
+    dropped = [FrameResult(pts, is_wanted=False) for pts in range(20)]
+    result = good(frames=[*good().frames, *dropped])
+    assert result.is_met
+    assert (len(result.received), len(result.wanted)) == (10, 10)
+    assert short(good(frames=dropped)) == ["frames back", "mean PSNR"]
+
+
+def test_what_did_not_run_to_its_end_falls_short():
+    broken = Replay(Path(), fault=Fault.RUN, failure="cell 3 raises")
+    assert short(good(notebook=broken)) == ["notebook"]
+    assert good(notebook=broken).truth is MODULE
+    assert short(good(module=broken)) == ["module"]
+    assert short(good(module=broken, not_streamed="it does not load", frames=[], was_ready=False)) == ["module"]
+
+
+def test_a_frame_of_another_size_falls_short():
+    assert short(good(misfit="frame 3 came back 20x20, not 64x48")) == ["mean PSNR"]
+
+
+def test_the_module_may_be_as_far_from_the_notebook_as_the_limits_say():
+    assert short(good(notebook=MODULE, difference=Difference(0))) == []
+    apart = good(notebook=MODULE, difference=Difference(1, text="frame 4: up to 1 of 255"))
+    assert short(apart) == ["module"]
+    apart.limits = Limits(min_frames=0.9, min_psnr_db=30, max_diff=1)
+    assert short(apart) == []
+
+
+def test_an_exception_in_a_replay_is_one_of_process_frame(replayed):
+    def fail(frame):
+        raise ValueError("no")
+
+    result = good(module=replayed(fail))
+    assert short(result) == ["process_frame"]
+    [check] = [check for check in result.checks() if check.name == "process_frame"]
+    assert check.value == "in the module ValueError: no (here), in 10 of 10 frames"

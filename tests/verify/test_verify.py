@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -31,10 +32,15 @@ def test_the_example_passes_and_leaves_a_report_and_the_video(tmp_path, capsys):
     assert main(["verify", str(BUNDLE), "--report", str(report), "--param", "gain=2.0", *LENIENT]) == 0
     said = capsys.readouterr().out
     assert "all met" in said
+    ways = [re.split(r"\s{2,}", line)[:3] for line in said.splitlines()[1:5]]
+    assert ways[:2] == [["notebook", "132 of 132", ANY], ["module", "132 of 132", "0"]]
+    assert [way[0] for way in ways[2:]] == ["server over trickle", "container"]
+    assert "not run: no --image and no --url" in said
     assert said.rstrip().endswith(str(report / "report.html"))
     page = (report / "report.html").read_text()
     assert page.count('<img src="data:image/jpeg;base64,') % 3 == 0
     assert page.count("<img") >= 3
+    assert "<th>server over trickle</th>" in page
     assert '{"gain": 2.0}' in page.replace("&#34;", '"')
     frames = list(read_clip(report / "output.mp4"))
     assert (frames[0].width, frames[0].height) == (1280, 720)
@@ -47,7 +53,8 @@ def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle):
     code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--min-psnr", "99", *LENIENT])
     said = capsys.readouterr().out
     assert code == 1
-    assert "falls short: mean PSNR, bundle" in said
+    assert "falls short: module, mean PSNR, bundle" in said
+    assert re.search(r"module +132 of 132 +\d\d? .*frame \d+: up to \d\d? of 255; \d+ of 132 frames differ", said)
     assert "green_tint.ipynb has changed since the export; export it again" in said
 
 
@@ -55,10 +62,37 @@ def test_a_process_frame_that_raises_fails_the_verification_and_names_the_cell(t
     processor = bundle / "processor.py"
     broken = "    if frame.pts > 120_000:\n        raise ValueError('no more')\n    tinted = frame.tensor.clone()"
     processor.write_text(processor.read_text().replace("    tinted = frame.tensor.clone()", broken))
-    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), *LENIENT])
+    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT])
     said = capsys.readouterr().out
     assert code == 1
     assert "ValueError at green_tint.ipynb, cell 6" in said
+    assert "not run: --skip-notebook" in said
+    assert re.search(r"falls short: process_frame, .*bundle", said)
+
+
+def test_a_module_that_does_not_load_is_not_streamed_and_has_its_report(tmp_path, capsys, bundle, small_clip):
+    processor = bundle / "processor.py"
+    processor.write_text("import psutil\n" + processor.read_text())
+    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--clip", str(small_clip)])
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "No module named 'psutil'; requirements.lock brings none" in said
+    assert "not run: the module does not load" in said
+    assert "falls short: module, bundle" in said
+    page = (tmp_path / "report/report.html").read_text()
+    assert "No module named" in page
+    assert "output.mp4" not in page
+
+
+def test_a_notebook_that_raises_falls_short_in_one_line(tmp_path, capsys, bundle, small_clip):
+    notebook = tmp_path / "notebooks/green_tint.ipynb"
+    notebook.write_text(notebook.read_text().replace("preview(process_frame,", "preview(no_such_function,"))
+    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--clip", str(small_clip), *LENIENT])
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "green_tint.ipynb, cell 8, line 3: NameError: name 'no_such_function' is not defined" in said
+    assert "falls short: notebook\n" in said
+    assert "frames against the module" in said
 
 
 def test_a_clip_that_is_not_there_is_said_in_one_line(capsys):
@@ -73,21 +107,24 @@ def test_a_clip_without_video_is_said_in_one_line(tmp_path, capsys):
     assert "is no video file" in capsys.readouterr().err
 
 
-def test_a_wrong_parameter_is_said_before_anything_starts(capsys):
-    assert main(["verify", str(BUNDLE), "--param", "gain=9"]) == 2
-    assert capsys.readouterr().err == "byoc-kit: gain: Input should be less than or equal to 4\n"
+def test_a_wrong_parameter_is_said_before_anything_is_streamed(capsys, small_clip):
+    assert main(["verify", str(BUNDLE), "--clip", str(small_clip), "--param", "gain=9"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("byoc-kit: gain: Input should be less than or equal to 4\n")
+    assert "waiting for" not in said
     assert main(["verify", str(BUNDLE), "--param", "gain"]) == 2
 
 
-def test_a_url_where_nothing_answers_is_given_up(monkeypatch, capsys, unused_tcp_port):
+def test_a_url_where_nothing_answers_is_given_up(monkeypatch, capsys, unused_tcp_port, small_clip):
     monkeypatch.setattr("byoc_kit.verify.live._READY_TIMEOUT_S", 0.5)
-    assert main(["verify", str(BUNDLE), "--url", f"http://127.0.0.1:{unused_tcp_port}"]) == 2
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    assert main(["verify", str(BUNDLE), "--url", url, "--clip", str(small_clip), "--skip-notebook"]) == 2
     assert "was not ready" in capsys.readouterr().err
 
 
-def test_a_server_that_dies_shows_its_last_lines(bundle, monkeypatch, capsys):
+def test_a_server_that_dies_shows_its_last_lines(bundle, monkeypatch, capsys, small_clip):
     monkeypatch.setattr("byoc_kit.verify.live.serve_command", lambda *_: ["sh", "-c", "echo last words; exit 3"])
-    assert main(["verify", str(bundle)]) == 2
+    assert main(["verify", str(bundle), "--clip", str(small_clip), "--skip-notebook"]) == 2
     said = capsys.readouterr().err
     assert "exit code 3" in said
     assert "last words" in said
@@ -97,6 +134,6 @@ def test_a_server_that_dies_in_mid_stream_shows_its_last_lines(bundle, capsys):
     processor = bundle / "processor.py"
     dies = "    import os\n    print('about to die', flush=True)\n    os._exit(7)\n    tinted = frame.tensor.clone()"
     processor.write_text(processor.read_text().replace("    tinted = frame.tensor.clone()", dies))
-    assert main(["verify", str(bundle)]) == 2
+    assert main(["verify", str(bundle), "--skip-notebook"]) == 2
     said = capsys.readouterr().err
     assert "exit code 7" in said or "does not answer any more" in said

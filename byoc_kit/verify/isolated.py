@@ -1,0 +1,34 @@
+"""The exported module over a clip, in an interpreter that has nothing but the locked requirements."""
+
+from __future__ import annotations
+
+from byoc_kit.bundle.load import Bundle, BundleError, load_processor, read_bundle, schema_drift
+from byoc_kit.sourcemap import locate
+from byoc_kit.verify.replay import Fault, Place, Replay, Task, in_one_line, replay
+
+
+def main(task_file: str, folder: str) -> None:
+    """Load a bundle's processor, run the task, and leave what came of it in the task's folder."""
+    task = Task.load(task_file)
+    _run(task, read_bundle(folder)).save()
+
+
+def _run(task: Task, bundle: Bundle) -> Replay:
+    file = str((bundle.folder / "processor.py").resolve())
+
+    def place(error: BaseException) -> str:
+        return locate(error.__traceback__, file, bundle.source_map)
+
+    try:
+        processor = load_processor(bundle)
+    except BundleError as error:
+        return Replay.broken(task, Fault.LOAD, _why(error, place))
+    found = replay(processor, task, place)
+    return Replay(**{**vars(found), "drift": schema_drift(bundle, processor)})
+
+
+def _why(error: BundleError, place: Place) -> str:
+    cause = error.__cause__
+    if not isinstance(cause, ModuleNotFoundError):
+        return str(error)
+    return f"{place(cause)}: {in_one_line(cause)}; requirements.lock brings none: export the notebook again"

@@ -1,0 +1,73 @@
+"""What runs in the notebook's kernel, before its cells and after them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
+    from byoc_kit.preview import Preview
+    from byoc_kit.verify.replay import Replay, Task
+
+_NAME = re.compile(r"In\[(\d+)\]")
+
+
+def keep_previews_still() -> None:
+    """Let previews show the clip's first frame and process none.
+
+    Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
+    """
+    import byoc_kit.preview as module
+
+    def still(process_frame: Callable[..., Any], source: str | Path = "", **options: Any) -> Preview:
+        from byoc_kit.preview.headless import StaticPreview
+        from byoc_kit.preview.start import make_processor
+
+        source = source or shown.__defaults__[0]
+        width = options.get("width", module.DISPLAY_WIDTH)
+        return StaticPreview(make_processor(process_frame), source, width=width, frames=0)
+
+    shown: Any = module.preview
+    module.preview = still
+
+
+def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:
+    """Run the hooks that a namespace has over the task's clip, and leave what came of it in the task's folder.
+
+    ``cells`` has the number of the notebook's cell by the number of its execution.
+    """
+    from byoc_kit.verify.replay import Task
+
+    task = Task.load(task_file)
+    _run(task, namespace, notebook, cells).save()
+
+
+def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping[int, int]) -> Replay:
+    from byoc_kit.processor import FrameProcessor, Hooks
+    from byoc_kit.verify.replay import Fault, Replay, in_one_line, replay
+
+    optional = {field.name for field in fields(Hooks)} - {"process_frame", "params_type"}
+    hooks = {name: namespace[name] for name in optional if callable(namespace.get(name))}
+    if "process_frame" not in namespace:
+        return Replay.broken(task, Fault.LOAD, f"{notebook} defines no process_frame")
+    try:
+        processor = FrameProcessor(Hooks.of(namespace["process_frame"], **hooks))
+    except Exception as error:  # noqa: BLE001  # what somebody's Params may raise
+        return Replay.broken(task, Fault.LOAD, f"{notebook}: {in_one_line(error)}")
+    return replay(processor, task, lambda error: _place(error, notebook, cells))
+
+
+def _place(error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
+    """Name the innermost cell and line of the notebook."""
+    from IPython import get_ipython
+
+    name_of = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        found = _NAME.fullmatch((name_of(frame.f_code.co_filename) or ("", ""))[1])
+        if found:
+            return f"{notebook}, cell {cells.get(int(found[1]), '?')}, line {line}"
+    return notebook

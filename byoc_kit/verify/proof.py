@@ -1,0 +1,51 @@
+"""The clip through the notebook and through the exported module, here, without a server or a codec between."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.bundle.load import Bundle
+from byoc_kit.media.clip import LiveClip
+from byoc_kit.verify.module import replay_module
+from byoc_kit.verify.notebook import replay_notebook
+from byoc_kit.verify.replay import Replay, Task, decode
+
+# What is kept of a replay lies on disk, which /tmp may have in memory.
+_FRAMES, _BYTES = 60, 256 << 20
+_FEWEST = 5
+
+
+async def prove(
+    bundle: Bundle, clip: LiveClip, params: Mapping[str, Any], kept: tuple[int, ...], folder: Path, *,
+    timeout_s: float, with_notebook: bool,
+) -> tuple[Replay | None, Replay]:  # fmt: skip
+    """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the frames that are kept.
+
+    Both start at the same time, and wait for each other with their frames.
+    """
+    file = folder / "clip.ts"
+    file.write_bytes(clip.data)
+    names = ("notebook", "module") if with_notebook else ("module",)
+    tasks = {name: Task(file, params, kept, folder / name) for name in names}
+    # The module may have to wait for the notebook's frames.
+    module = replay_module(bundle, tasks["module"], timeout_s=timeout_s * len(tasks))
+    if not with_notebook:
+        return None, await module
+    notebook = replay_notebook(bundle.notebook, tasks["notebook"], timeout_s=timeout_s)
+    both: tuple[Replay, Replay] = await asyncio.gather(notebook, module)
+    return both
+
+
+def golden_frames(clip: LiveClip) -> tuple[int, ...]:
+    """Return the numbers of the frames to compare: spread evenly, the first and the last among them."""
+    count = len(clip.picture_times_s)
+    first = next(decode(io.BytesIO(clip.data)), None)
+    if first is None:
+        return ()
+    most = max(_FEWEST, min(_FRAMES, _BYTES // (first.width * first.height * 3)))
+    return tuple(sorted({*range(0, count, math.ceil(count / most)), count - 1}))

@@ -1,0 +1,217 @@
+"""A notebook's hooks over the frames of a clip, as one stream: what comes of each, and its pixels where they are kept.
+
+It runs in a notebook's kernel and in an interpreter that has the locked requirements only, so it imports no more of the
+kit than every image has. What it found goes back as files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
+from byoc_kit.params import Params, ParamsError
+from byoc_kit.processor import FrameProcessor
+from byoc_kit.stage import text_of
+from byoc_kit.timings import percentiles_ms
+
+TASK = "task.json"
+_REPLAY = "replay.json"
+
+Place = Callable[[BaseException], str]
+"""Names the line of the notebook that an exception came from."""
+
+
+class Outcome(StrEnum):
+    """What came of a frame. The original goes out for one whose ``process_frame`` raised."""
+
+    MADE = "made"
+    DROPPED = "dropped"
+    RAISED = "raised"
+
+
+class Fault(StrEnum):
+    """Why there are no frames: where it broke off."""
+
+    LOCK = "lock"
+    LOAD = "load"
+    PARAMS = "params"
+    RUN = "run"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done: a clip as MPEG-TS, the parameters to change, and the numbers of the frames to keep.
+
+    Of those that share a ``clip`` one at a time is at its frames.
+    """
+
+    clip: Path
+    params: Mapping[str, Any]
+    kept: tuple[int, ...]
+    folder: Path
+
+    def save(self) -> Path:
+        """Write it for another process; returns the file's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / TASK
+        path.write_text(json.dumps(asdict(self), default=str))
+        return path
+
+    @classmethod
+    def load(cls, path: Path | str) -> Task:
+        """Read it back."""
+        said = json.loads(Path(path).read_bytes())
+        return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]))
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One frame: its number in the clip, from 0; what came of it, ``size`` and ``sha256`` where a picture did."""
+
+    number: int
+    pts: int
+    outcome: Outcome
+    took_s: float
+    size: str = ""
+    sha256: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All frames of a clip; the pixels of those kept lie in ``folder``.
+
+    ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema.
+    """
+
+    folder: Path
+    frames: tuple[Replayed, ...] = ()
+    params: Mapping[str, Any] | None = None
+    fault: Fault | None = None
+    failure: str = ""
+    drift: str | None = None
+
+    @classmethod
+    def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
+        """Return one that has no frames."""
+        return cls(task.folder, fault=fault, failure=failure)
+
+    @cached_property
+    def by_pts(self) -> dict[int, Replayed]:
+        """The frames by their time."""
+        return {frame.pts: frame for frame in self.frames}
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many frames came to that."""
+        return sum(frame.outcome is outcome for frame in self.frames)
+
+    def took_ms(self) -> dict[str, float]:
+        """Return percentiles of what ``process_frame`` took."""
+        return percentiles_ms(frame.took_s for frame in self.frames)
+
+    def pixels(self, number: int) -> Pixels | None:
+        """Return a frame's picture; ``None`` where it was dropped or not kept."""
+        path = _pixels_file(self.folder, number)
+        return np.load(path) if path.is_file() else None
+
+    def save(self) -> None:
+        """Write it into its folder."""
+        (self.folder / _REPLAY).write_text(json.dumps(asdict(self), default=str))
+
+    @classmethod
+    def load(cls, folder: Path) -> Replay | None:
+        """Read it back; ``None`` where there is none."""
+        try:
+            said = json.loads((folder / _REPLAY).read_bytes())
+        except FileNotFoundError:
+            return None
+        said["frames"] = tuple(Replayed(**{**f, "outcome": Outcome(f["outcome"])}) for f in said["frames"])
+        said["fault"] = None if said["fault"] is None else Fault(said["fault"])
+        return cls(**{**said, "folder": folder})
+
+
+def replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
+    """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
+
+    An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all.
+    """
+    # On a thread: async hooks need a loop of their own, and a notebook's thread runs one.
+    with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
+        return thread.submit(_replay, processor, task, place).result()
+
+
+def decode(reader: ByteReader) -> Iterator[VideoFrame]:
+    """Decode MPEG-TS, as far as that goes; nothing for bytes that hold no video."""
+    try:
+        with open_stream(reader) as container:
+            for packet in whole_packets(container.demux(video=0)):
+                for frame in packet.decode():
+                    if isinstance(frame, av.VideoFrame):
+                        yield to_video_frame(frame)
+    except (MediaError, av.FFmpegError, IndexError):
+        return
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an exception's name and text."""
+    return " ".join(f"{type(error).__name__}: {text_of(error)}".split()).removesuffix(":")
+
+
+def _replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
+    frames: tuple[Replayed, ...] = ()
+    hook = "load_model"
+    try:
+        params = processor.hooks.params_type().updated(task.params)
+        asyncio.run(processor.load_model())
+        hook = "on_stream_start"
+        processor.start_stream(params)
+        with task.clip.open("rb") as clip:
+            fcntl.flock(clip, fcntl.LOCK_EX)  # two at a time would measure each other
+            frames = tuple(_process(processor, task, params, *each, place) for each in enumerate(decode(clip)))
+        hook = "on_stream_stop"
+        processor.stop_stream()
+    except ParamsError as error:
+        return Replay.broken(task, Fault.PARAMS, str(error))
+    except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
+        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(error)})")
+    return Replay(task.folder, frames, params.model_dump(mode="json"))
+
+
+def _process(
+    processor: FrameProcessor, task: Task, params: Params, number: int, frame: VideoFrame, place: Place
+) -> Replayed:
+    started_s = time.monotonic()
+    said = ""
+    try:
+        result = processor.process(frame, params)
+        outcome = Outcome.DROPPED if result is None else Outcome.MADE
+    except BaseException as error:  # noqa: BLE001  # any exception of the user's code: the container counts it, too
+        said = f"{in_one_line(error)} ({place(error)})"
+        result, outcome = frame.original(), Outcome.RAISED
+    took_s = time.monotonic() - started_s
+    if result is None:
+        return Replayed(number, frame.pts, outcome, took_s)
+    pixels = result.pixels
+    if number in task.kept:
+        np.save(_pixels_file(task.folder, number), pixels)
+    size = f"{result.width}x{result.height}"
+    return Replayed(number, frame.pts, outcome, took_s, size, hashlib.sha256(pixels.tobytes()).hexdigest(), said)
+
+
+def _pixels_file(folder: Path, number: int) -> Path:
+    return folder / f"{number:05}.npy"

@@ -1,0 +1,97 @@
+"""One table of all the ways that the clip's frames went: a row each, those too that were not gone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+
+from byoc_kit.verify.live import Where
+from byoc_kit.verify.replay import Outcome, Replay
+from byoc_kit.verify.result import Result
+
+HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way: its name, its figures as text, and in ``note`` what they are of, or why there are none."""
+
+    name: str
+    frames: str = ""
+    max_diff: str = ""
+    psnr: str = ""
+    ssim: str = ""
+    p50: str = ""
+    p95: str = ""
+    note: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts in the order of :data:`HEADS`."""
+        return astuple(self)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it has figures."""
+        return bool(self.frames)
+
+
+def rows(result: Result, where: Where) -> list[Row]:
+    """Return the notebook, the module, the server and the container."""
+    return [_notebook(result), _module(result), *_served(result, where)]
+
+
+def _notebook(result: Result) -> Row:
+    if result.notebook is None:
+        return Row("notebook", note="not run: --skip-notebook")
+    return _replayed("notebook", result.notebook, "", "the others are judged against it")
+
+
+def _module(result: Result) -> Row:
+    if result.module is None:
+        return Row("module")
+    difference = result.difference
+    if difference is None:
+        return _replayed("module", result.module, "", "the notebook gave nothing to compare it with")
+    is_known = difference.is_alike and (difference.max_abs_diff > 0 or not difference.text)
+    value = str(difference.max_abs_diff) if is_known else ""
+    return _replayed("module", result.module, value, difference.text or "with requirements.lock alone")
+
+
+def _replayed(name: str, one: Replay, max_diff: str, note: str) -> Row:
+    if one.fault:
+        return Row(name, note=one.failure)
+    made, dropped, raised = (one.count(outcome) for outcome in Outcome)
+    frames = f"{made} of {len(one.frames)}"
+    left = [f"{count} {outcome}" for outcome, count in (("dropped", dropped), ("raised", raised)) if count]
+    took_ms = one.took_ms()
+    p50, p95 = (f"{took_ms[name]:.0f} ms" if took_ms else "" for name in ("p50", "p95"))
+    return Row(name, frames, max_diff, p50=p50, p95=p95, note=", ".join([*left, note]))
+
+
+def _served(result: Result, where: Where) -> tuple[Row, Row]:
+    container = "container" if where.url is None else f"container at {where.url}"
+    if where.is_here:
+        return _streamed("server over trickle", result), Row(container, note="not run: no --image and no --url")
+    option = "--image" if where.url is None else "--url"
+    return Row("server over trickle", note=f"not run: {option} takes its place"), _streamed(container, result)
+
+
+def _streamed(name: str, result: Result) -> Row:
+    if result.not_streamed:
+        return Row(name, note=f"not run: {result.not_streamed}")
+    compared = sum(frame.quality is not None for frame in result.frames)
+    against = "notebook" if result.truth is result.notebook else "module"
+    return Row(
+        name,
+        f"{len(result.received)} of {len(result.wanted)}",
+        psnr=f"{result.mean_psnr_db:.1f} dB" if compared else "",
+        ssim=f"{result.mean_ssim:.4f}" if compared else "",
+        p50=_ms(result.latency_ms(50)),
+        p95=_ms(result.latency_ms(95)),
+        note=result.misfit or (f"after the codec: {compared} frames against the {against}" if compared else ""),
+    )
+
+
+def _ms(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.0f} ms"

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+from byoc_kit.media.quality import Quality
+from byoc_kit.verify.difference import Difference
+from byoc_kit.verify.live import Where
+from byoc_kit.verify.replay import Fault, Replay
+from byoc_kit.verify.result import FrameResult, Limits, Result
+from byoc_kit.verify.table import rows
+
+
+def result(**values):
+    return Result(Limits(min_frames=0.9, min_psnr_db=30), **values)
+
+
+def notes(found):
+    return {row.name: row.note for row in found if not row.is_run}
+
+
+def test_all_ways_are_there_and_those_that_were_not_gone_say_why(replayed):
+    one = replayed(lambda frame: frame)
+    frames = [FrameResult(1, 0.012, Quality(42.13, 0.981), is_back=True), FrameResult(2)]
+    notebook, module, server, container = rows(
+        result(notebook=one, module=one, difference=Difference(0), frames=frames), Where()
+    )
+    assert (notebook.name, notebook.frames, notebook.max_diff) == ("notebook", "10 of 10", "")
+    assert (module.name, module.frames, module.max_diff) == ("module", "10 of 10", "0")
+    assert module.p50.endswith(" ms")
+    assert server.cells == (
+        "server over trickle",
+        "1 of 2",
+        "",
+        "42.1 dB",
+        "0.9810",
+        "12 ms",
+        "12 ms",
+        "after the codec: 1 frames against the notebook",
+    )
+    assert (container.is_run, container.note) == (False, "not run: no --image and no --url")
+
+
+def test_what_was_left_out_says_which_option_did_it(replayed):
+    one = replayed(lambda frame: frame)
+    assert notes(rows(result(module=one), Where(image=""))) == {
+        "notebook": "not run: --skip-notebook",
+        "server over trickle": "not run: --image takes its place",
+    }
+    found = rows(result(module=one), Where(url="http://host:1"))
+    assert notes(found)["server over trickle"] == "not run: --url takes its place"
+    assert found[3].name == "container at http://host:1"
+
+
+def test_what_broke_off_says_where(replayed):
+    broken = Replay(Path(), fault=Fault.LOAD, failure="cell 3, line 1: NameError: no")
+    found = rows(result(notebook=broken, module=broken, not_streamed="the module does not load"), Where())
+    assert notes(found) == {
+        "notebook": "cell 3, line 1: NameError: no",
+        "module": "cell 3, line 1: NameError: no",
+        "server over trickle": "not run: the module does not load",
+        "container": "not run: no --image and no --url",
+    }
+
+
+def test_frames_that_were_dropped_or_raised_are_counted(replayed):
+    def moody(frame):
+        number = next(numbers)
+        if number < 2:
+            raise ValueError("no")
+        return None if number < 5 else frame
+
+    numbers = iter(range(10))
+    row = rows(result(module=replayed(moody)), Where())[1]
+    assert row.frames == "5 of 10"
+    assert row.note.startswith("3 dropped, 2 raised, ")
