@@ -43,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
     export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
+    export.add_argument("--no-hashes", action="store_true", help="lock without hashes, where pip has no index")
+    export.add_argument(
+        "--device",
+        choices=["cpu", "cu126", "cu128", "cu130"],
+        help="what torch is built for in the image (default: as installed here)",
+    )
 
     _add_sync(commands)
 
@@ -53,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image instead")
 
+    _add_watch(commands)
+
     build = commands.add_parser("build", help="build a bundle's image with Docker")
     build.set_defaults(run=_build)
     build.add_argument("bundle", type=Path)
@@ -61,31 +69,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_verify(commands)
 
-    network = commands.add_parser(
-        "network", help="run a local trickle server and orchestrator; it advertises what `serve` serves"
-    )
-    network.set_defaults(run=_network)
-    network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
-    network.add_argument("--host", default="127.0.0.1")
-    network.add_argument("--port", type=int, default=8935)
+    _add_network(commands)
 
-    bench = commands.add_parser("bench", help="measure CPU, latency and memory beside stock pytrickle and ffmpeg")
-    bench.set_defaults(run=_bench)
-    bench.add_argument("--runs", type=int, default=3, help="how often each is measured (default: %(default)s)")
-    bench.add_argument("--seconds", type=float, default=20.0, help="how long a run lasts (default: %(default)g)")
-    bench.add_argument(
-        "--clip", type=Path, default=Path("notebooks/clips/bigbuckbunny.mp4"), help="a video (default: %(default)s)"
-    )
-    bench.add_argument("--output", type=Path, default=Path("reports/bench"), help="a folder (default: %(default)s)")
-    bench.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these contenders, as in bench.json")
-    bench.add_argument(
-        "--soak",
-        nargs="?",
-        type=int,
-        const=10,
-        metavar="MINUTES",
-        help="instead, one long run of a slow process_frame: latency and memory must stay as they are (default: 10)",
-    )
+    _add_bench(commands)
 
     demo = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
     demo.set_defaults(run=_demo)
@@ -127,9 +113,14 @@ def _check(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from byoc_kit.bundle.plan import plan, write
     from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
+    from byoc_kit.notebook.check import check
+    from byoc_kit.notebook.read import read_notebook
 
     target: Path = options.output or Path("export") / options.notebook.stem
-    bundle = plan(options.notebook, target)
+    for finding in check(read_notebook(options.notebook)):
+        if not finding.is_error:
+            print(finding, file=sys.stderr)
+    bundle = plan(options.notebook, target, device=options.device, with_hashes=not options.no_hashes)
     if options.check:
         from byoc_kit.bundle.drift import drift
 
@@ -157,6 +148,22 @@ def _sync(options: argparse.Namespace) -> None:
     cells = sync(options.bundle)
     said = f"took {', '.join(cell.label for cell in cells)} back" if cells else "nothing to take back"
     print(f"{said}; notebook and {options.bundle} agree")
+
+
+def _add_watch(commands: Commands) -> None:
+    watch = commands.add_parser("watch", help="serve a notebook, and each change as soon as it is saved")
+    watch.set_defaults(run=_watch)
+    watch.add_argument("notebook", type=Path)
+    watch.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
+    watch.add_argument("--host", default="127.0.0.1")
+    watch.add_argument("--port", type=int, default=8000)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from byoc_kit.watch import watch
+
+    target: Path = options.output or Path("export") / options.notebook.stem
+    return watch(options.notebook, target, host=options.host, port=options.port)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -237,7 +244,32 @@ def _verify(options: argparse.Namespace) -> int:
     return verify(request)
 
 
+def _add_bench(commands: Commands) -> None:
+    bench = commands.add_parser("bench", help="measure CPU, latency and memory beside stock pytrickle and ffmpeg")
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--runs", type=int, default=3, help="how often each is measured (default: %(default)s)")
+    bench.add_argument("--seconds", type=float, default=20.0, help="how long a run lasts (default: %(default)g)")
+    bench.add_argument(
+        "--clip", type=Path, default=Path("notebooks/clips/bigbuckbunny.mp4"), help="a video (default: %(default)s)"
+    )
+    bench.add_argument("--output", type=Path, default=Path("reports/bench"), help="a folder (default: %(default)s)")
+    bench.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these contenders, as in bench.json")
+    bench.add_argument("--tools", action="store_true", help="instead, how long check, export, watch and --help take")
+    bench.add_argument(
+        "--soak",
+        nargs="?",
+        type=int,
+        const=10,
+        metavar="MINUTES",
+        help="instead, one long run of a slow process_frame: latency and memory must stay as they are (default: 10)",
+    )
+
+
 def _bench(options: argparse.Namespace) -> int:
+    if options.tools:
+        from byoc_kit.bench.tools import bench_tools
+
+        return bench_tools(sorted(Path("notebooks").glob("*.ipynb")), options.output)
     if options.soak is not None:
         from byoc_kit.bench.soak import soak
 
@@ -265,6 +297,16 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _add_network(commands: Commands) -> None:
+    network = commands.add_parser(
+        "network", help="run a local trickle server and orchestrator; it advertises what `serve` serves"
+    )
+    network.set_defaults(run=_network)
+    network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
+    network.add_argument("--host", default="127.0.0.1")
+    network.add_argument("--port", type=int, default=8935)
 
 
 def _network(options: argparse.Namespace) -> None:

@@ -32,7 +32,8 @@ def test_export_writes_the_bundle_and_its_wheel(run, write, tmp_path):
     code, out, err = run("export", "effects.ipynb")
     assert (code, err) == (0, "")
     assert out == (
-        "wrote export/effects: processor.py, requirements.lock, Dockerfile, .dockerignore, aiModels.json, bundle.json\n"
+        "wrote export/effects: processor.py, processor.map.json, requirements.lock, sbom.cdx.json, Dockerfile, "
+        ".dockerignore, aiModels.json, bundle.json\n"
     )
     assert len(list((tmp_path / "export" / "effects" / "wheels").glob("byoc_kit-*.whl"))) == 1
 
@@ -45,6 +46,16 @@ def test_exporting_twice_changes_no_byte(run, write, tmp_path):
         files = [path for path in (tmp_path / "out").iterdir() if path.is_file()]
         bundles.append({path.name: path.read_bytes() for path in files})
     assert bundles[0] == bundles[1]
+
+
+def test_an_export_says_what_was_left_out(run, write):
+    write(*SOUND, ("byoc", "%matplotlib inline"))
+    code, _, err = run("export", "effects.ipynb")
+    assert (code, err) == (
+        0,
+        "effects.ipynb, cell 3, line 1: `%matplotlib inline` is left out: it changes nothing in a container; move it "
+        "to a cell without the tag to be rid of this note [dropped-magic]\n",
+    )
 
 
 BAD = {
@@ -64,7 +75,7 @@ BAD = {
     "two process_frames": (
         (*SOUND, SOUND[1]),
         "effects.ipynb, cell 3, line 1: process_frame is defined a second time (first in cell 2); "
-        "keep one of them tagged [two-process-frames]",
+        "keep one of them tagged [shadowed-hook]",
     ),
     "a capability that is no literal": (
         (("byoc", CAPABILITY.replace('"tint"', "__name__")), SOUND[1]),
@@ -78,8 +89,8 @@ BAD = {
     ),
     "an undefined name": (
         (*SOUND, ("", "GAIN = 2"), ("byoc", "x = GAIN")),
-        "effects.ipynb, cell 4, line 1: GAIN is not defined in the tagged cells; cell 3 defines it; "
-        "tag that cell `byoc` [undefined-name]",
+        "effects.ipynb, cell 4, line 1: GAIN is not in the tagged cells; cell 3 defines it; "
+        "tag that cell `byoc` [untagged-name]",
     ),
     "a module that is nowhere": (
         (*SOUND, ("byoc", "import no_such_module")),
