@@ -11,23 +11,35 @@ _DOCKERFILE = f"""\
 # Serves {{model_id}}; written by byoc-kit.
 # Any base with Python 3.11 and its venv module will do.
 ARG BASE_IMAGE={DEFAULT_BASE}
-FROM ${{{{BASE_IMAGE}}}}
 
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
-RUN python3 -m venv /opt/venv && useradd --create-home --uid 1000 byoc
+# The locked wheels without the kit's own: another kit installs nothing of them anew.
+FROM ${{{{BASE_IMAGE}}}} AS wheels
+COPY wheels/ /wheels/
+RUN rm -f /wheels/byoc_kit-*.whl
 
-WORKDIR /app
-COPY wheels/ /tmp/wheels/
-COPY requirements.lock ./
-# PIP_NO_INDEX=1 installs from wheels/ alone. torch comes first: a CUDA build brings its libraries along.
+FROM ${{{{BASE_IMAGE}}}} AS build
+ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python3 -m venv /opt/venv
+COPY --from=wheels /wheels/ /tmp/wheels/
+COPY requirements.lock /tmp/
+# PIP_NO_INDEX=1 installs from wheels/ alone. A build of torch for a device, such as 2.13.0+cpu, is on an index of its
+# own, which PIP_EXTRA_INDEX_URL names.
 ARG PIP_NO_INDEX=
 ARG PIP_FIND_LINKS=/tmp/wheels
-ARG PIP_EXTRA_INDEX_URL=
-RUN pip install --constraint requirements.lock torch \\
- && pip install --no-deps --requirement requirements.lock
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install {{require_hashes}}--no-deps --requirement /tmp/requirements.lock
+COPY wheels/byoc_kit-*.whl /tmp/kit/
+RUN pip install --no-deps --no-index /tmp/kit/*.whl
 
-# Owned by its reader, whatever the umask was where the bundle was written.
-COPY --chown=byoc bundle.json processor.py processor.map.json ./
+FROM ${{{{BASE_IMAGE}}}}
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+RUN useradd --create-home --uid 1000 byoc
+COPY --from=build /opt/venv/ /opt/venv/
+
+WORKDIR /app
+# Owned by their reader, whatever the umask was where the bundle was written.
+{{assets}}COPY --chown=byoc bundle.json processor.py processor.map.json ./
 
 USER byoc
 ENV PIPELINE=live-video-to-video MODEL_ID={{model_id}}
@@ -38,8 +50,11 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=2 \\
 CMD ["byoc-kit", "serve", "/app", "--host", "0.0.0.0", "--port", "{PORT}"]
 """
 
+_ASSETS = "COPY --chown=byoc assets/ ./assets/\n"
+
 DOCKERIGNORE = """\
 *
+!assets
 !bundle.json
 !processor.map.json
 !processor.py
@@ -48,6 +63,10 @@ DOCKERIGNORE = """\
 """
 
 
-def render_dockerfile(capability: Capability) -> str:
+def render_dockerfile(capability: Capability, *, has_assets: bool = False, has_hashes: bool = True) -> str:
     """Render the Dockerfile for a capability; its model id is plain by construction."""
-    return _DOCKERFILE.format(model_id=capability.model_id)
+    return _DOCKERFILE.format(
+        model_id=capability.model_id,
+        require_hashes="--require-hashes " if has_hashes else "",
+        assets=_ASSETS if has_assets else "",
+    )

@@ -15,9 +15,11 @@ from byoc_kit.bundle.ai_models import render_ai_models
 from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
-from byoc_kit.bundle.lock import missing_modules, render_lock
+from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
 from byoc_kit.bundle.module import render_module
+from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.source_map import render_map
+from byoc_kit.bundle.wheels import put_wheels
 from byoc_kit.notebook.assets import collect
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.findings import Finding
@@ -26,24 +28,25 @@ from byoc_kit.notebook.params import read_params_schema, render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.notebook.target import PYTHON
 
-WHEELS = "wheels"
-
 
 @dataclass(frozen=True)
 class Plan:
     """What an export will write: file names, relative to ``target``, and their bytes.
 
-    ``assets`` has by their names there the files that are copied: they may be larger than the memory.
+    ``assets`` has by their names there the files that are copied: they may be larger than the memory. ``wheels`` are
+    those of the lock that no index has.
     """
 
     target: Path
     files: Mapping[str, bytes]
     assets: Mapping[str, Path] = field(default_factory=dict)
+    wheels: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def plan(notebook_path: Path, target: Path) -> Plan:
+def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
+    ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
     Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults or a module is not installed.
     """
     notebook = read_notebook(notebook_path)
@@ -52,7 +55,7 @@ def plan(notebook_path: Path, target: Path) -> Plan:
     if isinstance(capability, Finding):
         raise NotebookError(str(capability))
     imported = imports(notebook.exported)
-    missing = missing_modules(i.module for i in imported)
+    missing = missing_modules(i.name for i in imported)
     assets = collect(notebook)
     schema = read_params_schema(notebook)
     manifest = {
@@ -65,18 +68,20 @@ def plan(notebook_path: Path, target: Path) -> Plan:
         "capability": capability.model_dump(),
         "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
     }
+    lock = make_lock({i.name for i in imported} - missing, target, device=device, with_hashes=with_hashes)
     files = {
         "processor.py": module.source,
         MAP: render_map(notebook, module),
-        "requirements.lock": render_lock({i.module for i in imported} - missing),
-        "Dockerfile": render_dockerfile(capability),
+        LOCK: lock.text,
+        SBOM: render_sbom(lock, capability),
+        "Dockerfile": render_dockerfile(capability, has_assets=bool(assets), has_hashes=lock.has_hashes),
         ".dockerignore": DOCKERIGNORE,
         "aiModels.json": render_ai_models(capability),
         **({SCHEMA: render_schema(schema)} if schema else {}),
         MANIFEST: json.dumps(manifest, indent=2) + "\n",
     }
     copied = {file.target: file.source for file in assets.values()}
-    return Plan(target, {name: text.encode() for name, text in files.items()}, copied)
+    return Plan(target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels)
 
 
 def write(plan: Plan) -> None:
@@ -116,6 +121,7 @@ def _stage(plan: Plan, target: Path, new: Path) -> None:
     if SCHEMA not in plan.files:
         (new / SCHEMA).unlink(missing_ok=True)
     put_assets(plan.assets, new)
+    put_wheels(plan.wheels, new)
 
 
 def _link(source: str, target: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections import defaultdict
@@ -73,7 +72,7 @@ def _state() -> tuple[tuple[str, int], ...]:
     found = []
     for entry in sys.path:
         try:
-            found.append((entry, os.stat(entry or ".").st_mtime_ns))
+            found.append((entry, Path(entry).stat().st_mtime_ns))
         except OSError:
             continue
     return tuple(found)

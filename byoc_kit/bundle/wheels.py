@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from byoc_kit.bundle.kit_wheel import kit_wheel
-from byoc_kit.bundle.plan import WHEELS
+from byoc_kit.bundle.lock import LOCK, WHEELS, Pin, parse_lock
 from byoc_kit.errors import ByocKitError
 
 
@@ -20,53 +22,96 @@ class WheelError(ByocKitError):
 
 def put_kit_wheel(bundle: Path) -> None:
     """Put the running kit's wheel into the bundle, in place of any other version."""
-    folder = bundle / WHEELS
-    folder.mkdir(exist_ok=True)
     name, data = kit_wheel()
-    for old in folder.glob("byoc_kit-*.whl"):
-        if old.name != name:
-            old.unlink()
-    (folder / name).write_bytes(data)
+    put_wheels({name: data}, bundle)
+
+
+def put_wheels(wheels: Mapping[str, bytes], bundle: Path) -> None:
+    """Put wheels into the bundle, each in place of all others of its distribution."""
+    folder = bundle / WHEELS
+    names = {parse_wheel_filename(name)[0] for name in wheels}
+    for path, name, _ in list(_wheels_in(folder)):
+        if name in names and path.name not in wheels:
+            path.unlink()
+    for name, data in wheels.items():
+        folder.mkdir(exist_ok=True)
+        path = folder / name
+        if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
+            path.unlink(missing_ok=True)  # it may be the same file as that of an earlier bundle
+            path.write_bytes(data)
 
 
 def collect_wheelhouse(bundle: Path) -> None:
-    """Download every wheel of the lock that the bundle does not carry yet. Raises :class:`WheelError`."""
-    missing = missing_wheels(bundle)
-    wanted = [f"{name}=={version}" for name, version in sorted(missing.items())]
-    if not wanted:
+    """Download every wheel of the lock that the bundle does not carry yet. Raises :class:`WheelError`.
+
+    A wheel that has a locked one's place and not its bytes is taken away.
+    """
+    locked = _read(bundle)
+    missing = _missing(locked, bundle)
+    if not missing:
         return
-    _download(bundle, "--no-deps", *wanted)
-    if "torch" in missing:
-        # The lock leaves out the libraries that a CUDA build of torch needs; without an index they must lie here too.
-        lock, wheels = str(bundle / "requirements.lock"), str(bundle / WHEELS)
-        _download(bundle, "--constraint", lock, "--find-links", wheels, f"torch=={missing['torch']}")
+    gone = sorted(one.name for one in missing if one.is_carried)
+    if gone:
+        msg = f"{', '.join(gone)}: the wheel that was built is not in {bundle / WHEELS}; export the notebook again"
+        raise WheelError(msg)
+    stale = {(one.name, one.version) for one in missing}
+    for path, name, version in list(_wheels_in(bundle / WHEELS)):
+        if (name, version) in stale:
+            path.unlink()
+    _download(bundle, missing)
 
 
-def _download(bundle: Path, *arguments: str) -> None:
+def missing_wheels(bundle: Path) -> dict[str, str]:
+    """Return the locked distributions, name and version, whose wheel the bundle does not carry.
+
+    Raises :class:`WheelError` for a bundle whose lock cannot be read.
+    """
+    return {one.name: one.version for one in _missing(_read(bundle), bundle)}
+
+
+def read_lock(bundle: Path) -> dict[str, str]:
+    """Read the names and public versions of a bundle's lock. Raises OSError or ValueError for one that is no lock."""
+    return {one.name: Version(one.version).public for one in parse_lock((bundle / LOCK).read_text())}
+
+
+def _missing(locked: Iterable[Pin], bundle: Path) -> list[Pin]:
+    carried = {(name, version): path for path, name, version in _wheels_in(bundle / WHEELS)}
+    found = ((one, carried.get((one.name, one.version))) for one in locked)
+    return [one for one, path in found if path is None or (one.sha256 and _sha256_of(path) != one.sha256)]
+
+
+def _read(bundle: Path) -> list[Pin]:
+    try:
+        return parse_lock((bundle / LOCK).read_text())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        msg = f"{bundle / LOCK} cannot be read ({reason}); export the notebook again"
+        raise WheelError(msg) from None
+
+
+def _wheels_in(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    for path in sorted(folder.glob("*.whl")):
+        try:
+            name, version, _, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        yield path, str(name), str(version)
+
+
+def _download(bundle: Path, missing: Iterable[Pin]) -> None:
     options = ["--only-binary", ":all:", "--disable-pip-version-check", "--progress-bar", "off", "--quiet"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(bundle / WHEELS), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    pins = [f"{one.name}==={one.version}" + (f" --hash=sha256:{one.sha256}" if one.sha256 else "") for one in missing]
+    command = [sys.executable, "-m", "pip", "download", *options, "--no-deps", "--dest", str(bundle / WHEELS)]
+    done = subprocess.run(
+        [*command, "--requirement", "/dev/stdin"],
+        input="\n".join(pins), capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
         msg = f"pip download ended with exit code {done.returncode}:\n{tail}"
         raise WheelError(msg)
 
 
-def missing_wheels(bundle: Path) -> dict[str, str]:
-    """Return the locked distributions, name and version, whose wheel the bundle does not carry."""
-    carried = set()
-    for path in (bundle / WHEELS).glob("*.whl"):
-        try:
-            name, version, _, _ = parse_wheel_filename(path.name)
-        except InvalidWheelFilename:
-            continue
-        carried.add((str(name), version.public))
-    locked = read_lock(bundle)
-    return {name: version for name, version in locked.items() if (name, version) not in carried}
-
-
-def read_lock(bundle: Path) -> dict[str, str]:
-    """Read the lock's names and versions."""
-    lines = (bundle / "requirements.lock").read_text().splitlines()
-    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(r.name): next(iter(r.specifier)).version for r in requirements}
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

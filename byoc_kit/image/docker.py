@@ -14,6 +14,7 @@ from byoc_kit.bundle.dockerfile import PORT
 from byoc_kit.errors import ByocKitError
 
 _TAIL = 15
+_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 # A container reaches the trickle server of this machine by this name.
 HOST_NAME = "host.docker.internal"
 
@@ -34,11 +35,17 @@ def require_engine() -> None:
 
 
 def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_index: bool = False) -> None:
-    """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines."""
+    """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines.
+
+    Unless ``no_index``, its pip has the indexes that the environment names: PyTorch's builds have one for each device.
+    """
     require_engine()
     arguments = ["--build-arg", f"BASE_IMAGE={base_image}"] if base_image else []
     if no_index:
         arguments += ["--build-arg", "PIP_NO_INDEX=1"]
+    else:
+        # By name alone: docker takes the value itself, and a password in it shows nowhere.
+        arguments += [part for name in _INDEXES if os.environ.get(name) for part in ("--build-arg", name)]
     _run_and_show(["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build")
 
 

@@ -14,6 +14,7 @@ FILES = [
     "processor.py",
     "processor.map.json",
     "requirements.lock",
+    "sbom.cdx.json",
     "Dockerfile",
     ".dockerignore",
     "aiModels.json",

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -6,10 +7,14 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
+from byoc_kit import __version__
+from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
 from byoc_kit.image.docker import ImageError, build_image, require_base_image, require_engine, run_command
 
@@ -126,6 +131,35 @@ def test_the_image_brings_no_test_tools_and_no_opencv(image):
 
 
 @pytest.mark.docker
+def test_the_wheels_are_no_layer_of_the_image(image):
+    but_debians = ["-path", "/usr", "-prune", "-o"]
+    find = ["find", "/", "-xdev", *but_debians, "-name", "*.whl", "-print"]
+    assert not docker("run", "--rm", "--user", "root", image, *find)
+    made_by = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
+    assert "wheels" not in made_by
+    assert "pip install" not in made_by
+
+
+@pytest.mark.docker
+def test_what_is_installed_is_what_is_locked(bundle, image):
+    listed = docker("run", "--rm", image, "pip", "list", "--format", "freeze", "--disable-pip-version-check")
+    installed = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in listed.splitlines()}
+    locked = {pin.name: pin.version for pin in parse_lock((bundle / "requirements.lock").read_text())}
+    assert locked.items() <= installed.items()
+    assert installed.keys() - locked.keys() <= {"byoc-kit", "pip", "setuptools"}
+
+
+@pytest.mark.docker
+def test_a_wheel_of_other_bytes_than_were_locked_is_not_installed(bundle, base_image, tmp_path):
+    other = tmp_path / "green_tint"
+    shutil.copytree(bundle, other)
+    lock = other / "requirements.lock"
+    lock.write_text(re.sub(r"(?<=idna==)(.*\n.*sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, lock.read_text()))
+    with pytest.raises(ImageError, match="DO NOT MATCH THE HASHES"):
+        build_image(other, tag="byoc-kit-test:other", base_image=base_image, no_index=True)
+
+
+@pytest.mark.docker
 def test_verify_streams_the_clip_through_the_image(bundle, image, clip, tmp_path):
     limits = ["--min-frames", "0.5", "--min-psnr", "30"]  # other tests may keep this machine busy
     code, said = byoc_kit("verify", bundle, "--image", image, "--clip", clip, "--report", tmp_path, *limits)
@@ -148,6 +182,22 @@ def test_a_changed_processor_installs_nothing_anew(bundle, image, base_image, tm
     said = capsys.readouterr().err
     assert "Using cache" in said
     assert "Successfully installed" not in said
+
+
+@pytest.mark.docker
+def test_another_kit_installs_nothing_else_anew(bundle, image, base_image, tmp_path, capsys):
+    changed = tmp_path / "green_tint"
+    shutil.copytree(bundle, changed)
+    (wheel,) = (changed / "wheels").glob("byoc_kit-*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"changed"
+    tag = f"{image}-other-kit"
+    build_image(changed, tag=tag, base_image=base_image, no_index=True)
+    docker("image", "rm", tag)
+    said = capsys.readouterr().err
+    assert [line.split()[2] for line in said.splitlines() if line.startswith("Successfully installed")] == [
+        f"byoc-kit-{__version__}"
+    ]
 
 
 @pytest.mark.docker
@@ -206,10 +256,20 @@ def test_an_engine_that_does_not_answer_is_said_with_what_to_do(fake_docker):
     assert str(caught.value) == "the Docker engine does not answer; start it, and see what `docker info` says"
 
 
-def test_build_passes_the_base_image_and_the_wheelhouse_on(fake_docker, tmp_path, capsys):
+def test_build_passes_the_base_image_and_the_wheelhouse_on(fake_docker, tmp_path, capsys, monkeypatch):
     fake_docker('echo "$@"')
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
     build_image(tmp_path, tag="a:1", base_image="base:2", no_index=True)
     said = f"build --force-rm --tag a:1 --build-arg BASE_IMAGE=base:2 --build-arg PIP_NO_INDEX=1 {tmp_path}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_build_passes_the_indexes_on_by_name_alone(fake_docker, tmp_path, capsys, monkeypatch):
+    fake_docker('echo "$@"')
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    build_image(tmp_path, tag="a:1")
+    said = f"build --force-rm --tag a:1 --build-arg PIP_EXTRA_INDEX_URL {tmp_path}\n"
     assert capsys.readouterr().err == said
 
 

@@ -1,0 +1,95 @@
+"""What is asked of pip: which files it would install, and wheels of what has none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+
+_OPTIONS = ("--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1")
+_EPOCH = "1580601600"  # wheels carry times; a fixed one keeps the bytes the same
+_UNREACHED = ("connection broken", "Could not fetch URL", "connection error")
+NO_HASHES = "lock without hashes, with `byoc-kit export --no-hashes`"
+
+
+class LockError(ByocKitError):
+    """What keeps requirements from being locked."""
+
+
+class NotFoundError(LockError):
+    """pip knows no file of one of the requirements."""
+
+
+def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
+    """Return what pip would install for requirements in an empty environment like this one, as it reports it.
+
+    Raises :class:`NotFoundError` where it finds one of them nowhere, :class:`LockError` where it cannot be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="byoc-kit-pip-") as scratch:
+        path = Path(scratch) / "report.json"
+        listed = Path(scratch) / "requirements.txt"
+        listed.write_text("".join(f"{line}\n" for line in requirements))
+        asked = ["--dry-run", "--ignore-installed", "--report", str(path), *options, "--requirement", str(listed)]
+        done = _run("install", *asked)
+        if done.returncode:
+            raise _why_no_report(done)
+        try:
+            installs: list[dict[str, Any]] = json.loads(path.read_bytes())["install"]
+        except (OSError, ValueError, KeyError) as error:
+            msg = f"pip made no report ({type(error).__name__}); update it to 22.2 or newer, or {NO_HASHES}"
+            raise LockError(msg) from None
+    return installs
+
+
+def build_wheel(name: str, requirement: str, folder: Path) -> Path:
+    """Build the wheel of a source, a folder, an archive or a URL, into an empty folder; the same gives the same bytes.
+
+    Raises :class:`LockError` where that fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="byoc-kit-build-") as scratch:
+        # setuptools keeps what it built beside the source, and packs what was deleted there since
+        config = Path(scratch) / "setup.cfg"
+        config.write_text(f"[build]\nbuild_base = {scratch}/build\n")
+        environment = {"SOURCE_DATE_EPOCH": _EPOCH, "DIST_EXTRA_CONFIG": str(config)}
+        done = _run("wheel", "--no-deps", "--wheel-dir", str(folder), requirement, **environment)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        reason = _last_error(done) or f"exit code {done.returncode}"
+        command = f"pip wheel --no-deps {shlex.quote(requirement)}"
+        msg = f"no wheel of {name} can be built here ({reason}); see what `{command}` says"
+        raise LockError(msg)
+    return wheels[0]
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", arguments[0], *_OPTIONS, *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def _why_no_report(done: subprocess.CompletedProcess[str]) -> LockError:
+    reason = _last_error(done)
+    if "No module named pip" in done.stderr:
+        return LockError(f"this environment has no pip, which knows the hashes; `python -m ensurepip`, or {NO_HASHES}")
+    if any(text in done.stderr for text in _UNREACHED):
+        return LockError(f"pip cannot reach its index, which knows the hashes; connect to it, or {NO_HASHES}")
+    prefix = "No matching distribution found for "
+    if reason.startswith(prefix):
+        wanted = reason.removeprefix(prefix).partition(" (from")[0].replace("===", "==")
+        return NotFoundError(
+            f"pip finds no {wanted} here; let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name where it is, or {NO_HASHES}"
+        )
+    return LockError(f"pip gives no hashes ({reason or f'exit code {done.returncode}'}); mend that, or {NO_HASHES}")
+
+
+def _last_error(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return said[-1].rstrip(".") if said else ""

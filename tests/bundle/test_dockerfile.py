@@ -1,0 +1,44 @@
+import pytest
+
+from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
+from byoc_kit.capability import Capability
+
+TINT = Capability(model_id="tint")
+
+
+def last_stage(dockerfile):
+    return dockerfile[dockerfile.rindex("FROM ") :]
+
+
+def test_the_last_stage_installs_nothing_and_has_no_wheels():
+    last = last_stage(render_dockerfile(TINT))
+    assert "pip" not in last
+    assert "wheels" not in last
+    assert "COPY --from=build /opt/venv/ /opt/venv/\n" in last
+
+
+@pytest.mark.parametrize(
+    ("has_hashes", "install"),
+    [
+        (True, "RUN pip install --require-hashes --no-deps --requirement /tmp/requirements.lock\n"),
+        (False, "RUN pip install --no-deps --requirement /tmp/requirements.lock\n"),
+    ],
+)
+def test_hashes_are_required_where_there_are_some(has_hashes, install):
+    assert install in render_dockerfile(TINT, has_hashes=has_hashes)
+
+
+def test_assets_are_a_layer_of_their_own_before_the_processor():
+    assert "assets" not in render_dockerfile(TINT)
+    last = last_stage(render_dockerfile(TINT, has_assets=True))
+    copies = [line.split()[2] for line in last.splitlines() if line.startswith("COPY --chown=byoc ")]
+    assert copies == ["assets/", "bundle.json"]
+    assert "!assets\n" in DOCKERIGNORE
+
+
+def test_all_that_is_copied_goes_to_the_engine():
+    dockerfile = render_dockerfile(TINT, has_assets=True)
+    allowed = {line[1:] for line in DOCKERIGNORE.splitlines() if line.startswith("!")}
+    copies = [line.split() for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line]
+    copied = {path.split("/")[0] for _, *paths, _ in copies for path in paths if not path.startswith("--")}
+    assert copied == allowed

@@ -1,0 +1,95 @@
+import pytest
+from wheel_rig import index, make_wheel, sha256_of
+
+from byoc_kit.bundle.wheels import WheelError, collect_wheelhouse, missing_wheels, put_wheels, read_lock
+
+__all__ = ["index"]
+
+
+@pytest.fixture
+def bundle(tmp_path, index):
+    """A bundle whose lock has two distributions of the index, one of them with a local version."""
+    folder = tmp_path / "bundle"
+    (folder / "wheels").mkdir(parents=True)
+    wheels = {"fake-a==1.0": make_wheel(index, "fake-a"), "fake-b==2+cpu": make_wheel(index, "fake-b", version="2+cpu")}
+    lines = [f"{pin} \\\n    --hash=sha256:{sha256_of(path)}\n" for pin, path in wheels.items()]
+    (folder / "requirements.lock").write_text("# A comment.\n" + "".join(lines))
+    return folder
+
+
+def names(bundle):
+    return sorted(path.name for path in (bundle / "wheels").iterdir())
+
+
+def test_the_wheelhouse_has_every_locked_wheel(bundle):
+    assert missing_wheels(bundle) == {"fake-a": "1.0", "fake-b": "2+cpu"}
+    collect_wheelhouse(bundle)
+    assert names(bundle) == ["fake_a-1.0-py3-none-any.whl", "fake_b-2+cpu-py3-none-any.whl"]
+    assert not missing_wheels(bundle)
+
+
+def test_a_lock_without_hashes_has_a_wheelhouse_too(bundle):
+    (bundle / "requirements.lock").write_text("fake-a==1.0\n")
+    collect_wheelhouse(bundle)
+    assert not missing_wheels(bundle)
+
+
+def test_a_wheel_of_other_bytes_is_replaced(bundle):
+    collect_wheelhouse(bundle)
+    wheel = bundle / "wheels" / "fake_a-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"other")
+    assert missing_wheels(bundle) == {"fake-a": "1.0"}
+    collect_wheelhouse(bundle)
+    assert not missing_wheels(bundle)
+
+
+def test_a_wheel_whose_hash_the_index_does_not_have_is_an_error(bundle, index):
+    make_wheel(index, "fake-a", files=["evil.py"])
+    with pytest.raises(WheelError, match="DO NOT MATCH THE HASHES"):
+        collect_wheelhouse(bundle)
+    assert "fake_a-1.0-py3-none-any.whl" not in names(bundle)
+
+
+def test_a_wheel_that_was_built_and_is_gone_is_said(bundle):
+    carried = "# Its wheel lies in wheels/: no index has what was installed.\ntinyfx==1.0\n"
+    with (bundle / "requirements.lock").open("a") as lock:
+        lock.write(carried)
+    with pytest.raises(WheelError) as caught:
+        collect_wheelhouse(bundle)
+    assert str(caught.value) == (
+        f"tinyfx: the wheel that was built is not in {bundle / 'wheels'}; export the notebook again"
+    )
+
+
+def test_other_wheels_of_the_same_distribution_go(bundle, tmp_path):
+    for version in ("1.0", "1.1"):
+        make_wheel(bundle / "wheels", "tiny-fx", version=version)
+    (bundle / "wheels" / "notes.whl").touch()
+    new = make_wheel(tmp_path / "new", "tiny-fx", version="1.2")
+    put_wheels({new.name: new.read_bytes()}, bundle)
+    assert names(bundle) == ["notes.whl", new.name]
+
+
+def test_the_lock_says_public_versions(bundle):
+    assert read_lock(bundle) == {"fake-a": "1.0", "fake-b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file or directory"),
+        ("]\n", "Expected package name"),
+        ("torch>=2\n", "`torch>=2` pins no version, or has no hash"),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_one_line(bundle, text, said):
+    lock = bundle / "requirements.lock"
+    lock.unlink()
+    if text:
+        lock.write_text(text)
+    with pytest.raises(WheelError) as caught:
+        missing_wheels(bundle)
+    assert str(caught.value).startswith(f"{lock} cannot be read (")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("; export the notebook again")
+    assert len(str(caught.value).splitlines()) == 1
