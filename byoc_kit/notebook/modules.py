@@ -8,6 +8,7 @@ from pathlib import Path
 
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import Import, imports
+from byoc_kit.notebook.notebook_only import is_for_notebooks
 from byoc_kit.notebook.read import Notebook
 from byoc_kit.notebook.target import PYTHON
 
@@ -19,7 +20,7 @@ def check_modules(notebook: Notebook) -> Iterator[Finding]:
     """Yield a finding for each module that the container would not have, or not the same."""
     said = set()
     for found in imports(notebook.exported):
-        if found.module in said or found.module == "byoc_kit":
+        if found.module in said or found.module == "byoc_kit" or is_for_notebooks(found.name):
             continue
         finding = _check(notebook, found)
         if finding:

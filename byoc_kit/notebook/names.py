@@ -69,7 +69,10 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
     for cell in cells:
         tree = tree_of(cell)
         optional = {id(node) for block in ast.walk(tree) for node in _guarded(block)}
+        never = {id(node) for block in ast.walk(tree) for node in _for_type_checkers(block)}
         for node in ast.walk(tree):
+            if id(node) in never:
+                continue
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -171,11 +174,37 @@ def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _guarded(block: ast.AST) -> Iterator[ast.AST]:
-    """Yield what stands in a ``try`` that handles a missing module."""
-    if not isinstance(block, ast.Try):
-        return
-    caught = {name.id for h in block.handlers if h.type for name in ast.walk(h.type) if isinstance(name, ast.Name)}
-    is_bare = any(handler.type is None for handler in block.handlers)
-    if is_bare or caught & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}:
+    """Yield what stands where a missing module is handled: in a ``try``, ``suppress``, or below ``find_spec``."""
+    match block:
+        case ast.Try(body=body, handlers=handlers):
+            is_bare = any(handler.type is None for handler in handlers)
+            is_handled = is_bare or any(_catches_import_error(h.type) for h in handlers if h.type)
+        case ast.With(body=body, items=items):
+            calls = [item.context_expr for item in items if isinstance(item.context_expr, ast.Call)]
+            suppressed = [call.args for call in calls if _last_name(call.func) == "suppress"]
+            is_handled = any(_catches_import_error(error) for errors in suppressed for error in errors)
+        case ast.If(
+            body=body, test=ast.Call(func=function) | ast.Compare(left=ast.Call(func=function), ops=[ast.IsNot()])
+        ):
+            is_handled = _last_name(function) == "find_spec"
+        case _:
+            return
+    if is_handled:
+        for statement in body:
+            yield from ast.walk(statement)
+
+
+def _for_type_checkers(block: ast.AST) -> Iterator[ast.AST]:
+    """Yield what stands below ``if TYPE_CHECKING``, which never runs."""
+    if isinstance(block, ast.If) and _last_name(block.test) == "TYPE_CHECKING":
         for statement in block.body:
             yield from ast.walk(statement)
+
+
+def _catches_import_error(caught: ast.expr) -> bool:
+    names = {name.id for name in ast.walk(caught) if isinstance(name, ast.Name)}
+    return bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -30,14 +30,15 @@ def check_notebook_only(notebook: Notebook) -> Iterator[Finding]:
 def _imported(node: ast.AST) -> Iterator[str]:
     """Yield what an import takes of the modules that are for notebooks."""
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names if _is_for_notebooks(alias.name))
+        yield from (alias.name for alias in node.names if is_for_notebooks(alias.name))
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        if _is_for_notebooks(node.module):
+        if is_for_notebooks(node.module):
             yield node.module
         elif node.module == "byoc_kit":
             yield from (f"byoc_kit.{alias.name}" for alias in node.names if alias.name in _OF_THE_KIT)
 
 
-def _is_for_notebooks(name: str) -> bool:
+def is_for_notebooks(name: str) -> bool:
+    """Whether a dotted name is of a module that no container has a use for."""
     parts = name.split(".")
     return any(".".join(parts[:count]) in _MODULES for count in range(1, len(parts) + 1))

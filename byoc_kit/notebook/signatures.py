@@ -30,7 +30,13 @@ _WRITE = {
 _NO_RESULT = {"bool", "bytes", "complex", "dict", "float", "int", "set", "str"}
 _NO_PICTURE = {*_NO_RESULT, "list", "tuple", "AudioFrame"}
 _WRONG_RESULTS = {"process_frame": _NO_PICTURE, "process_audio": {*_NO_RESULT, "VideoFrame"}}
-_WRONG_FRAMES = {"process_frame": {*_NO_RESULT, "AudioFrame"}, "process_audio": {*_NO_RESULT, "VideoFrame"}}
+_NO_FRAME = {*_NO_RESULT, "NDArray", "Tensor", "ndarray"}
+_WRONG_FRAMES = {"process_frame": {*_NO_FRAME, "AudioFrame"}, "process_audio": {*_NO_FRAME, "VideoFrame"}}
+# Where what the annotation says is to be had.
+_PARTS = {
+    "process_frame": "it is given a VideoFrame, which has .tensor and .pixels",
+    "process_audio": "it is given an AudioFrame, which has .samples",
+}
 
 
 def check_signature(notebook: Notebook, cell: Cell, function: Function) -> Iterator[Finding]:
@@ -51,8 +57,7 @@ def check_signature(notebook: Notebook, cell: Cell, function: Function) -> Itera
     first = next(iter([*function.args.posonlyargs, *function.args.args]), None)
     if first is not None and first.annotation and _annotation(first.annotation) in _WRONG_FRAMES.get(name, set()):
         message = f"{name} is said to take {ast.unparse(first.annotation)}"
-        hint = f"it is given a {'VideoFrame' if name == 'process_frame' else 'AudioFrame'}"
-        yield Finding("hook-annotation", notebook.name, message, hint, Place.of(cell, first.annotation))
+        yield Finding("hook-annotation", notebook.name, message, _PARTS[name], Place.of(cell, first.annotation))
 
 
 def _cannot_be_called(function: Function) -> str | None:

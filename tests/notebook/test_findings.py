@@ -364,6 +364,8 @@ def test_state_that_streams_would_share(make, body, is_shared):
         ("process_frame(frame) -> 'VideoFrame | None'", []),
         ("process_frame(frame) -> 'str'", ["hook-annotation"]),
         ("process_frame(frame: AudioFrame)", ["hook-annotation"]),
+        ("process_frame(frame: torch.Tensor)", ["hook-annotation"]),
+        ("process_frame(frame: np.ndarray)", ["hook-annotation"]),
         ("load_model(path)", ["hook-signature"]),
         ("load_model(path='x')", []),
         ("on_stream_start()", ["hook-signature"]),
@@ -373,7 +375,8 @@ def test_state_that_streams_would_share(make, body, is_shared):
     ],
 )
 def test_signatures(make, head, codes):
-    imports = "import byoc_kit\nfrom byoc_kit import AudioFrame, VideoFrame\nclass Settings(byoc_kit.Params): ..."
+    imports = "import byoc_kit, torch\nimport numpy as np\nfrom byoc_kit import AudioFrame, VideoFrame"
+    imports += "\nclass Settings(byoc_kit.Params): ..."
     cells = [("byoc", imports), ("byoc", CAPABILITY), ("byoc", f"def {head}: return None")]
     if not head.startswith("process_frame"):
         cells.append(("byoc", PROCESS_FRAME))

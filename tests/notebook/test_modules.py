@@ -77,3 +77,8 @@ def test_a_module_beside_the_notebook_is_not_exported(write_notebook, tmp_path):
 )
 def test_what_is_there_or_need_not_be(write_notebook, source):
     assert findings(write_notebook(source)) == []
+
+
+def test_what_only_a_notebook_has_is_not_said_to_be_missing(write_notebook):
+    [(code, _)] = findings(write_notebook("from google.colab import userdata"))
+    assert code == "notebook-only"

@@ -56,3 +56,29 @@ def test_an_import_whose_absence_is_handled_is_optional(make, handler, is_option
         ("cupy", is_optional),
         ("numpy", False),
     ]
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "with suppress(ImportError):",
+        "with contextlib.suppress(KeyError, ModuleNotFoundError):",
+        'if importlib.util.find_spec("cupy"):',
+        'if find_spec("cupy") is not None:',
+    ],
+)
+def test_an_import_below_such_a_guard_is_optional_too(make, guard):
+    cells = make(("byoc", f"{guard}\n    import cupy\nimport numpy")).exported
+    assert [(i.module, i.is_optional) for i in imports(cells)] == [("cupy", True), ("numpy", False)]
+
+
+@pytest.mark.parametrize("guard", ["with suppress(KeyError):", "with open(ImportError):", 'if not find_spec("cupy"):'])
+def test_an_import_below_another_is_not(make, guard):
+    [found] = imports(make(("byoc", f"{guard}\n    import numpy")).exported)
+    assert not found.is_optional
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_only_type_checkers_import_is_not_imported(make, test):
+    source = f"if {test}:\n    import jaxtyping\nelse:\n    import numpy"
+    assert [i.module for i in imports(make(("byoc", source)).exported)] == ["numpy"]
