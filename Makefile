@@ -10,7 +10,7 @@ BASE_IMAGE :=
 BIN := .venv/bin
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test bench bench-soak bench-tools lint lock clean
+.PHONY: help demo test styles bench bench-soak bench-tools lint lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 19
@@ -20,6 +20,9 @@ demo: .venv/made ## export the example notebook, verify it, and build and verify
 
 test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
 	$(BIN)/pytest
+
+styles: .venv/made ## verify the notebooks of other styles, tests/styles; some ten minutes
+	$(BIN)/pytest -m styles tests/styles
 
 bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest
 	@$(BIN)/byoc-kit bench

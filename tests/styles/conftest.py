@@ -1,0 +1,91 @@
+"""Notebooks as other people write them, their bundles, and a short clip to stream through those."""
+
+import json
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from byoc_kit.bundle.plan import plan, write
+from byoc_kit.errors import ByocKitError
+
+HERE = Path(__file__).parent
+NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
+DURATION_S = Fraction(3, 2)
+
+
+@pytest.fixture(scope="session")
+def short_clip(tmp_path_factory, clip):
+    """The beginning of the example clip, small, with its sound."""
+    path = tmp_path_factory.mktemp("clips") / "short.mp4"
+    with av.open(str(clip)) as source, av.open(str(path), "w") as target:
+        video, sound = source.streams.video[0], source.streams.audio[0]
+        pictures = target.add_stream("libx264", rate=video.average_rate, options={"crf": "18", "bf": "0"})
+        pictures.width, pictures.height, pictures.pix_fmt = 320, 180, "yuv420p"
+        pictures.codec_context.time_base = video.time_base
+        samples = target.add_stream("aac", rate=sound.rate, layout=sound.layout.name)
+        for frame in source.decode(video, sound):
+            if frame.time >= DURATION_S:
+                continue
+            if isinstance(frame, av.AudioFrame):
+                target.mux(samples.encode(frame))
+            else:
+                frame.pict_type = 0  # the encoder's own choice
+                target.mux(pictures.encode(frame.reformat(320, 180)))
+        target.mux(pictures.encode())
+        target.mux(samples.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab_package(tmp_path_factory):
+    """A folder that `lab-filters`, a package of several files, is installed in; no index is asked."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(HERE / "localpkg", folder / "source")
+    options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", folder / "site", folder / "source"]
+    subprocess.run(command, check=True)
+    return folder / "site"
+
+
+@pytest.fixture
+def _lab_package_installed(monkeypatch, lab_package):
+    _install(monkeypatch, lab_package)
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory, lab_package):
+    """The bundle of each notebook by its name, or why there is none."""
+    folder = tmp_path_factory.mktemp("bundles")
+    found = {}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _install(monkeypatch, lab_package)
+        for notebook in NOTEBOOKS:
+            found[notebook.stem] = folder / notebook.stem
+            try:
+                write(plan(notebook, folder / notebook.stem))
+            except ByocKitError as error:
+                found[notebook.stem] = str(error)
+    return found
+
+
+@pytest.fixture(scope="session")
+def shapes(bundles, lab_package):
+    """The shape of the picture that each bundle's module made of one, or what it raised."""
+    command = [sys.executable, "-W", "error", HERE / "one_frame.py"]
+    command += [bundle for bundle in bundles.values() if isinstance(bundle, Path)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _install(monkeypatch, lab_package)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    said = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
+    return {Path(folder).name: shape for folder, shape in said}
+
+
+def _install(monkeypatch, site):
+    """Let this process find what is installed in a folder, and those that it starts."""
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")

@@ -1,0 +1,5 @@
+"""Colours."""
+
+from .spaces import swap
+
+__all__ = ["swap"]

@@ -1,0 +1,53 @@
+"""Notebooks in many styles, none like the examples: each is exported as it stands, and makes what it makes at home."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from byoc_kit.cli import main
+from byoc_kit.notebook.check import check
+from byoc_kit.notebook.read import read_notebook
+
+NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_are_many_styles():
+    assert len(NOTEBOOKS) >= 20
+
+
+@each_notebook
+def test_it_is_a_valid_notebook_without_outputs(notebook):
+    document = nbformat.read(notebook, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(document)
+    assert not any(cell.get("outputs") for cell in document.cells)
+
+
+@each_notebook
+@pytest.mark.usefixtures("_lab_package_installed")
+def test_check_finds_no_errors(notebook):
+    assert [str(finding) for finding in check(read_notebook(notebook)) if finding.is_error] == []
+
+
+@each_notebook
+def test_it_is_exported(notebook, bundles):
+    assert isinstance(bundles[notebook.stem], Path), bundles[notebook.stem]
+
+
+@each_notebook
+def test_the_exported_module_makes_a_picture(notebook, shapes):
+    shape = shapes[notebook.stem]
+    assert isinstance(shape, list), shape
+    assert shape == ([18, 32, 3] if notebook.stem == "half_size" else [36, 64, 3])
+
+
+@pytest.mark.styles
+@each_notebook
+@pytest.mark.usefixtures("_lab_package_installed")
+def test_notebook_module_and_server_agree(notebook, bundles, tmp_path, short_clip, capsys):
+    # A busy machine may drop frames in real time; how many come back at rest is `make demo`'s business.
+    options = ["--clip", str(short_clip), "--report", str(tmp_path), "--min-frames", "0.1"]
+    code = main(["verify", str(bundles[notebook.stem]), *options])
+    said = capsys.readouterr()
+    assert code == 0, said.out + said.err
