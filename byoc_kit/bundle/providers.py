@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from packaging.utils import canonicalize_name
 
 _INFO = (".dist-info", ".egg-info")
-# A module or a package at the top of site-packages, as a line of RECORD has it.
-_TOP = re.compile(r"^([^\W\d]\w*)(?:/|\.py,|\.(?:[\w-]+\.)*so,)", re.MULTILINE)
 _PTH = re.compile(r"^([^/,\n]+\.pth),", re.MULTILINE)
+_BINARY = re.compile(r"\.(?:[\w-]+\.)*so,")
+
+PathState: TypeAlias = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
 class _Installed:
-    """A distribution's name, its RECORD, and the folders that it puts on ``sys.path``, as an editable one does."""
+    """A distribution's name, its RECORD, and the folders that it puts on ``sys.path``, as an editable one does.
+
+    The RECORD is searched as a text: to take thousands of lines apart is what makes `packages_distributions` slow.
+    """
 
     name: str
     record: str
     linked: tuple[Path, ...]
     declared: frozenset[str]
 
-    @property
-    def modules(self) -> set[str]:
-        """The top-level modules."""
-        linked = {path.stem for folder in self.linked for path in folder.iterdir() if _is_module(path)}
-        return {*_TOP.findall(self.record), *self.declared, *linked}
-
     def has(self, path: str) -> bool:
         """Whether there is a module or a package, a namespace package too, at a path such as ``google/protobuf``."""
-        found = re.search(rf"^{re.escape(path)}(?:/|\.py,|\.(?:[\w-]+\.)*so,)", self.record, re.MULTILINE)
-        return bool(found) or any((folder / path).is_dir() or _has_file(folder, path) for folder in self.linked)
+        return path in self.declared or self._lists(path) or any(_lies_in(folder, path) for folder in self.linked)
 
     def is_namespace(self, module: str) -> bool:
         """Whether a top-level module is a part of a namespace package; unknown is no."""
-        in_record = re.search(rf"^{module}/", self.record, re.MULTILINE)
-        has_init = re.search(rf"^{module}/__init__\.", self.record, re.MULTILINE)
-        if in_record:
-            return not has_init
+        if f"\n{module}/" in self.record:
+            return f"\n{module}/__init__." not in self.record
         folders = [folder / module for folder in self.linked if (folder / module).is_dir()]
         return bool(folders) and not any(_has_file(folder, "__init__") for folder in folders)
+
+    def _lists(self, path: str) -> bool:
+        if f"\n{path}/" in self.record or f"\n{path}.py," in self.record:
+            return True
+        at = self.record.find(f"\n{path}.")
+        while at >= 0:
+            if _BINARY.match(self.record, at + 1 + len(path)):
+                return True
+            at = self.record.find(f"\n{path}.", at + 1)
+        return False
 
 
 def providers(dotted_name: str) -> set[str]:
@@ -56,7 +62,7 @@ def providers(dotted_name: str) -> set[str]:
     told which of them an import gets.
     """
     parts = dotted_name.split(".")
-    candidates = _by_module(_state()).get(parts[0], ())
+    candidates = _having(parts[0], path_state())
     fewest = 1
     if len(parts) > 1 and candidates and all(one.is_namespace(parts[0]) for one in candidates):
         fewest = 2  # the namespace alone says nothing
@@ -67,7 +73,7 @@ def providers(dotted_name: str) -> set[str]:
     return {one.name for one in candidates} if fewest == 1 else set()
 
 
-def _state() -> tuple[tuple[str, int], ...]:
+def path_state() -> PathState:
     """Return what is on the path, with the times at which something was installed there."""
     found = []
     for entry in sys.path:
@@ -78,31 +84,33 @@ def _state() -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=4)
-def _by_module(state: tuple[tuple[str, int], ...]) -> Mapping[str, Sequence[_Installed]]:
-    seen: set[str] = set()
-    modules: dict[str, list[_Installed]] = defaultdict(list)
+@lru_cache
+def _having(module: str, state: PathState) -> Sequence[_Installed]:
+    return [one for one in _all(state) if module.isidentifier() and one.has(module)]
+
+
+@lru_cache(maxsize=1)
+def _all(state: PathState) -> Sequence[_Installed]:
+    found: dict[str, _Installed] = {}
     for entry, _ in state:
-        for found in _distributions(Path(entry)):
-            if found.name in seen:  # an import finds the first
-                continue
-            seen.add(found.name)
-            for module in found.modules:
-                modules[module].append(found)
-    return modules
+        for one in _distributions(Path(entry)):
+            found.setdefault(one.name, one)  # an import finds the first
+    return list(found.values())
 
 
 def _distributions(folder: Path) -> Iterator[_Installed]:
     if not folder.is_dir():
         return
-    for info in sorted(folder.iterdir()):
-        if info.suffix not in _INFO or not info.is_dir() or info.name.startswith("~"):
+    with os.scandir(folder) as entries:
+        infos = [Path(entry.path) for entry in entries if entry.name.endswith(_INFO) and entry.is_dir()]
+    for info in sorted(infos):
+        if info.name.startswith("~"):  # what pip left of one that it removed
             continue
         record = _text(info / "RECORD")
-        links = _PTH.findall(record)
+        links = _PTH.findall(record) if ".pth," in record else []
         declared = frozenset() if record and not links else frozenset(_text(info / "top_level.txt").split())
         linked = tuple(path for name in links for path in _folders(folder / name))
-        yield _Installed(canonicalize_name(info.stem.partition("-")[0]), record, linked, declared)
+        yield _Installed(canonicalize_name(info.stem.partition("-")[0]), f"\n{record}", linked, declared)
 
 
 def _folders(pth: Path) -> Iterator[Path]:
@@ -112,8 +120,13 @@ def _folders(pth: Path) -> Iterator[Path]:
             yield path
 
 
-def _is_module(path: Path) -> bool:
-    return path.stem.isidentifier() and (path.suffix == ".py" or (path / "__init__.py").is_file())
+def _lies_in(folder: Path, path: str) -> bool:
+    """Whether a source folder has a module, a package, or a namespace of packages; folders of other things are none."""
+    try:
+        has_init = (folder / path / "__init__.py").is_file()
+        return has_init or _has_file(folder, path) or any((folder / path).glob("*/__init__.py"))
+    except OSError:  # no file can have so long a name
+        return False
 
 
 def _has_file(folder: Path, path: str) -> bool:

@@ -60,7 +60,10 @@ def test_an_editable_install_provides_what_its_path_file_leads_to(install, site,
     url = json.dumps({"url": source.as_uri(), "dir_info": {"editable": True}})
     install("fake-linked", "", files=[], direct_url=url)
     (site / "fake_linked-1.0.dist-info" / "RECORD").write_text("_fake.pth,,\n")
+    (source / "notes").mkdir()
+    (source / "notes" / "todo.py").touch()
     assert providers("fake_linked.blur") == {"fake-linked"}
+    assert providers("notes") == set()
 
 
 def test_a_distribution_without_a_record_is_taken_at_its_word(install, site):
