@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any
 
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from byoc_kit.bundle.pip import LockError
+from byoc_kit.bundle.providers import PathState, path_state
 
 # pytrickle 0.1.6 declares these, and imports none of them where byoc-kit uses it.
 LEFT_OUT = {
@@ -57,8 +59,8 @@ class Needed:
         is_condas = (found.read_text("INSTALLER") or "").strip() == "conda"  # its folders are those of its build farm
         return cls(
             canonicalize_name(said["Name"]),
-            str(Version(found.version)),
-            found.requires or [],
+            str(Version(said["Version"])),
+            said.get_all("Requires-Dist") or [],
             _licence(said["License-Expression"], said.get_all("Classifier") or [], said["License"]),
             json.loads(direct_url) if direct_url and not is_condas else None,
         )
@@ -102,23 +104,36 @@ def closure(roots: Iterable[str], others: Mapping[str, Needed] | None = None) ->
 
 
 def _required(one: Needed, extras: Iterable[str]) -> list[Requirement]:
-    required = [Requirement(line) for line in one.requires]
+    required = [_requirement(line) for line in one.requires]
     return [r for r in required if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in ("", *extras))]
+
+
+@lru_cache(maxsize=4096)
+def _requirement(line: str) -> Requirement:
+    return Requirement(line)
+
+
+@lru_cache(maxsize=1024)
+def _installed(name: str, _path: PathState) -> Needed | None:
+    """Return what is installed; read once for as long as nothing is installed or removed."""
+    try:
+        return Needed.installed(distribution(name))
+    except PackageNotFoundError:
+        return None
 
 
 def _find(requirement: Requirement, others: Mapping[str, Needed]) -> Needed:
     name = canonicalize_name(requirement.name)
     other = others.get(name)
-    try:
-        installed = distribution(requirement.name)
-    except PackageNotFoundError:
+    installed = _installed(requirement.name, path_state())
+    if installed is None:
         if other:
             return other
         msg = f"{requirement.name} is needed but not installed; install it in this environment with pip"
-        raise LockError(msg) from None
+        raise LockError(msg)
     if other and (name in VARIED or not requirement.specifier.contains(installed.version, prereleases=True)):
         return other
-    return Needed.installed(installed)
+    return installed
 
 
 def _licence(expression: str | None, classifiers: Iterable[str], text: str | None) -> str:
