@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import sys
 import tokenize
@@ -47,8 +48,8 @@ def merge_imports(cells: Sequence[Cell]) -> MergedImports:
     """Take the imports out of the cells that can stand at the top of the module without changing what it does.
 
     One stays where it is if it stands below something that may matter to it (a call such as ``matplotlib.use``, a
-    setting such as ``os.environ[...] = ...``, control flow), if its name is bound more than once, or if it bears a
-    comment.
+    setting such as ``os.environ[...] = ...``, control flow), if its name is bound more than once or is a builtin's,
+    which the code above may use, or if it bears a comment.
     """
     moved = _movable(cells)
     names: dict[ImportedName, tuple[Cell, int]] = {}
@@ -125,7 +126,7 @@ def _movable(cells: Sequence[Cell]) -> dict[Cell, list[ImportNode]]:
 
 
 def _bound_once(cells: Sequence[Cell]) -> set[str]:
-    """Return the names that are bound in one way only; the same import in two cells is one."""
+    """Return the names that are bound in one way only, builtins not; the same import in two cells is one."""
     ways: dict[str, set[object]] = defaultdict(set)
     for binding in bindings(cells):
         if isinstance(binding.node, ImportNode):
@@ -134,7 +135,15 @@ def _bound_once(cells: Sequence[Cell]) -> set[str]:
             ways[binding.name] |= {name if name.name or name.alias else binding.name for name in names}
         else:
             ways[binding.name].add((binding.cell.number, id(binding.node)))
-    return {name for name, found in ways.items() if len(found) == 1}
+    set_by_functions = {
+        name
+        for cell in cells
+        for node in ast.walk(tree_of(cell))
+        if isinstance(node, ast.Global)
+        for name in node.names
+    }
+    once = {name for name, found in ways.items() if len(found) == 1}
+    return once - set_by_functions - set(dir(builtins))
 
 
 def _bound(name: ImportedName) -> str:
@@ -154,7 +163,7 @@ def _is_inert(statement: ast.stmt) -> bool:
 
 
 def _plain_lines(cell: Cell) -> set[int]:
-    """Return the lines of a cell that bear no comment, stand below none, and belong to one statement."""
+    """Return the lines of a cell that bear no comment, stand below none or a backslash, and belong to one statement."""
     marked: set[int] = set()
     try:
         for token in tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline):
@@ -164,7 +173,10 @@ def _plain_lines(cell: Cell) -> set[int]:
     except (tokenize.TokenError, SyntaxError):  # a backslash at the end, which the compiler takes
         return set()
     statements = Counter(line for statement in tree_of(cell).body for line in _lines(statement))
-    return {number for number, count in statements.items() if count == 1} - marked
+    shared = {number for number, count in statements.items() if count > 1}
+    firsts = {statement.lineno for statement in tree_of(cell).body}
+    continued = {number for number in firsts if number > 1 and cell.lines[number - 2].endswith("\\")}
+    return set(statements) - shared - continued - marked
 
 
 def _lines(statement: ast.stmt) -> set[int]:

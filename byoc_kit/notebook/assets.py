@@ -79,7 +79,7 @@ def _file(source: Path) -> AssetFile:
 
 
 def _asset_references(notebook: Notebook) -> list[Reference]:
-    return [reference for reference in references(notebook.exported) if reference.name in _ASSET]
+    return [reference for reference in references(notebook) if reference.name in _ASSET]
 
 
 def _literal(reference: Reference) -> ast.Constant | None:

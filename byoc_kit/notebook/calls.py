@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from byoc_kit.notebook.names import bindings, tree_of
-from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.once import once
+from byoc_kit.notebook.read import Cell, Notebook
 
 # The dotted name that a name stands for; None for what the module made itself, "" for what a function did.
-Scope = Mapping[str, str | None]
+Scope = ChainMap[str, str | None]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -40,20 +42,20 @@ class Reference:
         return plain[position] if is_given else named
 
 
-def references(cells: Iterable[Cell]) -> list[Reference]:
-    """Return what cells read that has a dotted name, and all that they call, in the order of the text."""
-    cells = list(cells)
-    module = module_scope(cells)
+@once
+def references(notebook: Notebook) -> list[Reference]:
+    """Return what tagged cells read that has a dotted name, and all that they call, in the order of the text."""
+    module = module_scope(notebook.exported)
     found = []
-    for cell in cells:
+    for cell in notebook.exported:
         own = list(_walk(cell, module))
         found += sorted(own, key=lambda r: (r.node.lineno, r.node.col_offset, -(r.node.end_col_offset or 0)))
     return found
 
 
-def calls(cells: Iterable[Cell]) -> list[Reference]:
-    """Return the calls among the references of cells."""
-    return [reference for reference in references(cells) if reference.call is not None]
+def calls(notebook: Notebook) -> list[Reference]:
+    """Return the calls among the references of tagged cells."""
+    return [reference for reference in references(notebook) if reference.call is not None]
 
 
 def dotted_name(node: ast.expr, scope: Scope) -> str | None:
@@ -83,7 +85,7 @@ def imported_names(node: ast.AST) -> dict[str, str]:
 
 def module_scope(cells: Iterable[Cell]) -> Scope:
     """Return what the names stand for that cells bind at their top level."""
-    scope: dict[str, str | None] = {}
+    scope: Scope = ChainMap()
     for binding in bindings(cells):
         imported = imported_names(binding.node).get(binding.name)
         # `except ImportError: cv2 = None` beside `import cv2` is cv2 where it works
@@ -102,7 +104,7 @@ def _walk(cell: Cell, module: Scope) -> Iterator[Reference]:
             name, call = dotted_name(node, scope), called.get(id(node))
             if name or call:
                 yield Reference(name or "", node, call, cell, scope)
-        inner = {**scope, **_local_names(node)} if isinstance(node, _Function) else scope
+        inner = scope.new_child(_local_names(node)) if isinstance(node, _Function) else scope
         inside = set(_body(node)) if isinstance(node, _Function) else set()
         waiting += [(child, scope) for child in ast.iter_child_nodes(node) if child not in inside]
         waiting += [(child, inner) for child in inside]
@@ -112,7 +114,7 @@ def _body(function: _Function) -> list[ast.AST]:
     return [function.body] if isinstance(function, ast.Lambda) else list(function.body)
 
 
-def _local_names(function: _Function) -> dict[str, str]:
+def _local_names(function: _Function) -> dict[str, str | None]:
     """Return the names that a function binds in its own scope."""
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]

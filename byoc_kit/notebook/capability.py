@@ -52,10 +52,14 @@ def _is_capability_class(binding: Binding) -> bool:
     return any(alias.name == "Capability" and alias.asname == binding.name for alias in aliases)
 
 
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def _named_arguments(statement: ast.stmt, classes: set[str]) -> list[tuple[str, ast.expr]] | None:
     """Return the arguments of ``name = Class(argument=...)``; ``None`` for any other statement."""
     call = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-    if not isinstance(call, ast.Call) or call.args or ast.unparse(call.func).split(".")[-1] not in classes:
+    if not isinstance(call, ast.Call) or call.args or _last_name(call.func) not in classes:
         return None
     named = [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg]
     return named if len(named) == len(call.keywords) else None

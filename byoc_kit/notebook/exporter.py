@@ -8,11 +8,14 @@ imported before a notebook comes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import Exporter
 from nbconvert.utils.exceptions import ConversionException
+
+from byoc_kit.errors import ByocKitError
 
 
 class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hints
@@ -31,22 +34,26 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
         self, filename: str, resources: dict[str, Any] | None = None, **_: Any
     ) -> tuple[str, dict[str, Any]]:
         """Export a notebook file."""
+        from byoc_kit.notebook.read import read_file
+
         path = Path(filename)
-        return self._export(path.read_bytes(), path.name, resources)
+        return self._export(lambda: read_file(path), path.name, resources)
 
     def from_notebook_node(
         self, nb: Any, resources: dict[str, Any] | None = None, **_: Any
     ) -> tuple[str, dict[str, Any]]:
         """Export a notebook that JupyterLab or nbconvert has read already."""
         stem = (resources or {}).get("metadata", {}).get("name") or "notebook"
-        return self._export(json.dumps(nb).encode(), f"{stem}.ipynb", resources)
+        return self._export(lambda: json.dumps(nb).encode(), f"{stem}.ipynb", resources)
 
-    def _export(self, raw: bytes, name: str, resources: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    def _export(
+        self, read: Callable[[], bytes], name: str, resources: dict[str, Any] | None
+    ) -> tuple[str, dict[str, Any]]:
         from byoc_kit.bundle.module import render_module
-        from byoc_kit.notebook.read import NotebookError, parse_notebook
+        from byoc_kit.notebook.read import parse_notebook
 
         try:
-            module = render_module(parse_notebook(raw, name=name))
-        except NotebookError as error:
+            module = render_module(parse_notebook(read(), name=name))
+        except ByocKitError as error:
             raise ConversionException(str(error)) from None
         return module.source, self._init_resources(resources)

@@ -105,7 +105,7 @@ class FileUse:
 def file_uses(notebook: Notebook) -> list[FileUse]:
     """Return the files that calls in the tagged cells read or write."""
     constants = text_constants(notebook)
-    return [use for call in calls(notebook.exported) if (use := _file_use(call, constants))]
+    return [use for call in calls(notebook) if (use := _file_use(call, constants))]
 
 
 def check_files(notebook: Notebook) -> Iterator[Finding]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byoc_kit.notebook.check import check
-from byoc_kit.notebook.names import untagged_cell
-from byoc_kit.notebook.read import TAG, Notebook, parse_notebook, read_file
+from byoc_kit.notebook.names import bindings, free_names, tree_of, untagged_cell
+from byoc_kit.notebook.read import TAG, Cell, Notebook, NotebookError, parse_notebook, read_file
 from byoc_kit.notebook.text import printable
 from byoc_kit.notebook.write import dump_notebook, write_notebook
 
@@ -36,13 +38,17 @@ def fix(path: Path) -> Fix:
     """
     raw = read_file(path)
     numbers = missing_cells(parse_notebook(raw, name=path.name, folder=path.parent))
-    before = raw.decode()
+    before = raw.decode(json.detect_encoding(raw), "surrogatepass")
     if not numbers:
         return Fix((), before, before)
     document = json.loads(raw)
     for number in numbers:
         metadata = document["cells"][number - 1].setdefault("metadata", {})
-        metadata["tags"] = [*metadata.get("tags", []), TAG]
+        tags = metadata.get("tags", []) if isinstance(metadata, dict) else None
+        if not isinstance(tags, list):
+            msg = f"{printable(path.name)}, cell {number} has no list of tags, but {type(tags).__name__}; remove it"
+            raise NotebookError(msg)
+        metadata["tags"] = [*tags, TAG]
     after = dump_notebook(document, raw)
     write_notebook(path, after)
     return Fix(tuple(numbers), before, after)
@@ -52,10 +58,35 @@ def missing_cells(notebook: Notebook) -> list[int]:
     """Return the numbers of the cells to tag: those that bind what the tagged ones use, and what these use in turn."""
     found: set[int] = set()
     while wanted := _wanted(notebook) - found:
+        wanted |= _needed_by(notebook, wanted)
         found |= wanted
         cells = (replace(c, tags=c.tags | {TAG}) if c.number in wanted else c for c in notebook.cells)
         notebook = replace(notebook, cells=tuple(cells))
     return sorted(found)
+
+
+def _needed_by(notebook: Notebook, numbers: Iterable[int]) -> set[int]:
+    """Return the untagged cells that untagged ones need, and what these need in turn.
+
+    Checking the notebook anew for each step finds the same, but takes the square of the length of a chain of cells.
+    """
+    there = _names_in(notebook.exported)
+    found: set[int] = set()
+    wanted = set(numbers)
+    while wanted:
+        found |= wanted
+        cells = [notebook.cells[number - 1] for number in wanted]
+        there |= _names_in(cells)
+        used = [(name, cell.number) for cell in cells for name in free_names(cell) - there]
+        wanted = {number for name, user in used if (number := untagged_cell(notebook, name, above=user))} - found
+    return found
+
+
+def _names_in(cells: Iterable[Cell]) -> set[str]:
+    cells = list(cells)
+    nodes = (node for cell in cells for node in ast.walk(tree_of(cell)))
+    declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    return declared | {binding.name for binding in bindings(cells)}
 
 
 def _wanted(notebook: Notebook) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ class Joined:
 
     def locate(self, line: int) -> tuple[Cell, int]:
         """Return the cell of a line, and the line's number in it."""
-        cell, before = next((item for item in reversed(self.cells) if item[1] < line), self.cells[0])
+        at = bisect_left(self.cells, line, key=lambda item: item[1])
+        cell, before = self.cells[max(at - 1, 0)]
         return cell, min(max(line - before, 1), max(len(cell.lines), 1))
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
+from byoc_kit.notebook.once import once
 from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell
 
 # `%magic`, `%%magic`, `!shell`, `?name`, `name = %magic`, `name = !shell`, `name?`
-_MAGIC = re.compile(r"\s*(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|\s*[\w.*]+\?{1,2}\s*$")
+_MAGIC = re.compile(r"(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|[\w.*]+\?{1,2}\s*$")
 # They change how a notebook shows, reloads or times things, and nothing that is computed.
 _HARMLESS = re.compile(
     r"%(?:autoreload|colors|config|load_ext|matplotlib|pdb|precision|reload_ext|xmode)\b|%%(?:capture|time)\b"
 )
-_INSTALLS = re.compile(r"\s*[%!]\s*(?:pip|conda|mamba|uv)\b")
+_INSTALLS = re.compile(r"[%!]\s*(?:pip|conda|mamba|uv)\b")
 
 
 def is_magic(line: str) -> bool:
     """Whether a line looks like IPython; one inside a string may, too."""
-    return bool(_MAGIC.match(line))
+    return bool(_MAGIC.match(line.lstrip()))
 
 
 def is_harmless(line: str) -> bool:
@@ -30,10 +31,10 @@ def is_harmless(line: str) -> bool:
 
 def installs(line: str) -> bool:
     """Whether the line installs packages."""
-    return bool(_INSTALLS.match(line))
+    return bool(_INSTALLS.match(line.lstrip()))
 
 
-@lru_cache(maxsize=4096)
+@once
 def python_of(cell: Cell) -> str:
     """Return a cell's source with its harmless magics as empty lines, so that all others keep their numbers."""
     lines = list(cell.lines)
@@ -42,19 +43,18 @@ def python_of(cell: Cell) -> str:
     return "\n".join(lines)
 
 
-@lru_cache(maxsize=4096)
+@once
 def dropped_lines(cell: Cell) -> tuple[int, ...]:
     """Return the lines of a cell that are magics without meaning in a container."""
-    lines, found = list(cell.lines), []
-    for number, line in enumerate(cell.lines, 1):
-        if is_harmless(line) and begins_a_statement(lines, number):
-            lines[number - 1] = ""
-            found.append(number)
-    return tuple(found)
+    numbers = [number for number, line in enumerate(cell.lines, 1) if is_harmless(line)]
+    return tuple(beginnings(cell.lines, numbers))
 
 
 def parse_untagged(cell: Cell) -> ast.Module:
     """Parse a cell that stays in the notebook, its magics left out; an empty module where it is no Python still."""
+    first = next((line for line in cell.lines if line.strip()), "")
+    if first.startswith("%%") and not is_harmless(first):
+        return ast.Module(body=[], type_ignores=[])  # what it binds, if it is Python at all, it binds elsewhere
     lines = ["" if is_magic(line) else line for line in cell.lines]
     try:
         return parse("\n".join(lines))
@@ -62,12 +62,34 @@ def parse_untagged(cell: Cell) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
-def begins_a_statement(lines: list[str], number: int) -> bool:
-    """Whether a line begins a statement, so that it stands in no string."""
-    line = lines[number - 1]
-    indent = line[: len(line) - len(line.lstrip())]
+def beginnings(lines: Sequence[str], numbers: Sequence[int]) -> Iterator[int]:
+    """Yield those of the lines that begin a statement, so that they stand in no string; all must look like magics."""
+    if not numbers:
+        return
+    marked = list(lines)
+    for number in numbers:
+        marked[number - 1] = _marked(lines[number - 1])
     try:
-        parse("\n".join([*lines[: number - 1], f"{indent}pass"]))
+        nodes = ast.walk(parse("\n".join(marked)))
+    except SyntaxError:  # something else is wrong, too: each is looked at with what stands above it
+        lines = list(lines)
+        for number in numbers:
+            if _parses("\n".join([*lines[: number - 1], marked[number - 1]])):
+                lines[number - 1] = ""
+                yield number
+        return
+    statements = {node.lineno for node in nodes if isinstance(node, ast.If)}
+    yield from (number for number in numbers if number in statements)
+
+
+def _marked(line: str) -> str:
+    """Return a statement that stands as the line does; a compound one, which none on the same line may precede."""
+    return line[: len(line) - len(line.lstrip())] + "if 1: pass"
+
+
+def _parses(source: str) -> bool:
+    try:
+        parse(source)
     except SyntaxError:
         return False
     return True

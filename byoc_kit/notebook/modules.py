@@ -63,6 +63,9 @@ def _beside(folder: Path | None, module: str) -> str | None:
     """Return the file or folder beside the notebook that its import of a module finds first."""
     if folder is None:
         return None
-    if (folder / module / "__init__.py").is_file():
-        return f"{module}/"
-    return f"{module}.py" if (folder / f"{module}.py").is_file() else None
+    try:
+        if (folder / module / "__init__.py").is_file():
+            return f"{module}/"
+        return f"{module}.py" if (folder / f"{module}.py").is_file() else None
+    except OSError:  # no file can have so long a name
+        return None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.joined import join
 from byoc_kit.notebook.magics import parse_untagged, python_of
-from byoc_kit.notebook.parse import parse
+from byoc_kit.notebook.once import once
+from byoc_kit.notebook.parse import parse, unparse
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 
 # Names that only a notebook has; they have a finding of their own.
@@ -50,14 +54,15 @@ class Import:
 
 def bindings(cells: Iterable[Cell]) -> list[Binding]:
     """Return what cells bind at their top level, in order; tagged ones must be Python, others may be anything."""
-    return [
-        Binding(name, node, statement, cell)
-        for cell in cells
-        for statement in tree_of(cell).body
-        for name, node in _bound(statement)
-    ]
+    return [Binding(name, node, statement, cell) for cell in cells for name, node, statement in _bindings_of(cell)]
 
 
+@once
+def _bindings_of(cell: Cell) -> list[tuple[str, ast.AST, ast.stmt]]:
+    return [(name, node, statement) for statement in tree_of(cell).body for name, node in _bound(statement)]
+
+
+@once
 def tree_of(cell: Cell) -> ast.Module:
     """Parse a cell; a tagged one must be Python, another may be anything."""
     return parse(python_of(cell)) if cell.is_exported else parse_untagged(cell)
@@ -85,13 +90,10 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
 
 def check_names(notebook: Notebook) -> Iterator[Finding]:
     """Yield the names that the tagged cells use and nothing above defines."""
-    from pyflakes import checker, messages
+    from pyflakes import messages
 
     joined = join(notebook.exported)
-    found = checker.Checker(parse(joined.source), notebook.name).messages
-    for message in sorted(found, key=lambda message: (message.lineno, message.col)):
-        if not isinstance(message, messages.UndefinedName | messages.UndefinedLocal | messages.ImportStarUsage):
-            continue
+    for message in _undefined_names(parse(joined.source)):
         name = message.message_args[0]
         if isinstance(message, messages.ImportStarUsage) and not untagged_cell(notebook, name):
             continue  # the star may bring it
@@ -105,6 +107,26 @@ def check_names(notebook: Notebook) -> Iterator[Finding]:
             yield _undefined(notebook, name, place)
 
 
+def free_names(cell: Cell) -> set[str]:
+    """Return the names that a cell uses and does not define, without those that only a notebook has."""
+    return {str(message.message_args[0]) for message in _undefined_names(tree_of(cell))} - NOTEBOOK_NAMES
+
+
+def _undefined_names(tree: ast.Module) -> list[Any]:
+    """Return what pyflakes has to say of names that nothing above defines, in the order of the text."""
+    from pyflakes import checker, messages
+
+    class Checker(checker.Checker):  # type: ignore[misc]  # pyflakes has no type hints
+        def handleStringAnnotation(self, s: str, *where: Any) -> None:  # noqa: N802
+            with suppress(SyntaxError):
+                parse(s)  # pyflakes minds only what the parser raises of itself
+                super().handleStringAnnotation(s, *where)
+
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
+    found = [message for message in Checker(tree).messages if isinstance(message, kinds)]
+    return sorted(found, key=lambda message: (message.lineno, message.col))
+
+
 def check_imports(notebook: Notebook) -> Iterator[Finding]:
     """Yield imports that an exported module cannot have, or that hide what it has."""
     for cell in notebook.exported:
@@ -112,11 +134,11 @@ def check_imports(notebook: Notebook) -> Iterator[Finding]:
             if not isinstance(node, ast.ImportFrom):
                 continue
             if node.level:
-                message = f"`{ast.unparse(node)}` is relative, and the exported module has no package around it"
+                message = f"`{unparse(node)}` is relative, and the exported module has no package around it"
                 hint = "import an installed package by its name"
                 yield Finding("relative-import", notebook.name, message, hint, Place.of(cell, node))
             elif any(alias.name == "*" for alias in node.names):
-                message = f"`{ast.unparse(node)}` hides which names there are, so that none can be checked"
+                message = f"`{unparse(node)}` hides which names there are, so that none can be checked"
                 hint = f"import what you use by name: from {node.module} import ..."
                 yield Finding("star-import", notebook.name, message, hint, Place.of(cell, node))
 
@@ -126,16 +148,30 @@ def untagged_cell(notebook: Notebook, name: str, *, above: int | None = None) ->
 
     With ``above`` it is the last one above that cell, as the notebook ran it, or else the first below.
     """
-    untagged = [cell for cell in notebook.cells if cell.is_code and not cell.is_exported]
-    numbers = [binding.cell.number for binding in bindings(untagged) if binding.name == name]
+    numbers = _untagged(notebook).get(name, [])
     if above is not None:
         before = [number for number in numbers if number < above]
         numbers = before or numbers[:1]
     return numbers[-1] if numbers else None
 
 
+@once
+def _untagged(notebook: Notebook) -> Mapping[str, list[int]]:
+    """Return the numbers of the untagged cells that bind each name."""
+    numbers = defaultdict(list)
+    for binding in bindings(cell for cell in notebook.cells if cell.is_code and not cell.is_exported):
+        numbers[binding.name].append(binding.cell.number)
+    return dict(numbers)
+
+
+@once
+def _first_bound(notebook: Notebook) -> Mapping[str, int]:
+    """Return the number of the first tagged cell that binds each name."""
+    return {binding.name: binding.cell.number for binding in reversed(bindings(notebook.exported))}
+
+
 def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
-    below = next((b.cell.number for b in bindings(notebook.exported) if b.name == name), None)
+    below = _first_bound(notebook).get(name)
     if below:
         message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
         return Finding("used-before-definition", notebook.name, message, hint, place)

@@ -28,6 +28,14 @@ def parse(source: str) -> ast.Module:
     return tree
 
 
+def unparse(node: ast.AST) -> str:
+    """Return a node as source, or an ellipsis for one that cannot be written, such as a hexadecimal of a mile."""
+    try:
+        return ast.unparse(node)
+    except (RecursionError, ValueError):
+        return "..."
+
+
 def _depth(tree: ast.AST) -> int:
     depth, level = 0, [tree]
     while level:

@@ -28,7 +28,7 @@ def check_pickles(notebook: Notebook) -> Iterator[Finding]:
 
     What ``torch.load(..., weights_only=True)`` is given is none of them: that loads tensors and nothing else.
     """
-    called = calls(notebook.exported)
+    called = calls(notebook)
     unsafe = [call for call in called if _loads_pickles(call)]
     for call in unsafe:
         hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)

@@ -16,7 +16,7 @@ from byoc_kit.notebook.text import one_line, printable
 TAG = "byoc"
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what nbformat 4.5 allows
-_HEADING = re.compile(r"#{1,6}[ \t]+(.*?)[ \t#]*")
+_HEADING = re.compile(r"#{1,6}[ \t]+(.*)")
 
 
 class NotebookError(ByocKitError):
@@ -48,7 +48,7 @@ class Cell:
         """Whether the cell goes into the container."""
         return self.is_code and TAG in self.tags and bool(self.source.strip())
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """The source's lines, without empty ones at its end.
 
@@ -86,7 +86,7 @@ class Notebook:
     def title(self) -> str:
         """The first Markdown heading, or the file's name."""
         lines = (line for cell in self.cells if cell.kind == "markdown" for line in cell.lines)
-        headings = (one_line(found[1]) for line in lines if (found := _HEADING.fullmatch(line)))
+        headings = (one_line(found[1].rstrip(" \t#")) for line in lines if (found := _HEADING.fullmatch(line)))
         return next(filter(None, headings), one_line(self.stem))
 
 
@@ -106,6 +106,9 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         msg = f"cannot read {printable(str(path))}: {error.strerror}"
         raise NotebookError(msg) from error
+    except ValueError:  # a NUL character, or half a surrogate pair
+        msg = f"{printable(str(path))} can be no file's name; give the path of an .ipynb file"
+        raise NotebookError(msg) from None
 
 
 def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Notebook:
@@ -150,4 +153,5 @@ def _cell(number: int, raw: Any, name: str, ids: Counter[str | None]) -> Cell:
     named = frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()
     source = text.replace("\r\n", "\n").replace("\r", "\n")
     own_id = _id(raw)
-    return Cell(number, str(raw.get("cell_type")), source, named, own_id if ids[own_id] == 1 else None)
+    kind = raw.get("cell_type")
+    return Cell(number, kind if isinstance(kind, str) else "", source, named, own_id if ids[own_id] == 1 else None)

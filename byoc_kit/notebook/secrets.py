@@ -22,7 +22,7 @@ _KEYS = {
     "a Weights & Biases key": r"wandb_v\d_[A-Za-z0-9_]{20,}",
     "a Livepeer key": r"lp_[A-Za-z0-9]{20,}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in a URL": r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@",
+    "a password in a URL": r"[a-z][a-z0-9+.-]{0,30}://[^/\s:@]*:[^/\s:@]+@",
 }
 _PATTERNS = {kind: re.compile(rf"(?<![A-Za-z0-9]){pattern}") for kind, pattern in _KEYS.items()}
 _NAME = re.compile(

@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Iterator
 
 from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.parse import unparse
 from byoc_kit.notebook.read import Cell, Notebook
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -50,13 +51,13 @@ def check_signature(notebook: Notebook, cell: Cell, function: Function) -> Itera
         yield Finding("hook-signature", notebook.name, message, "return the result", _head(cell, function))
     wrong = _annotation(function.returns) in _WRONG_RESULTS.get(name, set())
     if wrong and function.returns is not None:
-        message = f"{name} is said to return {ast.unparse(function.returns)}"
+        message = f"{name} is said to return {unparse(function.returns)}"
         kind = "VideoFrame" if name == "process_frame" else "AudioFrame"
         hint = f"return the {kind}, a tensor or an array, or None to drop it"
         yield Finding("hook-annotation", notebook.name, message, hint, Place.of(cell, function.returns))
     first = next(iter([*function.args.posonlyargs, *function.args.args]), None)
     if first is not None and first.annotation and _annotation(first.annotation) in _WRONG_FRAMES.get(name, set()):
-        message = f"{name} is said to take {ast.unparse(first.annotation)}"
+        message = f"{name} is said to take {unparse(first.annotation)}"
         yield Finding("hook-annotation", notebook.name, message, _PARTS[name], Place.of(cell, first.annotation))
 
 
@@ -86,7 +87,7 @@ def _annotation(node: ast.expr | None) -> str | None:
         return node.value.strip()
     if isinstance(node, ast.Subscript):
         node = node.value
-    return ast.unparse(node).rpartition(".")[2] if isinstance(node, ast.Name | ast.Attribute) else None
+    return unparse(node).rpartition(".")[2] if isinstance(node, ast.Name | ast.Attribute) else None
 
 
 def _is_generator(function: Function) -> bool:

@@ -19,7 +19,7 @@ import pydantic
 from byoc_kit.assets import shown
 from byoc_kit.notebook.calls import dotted_name, imported_names, module_scope
 from byoc_kit.notebook.names import Binding, bindings
-from byoc_kit.notebook.parse import parse
+from byoc_kit.notebook.parse import parse, unparse
 from byoc_kit.notebook.read import Cell
 from byoc_kit.params import Params
 
@@ -400,4 +400,4 @@ def _literal(node: ast.expr) -> Any:
 def _source(node: ast.AST) -> str:
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return node.name
-    return ast.unparse(node).split("\n")[0]
+    return unparse(node).split("\n")[0]

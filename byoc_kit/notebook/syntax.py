@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.joined import join
-from byoc_kit.notebook.magics import begins_a_statement, dropped_lines, installs, is_magic, python_of
+from byoc_kit.notebook.magics import beginnings, dropped_lines, installs, is_magic, python_of
+from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell, Notebook
 
@@ -22,7 +23,7 @@ def check_cells(notebook: Notebook) -> Iterator[Finding]:
             hint = "move it to a cell without the tag to be rid of this note"
             yield Finding("dropped-magic", notebook.name, message, hint, _whole_line(cell, line))
         try:
-            parse(python_of(cell))
+            tree_of(cell)
         except SyntaxError as error:
             yield _not_python(notebook, cell, error)
 
@@ -31,18 +32,33 @@ def check_module(notebook: Notebook) -> Iterator[Finding]:
     """Yield what is wrong only with the cells as one module; each must be Python for itself."""
     cells = notebook.exported
     for cell in cells[1:]:
-        for node in parse(python_of(cell)).body:
+        for node in tree_of(cell).body:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 message = "`from __future__` works only at the top of the module"
                 hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
                 yield Finding("future-import", notebook.name, message, hint, Place.of(cell, node))
                 return
+    for node in tree_of(cells[0]).body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__" and not _has_its_own_lines(cells[0], node):
+            message = "`from __future__` shares a line with another statement, and goes to the top of the module"
+            yield Finding(
+                "future-import", notebook.name, message, "give it a line of its own", Place.of(cells[0], node)
+            )
+            return
     joined = join(cells)
     try:
         parse(joined.source)
     except SyntaxError as error:
         cell, line = joined.locate(error.lineno or 1)
         yield _syntax_finding(notebook, error, cell, line)
+
+
+def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
+    lines = [line.encode() for line in ["", *cell.lines]]
+    last = node.end_lineno or node.lineno
+    after = lines[last][node.end_col_offset :].strip()
+    is_first = not lines[node.lineno][: node.col_offset].strip() and not lines[node.lineno - 1].endswith(b"\\")
+    return is_first and (not after or after.startswith(b"#"))
 
 
 def _not_python(notebook: Notebook, cell: Cell, error: SyntaxError) -> Finding:
@@ -89,8 +105,7 @@ def _whole_line(cell: Cell, line: int) -> Place:
 def _magic_line(cell: Cell) -> int | None:
     """Return the first line that looks like a magic and begins a statement, so that it stands in no string."""
     lines = python_of(cell).split("\n")
-    looks = (number for number, line in enumerate(lines, 1) if is_magic(line))
-    return next((number for number in looks if begins_a_statement(lines, number)), None)
+    return next(beginnings(lines, [number for number, line in enumerate(lines, 1) if is_magic(line)]), None)
 
 
 def _shown(cell: Cell, line: int) -> str:

@@ -16,15 +16,28 @@ _INDENT = re.compile(rb"^\{\r?\n([ \t]+)\S")
 
 
 def dump_notebook(document: Any, before: bytes) -> str:
-    """Return a notebook's JSON in the form that its file had: indentation, order of the keys, end of the file."""
+    """Return a notebook's JSON in the form that its file had: indentation, order of the keys, escapes, line ends.
+
+    Raises :class:`NotebookError` where it is nested too deeply to be written.
+    """
     found = _INDENT.match(before)
     indent = found[1].decode() if found else (1 if b"\n" in before.strip() else None)
     try:
-        text = json.dumps(document, indent=indent, ensure_ascii=False)
+        text = json.dumps(document, indent=indent, ensure_ascii=before.isascii() and b"\\u" in before)
+        if not _can_be_encoded(text):  # half a surrogate pair, which only an escape can say
+            text = json.dumps(document, indent=indent)
+    except RecursionError:
+        raise NotebookError("the notebook is nested too deeply to be written; clear its outputs") from None
+    text += "\n" if before.endswith(b"\n") else ""
+    return text.replace("\n", "\r\n") if b"\r\n" in before else text
+
+
+def _can_be_encoded(text: str) -> bool:
+    try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
-        text = json.dumps(document, indent=indent)
-    return text + ("\n" if before.endswith(b"\n") else "")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_notebook(path: Path, text: str) -> None:
@@ -32,7 +45,7 @@ def write_notebook(path: Path, text: str) -> None:
     path = path.resolve()  # a link to a notebook stays a link
     try:
         mode = path.stat().st_mode
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".byoc-kit-", dir=path.parent)
         new = Path(name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
