@@ -16,7 +16,7 @@ from aiohttp import web
 from byoc_kit.background import on_thread
 from byoc_kit.bundle.drift import drift
 from byoc_kit.bundle.load import Bundle, load_processor, read_bundle
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.errors import ByocKitError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.serve import listen, set_at_signal, set_up_logging
@@ -90,7 +90,7 @@ class _Watch:
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
         """Export and load the notebook; ``None`` where what is served is as it says."""
-        planned = plan(self._notebook, self._target)
+        planned = plan_again(self._notebook, self._target)
         if self._server is not None and not drift(planned):
             return None
         write(planned)

@@ -26,7 +26,8 @@ WHEELS = "wheels"
 KIT = "byoc-kit"
 _CARRIED = "# Its wheel lies in wheels/: no index has what was installed."
 _NO_HASHES = "# Without hashes, by --no-hashes: an image gets whatever file its index has for a version."
-_HEADLESS = {
+# The builds of OpenCV that need no display, by those that do.
+HEADLESS = {
     "opencv-contrib-python": "opencv-contrib-python-headless",
     "opencv-python": "opencv-python-headless",
 }
@@ -100,7 +101,7 @@ def make_lock(names: Iterable[str], bundle: Path, *, device: str | None = None, 
     kit = needed.pop(KIT)
     earlier = _earlier(bundle)
     notes = []
-    for name, headless in _HEADLESS.items():
+    for name, headless in HEADLESS.items():
         if name in needed:
             other = _headless(needed[name], headless, earlier, with_hashes=with_hashes)
             notes.append(_opencv_note(name, other))
@@ -161,7 +162,7 @@ def _roots(names: Iterable[str]) -> set[str]:
         msg = f"no installed distribution provides the module {name}; install it in this environment with pip"
         raise LockError(msg)
     found = {provider for name in names for provider in providers(name)}
-    return found - {name for name, headless in _HEADLESS.items() if headless in found}
+    return found - {name for name, headless in HEADLESS.items() if headless in found}
 
 
 def _headless(one: Needed, headless: str, earlier: Mapping[str, str], *, with_hashes: bool) -> Needed | None:

@@ -67,6 +67,7 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
         "processor": "processor.py",
         "capability": capability.model_dump(),
         "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
+        "lock": {"device": device, "with_hashes": with_hashes},
     }
     lock = make_lock({i.name for i in imported} - missing, target, device=device, with_hashes=with_hashes)
     files = {
@@ -82,6 +83,16 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
     }
     copied = {file.target: file.source for file in assets.values()}
     return Plan(target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels)
+
+
+def plan_again(notebook_path: Path, target: Path) -> Plan:
+    """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked: its device, its hashes."""
+    try:
+        said = json.loads((target / MANIFEST).read_bytes())["lock"]
+        device, with_hashes = said["device"], said["with_hashes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return plan(notebook_path, target)
+    return plan(notebook_path, target, device=device, with_hashes=with_hashes)
 
 
 def write(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from byoc_kit.bundle.imports import ImportedName, ImportNode, block_lines, merge_imports, names_of
 from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.parts import split_module
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, sha256_of
 from byoc_kit.notebook.check import require_exportable
 from byoc_kit.notebook.magics import dropped_lines
@@ -46,7 +46,7 @@ def sync(folder: Path) -> list[Cell]:
     after = parse_notebook(text.encode(), name=notebook.name, folder=notebook.folder)
     require_exportable(after)
     write_notebook(bundle.notebook, text)
-    write(plan(bundle.notebook, folder))
+    write(plan_again(bundle.notebook, folder))
     return [after.cells[cell.number - 1] for cell in changed]
 
 

@@ -12,11 +12,11 @@ from importlib.metadata import Distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import byoc_kit
+from byoc_kit.bundle.lock import HEADLESS
 from byoc_kit.errors import ByocKitError
 
 _KIT = "byoc-kit"
@@ -33,6 +33,9 @@ def link_farm(locked: Mapping[str, str], folder: Path) -> None:
     :class:`FarmError` where another version is installed than is locked, or none.
     """
     installed = _installed()
+    for headed, headless in HEADLESS.items():  # the same library, and here with what shows windows
+        if headless in locked and headless not in installed and headed in installed:
+            installed[headless] = installed.pop(headed)
     _require_locked(locked, installed)
     files = {name: _files(found) for name, found in installed.items()}
     owners: dict[Path, set[str]] = defaultdict(set)
@@ -40,8 +43,7 @@ def link_farm(locked: Mapping[str, str], folder: Path) -> None:
         for top in files[name]:
             owners[_base(found) / top].add(name)
     folder.mkdir(parents=True)
-    wanted = {*locked, *(_brought_by_torch(installed) if "torch" in locked else ())}
-    for name in wanted - {_KIT}:
+    for name in locked.keys() - {_KIT}:
         for top, inner in files[name].items():
             source = _base(installed[name]) / top
             if len(owners[source]) == 1 or source.is_file():
@@ -87,26 +89,6 @@ def _files(found: Distribution) -> dict[str, list[str]]:
         if top not in {"..", "__pycache__", ""} and not top.endswith(".pth"):
             tops[top].append(path)
     return tops
-
-
-def _brought_by_torch(installed: Mapping[str, Distribution]) -> set[str]:
-    """Return torch and all that it needs, as far as it is installed.
-
-    The lock leaves out the libraries that a CUDA build brings along; the image gets them with torch.
-    """
-    to_visit = [Requirement("torch")]
-    visited: set[tuple[str, frozenset[str]]] = set()
-    while to_visit:
-        requirement = to_visit.pop()
-        key = canonicalize_name(requirement.name), frozenset(requirement.extras)
-        if key in visited or key[0] not in installed:
-            continue
-        visited.add(key)
-        for needed in map(Requirement, installed[key[0]].requires or []):
-            extras = ["", *requirement.extras]
-            is_needed = needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras)
-            to_visit += [needed] if is_needed else []
-    return {name for name, _ in visited}
 
 
 def _editable(found: Distribution) -> Iterator[Path]:

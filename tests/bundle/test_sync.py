@@ -243,3 +243,10 @@ def test_export_check_sees_an_asset_that_is_missing_or_changed_and_a_stale_schem
     copy.unlink()
     assert main(arguments) == 1
     assert f"{copy} is missing\n" in capsys.readouterr().out
+
+
+def test_the_lock_stays_as_it_was_asked_for(exported):
+    write(plan(exported.path, exported.folder, with_hashes=False))
+    exported.edit("    return frame", "    return None")
+    sync(exported.folder)
+    assert "--hash" not in (exported.folder / "requirements.lock").read_text()

@@ -60,12 +60,9 @@ def test_the_kit_is_always_there(farm, tmp_path):
     assert (tmp_path / "farm/byoc_kit").resolve().samefile(byoc_kit.__path__[0])
 
 
-def test_what_torch_brings_comes_along(site, farm):
-    site("torch", "99.0", "torch/__init__.py", requires=['cuda-kit[runtime]>=1; platform_system == "Linux"'])
-    site("cuda-kit", "1.0", requires=['nvidia-runtime; extra == "runtime"', 'nvidia-other; extra == "other"'])
-    site("nvidia-runtime", "1.0", "nvidia_runtime/__init__.py")
-    site("nvidia-other", "1.0", "nvidia_other/__init__.py")
-    assert farm(torch="99.0")[1] == {"torch", "nvidia_runtime", "byoc_kit"}
+def test_a_library_that_is_locked_without_a_display_is_linked_as_it_is_installed(site, farm):
+    site("opencv-contrib-python", "99.0", "cv2_here/__init__.py")
+    assert farm(opencv_contrib_python_headless="99.0")[1] == {"cv2_here", "byoc_kit"}
 
 
 def test_another_version_than_is_locked_is_one_sentence(site, farm):
