@@ -6,11 +6,12 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast, get_args
 
 import torch
 from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
@@ -59,13 +60,13 @@ class Hooks:
     @property
     def user_file(self) -> str:
         """The file (or notebook cell) that ``process_frame`` was written in, as tracebacks name it."""
-        code = getattr(inspect.unwrap(self.process_frame), "__code__", None)
+        code = getattr(_function(self.process_frame), "__code__", None)
         return code.co_filename if code else ""
 
     @property
     def first_line(self) -> int | None:
         """The line of :attr:`user_file` that ``process_frame`` begins at."""
-        code = getattr(inspect.unwrap(self.process_frame), "__code__", None)
+        code = getattr(_function(self.process_frame), "__code__", None)
         return code.co_firstlineno if code else None
 
 
@@ -163,7 +164,7 @@ def _parameters(function: Hook) -> list[inspect.Parameter]:
 def _params_argument(hook: Hook) -> inspect.Parameter | None:
     """Return the argument that takes the parameters: annotated as such, else named ``params``."""
     rest = _parameters(hook)[1:]
-    annotated = next((p for p in rest if _is_params(p.annotation)), None)
+    annotated = next((p for p in rest if _params_class(p.annotation)), None)
     return annotated or next((p for p in rest if p.name == "params"), None)
 
 
@@ -176,13 +177,24 @@ def _params_type(process_frame: Hook) -> type[Params]:
     argument = _params_argument(process_frame)
     if argument is None:
         return Params
-    if _is_params(argument.annotation):
-        return cast("type[Params]", argument.annotation)
-    found = getattr(inspect.unwrap(process_frame), "__globals__", {}).get("Params", Params)
+    annotated = _params_class(argument.annotation)
+    if annotated:
+        return annotated
+    found = getattr(_function(process_frame), "__globals__", {}).get("Params", Params)
     if not _is_params(found):
         msg = "Params must be a class made from byoc_kit.Params: write `class Params(byoc_kit.Params)`"
         raise ByocKitError(msg)
     return cast("type[Params]", found)
+
+
+def _function(hook: Hook) -> Any:
+    """Return the function behind a hook: behind a decorator, a partial, a method or an object that can be called."""
+    hook = inspect.unwrap(hook)
+    while isinstance(hook, functools.partial):
+        hook = inspect.unwrap(hook.func)
+    if inspect.isroutine(hook) or isinstance(hook, type):
+        return getattr(hook, "__func__", hook)
+    return getattr(type(hook), "__call__", hook)  # noqa: B004  # what a call of it runs
 
 
 def _check_signature(name: str, hook: Hook) -> None:
@@ -194,6 +206,12 @@ def _check_signature(name: str, hook: Hook) -> None:
         reason = f"nothing is there to give {unknown[0]}" if unknown else "it takes no frame"
         msg = f"{name} cannot be called: {reason}; write {name}(frame) or {name}(frame, params)"
         raise ByocKitError(msg)
+
+
+def _params_class(annotation: Any) -> type[Params] | None:
+    """Return the parameters' class of an annotation, also of ``Look | None`` and the like."""
+    candidates = [annotation, *get_args(annotation)]
+    return next((found for found in candidates if _is_params(found)), None)
 
 
 def _is_params(annotation: Any) -> bool:

@@ -270,6 +270,42 @@ async def test_process_audio_gets_the_params_and_runs_without_gradients(is_async
     assert seen == [(Gain(gain=2.0), True)]
 
 
+@pytest.mark.parametrize("annotation", [Gain | None, Gain, "Gain | None"])
+def test_parameters_are_known_in_a_union(annotation):
+    def look(frame, settings=None):
+        return frame.tensor * settings.gain
+
+    look.__annotations__["settings"] = annotation
+    processor = FrameProcessor(Hooks.of(look))
+    assert processor.hooks.params_type is Gain
+    assert processor.process(grey(), Gain(gain=0.5)).pixels.max() == 50
+
+
+CALLABLES = """
+import functools
+import byoc_kit
+class Params(byoc_kit.Params):
+    level: int = 3
+def two(scale, frame, params):
+    return frame
+class Model:
+    def __call__(self, frame, params):
+        return frame
+    def run(self, frame, params):
+        return frame
+partial, instance, method = functools.partial(two, 2), Model(), Model().run
+"""
+
+
+@pytest.mark.parametrize("name", ["partial", "instance", "method"])
+def test_parameters_are_found_behind_whatever_can_be_called(name):
+    made = {}
+    exec(compile(CALLABLES, "callables.py", "exec"), made)  # noqa: S102
+    hooks = Hooks.of(made[name])
+    assert hooks.params_type is made["Params"]
+    assert hooks.user_file == "callables.py"
+
+
 def test_process_audio_must_be_callable_with_a_frame():
     with pytest.raises(ByocKitError, match=r"process_audio cannot be called: nothing is there to give rate"):
         Hooks.of(keep, process_audio=lambda frame, rate: frame)

@@ -14,7 +14,8 @@ from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.verify.farm import FarmError, link_farm
 from byoc_kit.verify.replay import Fault, Replay, Task
 
-_MAIN = "import sys; sys.path.insert(0, sys.argv[1]); from byoc_kit.verify.isolated import main; main(*sys.argv[2:])"
+# Behind the standard library, as site-packages is: cv2 puts a folder of its own second.
+_MAIN = "import sys; sys.path.append(sys.argv[1]); from byoc_kit.verify.isolated import main; main(*sys.argv[2:])"
 
 
 async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Replay:
