@@ -21,9 +21,9 @@ def drift(plan: Plan) -> str:
     for name in sorted(plan.assets):
         path = plan.target / name
         if not path.is_file():
-            differences.append(f"{path} is missing\n")
+            differences.append(f"{printable(str(path))} is missing\n")
         elif sha256_of(path) != path.name.partition(".")[0]:
-            differences.append(f"{path} is not what its name says\n")
+            differences.append(f"{printable(str(path))} is not what its name says\n")
     return "".join(differences)
 
 

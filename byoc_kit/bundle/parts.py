@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,13 +22,24 @@ class Parts:
 
 
 def split_module(source: str, markers: Sequence[str]) -> Parts:
-    """Take a module apart at its markers. Raises :class:`BundleError` where one is gone, or they change places."""
+    """Take a module apart at its markers.
+
+    Raises :class:`BundleError` where one is gone, there twice, or they change places.
+    """
     lines = source.split("\n")
+    counts = Counter(lines)
     begin = _find(lines, _END_OF_DOCSTRING, 1) + 1
     starts, at = [], begin
-    for marker in [*markers, MARKER]:
+    for marker in markers:
         at = _find(lines, marker, at) + 1
+        if counts[marker] > 1:
+            msg = (
+                f"the line `{marker}` is in processor.py twice; take it out of the cell, and export the notebook again"
+            )
+            raise BundleError(msg)
         starts.append(at)
+    after_last = len(lines) - 1 - _find(lines[: at - 1 : -1], MARKER, 0)  # cells may have such a line, too
+    starts.append(after_last + 1)
     ends = [start - 1 for start in starts[1:]]
     sections = {m: _trimmed(lines[s:e]) for m, s, e in zip(markers, starts, ends, strict=False)}
     own = "\n".join([*lines[:begin], *lines[starts[-1] - 1 :]])

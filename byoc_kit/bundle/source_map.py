@@ -11,8 +11,8 @@ from typing import Any
 
 from byoc_kit.bundle.load import MAP, BundleError
 from byoc_kit.bundle.module import MARKER, Module, marker
-from byoc_kit.bundle.parts import split_module
 from byoc_kit.notebook.read import Notebook
+from byoc_kit.notebook.text import printable
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,25 @@ class Exported:
 
 
 def as_exported(notebook: Notebook, module: Module) -> Exported:
-    """Return the parts of a module that was just rendered."""
-    parts = split_module(module.source, [marker(section.cell) for section in module.sections])
+    """Return the parts of a module that was just rendered; a line of a cell that looks like a marker is none."""
+    lines = module.source.split("\n")
+    sections = {
+        section.cell: (section.first_line - 1, section.first_line - 1 + len(section.kept))
+        for section in module.sections
+    }
     cells = []
     for cell in notebook.exported:
-        section = parts.sections.get(marker(cell))
-        hashed = None if section is None else sha256_of(section)
-        cells.append(ExportedCell(cell.number, cell.id, marker(cell), sha256_of(cell.source), hashed))
-    return Exported(sha256_of(parts.own), sha256_of(parts.imports), tuple(cells))
+        section = _hash(lines, *sections[cell]) if cell in sections else None
+        cells.append(ExportedCell(cell.number, cell.id, marker(cell), sha256_of(cell.source), section))
+    first = module.imports[0] - 1
+    after_imports = first + module.imports[1]
+    end = lines.index(MARKER, max([after_imports, *(end for _, end in sections.values())]))
+    own = sha256_of("\n".join([*lines[: first - 1], *lines[end:]]))
+    return Exported(own, _hash(lines, first, after_imports), tuple(cells))
+
+
+def _hash(lines: Sequence[str], begin: int, end: int) -> str:
+    return sha256_of("\n".join(lines[begin:end]))
 
 
 def render_map(notebook: Notebook, module: Module) -> str:
@@ -80,8 +91,10 @@ def read_exported(bundle: Path) -> Exported:
         content = json.loads((bundle / MAP).read_bytes())
         cells = tuple(ExportedCell(**cell) for cell in content["cells"])
         return Exported(content["own_sha256"], content["imports_sha256"], cells)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{bundle / MAP} is missing or damaged ({type(error).__name__}); export the notebook again"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        msg = (
+            f"{printable(str(bundle / MAP))} is missing or damaged ({type(error).__name__}); export the notebook again"
+        )
         raise BundleError(msg) from None
 
 

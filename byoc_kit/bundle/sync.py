@@ -7,19 +7,22 @@ import difflib
 import io
 import json
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.bundle.imports import ImportedName, ImportNode, block_lines, merge_imports, names_of
+from byoc_kit.bundle.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.parts import split_module
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, sha256_of
 from byoc_kit.notebook.check import require_exportable
 from byoc_kit.notebook.magics import dropped_lines
+from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell, Notebook, parse_notebook, read_file
+from byoc_kit.notebook.text import printable
 from byoc_kit.notebook.write import dump_notebook, write_notebook
 
 
@@ -36,7 +39,7 @@ def sync(folder: Path) -> list[Cell]:
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
     notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
-    changed = edited_cells(notebook, exported, (folder / "processor.py").read_text())
+    changed = edited_cells(notebook, exported, _read_module(folder / "processor.py"))
     if not changed:
         return []
     document = json.loads(raw)
@@ -57,7 +60,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
     merged = merge_imports(notebook.exported)
-    sources: dict[Cell, str] = {}
+    edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
         section = parts.sections.get(was.marker)
         if section is None or sha256_of(section) == was.section_sha256:
@@ -69,7 +72,11 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
             continue  # the notebook has the same edit
         if sha256_of(cell.source) != was.source_sha256 or sha256_of("\n".join(before)) != was.section_sha256:
             raise _both_changed(notebook, was.label)
-        sources[cell] = "\n".join(_with_edits(cell.lines, kept, before, section.split("\n")))
+        edits[cell] = section.split("\n")
+    try:
+        sources = _new_sources(notebook, merged, edits)
+    except SyntaxError:  # a check of the notebook says which cell, and why
+        return {cell: "\n".join(lines) for cell, lines in edits.items()}
     if sha256_of(parts.imports) != exported.imports_sha256:
         before_block = "\n".join(merged.lines)
         if parts.imports != before_block:
@@ -93,6 +100,25 @@ def _both_changed(notebook: Notebook, what: str) -> SyncError:
         f"{what} changed in {notebook.name} and in processor.py since the export; keep your edit elsewhere, "
         f"export the notebook again, and edit anew"
     )
+
+
+def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell, Sequence[str]]) -> dict[Cell, str]:
+    """Return the sources of the cells whose parts are edited. Raises :class:`SyntaxError` where one is no Python.
+
+    What the module does not show of a cell stays where it is in it; it goes to the cell's top where an import would
+    else have to stay in the module's part, since a comment is above it now, say.
+    """
+    sources = {}
+    for cell, lines in edits.items():
+        before = [cell.lines[number - 1] for number in merged.kept[cell]]
+        sources[cell] = "\n".join(_with_edits(cell.lines, merged.kept[cell], before, lines))
+    after = [replace(cell, source=sources.get(cell, cell.source)) for cell in notebook.exported]
+    kept = merge_imports(after).kept
+    for cell, new in zip(notebook.exported, after, strict=True):
+        if cell in edits and [new.lines[number - 1] for number in kept[new]] != edits[cell]:
+            hidden = [line for number, line in enumerate(cell.lines, 1) if number not in set(merged.kept[cell])]
+            sources[cell] = "\n".join([*hidden, "", *edits[cell]]).lstrip("\n")
+    return sources
 
 
 def _with_edits(lines: Sequence[str], kept: Sequence[int], before: Sequence[str], after: Sequence[str]) -> list[str]:
@@ -151,8 +177,10 @@ def _edit_imports(
 def _replaced(cell: Cell, sources: dict[Cell, str], node: ImportNode, left: Sequence[str]) -> str:
     """Return a cell's source with a statement that its lines hold replaced, wherever edits have moved them."""
     old = _statement(cell, node)
-    lines = sources.get(cell, "\n".join(cell.lines)).split("\n")
-    at = next(i for i in range(len(lines)) if lines[i : i + len(old)] == old)
+    source = sources.get(cell, "\n".join(cell.lines))
+    lines = source.split("\n")
+    begins = [other.lineno - 1 for other in tree_of(replace(cell, source=source)).body if isinstance(other, ImportNode)]
+    at = next(begin for begin in begins if lines[begin : begin + len(old)] == old)
     return "\n".join([*lines[:at], *left, *lines[at + len(old) :]])
 
 
@@ -174,6 +202,15 @@ def _imported(block: str) -> set[ImportedName]:
         msg = "a comment among the imports of processor.py would be lost; put it below a marker"
         raise SyncError(msg)
     return {name for node in tree.body if isinstance(node, ImportNode) for name in names_of(node)}
+
+
+def _read_module(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        msg = f"cannot read {printable(str(path))}: {reason}; put it back, or export the notebook again"
+        raise SyncError(msg) from None
 
 
 def _put(raw: Any, source: str) -> None:
