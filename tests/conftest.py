@@ -8,6 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, so that a change of the code is what makes a test fail; HYPOTHESIS_PROFILE=explore looks
+# for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 ROOT = Path(__file__).parents[1]
 # `BYOC_KIT_REQUIRE=docker,browser` makes a skip of tests with these markers a failure.

@@ -174,8 +174,9 @@ def _plain_lines(cell: Cell) -> set[int]:
         return set()
     statements = Counter(line for statement in tree_of(cell).body for line in _lines(statement))
     shared = {number for number, count in statements.items() if count > 1}
-    firsts = {statement.lineno for statement in tree_of(cell).body}
-    continued = {number for number in firsts if number > 1 and cell.lines[number - 2].endswith("\\")}
+    ends = {number for number, line in enumerate(cell.lines, 1) if line.endswith("\\")}
+    firsts = {statement.lineno for statement in tree_of(cell).body if statement.lineno - 1 in ends}
+    continued = firsts | {statement.end_lineno for statement in tree_of(cell).body if statement.end_lineno in ends}
     return set(statements) - shared - continued - marked
 
 

@@ -10,7 +10,7 @@ import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from byoc_kit.bundle.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.bundle.load import BundleError, read_bundle
@@ -60,12 +60,13 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
     merged = merge_imports(notebook.exported)
+    by_id: dict[str | int, Cell] = {cell.id or cell.number: cell for cell in notebook.exported}
     edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
         section = parts.sections.get(was.marker)
         if section is None or sha256_of(section) == was.section_sha256:
             continue
-        cell = _same_cell(notebook, was)
+        cell = by_id.get(was.id or was.cell) or _gone(notebook, was)
         kept = merged.kept.get(cell, [])
         before = [cell.lines[number - 1] for number in kept]
         if "\n".join(before) == section:
@@ -86,11 +87,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
     return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}
 
 
-def _same_cell(notebook: Notebook, was: ExportedCell) -> Cell:
-    """Return the cell that was exported: by its id, or by its number where it has none."""
-    for cell in notebook.exported:
-        if cell.id == was.id if was.id else cell.number == was.cell:
-            return cell
+def _gone(notebook: Notebook, was: ExportedCell) -> NoReturn:
     msg = f"{was.label} was edited in processor.py and is gone from {notebook.name}; export the notebook again"
     raise SyncError(msg)
 
@@ -116,7 +113,8 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
     kept = merge_imports(after).kept
     for cell, new in zip(notebook.exported, after, strict=True):
         if cell in edits and [new.lines[number - 1] for number in kept[new]] != edits[cell]:
-            hidden = [line for number, line in enumerate(cell.lines, 1) if number not in set(merged.kept[cell])]
+            shown = set(merged.kept[cell])
+            hidden = [line for number, line in enumerate(cell.lines, 1) if number not in shown]
             sources[cell] = "\n".join([*hidden, "", *edits[cell]]).lstrip("\n")
     return sources
 

@@ -29,6 +29,7 @@ from nbconvert.exporters import get_exporter
 from nbconvert.utils.exceptions import ConversionException
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
+from byoc_kit.bundle.imports import merge_imports
 from byoc_kit.bundle.module import render_module
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.source_map import as_exported, render_map
@@ -252,7 +253,11 @@ def test_the_same_notebook_gives_the_same_bytes(notebooks):
     assert len(said) == 1
 
 
-@settings(max_examples=150, **SLOW)
+def count_moved(notebook):
+    return sum(map(len, merge_imports(notebook.exported).moved.values()))
+
+
+@settings(max_examples=120, **SLOW)
 @given(sources=cells_that_run(), data=st.data())
 def test_an_edit_of_a_part_comes_back_as_it_was_written(sources, data):
     content = of_sources(sources)
@@ -274,8 +279,9 @@ def test_an_edit_of_a_part_comes_back_as_it_was_written(sources, data):
     assert set(changed) <= {section.cell}
     for cell, source in changed.items():
         content["cells"][cell.number - 1]["source"] = source
-    _, again = rendered(content)
-    assume(again.imports[1] <= module.imports[1])  # what stood above an import is gone, so that it joins the others
+    after, again = rendered(content)
+    # What held an import back may be gone, so that it joins the others; and the module must import byoc_kit.
+    assume(count_moved(after) <= count_moved(notebook) and again.imports[1] <= module.imports[1])
     assert again.source == edited
 
 
