@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import signal
 import sys
@@ -20,11 +21,17 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0, 1 where a check fell short, or 2 for bad input, with the reason on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 gets escapes
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except ByocKitError as error:
-        print(f"byoc-kit: {error}", file=sys.stderr)
+        from byoc_kit.notebook.text import printable
+
+        said = "\n".join(map(printable, str(error).split("\n")))
+        print(f"byoc-kit: {said}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return 130
@@ -116,7 +123,7 @@ def _export(options: argparse.Namespace) -> int:
     from byoc_kit.notebook.check import check
     from byoc_kit.notebook.read import read_notebook
 
-    target: Path = options.output or Path("export") / options.notebook.stem
+    target = _target(options)
     for finding in check(read_notebook(options.notebook)):
         if not finding.is_error:
             print(finding, file=sys.stderr)
@@ -134,6 +141,16 @@ def _export(options: argparse.Namespace) -> int:
         collect_wheelhouse(target)
     print(f"wrote {target}: {', '.join(bundle.files)}")
     return 0
+
+
+def _target(options: argparse.Namespace) -> Path:
+    """Return the bundle's folder: the one that was asked for, else one of the notebook's name."""
+    output: Path | None = options.output
+    stem: str = options.notebook.stem
+    if output is None and stem in {"", ".", ".."}:
+        msg = f"{options.notebook.name} gives a bundle no name; choose its folder with --output"
+        raise ByocKitError(msg)
+    return output or Path("export") / stem
 
 
 def _add_sync(commands: Commands) -> None:
@@ -162,7 +179,7 @@ def _add_watch(commands: Commands) -> None:
 def _watch(options: argparse.Namespace) -> int:
     from byoc_kit.watch import watch
 
-    target: Path = options.output or Path("export") / options.notebook.stem
+    target = _target(options)
     return watch(options.notebook, target, host=options.host, port=options.port)
 
 

@@ -191,3 +191,19 @@ def test_the_version_is_said(run, capsys):
         run("--version")
     assert caught.value.code == 0
     assert capsys.readouterr().out == "byoc-kit 0.1.0\n"
+
+
+@pytest.mark.parametrize("name", ["..ipynb", "...ipynb"])
+def test_a_notebook_whose_name_is_a_folder_above_needs_an_output(run, tmp_path, name):
+    (tmp_path / name).write_text(notebook_json(*SOUND))
+    assert run("export", name) == (
+        2,
+        "",
+        f"byoc-kit: {name} gives a bundle no name; choose its folder with --output\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_path_cannot_command_the_terminal(run):
+    code, _, err = run("export", "a\x1b[2J.ipynb")
+    assert (code, err) == (2, "byoc-kit: there is no notebook a\\x1b[2J.ipynb; give the path of an .ipynb file\n")
