@@ -120,14 +120,11 @@ def _check(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from byoc_kit.bundle.plan import plan, write
     from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
-    from byoc_kit.notebook.check import check
-    from byoc_kit.notebook.read import read_notebook
 
     target = _target(options)
-    for finding in check(read_notebook(options.notebook)):
-        if not finding.is_error:
-            print(finding, file=sys.stderr)
     bundle = plan(options.notebook, target, device=options.device, with_hashes=not options.no_hashes)
+    for finding in bundle.findings:
+        print(finding, file=sys.stderr)
     if options.check:
         from byoc_kit.bundle.drift import drift
 

@@ -13,7 +13,6 @@ from byoc_kit.bundle.hashes import keep_reported
 from byoc_kit.bundle.pip import LockError, NotFoundError, report
 from byoc_kit.bundle.pip_cache import recall, remember
 
-DEVICES = ("cpu", "cu126", "cu128", "cu130")
 _KIND = "variants"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from byoc_kit.bundle.imports import merge_imports
 from byoc_kit.notebook.check import require_exportable
+from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.read import Cell, Notebook
@@ -30,13 +31,14 @@ class Section:
 class Module:
     """The text of ``processor.py``: ``imports`` (first line and number of lines), the cells, and where each line is of.
 
-    ``origins`` has by line of the module the cell and the line in it.
+    ``origins`` has by line of the module the cell and the line in it; ``findings`` is what was said of the notebook.
     """
 
     source: str
     imports: tuple[int, int]
     sections: tuple[Section, ...]
     origins: Mapping[int, tuple[Cell, int]]
+    findings: tuple[Finding, ...]
 
     @property
     def spans(self) -> list[CellSpan]:
@@ -57,7 +59,7 @@ class Module:
 
 def render_module(notebook: Notebook) -> Module:
     """Render ``processor.py``. Raises :class:`~byoc_kit.notebook.read.NotebookError` where the notebook has faults."""
-    require_exportable(notebook)
+    findings = tuple(require_exportable(notebook))
     title, name = _in_docstring(notebook.title), _in_docstring(one_line(notebook.name))
     merged = merge_imports(notebook.exported)
     lines = [
@@ -80,7 +82,7 @@ def render_module(notebook: Notebook) -> Module:
         origins |= {len(lines) + at: (cell, number) for at, number in enumerate(kept, 1)}
         lines += [cell.lines[number - 1] for number in kept]
     lines += [*_gap(lines, is_first=False), MARKER, *_processor(notebook, title)]
-    return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins)
+    return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins, findings)
 
 
 def _gap(lines: Sequence[str], *, is_first: bool) -> list[str]:

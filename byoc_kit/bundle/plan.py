@@ -34,13 +34,14 @@ class Plan:
     """What an export will write: file names, relative to ``target``, and their bytes.
 
     ``assets`` has by their names there the files that are copied: they may be larger than the memory. ``wheels`` are
-    those of the lock that no index has.
+    those of the lock that no index has, ``findings`` the warnings and notes on the notebook.
     """
 
     target: Path
     files: Mapping[str, bytes]
     assets: Mapping[str, Path] = field(default_factory=dict)
     wheels: Mapping[str, bytes] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
@@ -82,7 +83,7 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
         MANIFEST: json.dumps(manifest, indent=2) + "\n",
     }
     copied = {file.target: file.source for file in assets.values()}
-    return Plan(target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels)
+    return Plan(target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels, module.findings)
 
 
 def plan_again(notebook_path: Path, target: Path) -> Plan:

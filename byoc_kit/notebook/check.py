@@ -38,9 +38,11 @@ def check(notebook: Notebook) -> list[Finding]:
     return sorted(findings, key=_position)
 
 
-def require_exportable(notebook: Notebook) -> None:
-    """Raise :class:`~byoc_kit.notebook.read.NotebookError` with one line an error, if there are any."""
-    require_no_error(check(notebook))
+def require_exportable(notebook: Notebook) -> list[Finding]:
+    """Return the warnings and notes; raise :class:`~byoc_kit.notebook.read.NotebookError`, a line an error, if any."""
+    findings = check(notebook)
+    require_no_error(findings)
+    return findings
 
 
 def _check_capability(notebook: Notebook) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import annotated_types
 import pydantic
 
 from byoc_kit.assets import shown
@@ -21,41 +20,11 @@ from byoc_kit.notebook.calls import dotted_name, imported_names, module_scope
 from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.parse import parse, unparse
 from byoc_kit.notebook.read import Cell
-from byoc_kit.params import Params
+from byoc_kit.notebook.vocabulary import ACCESSORS, CALLS, CHANGING_METHODS, DECORATORS, GENERICS, METHODS, TYPES
 
 # As many expressions may a class be made of: names of types that name each other double with each line.
 _MOST_EXPRESSIONS = 20_000
 
-_TYPES: dict[str, Any] = {
-    **{f"builtins.{kind.__name__}": kind for kind in (int, float, bool, str, bytes, list, tuple, dict)},
-    **{f"typing.{name}": getattr(typing, name) for name in ("Any", "List", "Tuple", "Dict")},
-    **{f"pydantic.{sign}{kind}": getattr(pydantic, f"{sign}{kind}")
-       for sign in ("Positive", "Negative", "NonPositive", "NonNegative", "Strict") for kind in ("Int", "Float")},
-    **{f"pydantic.{name}": getattr(pydantic, name) for name in ("StrictBool", "StrictStr", "FiniteFloat")},
-    **dict.fromkeys(("byoc_kit.Params", "byoc_kit.params.Params"), Params),
-    "pydantic.BaseModel": pydantic.BaseModel,
-    **{f"enum.{kind.__name__}": kind for kind in (enum.Enum, enum.IntEnum, enum.StrEnum)},
-}  # fmt: skip
-_GENERICS: dict[str, Any] = {
-    **{f"builtins.{kind.__name__}": kind for kind in (list, tuple, dict)},
-    **{f"typing.{name}": getattr(typing, name) for name in ("List", "Tuple", "Dict", "Optional", "Union")},
-}
-_CALLS: dict[str, Callable[..., Any]] = {
-    **{f"pydantic.{name}": getattr(pydantic, name) for name in ("ConfigDict", "Field", "StringConstraints")},
-    **{f"pydantic.{name}": getattr(pydantic, name) for name in ("conint", "confloat", "constr", "conlist")},
-    **{f"annotated_types.{name}": getattr(annotated_types, name)
-       for name in ("Ge", "Gt", "Le", "Lt", "MultipleOf", "MinLen", "MaxLen", "Len", "Interval")},
-    "enum.auto": enum.auto,
-}  # fmt: skip
-_DECORATORS = {
-    *("builtins.classmethod", "builtins.property", "builtins.staticmethod", "enum.unique", "functools.cache"),
-    *("functools.cached_property", "functools.lru_cache", "pydantic.computed_field", "pydantic.field_validator"),
-    *("pydantic.model_validator", "typing.final", "typing.override"),
-}
-_ACCESSORS = {"deleter", "getter", "setter"}
-# Methods that change no schema; other names with two underscores might.
-_METHODS = {"__call__", "__eq__", "__getattr__", "__hash__", "__repr__", "__str__", "_missing_", "model_post_init"}
-_CHANGING_METHODS = {"model_json_schema", "model_parametrized_name", "model_rebuild"}
 _IMMUTABLE = (int, float, str, bytes, bool, type(None))
 _UNKNOWN = object()
 
@@ -252,13 +221,13 @@ class _Body:
 
     def _method(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Pass over a method, if it can change no schema."""
-        is_special = _is_dunder(node.name) or node.name in _CHANGING_METHODS or node.name.startswith("_generate")
-        if is_special and node.name not in _METHODS:
+        is_special = _is_dunder(node.name) or node.name in CHANGING_METHODS or node.name.startswith("_generate")
+        if is_special and node.name not in METHODS:
             raise self._not_static(node, "may change the schema")
         for decorator in node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            of_property = isinstance(called, ast.Attribute) and called.attr in _ACCESSORS
-            if not of_property and self._static.dotted(called) not in _DECORATORS:
+            of_property = isinstance(called, ast.Attribute) and called.attr in ACCESSORS
+            if not of_property and self._static.dotted(called) not in DECORATORS:
                 raise self._not_static(decorator)
             for keyword in decorator.keywords if isinstance(decorator, ast.Call) else []:
                 is_plain = keyword.arg == "mode" and _literal(keyword.value) not in {"after", "before", "wrap"}
@@ -286,7 +255,7 @@ class _Body:
         return function(*arguments, **named)
 
     def _function(self, node: ast.expr) -> Callable[..., Any]:
-        function = _CALLS.get(self._dotted(node) or "")
+        function = CALLS.get(self._dotted(node) or "")
         if function is None:
             raise self._not_static(node)
         return function
@@ -316,8 +285,8 @@ class _Body:
     def _type(self, node: ast.expr) -> Any:
         """Return the type that a name stands for."""
         dotted = self._dotted(node)
-        if dotted in _TYPES:
-            return _TYPES[dotted]
+        if dotted in TYPES:
+            return TYPES[dotted]
         if not isinstance(node, ast.Name) or dotted or node.id in self._local:
             raise self._not_static(node)
         found = self._static.earlier(node, self._binding)
@@ -335,10 +304,10 @@ class _Body:
             return typing.Literal[tuple(self.value(part) for part in parts)]
         if dotted == "typing.Annotated" and len(parts) > 1:
             return typing.Annotated[(self.annotation(parts[0]), *(self.value(part) for part in parts[1:]))]
-        if dotted not in _GENERICS:
+        if dotted not in GENERICS:
             raise self._not_static(node)
         kinds = tuple(self.annotation(part) for part in parts)
-        return _GENERICS[dotted][kinds if isinstance(inside, ast.Tuple) else kinds[0]]
+        return GENERICS[dotted][kinds if isinstance(inside, ast.Tuple) else kinds[0]]
 
     def _unquoted(self, node: ast.Constant, text: str) -> ast.expr:
         """Return what an annotation in quotes says."""
