@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast, get_args
 
@@ -47,14 +48,17 @@ class Hooks:
     def of(cls, process_frame: Hook, **optional: Hook) -> Hooks:
         """Take a notebook's functions. The parameters' class is the annotation of ``params``, else ``Params`` there.
 
-        Raises :class:`ByocKitError` where ``process_frame`` cannot be called with a frame and parameters.
+        Raises :class:`ByocKitError` where ``process_frame`` cannot be called with a frame and parameters, or takes
+        parameters and a decorator hides it.
         """
         if not callable(process_frame):
             msg = f"process_frame must be a function, not {type(process_frame).__name__}"
             raise ByocKitError(msg)
         _check_signature("process_frame", process_frame)
+        _check_not_hidden("process_frame", process_frame)
         if "process_audio" in optional:
             _check_signature("process_audio", optional["process_audio"])
+            _check_not_hidden("process_audio", optional["process_audio"])
         return cls(process_frame, params_type=_params_type(process_frame), **optional)
 
     @property
@@ -106,6 +110,11 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         with torch.inference_mode():
             return as_audio_frames(_finish(hook(frame, **named)), frame)
 
+    def load(self) -> None:
+        """Run ``load_model()`` where the notebook has one, on the calling thread."""
+        if self.hooks.load_model:
+            _finish(self.hooks.load_model())
+
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)`` where the notebook has one."""
         if self.hooks.on_stream_start:
@@ -121,8 +130,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
     async def load_model(self, **_: Any) -> None:
         """Run ``load_model()`` on a thread, so that ``/health`` answers meanwhile."""
         if self.hooks.load_model:
-            hook = self.hooks.load_model
-            await on_thread(lambda: _finish(hook()), name="load_model")
+            await on_thread(self.load, name="load_model")
 
     async def process_video_async(self, frame: PytrickleVideoFrame) -> VideoFrame | None:
         """Run :meth:`process` on the processor's own thread."""
@@ -206,6 +214,34 @@ def _check_signature(name: str, hook: Hook) -> None:
         reason = f"nothing is there to give {unknown[0]}" if unknown else "it takes no frame"
         msg = f"{name} cannot be called: {reason}; write {name}(frame) or {name}(frame, params)"
         raise ByocKitError(msg)
+
+
+def _check_not_hidden(name: str, hook: Hook) -> None:
+    """Raise where a hook shows no parameters, and what it wraps is the notebook's own function, which takes some."""
+    kinds = {parameter.kind for parameter in _parameters(hook)}
+    if _params_argument(hook) or not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return
+    waiting, seen = [hook], set[int]()
+    while waiting:
+        wrapper = waiting.pop()
+        seen.add(id(wrapper))
+        for inner in filter(inspect.isfunction, _kept_by(wrapper)):
+            if inner.__name__ == name and _params_argument(inner):
+                msg = f"{name} takes params, which its decorator hides; put @functools.wraps on what it returns"
+                raise ByocKitError(msg)
+            if id(inner) not in seen:
+                waiting.append(inner)
+
+
+def _kept_by(wrapper: Any) -> list[Any]:
+    """Return what a function closes over, or an object has."""
+    if not inspect.isfunction(wrapper):
+        return list(getattr(wrapper, "__dict__", {}).values())
+    kept = []
+    for cell in wrapper.__closure__ or ():
+        with suppress(ValueError):  # it is not bound yet
+            kept.append(cell.cell_contents)
+    return kept
 
 
 def _params_class(annotation: Any) -> type[Params] | None:

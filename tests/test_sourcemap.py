@@ -1,4 +1,6 @@
-from byoc_kit.sourcemap import CellSpan, SourceMap, locate
+import pytest
+
+from byoc_kit.sourcemap import CellSpan, SourceMap, locate, user_trace
 
 MODULE = """\
 def process_frame(frame):
@@ -59,3 +61,18 @@ def test_a_line_outside_every_cell_is_named_by_the_file():
 def test_a_trace_without_the_users_file_names_the_file_alone():
     assert locate(raised_in("other.py", {}), "/srv/app/model.py", SOURCE_MAP) == "model.py"
     assert locate(None, "/srv/app/model.py") == "model.py"
+
+
+def test_a_trace_shows_the_users_lines_alone(tmp_path):
+    module = tmp_path / "processor.py"
+    module.write_text("import json\n\ndef process_frame(frame):\n    return json.loads(frame)\n")
+    namespace = {}
+    exec(compile(module.read_text(), module, "exec"), namespace)  # noqa: S102
+    with pytest.raises(ValueError, match="Expecting property name") as raised:
+        namespace["process_frame"]("{broken")
+    source_map = SourceMap("effects.ipynb", [CellSpan(cell=3, first_line=3, lines=2)])
+    trace = raised.value.__traceback__.tb_next
+    assert user_trace(trace, str(module), source_map) == (
+        "effects.ipynb, cell 3, line 2, in process_frame\n    return json.loads(frame)"
+    )
+    assert user_trace(trace, "elsewhere.py").startswith("processor.py, line 4, in process_frame\n")

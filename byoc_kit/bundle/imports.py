@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from byoc_kit.notebook.hooks import is_kit_import
+from byoc_kit.notebook.joined import is_future
 from byoc_kit.notebook.magics import dropped_lines, python_of
 from byoc_kit.notebook.names import bindings, tree_of
 from byoc_kit.notebook.read import Cell
@@ -118,9 +119,8 @@ def _movable(cells: Sequence[Cell]) -> dict[Cell, list[ImportNode]]:
             if not isinstance(statement, ImportNode):
                 is_open &= _is_inert(statement)
                 continue
-            is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
             is_single = all(_bound(name) in bound_once for name in names_of(statement))
-            if is_future or (is_open and is_single and _lines(statement) <= plain_lines):
+            if is_future(statement) or (is_open and is_single and _lines(statement) <= plain_lines):
                 moved[cell].append(statement)
     return moved
 

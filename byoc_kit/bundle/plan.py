@@ -24,6 +24,7 @@ from byoc_kit.notebook.assets import collect
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import imports
+from byoc_kit.notebook.notebook_only import is_for_notebooks
 from byoc_kit.notebook.params import read_params_schema, render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.notebook.target import PYTHON
@@ -55,7 +56,8 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
     capability = read_capability(notebook)
     if isinstance(capability, Finding):
         raise NotebookError(str(capability))
-    imported = imports(notebook.exported)
+    # One that is for notebooks is there only where its absence is handled.
+    imported = [one for one in imports(notebook.exported) if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
     assets = collect(notebook)
     schema = read_params_schema(notebook)

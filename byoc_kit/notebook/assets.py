@@ -9,6 +9,7 @@ from pathlib import Path
 
 from byoc_kit.assets import AssetError, asset_key, bundle_file, find_asset, sha256_of
 from byoc_kit.notebook.calls import Reference, references
+from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.read import Notebook, NotebookError
 
@@ -17,7 +18,7 @@ _ASSET = {"byoc_kit.asset", "byoc_kit.assets.asset"}
 
 @dataclass(frozen=True)
 class AssetUse:
-    """A call of ``asset`` with a literal; ``node`` is the literal."""
+    """A call of ``asset`` with a name that is known without running it; ``node`` is its argument."""
 
     name: str
     place: Place
@@ -38,9 +39,9 @@ def assets_of(notebook: Notebook) -> list[AssetUse]:
     """Return the assets that the tagged cells name, in the order of the text."""
     found = []
     for reference in _asset_references(notebook):
-        node = _literal(reference)
-        if node is not None:
-            found.append(AssetUse(str(node.value), Place.of(reference.cell, node), node))
+        node, name = _argument(reference), _name(notebook, reference)
+        if node is not None and name is not None:
+            found.append(AssetUse(name, Place.of(reference.cell, node), node))
     return found
 
 
@@ -50,7 +51,7 @@ def check_assets(notebook: Notebook) -> Iterator[Finding]:
     Where the notebook's folder is not known, nothing is looked up in it.
     """
     for reference in _asset_references(notebook):
-        if _literal(reference) is None:
+        if _name(notebook, reference) is None:
             yield _not_literal(notebook, reference)
     for use in assets_of(notebook):
         try:
@@ -82,13 +83,24 @@ def _asset_references(notebook: Notebook) -> list[Reference]:
     return [reference for reference in references(notebook) if reference.name in _ASSET]
 
 
-def _literal(reference: Reference) -> ast.Constant | None:
+def _argument(reference: Reference) -> ast.expr | None:
     """Return the one argument of ``asset("name")``; ``None`` for any other use."""
     call = reference.call
     if call is None or len(call.args) + len(call.keywords) != 1:
         return None
-    argument = reference.argument(0, "name")
-    return argument if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else None
+    return reference.argument(0, "name")
+
+
+def _name(notebook: Notebook, reference: Reference) -> str | None:
+    """Return the name that ``asset`` is given; ``None`` where only running the notebook would tell."""
+    argument = _argument(reference)
+    if argument is None:
+        return None
+    try:
+        name = constant(argument, reference.scope, constants(notebook))
+    except NotConstantError:
+        return None
+    return name if isinstance(name, str) else None
 
 
 def _not_literal(notebook: Notebook, reference: Reference) -> Finding:

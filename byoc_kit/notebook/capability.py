@@ -7,6 +7,8 @@ import ast
 from pydantic import ValidationError
 
 from byoc_kit.capability import Capability
+from byoc_kit.notebook.calls import module_scope
+from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Notebook
@@ -32,11 +34,11 @@ def read_capability(notebook: Notebook) -> Capability | Finding:
     named = _named_arguments(binding.statement, classes)
     if named is None:
         return finding("capability must be a call of Capability with named arguments", _EXAMPLE)
-    arguments = {}
+    arguments, scope = {}, module_scope(notebook.exported)
     for name, value in named:
         try:
-            arguments[name] = ast.literal_eval(value)
-        except (ValueError, TypeError):
+            arguments[name] = constant(value, scope, constants(notebook))
+        except NotConstantError:
             message = f"Capability, {name}: is no literal, and the exporter does not run the notebook"
             return finding(message, "write the value itself")
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from byoc_kit.notebook.assets import check_assets
 from byoc_kit.notebook.capability import read_capability
+from byoc_kit.notebook.decorators import check_decorators
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
@@ -57,6 +58,7 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
     (
         check_python,
         check_hooks,
+        check_decorators,
         _check_capability,
         check_imports,
         check_modules,

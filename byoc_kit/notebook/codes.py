@@ -29,6 +29,7 @@ _ERRORS = {
     "asset-path": "an asset lies outside the notebook's folder, which is all that the exporter copies from",
     "capability": "capability is no call of Capability with literals",
     "future-import": "`from __future__` must be the first statement of the module",
+    "hidden-params": "a decorator hides from the server that a hook takes params",
     "hook-annotation": "a hook says that it takes or returns what the server neither gives nor takes",
     "hook-signature": "a hook cannot be called as the server calls it",
     "magic": "a line is IPython, not Python",
@@ -55,7 +56,7 @@ _ERRORS = {
 }
 _WARNINGS = {
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
-    "pickle": "loading a pickle runs code that is in it",
+    "pickle": "loading a pickle may run code that is in it",
     "python-version": "the notebook was run with another Python than the container's",
 }
 _NOTES = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from byoc_kit.assets import shown
 from byoc_kit.notebook.assets import assets_of
 from byoc_kit.notebook.calls import Reference, Scope, calls, dotted_name, module_scope
+from byoc_kit.notebook.constants import LONGEST, NotConstantError, bound_once, constant
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import bindings, tree_of
+from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.read import Cell, Notebook
 
 # What reads a file: the position and the name of the argument that says which.
@@ -113,7 +113,10 @@ def check_files(notebook: Notebook) -> Iterator[Finding]:
     uses = file_uses(notebook)
     written = {use.name for use in uses if use.is_write}
     read = [use for use in uses if not use.is_write and use.name not in written]
-    for cell, node, text in _machine_paths(notebook, without=[asset.node for asset in assets_of(notebook)]):
+    declared = {asset.name for asset in assets_of(notebook)}  # what is wrong with these is said of them
+    for cell, node, text in _machine_paths(notebook):
+        if text in declared:
+            continue
         if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
             yield _absolute_path(notebook, text, Place.of(cell, node))
     for use in read:
@@ -130,40 +133,36 @@ def check_files(notebook: Notebook) -> Iterator[Finding]:
 
 def text_constants(notebook: Notebook) -> dict[str, str]:
     """Return the names that the tagged cells bind once, to a text or a path that can be known without running them."""
-    bound = bindings(notebook.exported)
-    times = Counter(binding.name for binding in bound)
     scope = module_scope(notebook.exported)
-    constants: dict[str, str] = {}
-    for binding in bound:
-        match binding.statement:
-            case ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(value=ast.expr() as value):
-                text = literal_path(value, scope, constants)
-                if text is not None and times[binding.name] == 1:
-                    constants[binding.name] = text
-    return constants
+    known: dict[str, str] = {}
+    for name, value in bound_once(notebook):
+        text = literal_path(value, scope, known)
+        if text is not None:
+            known[name] = text
+    return known
 
 
-def literal_path(node: ast.expr | None, scope: Scope, constants: Mapping[str, str]) -> str | None:
+def literal_path(node: ast.expr, scope: Scope, known: Mapping[str, str]) -> str | None:
     """Return the text or the path that an expression stands for; ``None`` where only running would tell."""
     match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.Name(id=name) if name in scope and scope[name] is None:
-            return constants.get(name)
         case ast.BinOp(left=left, op=ast.Div() | ast.Add() as operator, right=right):
-            between = "/" if isinstance(operator, ast.Div) else ""
-            return _joined((left, right), scope, constants, between)
+            return _joined((left, right), scope, known, "/" if isinstance(operator, ast.Div) else "")
         case ast.Call(func=function, args=[_, *_] as parts, keywords=[]):
             called = dotted_name(function, scope)
-            if called in _PATH_CLASSES or called in {"builtins.str", "os.fspath", "os.path.join"}:
-                return _joined(parts, scope, constants, "/")
-    return None
+            is_path = called in _PATH_CLASSES or called in {"builtins.str", "os.fspath", "os.path.join"}
+            return _joined(parts, scope, known, "/") if is_path else None
+    try:
+        text = constant(node, scope, known)
+    except NotConstantError:
+        return None
+    return text if isinstance(text, str) else None
 
 
-def _joined(parts: Iterable[ast.expr], scope: Scope, constants: Mapping[str, str], between: str) -> str | None:
-    texts = [literal_path(part, scope, constants) for part in parts]
-    known = [text for text in texts if text is not None]
-    return between.join(known) if len(known) == len(texts) else None
+def _joined(parts: Iterable[ast.expr], scope: Scope, known: Mapping[str, str], between: str) -> str | None:
+    texts = [literal_path(part, scope, known) for part in parts]
+    found = [text for text in texts if text is not None]
+    is_whole = len(found) == len(texts) and sum(map(len, found)) <= LONGEST
+    return between.join(found) if is_whole else None
 
 
 def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:
@@ -182,7 +181,7 @@ def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:
             return None  # a text has no such method
     else:
         return None
-    name = literal_path(node, call.scope, constants)
+    name = None if node is None else literal_path(node, call.scope, constants)
     if node is None or name is None or mode is None:
         return None
     return FileUse(name, reader, node, call.cell, is_write=bool(set("wax") & set(mode)))
@@ -196,12 +195,11 @@ def _mode(call: Reference, position: int) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _machine_paths(notebook: Notebook, without: Iterable[ast.AST]) -> Iterator[tuple[Cell, ast.expr, str]]:
+def _machine_paths(notebook: Notebook) -> Iterator[tuple[Cell, ast.expr, str]]:
     """Yield the literals that name a place of this machine, and their text."""
-    skipped = {id(node) for node in without}
     for cell in notebook.exported:
         nodes = list(ast.walk(tree_of(cell)))
-        passed_over = skipped | {id(part) for node in nodes for part in _not_a_path(node)}
+        passed_over = {id(part) for node in nodes for part in _not_a_path(node)}
         for node in nodes:
             text = _text(node)
             if isinstance(node, ast.expr) and text and id(node) not in passed_over and _OF_THIS_MACHINE.match(text):

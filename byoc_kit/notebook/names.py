@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ def bindings(cells: Iterable[Cell]) -> list[Binding]:
 
 @once
 def _bindings_of(cell: Cell) -> list[tuple[str, ast.AST, ast.stmt]]:
-    return [(name, node, statement) for statement in tree_of(cell).body for name, node in _bound(statement)]
+    return [(name, node, statement) for statement in tree_of(cell).body for name, node in bound_by(statement)]
 
 
 @once
@@ -182,7 +183,7 @@ def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
     return Finding("undefined-name", notebook.name, f"nothing defines {name}", "define or import it", place)
 
 
-def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
+def bound_by(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
     """Yield the names that a statement binds in its own scope, in the order of the text."""
     waiting: list[ast.AST] = [statement]
     while waiting:  # no recursion: an expression may be deep
@@ -211,23 +212,26 @@ def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
 
 def _guarded(block: ast.AST) -> Iterator[ast.AST]:
     """Yield what stands where a missing module is handled: in a ``try``, ``suppress``, or below ``find_spec``."""
+    guarded = handling(block, {"ImportError", "ModuleNotFoundError"})
     match block:
-        case ast.Try(body=body, handlers=handlers):
-            is_bare = any(handler.type is None for handler in handlers)
-            is_handled = is_bare or any(_catches_import_error(h.type) for h in handlers if h.type)
-        case ast.With(body=body, items=items):
-            calls = [item.context_expr for item in items if isinstance(item.context_expr, ast.Call)]
-            suppressed = [call.args for call in calls if _last_name(call.func) == "suppress"]
-            is_handled = any(_catches_import_error(error) for errors in suppressed for error in errors)
         case ast.If(
             body=body, test=ast.Call(func=function) | ast.Compare(left=ast.Call(func=function), ops=[ast.IsNot()])
-        ):
-            is_handled = _last_name(function) == "find_spec"
-        case _:
-            return
-    if is_handled:
-        for statement in body:
-            yield from ast.walk(statement)
+        ) if _last_name(function) == "find_spec":
+            guarded = body
+    for statement in guarded:
+        yield from ast.walk(statement)
+
+
+def handling(block: ast.AST, errors: AbstractSet[str]) -> Sequence[ast.stmt]:
+    """Return the statements inside a ``try`` or a ``suppress`` that handles one of these exceptions; else none."""
+    match block:
+        case ast.Try(body=body, handlers=handlers):
+            return body if any(_catches(handler.type, errors) for handler in handlers) else []
+        case ast.With(body=body, items=items):
+            calls = [item.context_expr for item in items if isinstance(item.context_expr, ast.Call)]
+            suppressed = [error for call in calls if _last_name(call.func) == "suppress" for error in call.args]
+            return body if any(_catches(error, errors) for error in suppressed) else []
+    return []
 
 
 def _for_type_checkers(block: ast.AST) -> Iterator[ast.AST]:
@@ -237,9 +241,11 @@ def _for_type_checkers(block: ast.AST) -> Iterator[ast.AST]:
             yield from ast.walk(statement)
 
 
-def _catches_import_error(caught: ast.expr) -> bool:
+def _catches(caught: ast.expr | None, errors: AbstractSet[str]) -> bool:
+    if caught is None:
+        return True
     names = {name.id for name in ast.walk(caught) if isinstance(name, ast.Name)}
-    return bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+    return bool(names & {*errors, "Exception", "BaseException"})
 
 
 def _last_name(node: ast.expr) -> str:

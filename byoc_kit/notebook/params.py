@@ -69,6 +69,12 @@ def check_params(notebook: Notebook) -> Iterator[Finding]:
                 yield from _check_uses(notebook, binding.cell, binding.node, found)
 
 
+def takes_params(static: Static, function: _Function) -> bool:
+    """Whether a hook that is given a frame takes parameters besides: by the annotation, or by the name."""
+    rest = _arguments(function)[1:]
+    return any(argument.arg == "params" or _annotated(static, argument) is not None for argument in rest)
+
+
 def _read(notebook: Notebook) -> ParamsClass:
     """Return the class that the exported module will use. Raises :class:`NotStatic`."""
     static = Static(notebook.exported)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.joined import join
+from byoc_kit.notebook.joined import is_future, join
 from byoc_kit.notebook.magics import beginnings, dropped_lines, installs, is_magic, python_of
 from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.parse import parse
@@ -33,13 +33,13 @@ def check_module(notebook: Notebook) -> Iterator[Finding]:
     cells = notebook.exported
     for cell in cells[1:]:
         for node in tree_of(cell).body:
-            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            if is_future(node):
                 message = "`from __future__` works only at the top of the module"
                 hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
                 yield Finding("future-import", notebook.name, message, hint, Place.of(cell, node))
                 return
     for node in tree_of(cells[0]).body:
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__" and not _has_its_own_lines(cells[0], node):
+        if is_future(node) and not _has_its_own_lines(cells[0], node):
             message = "`from __future__` shares a line with another statement, and goes to the top of the module"
             yield Finding(
                 "future-import", notebook.name, message, "give it a line of its own", Place.of(cells[0], node)

@@ -62,6 +62,19 @@ def test_a_future_import_in_the_first_cell_compiles(make_sound):
     compile(module.source, "processor.py", "exec")
 
 
+def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstring_stays(make_sound):
+    module = render_module(
+        make_sound('"""Mine."""\nfrom __future__ import annotations\nx: Later = 1\nclass Later: ...')
+    )
+    namespace = {"__name__": "processor"}
+    exec(compile(module.source, "processor.py", "exec", dont_inherit=True), namespace)  # noqa: S102  # it is sound
+    assert namespace["__annotations__"] == {"x": "Later"}
+    assert '"""\n\nfrom __future__ import annotations\n\nimport byoc_kit\n' in module.source
+    assert '\n\n# %% cell 1\n"""Mine."""\nx: Later = 1\n' in module.source
+    at = module.source.split("\n").index("x: Later = 1") + 1
+    assert SourceMap("effects.ipynb", module.spans).locate(at) == "effects.ipynb, cell 1, line 3"
+
+
 def test_a_future_import_elsewhere_is_refused(make_sound):
     with pytest.raises(NotebookError, match=r"effects\.ipynb, cell 2, line 1: `from __future__`"):
         render_module(make_sound("x = 1", "from __future__ import annotations"))

@@ -61,6 +61,14 @@ def test_the_way_to_the_notebook_holds_through_links(write_notebook, tmp_path):
     assert read_bundle(tmp_path / "link" / "effects").notebook.read_bytes() == (tmp_path / "effects.ipynb").read_bytes()
 
 
+def test_what_is_imported_in_notebooks_only_is_not_locked(write_notebook, tmp_path):
+    guarded = "try:\n    import IPython\nexcept ImportError:\n    IPython = None"
+    planned = plan(write_notebook(guarded, "import numpy"), tmp_path / "effects")
+    locked = planned.files["requirements.lock"].decode()
+    assert "\nnumpy==" in locked
+    assert "ipython==" not in locked
+
+
 def test_writing_twice_changes_no_byte(write_notebook, tmp_path):
     target = tmp_path / "out" / "effects"
     write(plan(write_notebook(), target))

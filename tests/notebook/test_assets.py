@@ -72,12 +72,61 @@ def test_untagged_cells_declare_nothing():
     assert assets_of(parse_notebook(cells.encode(), name="effects.ipynb")) == []
 
 
-@pytest.mark.parametrize("call", ["asset(NAME)", "asset(f'{x}')", "asset(*names)", "asset(b'x')", "asset()"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("asset(f'{x}')", "asset(*names)", "asset(b'x')", "asset()", "asset(Path(NAME))"),
+        *("asset(NAME * 2)", "asset(f'{NAME:>9}')", "asset(f'{NAME!r}')", "asset(NAME, NAME)"),
+    ],
+)
 def test_asset_not_literal(call):
     assert said(check_assets, f"NAME = 'a'\ny = {call}") == [
         "effects.ipynb, cell 2, line 2: asset() is not given a literal, and the exporter does not run the notebook; "
         'write each file\'s own name: asset("weights.safetensors") [asset-not-literal]'
     ]
+
+
+@pytest.mark.parametrize(
+    ("constants", "argument", "name"),
+    [
+        ("W = 'w.bin'", "W", "w.bin"),
+        ("W: str = 'w.bin'", "name=W", "w.bin"),
+        ("KIND = 'small'", "f'{KIND}.bin'", "small.bin"),
+        ("KIND, X = 0, 0\nVERSION = 3\nW = f'v{VERSION}' + '.bin'", "W", "v3.bin"),
+        ("FOLDER = 'models'\nW = FOLDER + '/w.bin'", "W", "models/w.bin"),
+    ],
+)
+@pytest.mark.parametrize("use", ["y = asset({})", "def load_model():\n    return asset({})"])
+def test_a_name_that_is_bound_once_stands_for_its_literal(constants, argument, name, use):
+    found = notebook(constants, use.format(argument))
+    assert [use.name for use in assets_of(found)] == [name]
+    assert list(check_assets(found)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "W = 'a'\nW = 'b'\nasset(W)",
+        "W = 'a'\nW += 'b'\nasset(W)",
+        "if x:\n    W = 'a'\nasset(W)",
+        "for W in 'ab':\n    asset(W)",
+        "W = 'a'\ndel W\nasset(W)",
+        "W = 'a'\ndef f():\n    global W\n    W = 'b'\nasset(W)",
+        "W = 'a'\ndef f(W):\n    asset(W)",
+        "W = 'a'\ndef f():\n    W = 'b'\n    asset(W)",
+        "W = 'a'\n[asset(W) for W in 'bc']",
+        "W = 'a'\nclass A:\n    W = 'b'\n    path = asset(W)",
+        "W = 'a'\ntry: ...\nexcept OSError as W:\n    asset(W)",
+        "W = 'a'\ndef f(x):\n    match x:\n        case [W]:\n            asset(W)",
+        "W = V = 'a'\nasset(W)",
+        "W = ['a']\nasset(W[0])",
+        "from os import sep as W\nasset(W)",
+        "A0 = 'aa'\n" + "".join(f"A{n + 1} = A{n} + A{n}\n" for n in range(60)) + "asset(A60)",
+        "A0 = 'aa'\n" + "".join(f"A{n + 1} = f'{{A{n}}}{{A{n}}}'\n" for n in range(60)) + "asset(A60)",
+    ],
+)
+def test_a_name_that_may_stand_for_something_else_does_not(source):
+    assert [code for code, *_ in lines(check_assets, source)] == ["asset-not-literal"]
 
 
 def test_asset_passed_on():
@@ -169,6 +218,8 @@ def test_collecting_needs_the_files_and_their_folder(tmp_path):
         ("with safe_open('lut.x', 'pt') as f: ...", "safetensors.safe_open"),
         ("av.open('lut.x')", "av.open"),
         ("pd.read_csv('lut.x')", "pandas.read_csv"),
+        ("STEM = 'lut'\nopen(f'{STEM}.x')", "open"),
+        ("STEM = Path('lut')\nopen(f'{STEM}.x')", "open"),
         ("onnxruntime.InferenceSession('lut.x')", "onnxruntime.InferenceSession"),
     ],
 )
@@ -194,6 +245,8 @@ def test_undeclared_file(source, reader):
         "def open(name): ...\nopen('lut.x')",
         "def f(LUT):\n    open(LUT)\nLUT = 'lut.x'",
         "LUT = 'lut.x'\nLUT = name\nopen(LUT)",
+        "LUT = 'lut.x'\n[open(LUT) for LUT in names]",
+        "A0 = Path('a')\n" + "".join(f"A{n + 1} = A{n} / A{n}\n" for n in range(60)) + "open(A60)",
         "'lut.x'.open(), store.read_text('lut.x')",
     ],
 )
@@ -241,6 +294,7 @@ def test_an_absolute_path_is_said_once(source):
         "y = x.startswith('/home/me')",
         "y = open('/tmp/log', 'w')",
         "y = asset('/home/me/x')",
+        "W = '/home/me/x'\ny = asset(W)",
         "y = '/home/me\\nis a path'[9:] and '~', 'C:'",
     ],
 )
@@ -256,10 +310,20 @@ def test_pickle_by_name(ending):
     ]
 
 
-@pytest.mark.parametrize("arguments", ["", ", map_location='cpu'", ", weights_only=False", ", weights_only=x"])
-def test_pickle_in_torch_load(arguments):
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("", "without weights_only, torch before 2.6 runs the code that is in a pickle"),
+        (", 'cpu', weights_only=None", "without weights_only, torch before 2.6 runs the code that is in a pickle"),
+        (", weights_only=False", "loading a pickle runs code that is in it"),
+        (", weights_only=x", "loading a pickle runs code that is in it"),
+        (", pickle_module=dill", "loading a pickle runs code that is in it"),
+        (", **options", "loading a pickle runs code that is in it"),
+    ],
+)
+def test_pickle_in_torch_load(arguments, why):
     assert said(check_pickles, f"y = torch.load(asset('w.pt'){arguments})") == [
-        "effects.ipynb, cell 2, line 1: torch.load: loading a pickle runs code that is in it; "
+        f"effects.ipynb, cell 2, line 1: torch.load: {why}; "
         "keep the weights as safetensors, or pass weights_only=True [pickle]"
     ]
 

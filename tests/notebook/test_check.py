@@ -3,12 +3,59 @@ import sys
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.check import check, require_exportable
 from byoc_kit.notebook.read import NotebookError
 
 
 def said(notebook):
     return [str(finding) for finding in check(notebook)]
+
+
+TRIED = "try:\n    {}\nexcept {}:\n    shell = None"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        TRIED.format("shell = get_ipython()", "NameError"),
+        TRIED.format("shell = get_ipython().__class__", "(AttributeError, NameError)"),
+        TRIED.format("display(1)", "Exception"),
+        "def shell():\n    try:\n        return get_ipython()\n    except:\n        return None",
+        TRIED.format("from IPython import get_ipython\n    import ipywidgets", "ImportError"),
+        TRIED.format("import google.colab", "ModuleNotFoundError"),
+        "from contextlib import suppress\nwith suppress(NameError):\n    get_ipython().run_line_magic('time', '')",
+        "if 'get_ipython' in globals():\n    def show(x):\n        display(x)",
+        "if not 'get_ipython' in dir():\n    pass\nelse:\n    get_ipython()",
+        "if 'get_ipython' not in vars():\n    pass\nelse:\n    get_ipython()",
+        "import builtins\nif hasattr(builtins, '__IPYTHON__'):\n    get_ipython()",
+        "import sys\nif 'google.colab' in sys.modules:\n    from google.colab import drive",
+        "shell = get_ipython() if 'get_ipython' in globals() else None",
+        "shell = 'get_ipython' in globals() and get_ipython()",
+    ],
+)
+def test_what_only_a_notebook_has_may_be_asked_for(make_sound, source):
+    assert said(make_sound(source)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        TRIED.format("shell = get_ipython()", "AttributeError"),
+        TRIED.format("import IPython", "NameError"),
+        "try:\n    pass\nexcept NameError:\n    get_ipython()",
+        "try:\n    def show(x):\n        display(x)\nexcept NameError:\n    pass",
+        "if 'get_ipython' not in globals():\n    get_ipython()",
+        "if 'get_ipython' in globals():\n    pass\nelse:\n    get_ipython()",
+        "if 'display' in {'a': 1}:\n    display(1)",
+        "if 'numpy' in globals():\n    get_ipython()",
+        "shell = get_ipython() if 'get_ipython' not in globals() else None",
+        "shell = 'get_ipython' in globals() or get_ipython()",
+    ],
+)
+def test_what_only_a_notebook_has_is_found_where_nothing_guards_it(make_sound, source):
+    assert {finding.code for finding in check(make_sound(source))} == {"notebook-only"}
 
 
 def test_a_sound_notebook_has_no_findings(make_sound):
@@ -84,9 +131,16 @@ def test_what_only_the_whole_module_shows_is_named_by_its_cell(make):
     ]
 
 
-def test_a_future_import_below_a_cells_own_docstring_is_too_late(make):
-    [finding] = check(make(("byoc", '"""Mine."""\nfrom __future__ import annotations')))
-    assert (finding.code, finding.cell, finding.line) == ("syntax-error", 1, 2)
+def test_a_future_import_below_a_cells_own_docstring_is_sound(make_sound):
+    source = '# mine\n"""Mine."""\nfrom __future__ import (\n    annotations,\n)\nx: Later = 1\nclass Later: ...'
+    assert said(make_sound(source)) == []
+    [finding] = check(make_sound(f"{source}\ny = GAIN"))
+    assert (finding.code, finding.cell, finding.line) == ("undefined-name", 1, 8)
+
+
+def test_a_future_import_that_shares_its_line_with_a_docstring_does_not(make):
+    [finding] = check(make(("byoc", '"""Mine."""; from __future__ import annotations')))
+    assert (finding.code, finding.cell, finding.line) == ("future-import", 1, 1)
 
 
 def test_future_import(make):
@@ -178,13 +232,33 @@ def test_capability_that_is_no_plain_call(make, value):
     ]
 
 
-@pytest.mark.parametrize("value", ['f"{1}"', "{[]: 1}", "len('tint')", "__name__"])
+@pytest.mark.parametrize("value", ['f"{len}"', "{[]: 1}", "len('tint')", "__name__", "NAMES[0]", "TWICE"])
 def test_capability_with_a_value_that_only_running_would_tell(make, value):
-    cells = ("byoc", f"from byoc_kit import Capability\ncapability = Capability(model_id={value})")
+    names = "NAMES = ['tint']; TWICE = 'a'; TWICE = 'b'"
+    cells = ("byoc", f"from byoc_kit import Capability\n{names}\ncapability = Capability(model_id={value})")
     assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
-        "effects.ipynb, cell 1, line 2: Capability, model_id: is no literal, and the exporter does not run the "
+        "effects.ipynb, cell 1, line 3: Capability, model_id: is no literal, and the exporter does not run the "
         "notebook; write the value itself [capability]"
     ]
+
+
+def test_a_capability_may_be_of_names_for_literals(make):
+    names = "MODEL = 'tint'\nVERSION = 2\nPRICE: int = 3000\nWARM = False"
+    call = "Capability(model_id=f'{MODEL}-{VERSION}', price_per_unit=PRICE, warm=WARM, capacity=1)"
+    cells = [names, f"from byoc_kit import Capability\ncapability = {call}", PROCESS_FRAME]
+    notebook = make(*(("byoc", source) for source in cells))
+    assert said(notebook) == []
+    assert read_capability(notebook) == Capability(model_id="tint-2", price_per_unit=3000, warm=False)
+
+
+def test_a_name_for_a_literal_must_be_above_the_capability(make):
+    cells = [
+        "from byoc_kit import Capability\ncapability = Capability(model_id=MODEL)",
+        "MODEL = 'tint'",
+        PROCESS_FRAME,
+    ]
+    [finding] = check(make(*(("byoc", source) for source in cells)))
+    assert (finding.code, finding.line) == ("used-before-definition", 2)
 
 
 @pytest.mark.parametrize(

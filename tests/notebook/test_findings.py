@@ -97,7 +97,7 @@ error[future-import]: `from __future__` works only at the top of the module
 """,
     ),
     "capability": (
-        [("byoc", "from byoc_kit import Capability\nN = 'x'\ncapability = Capability(model_id=N)"), NOTHING[1]],
+        [("byoc", "from byoc_kit import Capability\nN = input()\ncapability = Capability(model_id=N)"), NOTHING[1]],
         """\
 error[capability]: Capability, model_id: is no literal, and the exporter does not run the notebook
  --> n.ipynb, cell 1, line 3, column 1
@@ -193,6 +193,21 @@ error[hook-signature]: process_frame cannot be called: nothing is there to give 
 2 | async  def  process_frame(frame, gain):
   |             ^^^^^^^^^^^^^
   = write process_frame(frame) or process_frame(frame, params)
+""",
+    ),
+    "hidden-params": (
+        [
+            ("byoc", CAPABILITY),
+            ("byoc", "def timed(f):\n    def run(*args, **named):\n        return f(*args, **named)\n    return run"),
+            ("byoc", "@timed\ndef process_frame(frame, params):\n    return frame"),
+        ],
+        """\
+error[hidden-params]: process_frame takes params, and `timed` hides that from the server
+ --> n.ipynb, cell 3, line 1, column 2
+  |
+1 | @timed
+  |  ^^^^^
+  = write @functools.wraps(f) above run
 """,
     ),
     "hook-annotation": (

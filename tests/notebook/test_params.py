@@ -13,13 +13,15 @@ from byoc_kit.bundle.plan import plan, write
 from byoc_kit.notebook.params import check_params, read_params_schema
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.params import ParamsError
-from byoc_kit.preview.clip import ClipSource
 from byoc_kit.preview.player import Player
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.preview.reel_feed import ReelFeed
+from byoc_kit.preview.version import Version
+from byoc_kit.processor import Hooks
 from byoc_kit.regress import process_clip
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
+from byoc_kit.sources import open_source
 
 __all__ = ["write_notebook"]
 
@@ -418,7 +420,8 @@ def test_a_schema_that_cannot_be_known_any_more_is_removed(export):
 def test_server_preview_and_regression_say_the_same_of_a_wrong_value(export, clip, changes, text):
     processor = load_processor(export(GAIN))
     request = StartRequest(gateway_request_id="request", params=changes)
-    player = Player(FrameProcessor(processor.hooks), ClipSource(str(clip)), lambda result: None)
+    version = Version(processor.hooks.process_frame)
+    player = Player(version, ReelFeed(open_source(clip)), lambda result: None, on_event=lambda: None)
     try:
         for refuse in (
             lambda: Session("stream", request, processor, ServerSettings()),

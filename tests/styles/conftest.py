@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import site
 import subprocess
 import sys
 from fractions import Fraction
@@ -42,28 +43,31 @@ def short_clip(tmp_path_factory, clip):
 
 
 @pytest.fixture(scope="session")
-def lab_package(tmp_path_factory):
-    """A folder that `lab-filters`, a package of several files, is installed in; no index is asked."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(HERE / "localpkg", folder / "source")
+def own_packages(tmp_path_factory):
+    """A folder that `lab-filters` is installed in, and `studio-grade` as a link to its source; no index is asked."""
+    folder = tmp_path_factory.mktemp("own")
     options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--target", folder / "site", folder / "source"]
-    subprocess.run(command, check=True)
+    for package, how in (("localpkg", []), ("editablepkg", ["--editable"])):
+        shutil.copytree(HERE / package, folder / package)
+        command = [sys.executable, "-m", "pip", "install", *options, "--target", folder / "site", *how]
+        subprocess.run([*command, folder / package], check=True)
+    # Links are followed in site-packages; on PYTHONPATH only where they are asked for.
+    (folder / "site/sitecustomize.py").write_text("import os, site\nsite.addsitedir(os.path.dirname(__file__))\n")
     return folder / "site"
 
 
 @pytest.fixture
-def _lab_package_installed(monkeypatch, lab_package):
-    _install(monkeypatch, lab_package)
+def _own_packages_installed(monkeypatch, own_packages):
+    _install(monkeypatch, own_packages)
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory, lab_package):
+def bundles(tmp_path_factory, own_packages):
     """The bundle of each notebook by its name, or why there is none."""
     folder = tmp_path_factory.mktemp("bundles")
     found = {}
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _install(monkeypatch, lab_package)
+        _install(monkeypatch, own_packages)
         for notebook in NOTEBOOKS:
             found[notebook.stem] = folder / notebook.stem
             try:
@@ -74,18 +78,19 @@ def bundles(tmp_path_factory, lab_package):
 
 
 @pytest.fixture(scope="session")
-def shapes(bundles, lab_package):
+def shapes(bundles, own_packages):
     """The shape of the picture that each bundle's module made of one, or what it raised."""
     command = [sys.executable, "-W", "error", HERE / "one_frame.py"]
     command += [bundle for bundle in bundles.values() if isinstance(bundle, Path)]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _install(monkeypatch, lab_package)
+        _install(monkeypatch, own_packages)
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     said = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
     return {Path(folder).name: shape for folder, shape in said}
 
 
-def _install(monkeypatch, site):
+def _install(monkeypatch, folder):
     """Let this process find what is installed in a folder, and those that it starts."""
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")
+    monkeypatch.syspath_prepend(folder)
+    site.addsitedir(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")

@@ -1,10 +1,13 @@
 """Notebooks in many styles, none like the examples: each is exported as it stands, and makes what it makes at home."""
 
+import hashlib
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
 from byoc_kit.notebook.check import check
 from byoc_kit.notebook.read import read_notebook
@@ -25,7 +28,7 @@ def test_it_is_a_valid_notebook_without_outputs(notebook):
 
 
 @each_notebook
-@pytest.mark.usefixtures("_lab_package_installed")
+@pytest.mark.usefixtures("_own_packages_installed")
 def test_check_finds_no_errors(notebook):
     assert [str(finding) for finding in check(read_notebook(notebook)) if finding.is_error] == []
 
@@ -42,9 +45,20 @@ def test_the_exported_module_makes_a_picture(notebook, shapes):
     assert shape == ([18, 32, 3] if notebook.stem == "half_size" else [36, 64, 3])
 
 
+def test_a_package_that_is_a_link_to_its_source_goes_as_a_wheel_of_it(bundles):
+    folder = bundles["editable_package"]
+    assert isinstance(folder, Path), folder
+    [pin] = [one for one in parse_lock((folder / "requirements.lock").read_text()) if one.name == "studio-grade"]
+    wheel = folder / "wheels" / "studio_grade-0.2.0-py3-none-any.whl"
+    assert pin.is_carried
+    assert hashlib.sha256(wheel.read_bytes()).hexdigest() == pin.sha256
+    with zipfile.ZipFile(wheel) as archive:
+        assert "studiograde/curves.py" in archive.namelist()
+
+
 @pytest.mark.styles
 @each_notebook
-@pytest.mark.usefixtures("_lab_package_installed")
+@pytest.mark.usefixtures("_own_packages_installed")
 def test_notebook_module_and_server_agree(notebook, bundles, tmp_path, short_clip, capsys):
     # A busy machine may drop frames in real time; how many come back at rest is `make demo`'s business.
     options = ["--clip", str(short_clip), "--report", str(tmp_path), "--min-frames", "0.1"]

@@ -1,0 +1,113 @@
+"""Values that can be known without running the tagged cells: literals, and names that are bound to one for good."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from byoc_kit.notebook.calls import Scope, module_scope
+from byoc_kit.notebook.names import bindings, bound_by, tree_of
+from byoc_kit.notebook.once import once
+from byoc_kit.notebook.read import Cell, Notebook
+
+# Of names that are each twice the one before, a text doubles with each line.
+LONGEST = 4096
+_PLAIN = (str, bytes, int, float, bool, type(None))
+
+
+class NotConstantError(ValueError):
+    """An expression that only running the notebook would tell."""
+
+
+@once
+def constants(notebook: Notebook) -> Mapping[str, Any]:
+    """Return the names that the tagged cells bind once, at their top level, to a plain value, and those values."""
+    scope = module_scope(notebook.exported)
+    known: dict[str, Any] = {}
+    for name, value in bound_once(notebook):
+        with suppress(NotConstantError):
+            found = constant(value, scope, known)
+            if isinstance(found, _PLAIN):  # a list may be added to
+                known[name] = found
+    return known
+
+
+@once
+def bound_once(notebook: Notebook) -> list[tuple[str, ast.expr]]:
+    """Return the names that one plain assignment at the top level of the tagged cells binds, and what it says.
+
+    Left out is a name that anything else may bind, or that stands for something else in a part of a cell that
+    :class:`~byoc_kit.notebook.calls.Scope` does not tell apart: a class, a comprehension, a handler.
+    """
+    bound = bindings(notebook.exported)
+    times = Counter(binding.name for binding in bound)
+    elsewhere = {name for cell in notebook.exported for name in _elsewhere(cell)}
+    found = []
+    for binding in bound:
+        match binding.statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ) if name == binding.name and times[name] == 1 and name not in elsewhere:
+                found.append((name, value))
+    return found
+
+
+def constant(node: ast.expr, scope: Scope, known: Mapping[str, Any]) -> Any:
+    """Return the value of a literal, of a ``known`` name, or of texts of such put together.
+
+    Raises :class:`NotConstantError` for anything else.
+    """
+    match node:
+        case ast.Name(id=name) if name in known and scope.get(name, "") is None:
+            return known[name]
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _joined(constant(part, scope, known) for part in (left, right))
+        case ast.JoinedStr(values=parts):
+            return _joined(_formatted(part, scope, known) for part in parts)
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        raise NotConstantError from None
+
+
+def _formatted(part: ast.expr, scope: Scope, known: Mapping[str, Any]) -> str:
+    match part:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
+            found = constant(value, scope, known)
+            if isinstance(found, str | int):
+                try:
+                    return str(found)
+                except ValueError:  # a number of thousands of digits
+                    raise NotConstantError from None
+    raise NotConstantError
+
+
+def _joined(parts: Iterator[Any]) -> str:
+    texts = list(parts)
+    if not all(isinstance(text, str) for text in texts) or sum(map(len, texts)) > LONGEST:
+        raise NotConstantError
+    return "".join(texts)
+
+
+def _elsewhere(cell: Cell) -> Iterator[str]:
+    """Yield the names that functions bind for the whole module, that are deleted, or that other scopes bind."""
+    for node in ast.walk(tree_of(cell)):
+        match node:
+            case ast.Global(names=names):
+                yield from names
+            case ast.Name(id=name, ctx=ast.Del()):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+                yield name
+            case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                yield name
+            case ast.comprehension(target=target):
+                yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+            case ast.ClassDef(body=body):
+                yield from (name for statement in body for name, _ in bound_by(statement))
