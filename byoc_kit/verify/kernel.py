@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
-    from byoc_kit.preview import Preview
+    from byoc_kit.preview.headless import StaticPreview
     from byoc_kit.verify.replay import Replay, Task
 
 _NAME = re.compile(r"In\[(\d+)\]")
@@ -21,17 +22,17 @@ def keep_previews_still() -> None:
 
     Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
     """
-    import byoc_kit.preview as module
+    module: Any = import_module("byoc_kit.preview")
+    shown = module.preview
 
-    def still(process_frame: Callable[..., Any], source: str | Path = "", **options: Any) -> Preview:
+    def still(process_frame: Callable[..., Any], source: str | Path = "", **options: Any) -> StaticPreview:
         from byoc_kit.preview.headless import StaticPreview
-        from byoc_kit.preview.start import make_processor
+        from byoc_kit.processor import FrameProcessor, Hooks
 
         source = source or shown.__defaults__[0]
         width = options.get("width", module.DISPLAY_WIDTH)
-        return StaticPreview(make_processor(process_frame), source, width=width, frames=0)
+        return StaticPreview(FrameProcessor(Hooks.of(process_frame)), source, width=width, frames=0)
 
-    shown: Any = module.preview
     module.preview = still
 
 

@@ -16,12 +16,12 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import LiveClip
 from byoc_kit.network.container import ContainerRefusedError
 from byoc_kit.network.health import HealthWatch
-from byoc_kit.network.models import read_models
+from byoc_kit.network.models import ModelEntry, read_models
 from byoc_kit.network.orchestrator import Orchestrator
 from byoc_kit.trickle.client import client_session
 from byoc_kit.verify.result import Result
 from byoc_kit.verify.stream import Received, receive, send
-from byoc_kit.verify.target import Target, free_port, running, serve_command
+from byoc_kit.verify.target import BrokenOffError, Target, free_port, running, serve_command
 
 _READY_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 15.0
@@ -48,11 +48,13 @@ async def stream_clip(
 ) -> Received:
     """Stream the clip through the container in real time; fills ``result`` with health, status and ending.
 
-    Raises :class:`ByocKitError` where the container does not start, is never advertised, or refuses the stream.
+    Where the container does not come up, refuses the stream or ends in the middle of it, ``result`` says so, and what
+    came back until then is returned.
     """
     from byoc_kit.image.docker import HOST_NAME
 
-    [entry] = [model for model in read_models(bundle.folder / "aiModels.json") if model.model_id == bundle.model_id]
+    entry = _entry(bundle)
+    received = Received()
     is_image = where.image is not None
     async with _target(bundle, where) as target:
         result.is_ours = where.url is None
@@ -68,16 +70,42 @@ async def stream_clip(
                 say(f"waiting for {target.url}/health")
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
-                received = await target.outlives(
-                    _through(orchestrator, entry.model_id, clip, params, target.url, result)
+                await target.outlives(
+                    _through(orchestrator, entry.model_id, clip, params, target.url, result, received)
                 )
+            except BrokenOffError as error:
+                result.broken = str(error)
             finally:
                 first_s = watch.history[0].monotonic_s if watch.history else 0.0
                 result.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
                 result.was_ready = watch.is_ready
             await target.stop()
             result.exit_code, result.stopped_in_s = target.exit_code, target.stopped_in_s
+            result.last_lines = tuple(target.log) if result.broken else ()
     return received
+
+
+def require_target(bundle: Bundle, where: Where) -> None:
+    """Raise :class:`ByocKitError` where there is no such container to start: no engine, no image, no entry of it."""
+    _entry(bundle)
+    if where.image is not None:
+        from byoc_kit.image.docker import require_engine, require_image
+
+        require_engine()
+        require_image(_image(bundle, where.image))
+
+
+def _entry(bundle: Bundle) -> ModelEntry:
+    path = bundle.folder / "aiModels.json"
+    found = [model for model in read_models(path) if model.model_id == bundle.model_id]
+    if not found:
+        msg = f"{path} does not name {bundle.model_id}; export the notebook again"
+        raise ByocKitError(msg)
+    return found[0]
+
+
+def _image(bundle: Bundle, name: str) -> str:
+    return name or image_name(bundle.capability)
 
 
 @contextlib.asynccontextmanager
@@ -90,14 +118,12 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
         async with running(serve_command(bundle.folder, port), port) as target:
             yield target
         return
-    from byoc_kit.image.docker import remove_container, require_engine, require_image, run_command
+    from byoc_kit.image.docker import remove_container, run_command
 
-    image = where.image or image_name(bundle.capability)
-    require_engine()
-    require_image(image)
     name = f"byoc-kit-verify-{port}"
+    command = run_command(_image(bundle, where.image), port=port, name=name)
     try:
-        async with running(run_command(image, port=port, name=name), port) as target:
+        async with running(command, port, called="the container") as target:
             yield target
     finally:
         # Where the grace ran out it was the docker client that was killed: the container would run on.
@@ -110,22 +136,23 @@ async def _until_ready(target: Target, watch: HealthWatch) -> None:
             await target.outlives(watch.wait_ready())
     except TimeoutError:
         msg = f"{target.url}/health was not ready in {_READY_TIMEOUT_S:.0f} s; its last answer: {watch.detail}"
-        raise ByocKitError(msg) from None
+        raise BrokenOffError(msg) from None
 
 
 async def _through(
-    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, result: Result
-) -> Received:
+    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, result: Result,
+    received: Received,
+) -> None:  # fmt: skip
     try:
         started = await orchestrator.start_stream(model_id, params or None)
     except ContainerRefusedError as error:
         msg = f"the container refused the stream: {error}"
-        raise ByocKitError(msg) from error
-    received = Received()
+        raise BrokenOffError(msg) from error
     async with client_session() as http:
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
         watching = asyncio.create_task(_follow_status(http, url, result))
         try:
+            received.started_s = asyncio.get_running_loop().time()  # for the case that it breaks off
             received.started_s = await send(http, _local(started.urls.input), clip)
             async with asyncio.timeout(_END_TIMEOUT_S):
                 await watching
@@ -133,12 +160,11 @@ async def _through(
             result.is_ended = False
         except aiohttp.ClientError as error:
             msg = f"{url} does not answer any more: {error}; see the container's log"
-            raise ByocKitError(msg) from error
+            raise BrokenOffError(msg) from error
         finally:
             watching.cancel()
             await orchestrator.stop_stream(started.stream_id)
             await receiving
-    return received
 
 
 async def _follow_status(http: aiohttp.ClientSession, url: str, result: Result) -> None:

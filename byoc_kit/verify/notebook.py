@@ -20,6 +20,8 @@ _START_S = 60.0
 _BEFORE = "__import__('byoc_kit.verify.kernel').verify.kernel.keep_previews_still()"
 _AFTER = "__import__('byoc_kit.verify.kernel').verify.kernel.replay_notebook(globals(), {!r}, {!r}, {!r})"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# What the kernel calls an exception that was raised where a cell's value is shown.
+_OF_NO_ERROR = "NoneType: None"
 _PLACE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 
 
@@ -82,8 +84,11 @@ class _Run:
         return "" if reply["status"] == "ok" else self._failure(reply)
 
     def _failure(self, reply: dict[str, Any]) -> str:
+        trace = _COLOURS.sub("", "\n".join(reply.get("traceback", [])))
         said = " ".join(f"{reply.get('ename', reply['status'])}: {reply.get('evalue', '')}".split()).removesuffix(":")
-        places = _PLACE.findall(_COLOURS.sub("", "\n".join(reply.get("traceback", []))))
+        if said == _OF_NO_ERROR and trace.strip():
+            said = trace.strip().splitlines()[-1]
+        places = _PLACE.findall(trace)
         if not places:
             return f"{self.at}: {said}"
         count, line = map(int, places[-1])

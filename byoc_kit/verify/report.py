@@ -17,6 +17,7 @@ from byoc_kit.verify.live import Where
 from byoc_kit.verify.result import Result
 from byoc_kit.verify.table import HEADS, rows
 
+OUTPUT = "output.mp4"
 _PICTURE_WIDTH = 480
 _CHART = (720, 120)
 _WIDEST = 60
@@ -34,6 +35,8 @@ def print_table(result: Result, where: Where) -> None:
     lines = [("", *figure) for figure in _figures(result)]
     lines += [("ok" if c.is_met else "NO", c.name, c.value, f"wanted {c.wanted}") for c in result.checks()]
     print("\n".join(_columns(lines)))  # noqa: T201
+    if result.last_lines:
+        print("its last lines:", *result.last_lines, sep="\n  ")  # noqa: T201
     short = [c.name for c in result.checks() if not c.is_met]
     print(f"falls short: {', '.join(short)}" if short else "all met")  # noqa: T201
 
@@ -65,6 +68,7 @@ def write_report(
         heads=HEADS,
         rows=rows(result, where),
         figures=_figures(result),
+        has_video=(folder / OUTPUT).is_file(),
         pictures=[
             {"number": p.number, "shown": [_data_url(x) for x in (p.source, p.expected, p.received)]} for p in pictures
         ],

@@ -57,7 +57,8 @@ class Result:
     """All that was seen; filled while the verification goes on.
 
     ``notebook`` and ``module`` are what they made of the clip here, ``difference`` how far they are apart where both
-    ran, ``not_streamed`` why the clip went through no server.
+    ran, ``not_streamed`` why the clip went through no server. ``broken`` says how the server or container broke off,
+    and ``last_lines`` is what it said last.
     """
 
     limits: Limits
@@ -70,6 +71,8 @@ class Result:
     status: dict[str, Any] = field(default_factory=dict)
     was_ready: bool = False
     is_ended: bool = True
+    broken: str = ""
+    last_lines: tuple[str, ...] = ()
     is_ours: bool = True
     exit_code: int | None = None
     stopped_in_s: float | None = None
@@ -157,12 +160,14 @@ class Result:
             Check("health", " -> ".join(self._health_words) or "no answer", "ok", self.was_ready),
             Check("frames back", back, f">= {wanted_frames}", len(self.received) >= wanted_frames > 0),
         ]
+        psnr_db = self.mean_psnr_db
         if self.truth is not None:
-            value = self.misfit or f"{self.mean_psnr_db:.2f} dB"
-            is_met = self.mean_psnr_db >= self.limits.min_psnr_db and not self.misfit
+            value = self.misfit or ("nothing to compare" if math.isnan(psnr_db) else f"{psnr_db:.2f} dB")
+            is_met = psnr_db >= self.limits.min_psnr_db and not self.misfit
             checks.append(Check("mean PSNR", value, f">= {self.limits.min_psnr_db:g} dB", is_met))
-        checks.append(Check("stream", "ended" if self.is_ended else "hung", "ended", self.is_ended))
-        if self.is_ours:
+        value = self.broken or ("ended" if self.is_ended else "hung")
+        checks.append(Check("stream", value, "ended", self.is_ended and not self.broken))
+        if self.is_ours and not (self.broken and self.stopped_in_s is None):  # it has ended by itself
             took = math.nan if self.stopped_in_s is None else self.stopped_in_s
             is_clean = self.exit_code == 0 and took <= STOP_GRACE_S
             value = f"exit code {self.exit_code} in {took:.1f} s"

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import av
+
 from byoc_kit.bundle.load import Bundle, read_bundle
 from byoc_kit.bundle.module import render_module
 from byoc_kit.errors import ByocKitError
@@ -18,10 +20,10 @@ from byoc_kit.media.clip import LiveClip, live_clip, save_mp4
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.difference import compare_replays
 from byoc_kit.verify.judge import Pictures, judge
-from byoc_kit.verify.live import Where, stream_clip
+from byoc_kit.verify.live import Where, require_target, stream_clip
 from byoc_kit.verify.proof import golden_frames, prove
 from byoc_kit.verify.replay import Fault
-from byoc_kit.verify.report import print_table, write_report
+from byoc_kit.verify.report import OUTPUT, print_table, write_report
 from byoc_kit.verify.result import Limits, Result
 
 _BUSY = 0.75
@@ -48,15 +50,18 @@ class Request:
 def verify(request: Request) -> int:
     """Verify a bundle; prints the verdict and the report's path. Returns 0, or 1 where something falls short.
 
-    Raises :class:`ByocKitError` where the stream could not be run at all.
+    A server or container that does not come up, or dies, falls short. Raises :class:`ByocKitError` where there is
+    nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
     """
     bundle = read_bundle(request.bundle)
+    require_target(bundle, request.where)
     clip = request.clip or _example_clip(bundle)
     live = live_clip(clip)
     _warn_if_busy()
     result = Result(request.limits, drift=_drift(bundle))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / OUTPUT).unlink(missing_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
         pictures = _run(request, bundle, live, result, Path(scratch), folder)
     report = write_report(folder, bundle, clip, result, pictures, request.where)
@@ -85,9 +90,17 @@ def _run(
         return []
     received = asyncio.run(stream_clip(bundle, request.where, clip, params, result, say=_say))
     if received.arrived_s:
-        save_mp4(bytes(received.data), report / "output.mp4")
+        _save(bytes(received.data), report / OUTPUT)
     _say("comparing what came back with what the notebook makes of the same frames")
     return judge(result, clip, received, result.truth, kept)
+
+
+def _save(data: bytes, path: Path) -> None:
+    try:
+        save_mp4(data, path)
+    except av.FFmpegError as error:  # of a stream that broke off there may be too little
+        path.unlink(missing_ok=True)
+        _say(f"what came back is no whole video ({error}): the report has none")
 
 
 def _warn_if_busy() -> None:

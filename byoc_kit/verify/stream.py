@@ -13,8 +13,8 @@ import av
 
 from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.live import read_programs
-from byoc_kit.server.pipes import ByteInlet
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
+from byoc_kit.trickle.pipes import ByteInlet
 
 VIDEO_TYPE = "video/MP2T"
 

@@ -80,8 +80,11 @@ def _served(result: Result, where: Where) -> tuple[Row, Row]:
 def _streamed(name: str, result: Result) -> Row:
     if result.not_streamed:
         return Row(name, note=f"not run: {result.not_streamed}")
+    if result.broken and not result.received:
+        return Row(name, note=result.broken)
     compared = sum(frame.quality is not None for frame in result.frames)
     against = "notebook" if result.truth is result.notebook else "module"
+    said = f"after the codec: {compared} frames against the {against}" if compared else ""
     return Row(
         name,
         f"{len(result.received)} of {len(result.wanted)}",
@@ -89,7 +92,7 @@ def _streamed(name: str, result: Result) -> Row:
         ssim=f"{result.mean_ssim:.4f}" if compared else "",
         p50=_ms(result.latency_ms(50)),
         p95=_ms(result.latency_ms(95)),
-        note=result.misfit or (f"after the codec: {compared} frames against the {against}" if compared else ""),
+        note="; ".join(filter(None, [result.broken, result.misfit or said])),
     )
 
 

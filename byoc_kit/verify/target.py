@@ -14,34 +14,52 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.text import printable
 
 T = TypeVar("T")
 
 # go-livepeer's stop grace for a managed container.
 STOP_GRACE_S = 8.0
-_TAIL = 20
+_TAIL, _WIDEST = 20, 300
+_PIECE = 1 << 16
+# From a connection's end to the process's own, and to the last of its output.
+_LAST_BREATH_S = 2.0
+# Shells and Docker add it to the number of the signal that killed a process.
+_SIGNALLED = 128
+
+
+class BrokenOffError(ByocKitError):
+    """The container did not come up, or did not last."""
 
 
 class Target:
     """Where the container answers; ``process`` is ``None`` for one that is not ours to end."""
 
-    def __init__(self, url: str, process: asyncio.subprocess.Process | None = None) -> None:
+    def __init__(
+        self, url: str, process: asyncio.subprocess.Process | None = None, *, called: str = "the container"
+    ) -> None:
         self.url = url
         self.exit_code: int | None = None
         self.stopped_in_s: float | None = None
         self.log: deque[str] = deque(maxlen=_TAIL)
         self._process = process
+        self._called = called
+        self._following = asyncio.create_task(_follow(process, self.log)) if process else None
 
     async def outlives(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what ``work`` does; raises :class:`ByocKitError`, with the log's end, if the process ends first."""
+        """Return what ``work`` does; raises :class:`BrokenOffError` if the process ends first, by itself."""
         working = asyncio.create_task(work)
         ending = asyncio.create_task(self._process.wait() if self._process else asyncio.Event().wait())
         try:
             await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
-            if not working.done() and self._process is not None:
-                tail = "\n".join(self.log)
-                msg = f"the server ended with exit code {self._process.returncode}; its last lines:\n{tail}"
-                raise ByocKitError(msg)
+            if working.done() and isinstance(working.exception(), BrokenOffError):
+                await asyncio.wait([ending], timeout=_LAST_BREATH_S)  # the reason may be that it is about to end
+            is_well = working.done() and working.exception() is None
+            if ending.done() and not is_well and self._process is not None:
+                await self._read_all()
+                self.exit_code = self._process.returncode
+                msg = f"{self._called} {_ending(self._process.returncode or 0)}"
+                raise BrokenOffError(msg)
             return await working
         finally:
             for task in (working, ending):
@@ -51,6 +69,7 @@ class Target:
     async def stop(self) -> None:
         """SIGTERM the process, as an orchestrator does, and kill it where it has not ended in ``STOP_GRACE_S``."""
         if self._process is None or self._process.returncode is not None:
+            await self._read_all()
             return
         started_s = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
@@ -61,6 +80,14 @@ class Target:
             await self._process.wait()
         self.exit_code = self._process.returncode
         self.stopped_in_s = time.monotonic() - started_s
+        await self._read_all()
+
+    async def _read_all(self) -> None:
+        """Take what the process has said; not for long, where a child of its own lives on and holds its output open."""
+        if self._following is None:
+            return
+        await asyncio.wait([self._following], timeout=_LAST_BREATH_S)
+        self._following.cancel()
 
 
 def free_port() -> int:
@@ -76,21 +103,39 @@ def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def running(command: list[str], port: int) -> AsyncIterator[Target]:
-    """Run a serving command while the body runs, then stop it."""
+async def running(command: list[str], port: int, *, called: str = "the server") -> AsyncIterator[Target]:
+    """Run a serving command while the body runs, then stop it; ``called`` is what to say of it."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    target = Target(f"http://127.0.0.1:{port}", process)
-    following = asyncio.create_task(_follow(process, target.log))
+    target = Target(f"http://127.0.0.1:{port}", process, called=called)
     try:
         yield target
     finally:
         await target.stop()
-        await following
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended."""
+    number = -code if code < 0 else code - _SIGNALLED
+    name = signal.Signals(number).name if number in set(signal.Signals) else ""
+    if code < 0:
+        return f"was killed by {name or f'signal {number}'}"
+    return f"ended with exit code {code}" + (f", which is {name}" if name else "")
 
 
 async def _follow(process: asyncio.subprocess.Process, log: deque[str]) -> None:
+    """Keep the last lines, as a terminal may have them; in pieces, since one without an end would fill the pipe."""
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-    async for line in process.stdout:
-        log.append(line.decode(errors="replace").rstrip())
+    rest = b""
+    while piece := await process.stdout.read(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        log.extend(map(_shown, lines))
+        rest = rest[-_PIECE:]
+    if rest:
+        log.append(_shown(rest))
+
+
+def _shown(line: bytes) -> str:
+    text = printable(line.decode(errors="replace").rstrip().rpartition("\r")[2])  # a progress bar's last state
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."

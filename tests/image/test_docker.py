@@ -166,7 +166,37 @@ def test_verify_streams_the_clip_through_the_image(bundle, image, clip, tmp_path
     assert code == 0, said
     assert "all met" in said
     assert "exit code 0 in" in said
-    assert (tmp_path / "report.html").is_file()
+    assert re.search(r"\nnotebook +132 of 132 ", said)
+    assert re.search(r"\nmodule +132 of 132 +0 ", said)
+    assert "\nserver over trickle  not run: --image takes its place\n" in said
+    assert re.search(r"\ncontainer +\d+ of 132 +\d+\.\d dB +0\.\d+ +\d+ ms +\d+ ms +after the codec: ", said)
+    assert "<th>container</th>" in (tmp_path / "report.html").read_text()
+    assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}")
+
+
+@pytest.mark.docker
+def test_a_container_that_is_killed_in_mid_stream_takes_nothing_that_is_proven_with_it(bundle, image, clip, tmp_path):
+    arguments = ["verify", bundle, "--image", image, "--clip", clip, "--report", tmp_path, "--skip-notebook"]
+    command = [sys.executable, "-m", "byoc_kit.cli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as verifying:
+        url = next(found[1] for line in verifying.stderr if (found := re.match(r"waiting for (.*)/health", line)))
+
+        def has_frames():
+            try:
+                with urllib.request.urlopen(f"{url}/stream/status", timeout=5) as answer:
+                    streams = json.load(answer).get("streams")
+            except OSError:  # a 503 while it loads, too
+                return False
+            return bool(streams) and streams[0].get("frames_encoded", 0) > 0
+
+        until(has_frames)
+        docker("kill", docker("ps", "--quiet", "--filter", f"ancestor={image}"))
+        said, _ = verifying.communicate(timeout=DEADLINE_S)
+    assert verifying.returncode == 1, said
+    assert re.search(r"\nmodule +132 of 132 ", said)
+    assert re.search(r"\ncontainer .* the container ended with exit code 137, which is SIGKILL", said)
+    assert re.search(r"its last lines:\n(  .*\n)*  .* INFO ready\n", said)
+    assert "exit code 137, which is SIGKILL" in (tmp_path / "report.html").read_text()
     assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}")
 
 
@@ -214,12 +244,10 @@ def test_a_failed_build_shows_its_last_lines_and_its_exit_code(bundle, base_imag
 
 
 @pytest.mark.docker
-def test_an_image_that_is_not_there_is_named_with_what_makes_it(bundle, clip):
+def test_an_image_that_is_not_there_is_named_with_what_makes_it_before_anything_is_run(bundle, clip):
     code, said = byoc_kit("verify", bundle, "--image", "byoc-kit-test:none", "--clip", clip)
     assert code == 2
-    assert said.splitlines()[-1] == (
-        "byoc-kit: there is no image byoc-kit-test:none; build it with `byoc-kit build BUNDLE`"
-    )
+    assert said == "byoc-kit: there is no image byoc-kit-test:none; build it with `byoc-kit build BUNDLE`\n"
 
 
 def test_run_publishes_the_port_on_one_address_and_names_this_machine():

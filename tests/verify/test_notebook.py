@@ -102,3 +102,11 @@ async def test_an_exception_of_a_hook_is_placed_in_its_cell(run):
 async def test_a_notebook_that_is_gone_is_said(make_task, tmp_path):
     replay = await replay_notebook(tmp_path / "gone.ipynb", make_task(), timeout_s=5)
     assert replay.failure.startswith("there is no notebook")
+
+
+async def test_a_value_that_cannot_be_shown_is_said_as_what_it_raises(run):
+    replay = await run(
+        PROCESS_FRAME, "class Odd:\n    def __repr__(self):\n        raise ValueError('not that')\nOdd()"
+    )
+    assert replay.fault is Fault.LOAD
+    assert replay.failure == "effects.ipynb, cell 2, line 3: ValueError: not that"
