@@ -22,7 +22,7 @@ from byoc_kit.data import Publish, publishing_to
 from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.sourcemap import locate
+from byoc_kit.sourcemap import locate, user_trace
 from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -42,23 +42,29 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """One kind of exception of ``process_frame``: where it came from, what it said last, how often."""
+    """One kind of exception of ``process_frame``: where it came from, what it said last, how often.
+
+    ``trace`` is the traceback cut to the user's own lines.
+    """
 
     error: str
     where: str
     message: str
     count: int
+    trace: str = ""
 
 
 @dataclass(frozen=True)
 class Processed:
     """A frame that went through: ``output`` is ``None`` where ``process_frame`` dropped it.
 
-    After an exception ``failure`` says why, and ``output`` is what :class:`OnError` says.
+    After an exception ``failure`` says why, and ``output`` is what :class:`OnError` says. ``processor`` is the one that
+    ran, which a swap may have replaced since.
     """
 
     source: VideoFrame
     output: VideoFrame | None
+    processor: FrameProcessor
     params: Params
     waited_s: float
     took_s: float
@@ -93,7 +99,8 @@ class Stage:
     ``sink`` is called on the worker thread, in order; a sink that blocks makes the stage drop at its entry, never
     queue. The drop reasons are ``late`` (a newer frame was waiting), ``withheld`` (``process_frame`` returned
     ``None``), ``failed`` (it raised, and failing frames are dropped) and ``closed`` (the stage ended first).
-    ``publish`` takes the lines that the notebook publishes.
+    ``publish`` takes the lines that the notebook publishes. Each new kind of failure is logged once, unless somebody
+    else says it.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class Stage:
         max_waiting: int = MAX_WAITING,
         max_wait_s: float = MAX_WAIT_S,
         burst_s: float = BURST_S,
+        logs_failures: bool = True,
         name: str = "stage",
     ) -> None:
         self.processor = processor
@@ -120,6 +128,7 @@ class Stage:
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
         self._burst_s = burst_s
+        self._logs_failures = logs_failures
         self._waiting: deque[tuple[float, VideoFrame]] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
@@ -264,7 +273,7 @@ class Stage:
             if failure is None:
                 self._counters.failures_in_a_row = 0
                 self._last_good = (output or self._last_good) if self._on_error is OnError.LAST else None
-        return Processed(frame, output, params, started_s - submitted_s, ended_s - started_s, failure)
+        return Processed(frame, output, processor, params, started_s - submitted_s, ended_s - started_s, failure)
 
     def _stand_in(self, frame: VideoFrame) -> VideoFrame | None:
         """Return what goes out for a frame that failed."""
@@ -276,12 +285,13 @@ class Stage:
         name, text = type(error).__name__, text_of(error)
         hooks = processor.hooks
         where = locate(error.__traceback__, hooks.user_file, processor.source_map, first_line=hooks.first_line)
+        trace = user_trace(error.__traceback__, hooks.user_file, processor.source_map)
         with self._changed:
             before = self._counters.failures.get((name, where))
-            failure = Failure(name, where, text, count=before.count + 1 if before else 1)
+            failure = Failure(name, where, text, count=before.count + 1 if before else 1, trace=trace)
             self._counters.failures[name, where] = self._counters.last_failure = failure
             self._counters.failures_in_a_row += 1
-        if before is None:
+        if before is None and self._logs_failures:
             logger.error("process_frame raised %s at %s: %s; %s", name, where, text, _GOES_OUT[self._on_error])
         return failure
 

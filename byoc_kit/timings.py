@@ -32,10 +32,16 @@ class Timings:
         finally:
             self.add(time.monotonic() - started_s)
 
-    def percentiles_ms(self) -> dict[str, float]:
+    def percentiles_ms(self, *, of_last: int = _KEPT) -> dict[str, float]:
         """Return the median and 95th percentile in milliseconds, or nothing for no values."""
         with self._lock:
-            return percentiles_ms(self._last_s)
+            last_s = list(self._last_s)[-of_last:]
+        return percentiles_ms(last_s)
+
+    def clear(self) -> None:
+        """Forget what was: something else is measured from now on."""
+        with self._lock:
+            self._last_s.clear()
 
 
 def percentiles_ms(seconds: Iterable[float]) -> dict[str, float]:

@@ -39,6 +39,11 @@ class Look:
         """The 8-bit 4:2:0 format of an encoder: libswscale knows the full range by the name alone."""
         return "yuvj420p" if self.is_full_range else "yuv420p"
 
+    @property
+    def is_bt601(self) -> bool:
+        """Whether the matrix is that of BT.601, as it is where the video names none."""
+        return _matrix(self) in (_BT601, 6)
+
     def apply_to(self, encoder: VideoCodecContext) -> None:
         """Let an encoder write the same into its stream."""
         encoder.colorspace = self.matrix
@@ -82,16 +87,20 @@ class DecodedPicture:
         """Rows."""
         return self.frame.height
 
-    def to_pixels(self) -> Pixels:
-        """Convert to uint8 ``[H, W, 3]`` RGB."""
+    def to_pixels(self, *, size: tuple[int, int] | None = None) -> Pixels:
+        """Convert to uint8 ``[H, W, 3]`` RGB, scaled to a width and height where they are given."""
         matrix = _matrix(self.look)
+        width, height = size or (self.width, self.height)
         rgb = VideoReformatter().reformat(
             self.frame,
+            width=width,
+            height=height,
             format="rgb24",
             src_colorspace=matrix,
             dst_colorspace=_other_than(matrix),
             src_color_range=_FULL if self.look.is_full_range else _LIMITED,
             dst_color_range=_FULL,
+            interpolation="AREA" if size else None,
         )
         return cast("Pixels", rgb.to_ndarray())
 

@@ -31,12 +31,12 @@ from byoc_kit.media.live import Program, read_programs
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.outbox import Outbox
-from byoc_kit.server.pipes import ByteInlet, SegmentOutlet
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
 from byoc_kit.server.sound import SoundWorker
 from byoc_kit.stage import Processed, Stage, text_of
 from byoc_kit.timings import Timings
+from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from byoc_kit.data import Publish, publishing_to
 from byoc_kit.params import ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.pipeline import Pipeline
-from byoc_kit.server.pipes import ByteInlet, SegmentOutlet
 from byoc_kit.server.requests import StartRequest, parse_json
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
@@ -31,6 +30,7 @@ from byoc_kit.trickle.client import (
     read_channel,
     read_messages,
 )
+from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +150,7 @@ class Session:
         status: dict[str, Any] = {
             "stream_id": self.id,
             "state": self.state,
+            "subscribe_url": self.request.subscribe_url,
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
             "params": self._params.model_dump(mode="json") | self._size.as_dict(),
             "error": self._error or self.problem(),

@@ -1,6 +1,6 @@
 import asyncio
 
-from byoc_kit.server.pipes import ByteInlet
+from byoc_kit.trickle.pipes import ByteInlet
 
 DEADLINE_S = 20
 

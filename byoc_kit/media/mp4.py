@@ -1,0 +1,144 @@
+"""Pictures in, an MP4 file out that a browser plays."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from byoc_kit.frames import FrameError, Pixels
+from byoc_kit.media.codecs import TIME_BASE, choose_encoder, encoder_options, set_up
+from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.settings import MediaSettings
+
+# Named, as an MP4 without a name is shown with BT.709 by one browser and BT.601 by another (H.273: 1 is BT.709).
+_LOOK = Look(matrix=1, primaries=1, transfer=1)
+# Each picture is on the disk as soon as the next one comes.
+_GROWING = {"movflags": "frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
+_WHOLE = {"movflags": "faststart"}
+_KEY_FRAME_S = 1
+
+
+class Mp4Writer:
+    """Writes ``path``, H.264 in 4:2:0, each picture with its own time; one of another size is scaled to the first.
+
+    While it grows the file is fragmented: whatever ends the process, it plays up to its last picture but one.
+    :meth:`close` puts it in order, its index first. Odd sizes lose their last row or column, since 4:2:0 video has
+    none. The file must not be there; writing raises ``OSError`` or PyAV's errors.
+    """
+
+    def __init__(self, path: Path, *, rate: Fraction, settings: MediaSettings | None = None) -> None:
+        self.path = path
+        self.last_pts: int | None = None
+        self._rate = rate
+        self._settings = settings or MediaSettings()
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._size = (0, 0)
+        self._last: av.VideoFrame | None = None
+        self._last_key = 0
+        self._muxed = 0
+        self._sound_bytes = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and pixels a row, as the first picture gave them."""
+        width, height = self._size
+        return height, width
+
+    def write(self, pixels: Pixels, pts: int) -> None:
+        """Add a uint8 ``[H, W, 3]`` picture at ``pts``, in 1/90000 s and later than the last one.
+
+        Raises :class:`~byoc_kit.frames.FrameError` for one of less than 2x2 pixels.
+        """
+        height, width = (side // 2 * 2 for side in pixels.shape[:2])
+        if 0 in (height, width):
+            msg = f"{pixels.shape[1]}x{pixels.shape[0]} is no size for video; return at least 2 pixels a side"
+            raise FrameError(msg)
+        if self._container is None:
+            self._open(width, height)
+        picture = pixels_to_yuv420p(np.ascontiguousarray(pixels[:height, :width]), _LOOK)
+        self._last = DecodedPicture(picture, _LOOK).resized(*self._size).frame
+        self._encode(pts)
+
+    def hold(self, pts: int) -> None:
+        """Show the last picture until ``pts``, if it is earlier."""
+        if self.last_pts is not None and self.last_pts < pts:
+            self._encode(pts)
+
+    def close(self) -> None:
+        """End the file, and put it in order."""
+        if self._container is None:
+            return
+        assert self._stream is not None  # noqa: S101  # opened together
+        container, self._container = self._container, None
+        try:
+            self._mux(container, self._stream.encode(None))
+        finally:
+            container.close()
+        _put_index_first(self.path)
+
+    def abandon(self) -> None:
+        """End the file as far as it goes, after an error; one that has no picture to show is removed."""
+        container, self._container = self._container, None
+        try:
+            if container is not None:
+                container.close()
+        except (av.FFmpegError, OSError):
+            pass  # the error that led here says it already
+        finally:
+            if self._muxed < 2:  # the first is written when the second comes
+                self.path.unlink(missing_ok=True)
+            else:
+                os.truncate(self.path, self._sound_bytes)
+
+    def _open(self, width: int, height: int) -> None:
+        name = choose_encoder(self._settings, width=width, height=height)
+        container = av.open(str(self.path), "w", format="mp4", options=_GROWING)
+        options = encoder_options(name, self._settings)
+        stream = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
+        set_up(stream.codec_context, width=width, height=height, format="yuv420p", look=_LOOK)
+        stream.time_base = TIME_BASE
+        self._container, self._stream, self._size = container, stream, (width, height)
+
+    def _encode(self, pts: int) -> None:
+        assert self._container is not None  # noqa: S101  # a picture has opened them
+        assert self._stream is not None  # noqa: S101
+        assert self._last is not None  # noqa: S101
+        is_key = self.last_pts is None or (pts - self._last_key) * TIME_BASE >= _KEY_FRAME_S
+        self._last_key = pts if is_key else self._last_key
+        self._last.pts, self._last.time_base = pts, TIME_BASE
+        self._last.pict_type = PictureType.I if is_key else PictureType.NONE
+        self.last_pts = pts
+        self._mux(self._container, self._stream.encode(self._last))
+
+    def _mux(self, container: OutputContainer, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            packet.duration = round(1 / self._rate / TIME_BASE)
+            container.mux(packet)
+            self._muxed += 1
+            self._sound_bytes = self.path.stat().st_size
+
+
+def _put_index_first(path: Path) -> None:
+    """Copy the packets into a plain file that can be played while it loads; the other one is there until then."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with av.open(str(path)) as grown, av.open(str(part), "w", format="mp4", options=_WHOLE) as whole:
+            source = grown.streams.video[0]
+            # Without `opaque` PyAV 14.2 opens an encoder for the copy, whose header makes the packets empty.
+            target = whole.add_stream_from_template(source, opaque=True)
+            for packet in grown.demux(source):
+                if packet.dts is not None:  # the last one is empty
+                    packet.stream = target
+                    whole.mux(packet)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

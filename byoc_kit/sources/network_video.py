@@ -1,0 +1,138 @@
+"""Video from the network that libav reads: cameras, streaming servers, files and playlists behind HTTP."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Generator
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.decode import MediaError, to_video_frame
+from byoc_kit.sources.decoding import decoded, video_decoder
+from byoc_kit.sources.handover import Handover
+
+logger = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 10.0
+
+# RTSP over TCP passes through tunnels and loses nothing; probing for longer would hold the first picture back.
+_OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "2000000"}
+# Their demuxers make up times, 25 a second, whatever the camera does.
+_WITHOUT_TIMES = {"mpjpeg", "mjpeg"}
+_MAX_LAG_S = 0.5
+_MAX_AHEAD_S = 10.0
+
+
+class NetworkVideo:
+    """Frames of a URL that libav opens. With ``is_paced`` each waits for its time, as a file's must.
+
+    Without, a camera's frames come as they come, and the oldest is dropped where the reader falls behind.
+    """
+
+    def __init__(self, url: str, *, is_paced: bool = False) -> None:
+        self.name = without_secrets(url)
+        self._url = url
+        self._is_paced = is_paced
+        self._handover = Handover(drops=not is_paced)
+        self._is_open = False
+        self._opening_s = 0.0
+        self._has_times = True
+
+    def frames(self) -> Generator[VideoFrame]:
+        """See :meth:`LiveSource.frames`. Opening takes 5 s at most, and each next frame 10 s."""
+        threading.Thread(target=self._read, name="source-network", daemon=True).start()
+        timeout_s, pace = OPEN_TIMEOUT_S + READ_TIMEOUT_S, _Pace()
+        try:
+            while (frame := self._take(timeout_s)) is not None:
+                if self._is_paced and self._has_times:
+                    self._handover.wait_until(pace.due_s(frame.time_s))
+                yield frame
+                timeout_s = READ_TIMEOUT_S
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """See :meth:`LiveSource.close`. libav cannot be broken off: of a quiet stream, its thread ends 10 s later."""
+        self._handover.close()
+
+    def _take(self, timeout_s: float) -> VideoFrame | None:
+        try:
+            return self._handover.take(timeout_s)
+        except TimeoutError:
+            raise MediaError(f"{self.name} has sent no picture for {timeout_s:.0f} s; see that it still runs") from None
+
+    def _read(self) -> None:
+        error: MediaError | None = None
+        self._opening_s = time.monotonic()
+        try:
+            with av.open(
+                self._url, mode="r", container_options=_OPTIONS, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)
+            ) as container:
+                self._is_open = True
+                self._hand_over(container)
+        except MediaError as raised:
+            error = raised
+        except av.FFmpegError as raised:
+            error = self._broken(raised)
+        except Exception as raised:
+            logger.exception("reading %s ended early", self.name)
+            error = self._broken(raised)
+        finally:
+            self._handover.finish(error)
+
+    def _hand_over(self, container: InputContainer) -> None:
+        if not container.streams.video:
+            msg = f"{self.name} has no video stream; give a URL with one"
+            raise MediaError(msg)
+        self._has_times = container.format.name not in _WITHOUT_TIMES
+        decoder, has_picture = video_decoder(container), False
+        for picture in decoded(container, container.demux(container.streams.video[0])):
+            has_picture = True
+            if not self._handover.put(to_video_frame(picture, decoder)):
+                return
+        if not has_picture:
+            msg = f"{self.name} ended without a picture that can be decoded; give another URL"
+            raise MediaError(msg)
+
+    def _broken(self, error: Exception) -> MediaError:
+        # Broken off in the middle of a handshake, libav takes what it has for damaged.
+        is_late = not self._is_open and time.monotonic() - self._opening_s >= OPEN_TIMEOUT_S
+        if is_late or isinstance(error, av.error.ExitError):
+            what, timeout_s = (
+                ("has sent nothing", READ_TIMEOUT_S) if self._is_open else ("did not answer", OPEN_TIMEOUT_S)
+            )
+            return MediaError(
+                f"{self.name} {what} for {timeout_s:.0f} s; see that it runs and can be reached from here"
+            )
+        reason = (error.strerror if isinstance(error, av.FFmpegError) else None) or type(error).__name__
+        what = "broke off" if self._is_open else "cannot be played"
+        return MediaError(f"{self.name} {what}: {reason}; see that it runs, and that the URL is one of a video")
+
+
+class _Pace:
+    """When each frame is due, by its own time: the first at once, the others as long after it as they say."""
+
+    def __init__(self) -> None:
+        self._began_s: float | None = None
+
+    def due_s(self, time_s: float) -> float:
+        """Return the monotonic time at which a frame is due; after a jump, or when too late, the count begins anew."""
+        now_s = time.monotonic()
+        if self._began_s is None or not -_MAX_LAG_S < self._began_s + time_s - now_s < _MAX_AHEAD_S:
+            self._began_s = now_s - time_s
+        return self._began_s + time_s
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without its password and its query, which may hold one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none
+        return url.partition("://")[0] + "://"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,150 @@
+"""When each picture of a clip is shown, and where its video can be entered: known without decoding, where that is sure.
+
+Packets tell it as a rule, and reading them is quick. They do not where they carry no times, times that are not those of
+the pictures (H.264 in AVI), times that begin anew (joined files), or where a picture takes two of them (fields): then
+the clip is decoded once. The first pictures are decoded in any case, to see whether both agree.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from byoc_kit.media.decode import MediaError, open_clip
+from byoc_kit.sources.decoding import decoded, readable
+
+logger = logging.getLogger(__name__)
+
+_COMPARED = 16
+_USUAL_FPS = 25
+_COUNTED = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key frame's packet: its presentation time, and the time to seek to."""
+
+    pts: int
+    seek_to: int
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """Presentation times in units of ``time_base``, ascending, and the time at which the last picture ends.
+
+    Where ``is_counted``, the pictures' own times are of no use: these are made up, and a picture is found by counting
+    from the first.
+    """
+
+    times: list[int]
+    end: int
+    time_base: Fraction
+    entries: list[Entry]
+    is_counted: bool = False
+
+    def time_s(self, number: int) -> float:
+        """Return a picture's time in seconds, the first one at 0; the end for numbers past the last."""
+        if not self.times:
+            return 0.0
+        time = self.times[number] if number < len(self.times) else self.end
+        return float((time - self.times[0]) * self.time_base)
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """What the packets say: times in the order in which they are shown; ``are_sure`` unless they cannot be right."""
+
+    times: list[int]
+    entries: list[Entry]
+    last_lasts: int
+    time_base: Fraction
+    are_sure: bool
+
+
+def read_table(path: Path) -> PictureTable:
+    """Read a clip's packets once. Raises :class:`MediaError`, naming the clip, where there is no picture."""
+    packets = _read_packets(path)
+    if packets.are_sure and (table := _confirmed(path, packets)):
+        return table
+    logger.info("%s: its packets do not tell its pictures; decoding it once", path)
+    return _decoded_table(path, packets)
+
+
+def _read_packets(path: Path) -> _Packets:
+    shown: list[int] = []
+    entries: list[Entry] = []
+    latest, latest_lasts, earlier_dts = None, 0, None
+    are_sure = True
+    with open_clip(path) as container:
+        stream = container.streams.video[0]
+        for packet in readable(container):
+            if not packet.size:
+                continue
+            pts, dts = packet.pts, packet.dts
+            if pts is None:
+                # Before the first pictures that can be shown come some that cannot, where a clip was cut from another.
+                are_sure &= len(entries) == 1
+                continue
+            if dts is not None:
+                are_sure &= earlier_dts is None or dts >= earlier_dts
+                earlier_dts = dts
+            if packet.is_keyframe:
+                entries.append(Entry(pts, pts if dts is None else dts))
+            if packet.is_discard:
+                continue
+            shown.append(pts)
+            if latest is None or pts > latest:
+                latest, latest_lasts = pts, packet.duration or 0
+        times = sorted(shown)
+        is_reordered = times != shown
+        are_sure &= is_reordered or not _has_b_frames(stream)
+        are_sure &= all(one < other for one, other in pairwise(times)) and bool(times)
+        if not all(one.pts < other.pts for one, other in pairwise(entries)) or container.format.name == "apng":
+            entries = []  # an animated PNG calls every picture a key frame, though it is drawn over the one before
+        time_base = stream.time_base or Fraction(1, _USUAL_FPS)
+    return _Packets(times, entries, latest_lasts, time_base, are_sure)
+
+
+def _has_b_frames(stream: VideoStream) -> bool:
+    context = stream.codec_context
+    return isinstance(context, VideoCodecContext) and context.has_b_frames
+
+
+def _confirmed(path: Path, packets: _Packets) -> PictureTable | None:
+    """Return the table if the first pictures come as the packets say, less those that come before any can be shown."""
+    with open_clip(path) as container:
+        pictures = decoded(container, readable(container))
+        first = [picture.pts for picture, _ in zip(pictures, range(_COMPARED), strict=False)]
+    if not first or first[0] not in packets.times:
+        return None
+    times = packets.times[packets.times.index(first[0]) :]
+    if times[: len(first)] != first or (len(first) < _COMPARED and len(times) > len(first)):
+        return None
+    return _table(times, packets)
+
+
+def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
+    with open_clip(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate or Fraction(_USUAL_FPS)
+        found = [picture.pts for picture in decoded(container, readable(container))]
+    if not found:
+        msg = f"{path} has a video stream without a picture that can be decoded; give another file"
+        raise MediaError(msg)
+    times = [pts for pts in found if pts is not None]
+    if len(times) == len(found) and all(one < other for one, other in pairwise(times)):
+        return _table(times, packets)
+    step = max(1, round(1 / rate / _COUNTED))
+    return PictureTable([number * step for number in range(len(found))], len(found) * step, _COUNTED, [], True)
+
+
+def _table(times: list[int], packets: _Packets) -> PictureTable:
+    steps = sorted(other - one for one, other in pairwise(times))
+    lasts = packets.last_lasts or (steps[len(steps) // 2] if steps else round(1 / (_USUAL_FPS * packets.time_base)))
+    return PictureTable(times, times[-1] + max(1, lasts), packets.time_base, packets.entries)

@@ -1,0 +1,122 @@
+"""What a web address is: asked for once, of whoever answers there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from byoc_kit.media.decode import MediaError
+from byoc_kit.sources.channel import TrickleChannel
+from byoc_kit.sources.live import LiveSource
+from byoc_kit.sources.network_video import NetworkVideo, without_secrets
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
+
+ANSWER_TIMEOUT_S = 5.0
+_MAX_STATUS_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """``server_status`` is that of a byoc-kit server; ``is_channel`` says whether it is a trickle channel."""
+
+    server_status: dict[str, Any] | None
+    is_channel: bool
+
+
+def open_web(url: str) -> LiveSource:
+    """Return the source behind an ``http`` or ``https`` URL.
+
+    A byoc-kit server gives the input of its newest stream, a trickle channel its video, and whatever else is opened as
+    a network video. Raises :class:`MediaError` where nobody answers within 5 s, and for a server without a stream.
+    """
+    answer = _asked(url, _what_is_at)
+    if answer.is_channel:
+        return TrickleChannel(url.rstrip("/"), name=without_secrets(url))
+    if answer.server_status is None:
+        return NetworkVideo(url, is_paced=True)
+    return _input_of_newest_stream(url, answer.server_status["streams"])
+
+
+def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSource:
+    server = without_secrets(url).rstrip("/")
+    if not streams:
+        msg = f"no stream runs on {server}; start one, then choose the server again"
+        raise MediaError(msg)
+    newest = min(streams, key=lambda stream: float(stream.get("elapsed_s", 0)))
+    channel = newest.get("subscribe_url")
+    if not isinstance(channel, str):
+        msg = f"the stream on {server} has no input that it names; give the URL of its trickle channel instead"
+        raise MediaError(msg)
+    answer = _asked(channel, _what_is_at)
+    if not answer.is_channel:
+        msg = f"the input of {server}, {channel}, is no trickle channel any more; start a stream, then choose it again"
+        raise MediaError(msg)
+    return TrickleChannel(channel.rstrip("/"), name=f"the input of {server}")
+
+
+async def _what_is_at(url: URL, http: aiohttp.ClientSession) -> _Answer:
+    server_status, is_channel = await asyncio.gather(_server_status(url, http), _is_channel(url, http))
+    return _Answer(server_status, is_channel)
+
+
+async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any] | None:
+    async with http.get(url / "stream" / "status") as answer:
+        # Some answer whatever path with a stream that has no end.
+        if answer.status != HTTPStatus.OK or answer.content_type != "application/json":
+            return None
+        try:
+            content = json.loads(await answer.content.read(_MAX_STATUS_BYTES))
+        except ValueError:
+            return None
+    is_ours = isinstance(content, dict) and isinstance(content.get("streams"), list) and "capacity" in content
+    return content if is_ours else None
+
+
+async def _is_channel(url: URL, http: aiohttp.ClientSession) -> bool:
+    from byoc_kit.trickle.connection import LATEST_HEADER
+
+    async with http.get(url / "next") as answer:
+        return answer.status == HTTPStatus.OK and LATEST_HEADER in answer.headers
+
+
+def _asked(url: str, ask: Callable[[URL, aiohttp.ClientSession], Coroutine[Any, Any, _Answer]]) -> _Answer:
+    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises :class:`MediaError`."""
+    answer: Future[_Answer] = Future()
+
+    def run() -> None:
+        asyncio.run(_settle(answer, url, ask))
+
+    threading.Thread(target=run, name="source-ask", daemon=True).start()
+    return answer.result()
+
+
+async def _settle(
+    future: Future[_Answer], url: str, ask: Callable[[URL, aiohttp.ClientSession], Coroutine[Any, Any, _Answer]]
+) -> None:
+    import aiohttp
+    from yarl import URL
+
+    from byoc_kit.trickle.client import client_session
+
+    name = without_secrets(url)
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S), client_session() as http:
+            future.set_result(await ask(URL(url).with_query(None).with_fragment(None), http))
+    except TimeoutError:
+        msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; see that it runs and can be reached from here"
+        future.set_exception(MediaError(msg))
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        reason = "it is no URL" if isinstance(error, ValueError) else str(error) or type(error).__name__
+        msg = f"{name} cannot be reached ({reason}); see that it runs, and that the URL is right"
+        future.set_exception(MediaError(msg))
+    except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+        future.set_exception(error)

@@ -1,0 +1,252 @@
+import asyncio
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+from server_rig import rig  # noqa: F401  # a fixture
+from stream_rig import FRAMES_A_SEGMENT, SEGMENTS, STEP
+from stream_rig import numbers as numbers_of_segments
+from trickle_rig import Wire, until
+from web_rig import DEADLINE_S, Silent, served
+
+from byoc_kit.media.decode import MediaError
+from byoc_kit.network.run import serving
+from byoc_kit.sources import channel as channel_module
+from byoc_kit.sources import is_reel, open_source
+from byoc_kit.sources import web as web_module
+from byoc_kit.trickle import connection
+from byoc_kit.trickle.channels import Channels
+from byoc_kit.trickle.server import create_app
+
+
+class Reading:
+    """A thread that reads a source, as the preview's does."""
+
+    def __init__(self, source):
+        self.source = source
+        self.numbers = []
+        self.error = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            for frame in self.source.frames():
+                self.numbers.append(frame.pts // STEP)
+        except MediaError as error:
+            self.error = str(error)
+
+    async def end(self):
+        await asyncio.to_thread(self._thread.join, DEADLINE_S)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+async def channels():
+    """The channels of a real trickle server, with their URL."""
+    it = Channels()
+    async with serving(create_app(channels=it)) as base:
+        it.url = f"{base}/ai/trickle"
+        it.create("in", "video/MP2T")
+        yield it
+        it.close()
+
+
+async def read(url):
+    source = await asyncio.to_thread(open_source, url)
+    assert not is_reel(source)
+    return Reading(source)
+
+
+def nobody_reads():
+    return not any(thread.name == "source-channel" for thread in threading.enumerate())
+
+
+async def test_a_channel_is_played_from_its_newest_segment_to_its_end(channels):
+    channel = channels.find("in")
+    channel.publish(SEGMENTS[0])
+    channel.publish(SEGMENTS[1])
+    reading = await read(f"{channels.url}/in")
+    assert reading.source.name == f"{channels.url}/in"
+    await until(lambda: len(reading.numbers) >= FRAMES_A_SEGMENT - 1)
+    channel.publish(SEGMENTS[2])
+    await until(lambda: reading.numbers[-1:] >= [3 * FRAMES_A_SEGMENT - 2])
+    channels.delete("in")
+    await reading.end()
+    assert reading.error is None
+    assert reading.numbers == numbers_of_segments(1, 2)
+    await until(nobody_reads)
+
+
+async def test_closing_lets_go_of_who_waits_for_a_segment(channels):
+    channel = channels.find("in")
+    channel.publish(SEGMENTS[0])
+    reading = await read(f"{channels.url}/in/")
+    await until(lambda: reading.numbers)
+    reading.source.close()
+    await reading.end()
+    assert reading.error is None
+    await until(nobody_reads)
+
+
+async def test_closing_lets_go_of_who_waits_for_the_first_byte(channels):
+    reading = await read(f"{channels.url}/in")
+    await until(lambda: channels.find("in")._ring)
+    reading.source.close()
+    await reading.end()
+    assert (reading.error, reading.numbers) == (None, [])
+
+
+async def test_a_source_that_was_closed_before_gives_nothing(channels):
+    source = await asyncio.to_thread(open_source, f"{channels.url}/in")
+    source.close()
+    reading = Reading(source)
+    await reading.end()
+    assert (reading.error, reading.numbers) == (None, [])
+
+
+async def test_leaving_in_the_middle_lets_go_of_the_channel(channels):
+    channels.find("in").publish(SEGMENTS[0])
+    source = await asyncio.to_thread(open_source, f"{channels.url}/in")
+    frames = source.frames()
+    assert (await asyncio.to_thread(next, frames)).width == 64
+    await asyncio.to_thread(frames.close)
+    await until(nobody_reads)
+
+
+async def test_a_channel_on_which_nothing_comes_is_given_up(channels, monkeypatch):
+    monkeypatch.setattr(channel_module, "FIRST_BYTES_TIMEOUT_S", 0.2)
+    reading = await read(f"{channels.url}/in")
+    await reading.end()
+    assert reading.error == f"nothing has come on {channels.url}/in for 0 s; start what sends to it"
+
+
+async def test_a_channel_without_video_is_refused_at_its_end(channels):
+    channels.create("data", "application/json")
+    reading = await read(f"{channels.url}/data")
+    await until(lambda: channels.find("data")._ring)
+    channels.find("data").publish(b'{"no": "video"}')
+    await asyncio.sleep(0)
+    channels.delete("data")
+    await reading.end()
+    assert reading.error == (f"{channels.url}/data ended without a picture that can be decoded; choose another source")
+
+
+async def test_a_channel_that_cannot_be_reached_any_more_breaks_off(channels, monkeypatch):
+    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0.2)
+    wire = Wire(urlsplit(channels.url).port)
+    await wire.join()
+    url = f"http://127.0.0.1:{wire.port}/ai/trickle/in"
+    channels.find("in").publish(SEGMENTS[0])
+    reading = await read(url)
+    await until(lambda: reading.numbers)
+    await wire.cut()
+    await reading.end()
+    assert reading.error.startswith(f"{url} broke off: ")
+    assert reading.error.endswith("; choose it again when it is back")
+
+
+def status(streams):
+    async def answer(request):
+        return web.json_response({"status": "ok", "capacity": 1, "streams": streams, "last_ended": None})
+
+    return web.get("/stream/status", answer)
+
+
+async def test_of_a_server_the_input_of_its_newest_stream_is_played(channels):
+    channels.find("in").publish(SEGMENTS[3])
+    streams = [
+        {"stream_id": "old", "elapsed_s": 90.0, "subscribe_url": f"{channels.url}/other"},
+        {"stream_id": "new", "elapsed_s": 4.0, "subscribe_url": f"{channels.url}/in"},
+    ]
+    async with served(status(streams)) as url:
+        reading = await read(f"{url}/")
+        await until(lambda: len(reading.numbers) >= FRAMES_A_SEGMENT - 1)
+        assert reading.source.name == f"the input of {url}"
+    channels.delete("in")
+    await reading.end()
+    assert reading.numbers == numbers_of_segments(3)
+
+
+async def test_the_input_of_a_running_server_is_played(rig):  # noqa: F811
+    async with rig(lambda frame: frame) as it:
+        body = it.start_body()
+        while (await it.get("/health"))[0] != 200:  # noqa: ASYNC110  # what is waited for has no event a test could see
+            await asyncio.sleep(0)
+        assert (await it.post("/stream/start", body))[0] == 200
+        channel = it.channels.find("in")
+        channel.publish(SEGMENTS[2])
+        reading = await read(it.url)
+        await until(lambda: len(reading.numbers) >= FRAMES_A_SEGMENT - 1)
+        it.channels.delete("in")
+        await reading.end()
+        assert reading.numbers == numbers_of_segments(2)
+        await it.until_idle()
+
+
+async def test_a_server_without_a_stream_says_so(rig):  # noqa: F811
+    async with rig(lambda frame: frame) as it:
+        with pytest.raises(MediaError) as raised:
+            await asyncio.to_thread(open_source, it.url)
+        assert str(raised.value) == f"no stream runs on {it.url}; start one, then choose the server again"
+
+
+@pytest.mark.parametrize(
+    ("stream", "complaint"),
+    [
+        ({"subscribe_url": None}, "has no input that it names; give the URL of its trickle channel instead"),
+        ({}, "has no input that it names; give the URL of its trickle channel instead"),
+        ({"subscribe_url": "{url}/gone"}, "is no trickle channel any more; start a stream, then choose it again"),
+    ],
+)
+async def test_a_server_whose_stream_has_no_input_says_so(channels, stream, complaint):
+    stream = {key: value and value.format(url=channels.url) for key, value in stream.items()}
+    async with served(status([stream])) as url:
+        with pytest.raises(MediaError) as raised:
+            await asyncio.to_thread(open_source, url)
+    assert str(raised.value).endswith(complaint)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"streams": {}}, {"streams": []}, "no", None])
+async def test_a_status_of_something_else_is_no_server(content):
+    async def answer(request):
+        return web.json_response(content)
+
+    async with served(web.get("/stream/status", answer)) as url:
+        source = await asyncio.to_thread(open_source, f"{url}")
+    assert source.name == url
+
+
+async def test_an_address_may_be_opened_from_a_cell_whose_loop_runs(channels):
+    # The trickle server runs on this test's loop, so the cell's is on a thread.
+    source = await asyncio.to_thread(lambda: asyncio.run(open_in_a_loop(f"{channels.url}/in")))
+    assert source.name == f"{channels.url}/in"
+
+
+async def open_in_a_loop(url):
+    return open_source(url)
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(web_module, "ANSWER_TIMEOUT_S", 0.3)
+    silent = Silent()
+    with pytest.raises(MediaError) as raised:
+        open_source(f"http://me:secret@127.0.0.1:{silent.port}/video?secret")
+    silent.close()
+    assert str(raised.value) == (
+        f"http://127.0.0.1:{silent.port}/video did not answer within 0 s; see that it runs and can be reached from here"
+    )
+
+
+def test_a_port_where_nobody_is_is_named(free_port):
+    with pytest.raises(MediaError, match=rf"http://127\.0\.0\.1:{free_port}/a\.mp4 cannot be reached \(Cannot connect"):
+        open_source(f"http://127.0.0.1:{free_port}/a.mp4")
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/a.mp4", "http://", "http://[broken", "https://a:b:c/"])
+def test_a_url_that_leads_nowhere_is_named(url):
+    with pytest.raises(
+        MediaError, match=r"http.* cannot be reached \(.+\); see that it runs, and that the URL is right"
+    ):
+        open_source(url)
