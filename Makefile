@@ -10,10 +10,10 @@ BASE_IMAGE :=
 BIN := .venv/bin
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test styles bench bench-soak bench-tools lint lock clean
+.PHONY: help demo test styles bench bench-preview bench-preview-soak bench-soak bench-tools lint lock clean
 
 help: ## say this
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 19
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
 
 demo: .venv/made ## export the example notebook, verify it, and build and verify its image where Docker is there
 	@$(BIN)/byoc-kit demo $(NOTEBOOK) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
@@ -29,6 +29,12 @@ bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and 
 
 bench-tools: .venv/made ## measure how long check, export, watch and --help take
 	@$(BIN)/byoc-kit bench --tools
+
+bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; some six minutes, at rest
+	@$(BIN)/byoc-kit bench --preview
+
+bench-preview-soak: .venv/made ## let the preview play for an hour: neither kernel nor page may grow
+	@$(BIN)/byoc-kit bench --preview --soak 60
 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
 	@$(BIN)/byoc-kit bench --soak

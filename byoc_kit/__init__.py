@@ -23,9 +23,21 @@ _HOME = {
     "asset": "byoc_kit.assets",
     "preview": "byoc_kit.preview",
     "publish": "byoc_kit.data",
+    "ship": "byoc_kit.ship",
 }
 
-__all__ = ["AudioFrame", "Capability", "FrameProcessor", "Hooks", "Params", "VideoFrame", "asset", "preview", "publish"]
+__all__ = [
+    "AudioFrame",
+    "Capability",
+    "FrameProcessor",
+    "Hooks",
+    "Params",
+    "VideoFrame",
+    "asset",
+    "preview",
+    "publish",
+    "ship",
+]
 
 if TYPE_CHECKING:
     from byoc_kit.assets import asset
@@ -35,6 +47,7 @@ if TYPE_CHECKING:
     from byoc_kit.params import Params
     from byoc_kit.preview import preview
     from byoc_kit.processor import FrameProcessor, Hooks
+    from byoc_kit.ship import ship
 
 
 def __getattr__(name: str) -> Any:

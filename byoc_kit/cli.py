@@ -277,6 +277,12 @@ def _add_bench(commands: Commands) -> None:
         metavar="MINUTES",
         help="instead, one long run of a slow process_frame: latency and memory must stay as they are (default: 10)",
     )
+    bench.add_argument(
+        "--preview",
+        action="store_true",
+        help="instead, the preview in JupyterLab and Chromium beside ipywidgets.Image and jupyter_rfb; with --soak, "
+        "it plays so long: memory must stay as it is",
+    )
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -284,6 +290,10 @@ def _bench(options: argparse.Namespace) -> int:
         from byoc_kit.bench.tools import bench_tools
 
         return bench_tools(sorted(Path("notebooks").glob("*.ipynb")), options.output)
+    if options.preview and options.soak is not None:
+        from byoc_kit.bench.preview_soak import soak_preview
+
+        return soak_preview(options.clip, minutes=options.soak, output=options.output)
     if options.soak is not None:
         from byoc_kit.bench.soak import soak
 
@@ -293,6 +303,10 @@ def _bench(options: argparse.Namespace) -> int:
     request = Request(
         runs=options.runs, seconds=options.seconds, clip=options.clip, output=options.output, only=options.only
     )
+    if options.preview:
+        from byoc_kit.bench.preview_run import bench_preview
+
+        return bench_preview(request)
     return bench(request)
 
 

@@ -13,8 +13,8 @@ import aiohttp
 
 from byoc_kit.bench.child import Child
 from byoc_kit.bench.source import RATE, SourcePicture
-from byoc_kit.server.pipes import ByteInlet
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
+from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.verify.stream import note_arrivals
 
 # Sound comes between pictures: one behind which nothing comes at once must not wait for what does.

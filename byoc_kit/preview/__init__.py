@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from byoc_kit.params import Params
+    from byoc_kit.preview.player import LastError
     from byoc_kit.preview.stats import PreviewStats
+    from byoc_kit.sources import Reel
 
 __all__ = ["Preview", "preview"]
 
@@ -27,6 +29,11 @@ class Preview(Protocol):
     @property
     def params(self) -> Params:
         """The parameters as the controls stand."""
+        ...
+
+    @property
+    def last_error(self) -> LastError | None:
+        """The frame that ``process_frame`` failed on last, its parameters, and the traceback of the user's lines."""
         ...
 
     def play(self) -> None:
@@ -48,24 +55,33 @@ class Preview(Protocol):
 
 def preview(
     process_frame: Callable[..., Any],
-    source: str | Path = "clips/bigbuckbunny.mp4",
+    source: str | Path | Reel = "clips/bigbuckbunny.mp4",
     *,
+    compare: Callable[..., Any] | None = None,
     fps: float | None = None,
+    size: tuple[int | None, int | None] = (None, None),
     width: int = DISPLAY_WIDTH,
 ) -> Preview:
     """Play ``source`` through ``process_frame``, with a control for each field of its ``Params``.
 
-    ``source`` is a video file; it plays in a loop, at its own frame rate unless ``fps`` gives another. A picture wider
-    than ``width`` pixels is scaled down for the display only: ``process_frame`` gets the clip's own size. Where nobody
-    looks on (papermill, nbconvert, a script) a fixed number of frames runs through instead and leaves a poster and a
-    table; an exception of ``process_frame`` then fails the cell.
+    ``source`` is a video file, a folder of images, ``"synthetic"`` or ``"synthetic:<pattern>"``, ``"webcam"`` (that of
+    the browser's machine), or a URL: a network video (``http``, ``rtsp``), a trickle channel, or a running byoc-kit
+    server, whose input it then is. What has frames by number plays in a loop, at its own pace unless ``fps`` gives
+    another. ``size`` is the width and height that frames are scaled to before ``process_frame``, as a stream's
+    parameters ``width`` and ``height`` ask the container for; by default the source's own. A picture wider than
+    ``width`` pixels is scaled down for the display only.
 
-    Raises :class:`~byoc_kit.errors.ByocKitError` for a missing clip, one without video, or a ``process_frame`` that is
-    no function.
+    ``compare`` is another function on the same frames, whose output stands in the input's place. Running the cell that
+    defines ``process_frame`` again swaps the function while it plays. Where nobody looks on (papermill, nbconvert, a
+    script) a fixed number of frames runs through instead and leaves a contact sheet and a table; an exception of
+    ``process_frame`` then fails the cell.
+
+    Raises :class:`~byoc_kit.errors.ByocKitError`, in one sentence, for a source that cannot be played, a size that no
+    video has, or a ``process_frame`` that cannot be called with a frame.
     """
     from byoc_kit.preview.start import start
 
-    return start(process_frame, source, fps=fps, width=width)
+    return start(process_frame, source, compare=compare, fps=fps, size=size, width=width)
 
 
 class _CallableModule(ModuleType):

@@ -1,4 +1,4 @@
-"""From the worker thread to the front end: pictures as binary custom messages, one acknowledgement each.
+"""From the kernel to the front end: pictures as binary custom messages, answered by acknowledgements.
 
 Custom messages, not traits: ipywidgets holds a trait's change back until the kernel has answered the one before (19
 instead of 64 pictures a second, same window).
@@ -9,36 +9,37 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
 
 from ipywidgets import Widget
 
 from byoc_kit.preview import kernel
 from byoc_kit.preview.credit import Credit
+from byoc_kit.preview.status import Message
 from byoc_kit.preview.widget import Pictures
-
-Message = dict[str, Any]
 
 
 class Channel:
-    """Sends pairs, and calls ``on_shown`` for each one drawn, ``on_ready`` for a new view."""
+    """Sends messages, and hands what the front end says to ``on_message``, after taking the acknowledgements.
 
-    def __init__(self, pictures: Pictures, *, on_shown: Callable[[], None], on_ready: Callable[[], None]) -> None:
+    ``on_message`` is called with the content and the first buffer, if there is one, on whatever thread the kernel has
+    for it.
+    """
+
+    def __init__(self, pictures: Pictures, on_message: Callable[[Message, bytes | None], None]) -> None:
         self.credit = Credit()
         self._pictures = pictures
-        self._on_shown = on_shown
-        self._on_ready = on_ready
+        self._on_message = on_message
         self._context: Context | None = None
         self._lock = threading.Lock()
         pictures.on_msg(self._receive)
 
-    def show(self, number: int, before: bytes, after: bytes, status: Message) -> None:
+    def show(self, number: int, left: bytes, right: bytes, status: Message) -> None:
         """Send a pair under a number that :attr:`credit` gave; one message and one buffer, so none runs ahead."""
-        self._send({"kind": "pair", "number": number, "split": len(before), **status}, [before + after])
+        self._send({"kind": "pair", "number": number, "split": len(left), **status}, [left + right])
 
-    def tell(self, status: Message) -> None:
-        """Send a status without pictures; it needs no credit."""
-        self._send({"kind": "status", **status})
+    def tell(self, content: Message) -> None:
+        """Send a message without pictures; it needs no credit."""
+        self._send(content)
 
     def _send(self, content: Message, buffers: list[bytes] | None = None) -> None:
         with self._lock:
@@ -50,13 +51,11 @@ class Channel:
             else:
                 self._context.copy().run(self._pictures.send, content, buffers)
 
-    def _receive(self, _: Widget, content: Message, __: list[memoryview]) -> None:
+    def _receive(self, _: Widget, content: Message, buffers: list[memoryview]) -> None:
         # Not the first message's context for good: that one comes before JupyterLab has its subshell.
         self._context = kernel.subshell_context() or self._context
         if content.get("kind") == "ready":
             self.credit.reset()
-            self._on_ready()
         elif content.get("kind") == "ack":
-            self.credit.ack(int(content["number"]))
-            if content.get("drawn"):
-                self._on_shown()
+            self.credit.ack(max(int(picture["number"]) for picture in content["pictures"]))
+        self._on_message(content, bytes(buffers[0]) if buffers else None)

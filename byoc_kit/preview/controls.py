@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -21,6 +22,7 @@ Change = Callable[[str, Any], None]
 _STEPS_A_SLIDER = 100
 _NAME_WIDTH = "120px"
 _CONTROL_WIDTH = "420px"
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,24 @@ def make_control(name: str, field: FieldInfo, value: Any) -> widgets.Widget:
         return widgets.Checkbox(value=value, **look)
     if kind in (int, float):
         return number_control(Bounds.of(field), value, look, is_whole=kind is int)
-    shown = value if isinstance(value, str) else json.dumps(to_jsonable_python(value))
-    control = widgets.Text(value=shown, continuous_update=False, **look)
+    if is_colour(field) and _COLOUR.fullmatch(str(value)):
+        return widgets.ColorPicker(value=value, **look)
+    control = widgets.Text(continuous_update=False, **look)
     control.is_json = kind is not str  # read back by _plain
+    control.value = shown_value(control, value)
     return control
+
+
+def is_colour(field: FieldInfo) -> bool:
+    """Tell whether a field says ``json_schema_extra={"format": "color"}``, as JSON Schema's forms do."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("format") == "color"
+
+
+def shown_value(control: widgets.Widget, value: Any) -> Any:
+    """Return a parameter's value as its control has it."""
+    is_text = isinstance(control, widgets.Text) and not isinstance(value, str)
+    return json.dumps(to_jsonable_python(value)) if is_text else value
 
 
 def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_whole: bool) -> widgets.Widget:

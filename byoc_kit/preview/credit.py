@@ -7,7 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-WINDOW = 2
+# The front end answers every second picture: with three under way the next need not wait for the answer's journey.
+WINDOW = 3
 # No answer for the longer of 250 ms and four round trips: the front end is busy, or has no way to answer.
 MIN_PATIENCE_S = 0.25
 PATIENCE_ROUND_TRIPS = 4
@@ -19,9 +20,9 @@ _REMEMBERED = 16
 
 
 class Credit:
-    """Lets two pictures go unanswered; while no answer comes at all, one every 200 ms.
+    """Lets three pictures go unanswered; while no answer comes at all, one every 200 ms.
 
-    The front end acknowledges each picture by its number. Thread-safe.
+    The front end acknowledges pictures by their numbers. Thread-safe.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,6 +39,11 @@ class Credit:
     def is_late(self) -> bool:
         """True while the front end owes its answers."""
         return self._is_late
+
+    @property
+    def is_gone(self) -> bool:
+        """True once nobody has answered for so long that nobody looks on: a closed tab."""
+        return self._is_late and self._clock() - self._last_heard_s > GONE_AFTER_S
 
     @property
     def patience_s(self) -> float:
@@ -79,5 +85,4 @@ class Credit:
     def _may_send(self, now_s: float) -> bool:
         if not self._is_late:
             return len(self._under_way) < WINDOW
-        is_gone = now_s - self._last_heard_s > GONE_AFTER_S
-        return now_s - self._last_sent_s >= (GONE_INTERVAL_S if is_gone else LATE_INTERVAL_S)
+        return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
@@ -48,13 +49,52 @@ class ExecutedCell(SourceMap):
         """Name the cell and the line in it."""
         return f"{self.notebook}, line {line}"
 
+    def locate_in(self, file: str, line: int) -> str | None:
+        """Name a line of another cell."""
+        name = cell_name(file)
+        return f"{name}, line {line}" if name else None
+
+
+def cell_name(file: str) -> str | None:
+    """Return what IPython calls the cell that it ran as ``file``; ``None`` for a real file."""
+    from IPython import get_ipython
+
+    name = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)(file)
+    return " ".join(name) if name else None
+
 
 def source_map(user_file: str) -> SourceMap | None:
     """Return where a function of the running notebook stands; ``None`` for one from a real file."""
+    name = cell_name(user_file)
+    return ExecutedCell(name, cells=()) if name else None
+
+
+def global_name(function: Any) -> str | None:
+    """Return the name that the notebook has a function under; ``None`` for one that it does not define."""
     from IPython import get_ipython
 
-    name = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)(user_file)
-    return ExecutedCell(" ".join(name), cells=()) if name else None
+    name = getattr(function, "__name__", None)
+    namespace = getattr(get_ipython(), "user_ns", {})
+    return name if name is not None and namespace.get(name) is function else None
+
+
+def after_each_cell(callback: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
+    """Call back with the notebook's names after each cell that ran; returns what ends that."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return lambda: None
+
+    def after_cell(_: Any) -> None:
+        callback(shell.user_ns)
+
+    def stop() -> None:
+        if after_cell in shell.events.callbacks["post_run_cell"]:
+            shell.events.unregister("post_run_cell", after_cell)
+
+    shell.events.register("post_run_cell", after_cell)
+    return stop
 
 
 def let_front_end_choose(widget: Widget) -> None:

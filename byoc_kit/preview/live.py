@@ -1,97 +1,197 @@
-"""The preview that plays in a notebook: pictures, a button, a control for each parameter."""
+"""The preview that plays in a notebook: pictures, transport, a control for each parameter."""
 
 from __future__ import annotations
 
 import atexit
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.preview import kernel
-from byoc_kit.preview.channel import Channel, Message
-from byoc_kit.preview.clip import ClipSource
-from byoc_kit.preview.controls import lay_out, make_controls
-from byoc_kit.preview.pictures import input_pixels, pair, poster
-from byoc_kit.preview.player import Player
+from byoc_kit.preview.arrived import as_it_came
+from byoc_kit.preview.camera import Camera
+from byoc_kit.preview.channel import Channel
+from byoc_kit.preview.control_panel import ControlPanel, close_whole
+from byoc_kit.preview.feed import Feed, noted
+from byoc_kit.preview.keeper import Chore, Keeper
+from byoc_kit.preview.opening import open_feed
+from byoc_kit.preview.pictures import poster
+from byoc_kit.preview.player import LastError, Player, run_beside
 from byoc_kit.preview.poster import publish_hidden
-from byoc_kit.preview.stats import Meter, PreviewStats, failure_sentence, numbers
+from byoc_kit.preview.reel_feed import ReelFeed
+from byoc_kit.preview.report import Report
+from byoc_kit.preview.sender import Sender, Shot
+from byoc_kit.preview.stats import PreviewStats
+from byoc_kit.preview.status import Message, StatusBoard
+from byoc_kit.preview.version import Version
 from byoc_kit.preview.widget import Pictures
-from byoc_kit.processor import FrameProcessor
-from byoc_kit.stage import Processed
+from byoc_kit.server.size import Size
+from byoc_kit.sources import Reel
+from byoc_kit.stage import Processed, text_of
+
+logger = logging.getLogger(__name__)
 
 # The poster waits this long for the first frame; a model that takes longer leaves none.
 POSTER_PATIENCE_S = 3.0
 
 
 class LivePreview:
-    """Plays ``source`` through ``processor`` and shows what the front end has time for.
+    """Plays ``source`` through ``process_frame`` and shows what the front end has time for.
 
-    The widgets' callbacks run on other threads (JupyterLab's subshells): they only put values into slots.
+    What the front end says comes on other threads (JupyterLab's subshells): it only puts values into slots, and what
+    may take long, as to open a URL, goes to a thread of its own.
     """
 
-    def __init__(self, processor: FrameProcessor, source: ClipSource, *, width: int) -> None:
+    def __init__(
+        self,
+        process_frame: Callable[..., Any],
+        source: str | Path | Reel,
+        *,
+        width: int,
+        fps: float | None = None,
+        size: Size | None = None,
+        compare: Callable[..., Any] | None = None,
+    ) -> None:
         self._width = width
-        self._shown = Meter()
-        self._not_shown = 0
-        self._is_stale = False
-        self._params_error = ""
+        self._fps = fps
+        self._follows = kernel.global_name(process_frame)
+        self._followed = process_frame
         self._has_poster = False
-        self._player = Player(processor, source, self._show)
-        shown_width = min(width, source.first.width)
-        self._pictures = Pictures(
-            width=shown_width, height=round(source.first.height * shown_width / source.first.width)
-        )
-        self._channel = Channel(self._pictures, on_shown=self._on_shown, on_ready=self._on_ready)
-        self._button = widgets.Button(layout=widgets.Layout(width="110px"))
-        self._button.on_click(lambda _: self.pause() if self._player.is_playing else self.play())
-        self._controls = make_controls(self.params, self._change)
-        rows = [widgets.HBox([self._button]), *lay_out(self.params, self._controls)]
-        self.view = widgets.VBox([self._pictures, *rows])
-        self._label_button()
+        self._opening = ""
+        self._pictures = Pictures(width=width, height=round(width * 9 / 16))
+        self._channel = Channel(self._pictures, self._receive)
+        self._camera: Camera | None = None
+        self._beside = Version(compare) if compare is not None else None
+        version = Version(process_frame)
+        feed = self._open(source)
+        self._player = Player(version, feed, self._show, on_event=self._hear, size=size)
+        self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
+        self._sender = Sender(self._channel, self._board, width=width, on_gone=self._player.rest)
+        self._controls = ControlPanel(version.params, self._change)
+        self._chores = ThreadPoolExecutor(1, thread_name_prefix="preview-chores")
+        self._keeper = Keeper(self._do)
+        self._report = Report(self._player, self._sender, self._channel.credit, self._keeper, beside=self._beside)
+        self._stop_following = kernel.after_each_cell(self.follow)
+        self.view = widgets.VBox([self._pictures, self._controls.view])
 
     @property
     def params(self) -> Params:
         """The parameters as the controls stand."""
         return self._player.params
 
+    @property
+    def last_error(self) -> LastError | None:
+        """The frame that ``process_frame`` failed on last, and why."""
+        return self._player.last_error
+
     def play(self) -> None:
         """Play, or play on."""
-        self._player.play(on_break=self._tell)
-        self._label_button()
+        self._player.play()
+        self._tell()
 
     def pause(self) -> None:
         """Hold the picture; the controls still act on it."""
-        self._player.source.pause()
-        if self._is_stale:
-            self._player.source.again()
-        self._label_button()
+        self._player.pause()
+        self._tell()
+
+    def step(self, frames: int = 1) -> None:
+        """Hold the frame so many after the present one; a negative number goes back."""
+        self._reel().step(frames)
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame by its number, from 0."""
+        self._reel().seek(frame)
+
+    def switch(self, source: str | Path | Reel) -> None:
+        """Play another source; the present one stays until the first frame of that is there.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` for what cannot be played.
+        """
+        self._player.switch(self._open(source))
+
+    def swap(self, process_frame: Callable[..., Any]) -> None:
+        """Run another ``process_frame`` from the next frame on, as re-running its cell does.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` for one that cannot be called; the present one goes on.
+        """
+        version = self._player.version.followed_by(process_frame)
+        self._player.swap(version)
+        self._controls.show(self._player.params)
+        self._tell()
+
+    def revert(self) -> None:
+        """Bring the last good ``process_frame`` back."""
+        if self._player.revert() is not None:
+            self._controls.show(self._player.params)
+        self._tell()
+
+    def record(self, *, on: bool = True) -> None:
+        """Write what comes in and what comes out to two MP4 files in ``recordings/``, until it is turned off.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` where that folder cannot be written to.
+        """
+        if on:
+            self._keeper.begin_recording(self._player.version.name, self._player.feed.fps)
+            self._say("Recording…")
+        else:
+            self._keeper.end_recording()
+            self._tell()
+
+    def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
+        """Keep the next frames, in and out, for a regression notebook: a folder in ``golden/``, without loss.
+
+        ``lead_in`` more come before them, as inputs only, for a function that remembers earlier frames. Held, the
+        present frame is kept. Raises :class:`~byoc_kit.errors.ByocKitError` for more than 100 frames.
+        """
+        self._keeper.keep_golden(self._player.version.name, self._player.feed.name, frames=frames, lead_in=lead_in)
+        self._player.feed.again()
+
+    def save_case(self) -> None:
+        """Keep the frame that failed last as a test case, in ``cases/``.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` where none has failed.
+        """
+        if self.last_error is None:
+            msg = "no frame has failed yet, so there is no case to save"
+            raise ByocKitError(msg)
+        self._keeper.keep_case(self.last_error)
 
     def close(self) -> None:
         """End the threads and the widgets."""
-        atexit.unregister(self._player.close)
+        atexit.unregister(self.close)
+        self._stop_following()
         self._player.close()
-        for widget in (self.view, *self.view.children):
-            widget.close()
-            for inner in getattr(widget, "children", ()):
-                inner.close()
+        self._sender.close()
+        self._chores.shutdown(wait=False, cancel_futures=True)
+        self._reporting(self._keeper.close)
+        self._controls.close()
+        for widget in (self.view, self._pictures):
+            close_whole(widget)
 
     def stats(self) -> PreviewStats:
         """Return rates, timings, drops and the last error."""
-        player, stage = self._player, self._player.stage.stats()
-        return PreviewStats(
-            frames_in=stage.frames_in,
-            frames_out=stage.frames_out,
-            shown=self._shown.count,
-            not_shown=self._not_shown,
-            in_fps=player.arrivals.rate(),
-            processed_fps=player.results.rate(),
-            shown_fps=self._shown.rate(),
-            process_ms=stage.process_ms,
-            drops=stage.drops,
-            failures=stage.failures,
-            error=self._error(),
-        )
+        return self._report.stats()
+
+    def follow(self, namespace: Mapping[str, Any]) -> None:
+        """Take over what was defined anew under the name of ``process_frame``; called after each cell that ran."""
+        function = namespace.get(self._follows) if self._follows else None
+        if function is None or function is self._followed:
+            self._player.feed.again()  # what process_frame calls, or reads, may be another now
+            return
+        self._followed = function
+        try:
+            self.swap(function)
+        except ByocKitError as error:
+            self._say(f"{error}; the version before goes on")
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -99,71 +199,154 @@ class LivePreview:
         display(self.view)
         if self._has_poster:
             return
+        self._sender.start()
         self.play()
-        self._free_controls()
-        first = self._player.wait_for_first(POSTER_PATIENCE_S)
+        self._controls.free()
+        first = self._sender.wait_for_first(POSTER_PATIENCE_S)
         if first is not None:
-            before, after = input_pixels(first.source), first.output or first.source
-            publish_hidden(poster(before, after.pixels, self._width))
+            right = first.right or first.left
+            publish_hidden(poster(first.left.pixels, right.pixels, self._width))
             self._has_poster = True
         # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the last
         # registered runs first.
-        atexit.register(self._player.close)
+        atexit.register(self.close)
+
+    def _open(self, source: str | Path | Reel) -> Feed:
+        return open_feed(source, fps=self._fps, camera=self._new_camera)
+
+    def _new_camera(self) -> Camera:
+        self._camera = Camera(self._channel.tell)
+        return self._camera
+
+    def _reel(self) -> ReelFeed:
+        feed = self._player.feed
+        if not isinstance(feed, ReelFeed):
+            msg = f"{feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
+            raise ByocKitError(msg)
+        return feed
 
     def _show(self, result: Processed) -> None:
-        self._is_stale = True  # before asking: the answer that opens the credit may come right after
-        number = self._channel.credit.take()
-        if number is None:
-            self._not_shown += 1
-            return
-        self._is_stale = False
-        self._channel.show(number, *pair(result, self._width), self._status())
+        """Take what the stage made of a frame, on its thread."""
+        self._keeper.take(result)
+        if not self._player.is_playing:
+            self._board.change()  # no later frame would bring the status
+        if result.failure is not None:
+            self._tell_if_due()
+            last = self._sender.last
+            if last is not None and last.right is not None:
+                return  # the last good frame stays, on both sides, under what is said of the failure
+        left = as_it_came(result.source)
+        shot = Shot(
+            self._output_beside(result) if self._beside else left,
+            result.output,
+            due_s=time.monotonic() - result.took_s - result.waited_s,
+            position=noted(result.source, "position"),
+            captured_ms=noted(result.source, "captured_ms"),
+        )
+        self._sender.offer(shot)
 
-    def _status(self) -> Message:
-        stats = self.stats()
-        late = "The browser answers late: showing a few pictures a second until it catches up."
-        return {
-            "numbers": numbers(stats),
-            "error": stats.error,
-            "notice": late if self._channel.credit.is_late else "",
-        }
-
-    def _error(self) -> str:
-        player = self._player
-        if self._params_error or player.source.error:
-            return self._params_error or player.source.error
-        if player.stage.error is not None:
-            return f"the preview ended: {player.stage.error}"
-        failure = player.recent_failure()
-        return failure_sentence(failure) if failure else ""
+    def _output_beside(self, result: Processed) -> VideoFrame:
+        """Return what the function that is compared makes of the same frame."""
+        assert self._beside is not None  # noqa: S101  # asked by the caller
+        try:
+            output = run_beside(self._beside, result)
+        except Exception as error:  # noqa: BLE001  # somebody's function: said, and shown as it came in
+            self._report.beside_error = f"{self._beside.name} failed: {type(error).__name__}: {text_of(error)}"
+            return as_it_came(result.source)
+        self._report.beside_error = ""
+        return output or as_it_came(result.source)
 
     def _change(self, name: str, value: Any) -> None:
         try:
             self._player.update({name: value})
         except ParamsError as error:
-            self._params_error = str(error)
+            self._report.params_error = str(error)
         else:
-            self._params_error = ""
-        self._player.source.again()
+            self._report.params_error = ""
+        self._tell()
 
-    def _on_shown(self) -> None:
-        self._shown.tick()
-        if self._is_stale:
-            self._player.source.again()
+    def _receive(self, content: Message, data: bytes | None) -> None:
+        """Take what the front end says."""
+        kind = content.get("kind")
+        if kind == "ack":
+            for picture in content["pictures"]:
+                if picture["drawn"]:
+                    self._sender.on_drawn(int(picture["number"]), picture)
+            self._player.wake()
+            self._sender.wake()
+        elif kind in ("camera-frame", "camera-refused") and self._camera is not None:
+            self._camera.receive(content, data)
+        elif kind == "command":
+            self._obey(str(content.get("name")), content.get("value"))
+        elif kind == "ready":
+            self._player.wake()
+            self._controls.free()
+            if self._camera is not None:
+                self._camera.resume()
+            self._tell()
+            self._sender.again()
 
-    def _on_ready(self) -> None:
-        self._free_controls()
-        self._player.source.again()
+    def _obey(self, name: str, value: Any) -> None:
+        """Do what a person wants; what is wrong with it is said in the widget."""
+        try:
+            _COMMANDS[name](self, value)
+        except ByocKitError as error:
+            self._say(str(error))
 
-    def _free_controls(self) -> None:
-        for control in (self._button, *self._controls.values()):
-            kernel.let_front_end_choose(control)
+    def _switch_at_leisure(self, source: str) -> None:
+        self._opening = f"Opening {source}…"
+        self._say(self._opening)
+        self._do(lambda: self.switch(source))
+
+    def _do(self, chore: Chore) -> None:
+        """Have a chore run beside what plays."""
+        with suppress(RuntimeError):  # closed meanwhile
+            self._chores.submit(self._reporting, chore)
+
+    def _reporting(self, chore: Chore) -> None:
+        """Run a chore; what it returns, or what goes wrong, is said in the widget."""
+        try:
+            said = chore()
+        except ByocKitError as error:
+            said = str(error)
+        except Exception as error:
+            logger.exception("a chore of the preview failed")
+            said = f"that failed: {type(error).__name__}: {error}"
+        if said is not None:
+            self._say(said)
+
+    def _hear(self) -> None:
+        """Take note of what the player says between results."""
+        refused = self._player.take_refusal()
+        if refused or self._report.notice == self._opening:
+            self._report.notice = refused
+        self._tell()
+
+    def _say(self, notice: str) -> None:
+        self._report.notice = notice
+        self._tell()
 
     def _tell(self) -> None:
-        self._channel.tell(self._status())
+        """Send the status now."""
+        self._board.change()
+        self._tell_if_due()
 
-    def _label_button(self) -> None:
-        is_playing = self._player.is_playing
-        self._button.description = "Pause" if is_playing else "Play"
-        self._button.icon = "pause" if is_playing else "play"
-        self._button.tooltip = "Hold the picture" if is_playing else "Play the clip"
+    def _tell_if_due(self) -> None:
+        status = self._board.take()
+        if status is not None:
+            self._channel.tell({"kind": "status", "status": status})
+
+
+_COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
+    "play": lambda preview, _: preview.play(),
+    "pause": lambda preview, _: preview.pause(),
+    "step": lambda preview, frames: preview.step(int(frames)),
+    "seek": lambda preview, frame: preview.seek(int(frame)),
+    "speed": lambda preview, speed: preview._reel().set_speed(float(speed)),  # noqa: SLF001
+    "loop": lambda preview, is_looping: preview._reel().set_looping(bool(is_looping)),  # noqa: SLF001
+    "source": lambda preview, source: preview._switch_at_leisure(str(source)),  # noqa: SLF001
+    "revert": lambda preview, _: preview.revert(),
+    "record": lambda preview, _: preview.record(on=not preview._keeper.is_recording),  # noqa: SLF001
+    "save_golden": lambda preview, _: preview.save_golden(),
+    "save_case": lambda preview, _: preview.save_case(),
+}

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from typing import Any, cast
 
+import cv2  # pytrickle requires it; its JPEG encoder is libjpeg-turbo
 import numpy as np
-from PIL import Image
+from av.video.plane import VideoPlane
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.stage import Processed
+from byoc_kit.media.picture import DecodedPicture
 
 QUALITY = 80
 POSTER_LIMIT_BYTES = 300_000
 _POSTER_GAP = 8
 
 
-def shrink(pixels: Pixels, width: int) -> Image.Image:
-    """Scale a picture down to ``width`` pixels a row; a narrower one stays as it is."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    if image.width <= width:
-        return image
-    height = max(1, round(image.height * width / image.width))
-    # The gap makes Pillow average whole blocks first: 1.3 ms instead of 6.7 from 720p to 360p.
-    return image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)
+def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> tuple[bytes, bytes]:
+    """Encode both pictures of a frame; the second is empty where ``process_frame`` dropped the frame."""
+    return encode(left, width), b"" if right is None else encode(right, width)
 
 
-def jpeg(image: Image.Image, quality: int = QUALITY) -> bytes:
-    """Encode with 4:2:0 colour: 0.8 ms at 360p."""
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-    return buffer.getvalue()
+def encode(frame: VideoFrame, width: int) -> bytes:
+    """Encode a frame's picture as JPEG, scaled down to ``width`` pixels a row; a narrower one stays as it is."""
+    picture = frame.untouched
+    if isinstance(picture, DecodedPicture):  # scaled before its colours are converted: a quarter of the pixels
+        size = fitted(frame, width)
+        scaled = scaled_bgr(picture, size)
+        return jpeg(picture.to_pixels(size=size)) if scaled is None else _jpeg_of_bgr(scaled)
+    return jpeg(shrink(frame.pixels, width))
 
 
-def pair(result: Processed, width: int) -> tuple[bytes, bytes]:
-    """Encode a frame's input and its output; the second is empty where ``process_frame`` dropped the frame."""
-    output = b"" if result.output is None else jpeg(shrink(result.output.pixels, width))
-    return jpeg(shrink(input_pixels(result.source), width)), output
+def fitted(frame: VideoFrame, width: int) -> tuple[int, int]:
+    """Return the size of a frame's picture, scaled down to ``width``."""
+    shown = min(width, frame.width)
+    return shown, max(1, round(frame.height * shown / frame.width))
 
 
-def input_pixels(frame: VideoFrame) -> Pixels:
-    """Return a frame's pixels as they were before ``process_frame`` may have put another tensor into it."""
-    kept = frame.side_data.input
-    return kept if isinstance(kept, np.ndarray) else frame.pixels
+def scaled_bgr(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None:
+    """Scale and convert a picture in the plainest of formats, five times as fast as libswscale does (0.4 ms at 720p).
+
+    That is 8-bit 4:2:0 of limited range with BT.601's matrix, which OpenCV converts, and even sizes; ``None`` for any
+    other.
+    """
+    frame = picture.frame
+    is_plain = frame.format.name == "yuv420p" and not picture.look.is_full_range and picture.look.is_bt601
+    if not is_plain or any(side % 2 for side in (*size, frame.width, frame.height)):
+        return None
+    width, height = size
+    planes = [
+        cv2.resize(_samples(plane), each, interpolation=cv2.INTER_AREA).reshape(-1)
+        for plane, each in zip(frame.planes, (size, (width // 2, height // 2), (width // 2, height // 2)), strict=True)
+    ]
+    packed = np.concatenate(planes).reshape(height * 3 // 2, width)
+    return cast("Pixels", cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420))
+
+
+def _samples(plane: VideoPlane) -> Pixels:
+    """Return a plane's samples, not copied."""
+    rows: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
+
+
+def shrink(pixels: Pixels, width: int) -> Pixels:
+    """Scale a picture down to ``width`` pixels a row, each the mean of those it stands for."""
+    if pixels.shape[1] <= width:
+        return pixels
+    height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
+    return cast("Pixels", cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def jpeg(pixels: Pixels, quality: int = QUALITY) -> bytes:
+    """Encode with 4:2:0 colour."""
+    return _jpeg_of_bgr(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
+
+
+def _jpeg_of_bgr(bgr: Any, quality: int = QUALITY) -> bytes:
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
 
 
 def poster(before: Pixels, after: Pixels, width: int) -> bytes:
     """Encode input and output side by side, in less than 300 kB."""
     left, right = shrink(before, width), shrink(after, width)
-    size = (left.width + _POSTER_GAP + right.width, max(left.height, right.height))
-    sheet = Image.new("RGB", size, "white")
-    sheet.paste(left, (0, 0))
-    sheet.paste(right, (left.width + _POSTER_GAP, 0))
+    rows, columns = max(left.shape[0], right.shape[0]), left.shape[1] + _POSTER_GAP + right.shape[1]
+    sheet = np.full((rows, columns, 3), 255, np.uint8)
+    sheet[: left.shape[0], : left.shape[1]] = left
+    sheet[: right.shape[0], columns - right.shape[1] :] = right
     while len(data := jpeg(sheet)) >= POSTER_LIMIT_BYTES:
-        sheet = sheet.reduce(2)
+        sheet = shrink(sheet, sheet.shape[1] // 2)
     return data

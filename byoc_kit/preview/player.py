@@ -1,96 +1,267 @@
-"""A source and the stage behind it: the same stage that runs in the container."""
+"""A feed and the stage behind it: the same stage that runs in the container."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params
-from byoc_kit.preview.clip import ClipSource
+from byoc_kit.params import Params, ParamsError
+from byoc_kit.preview.arrived import as_it_came
+from byoc_kit.preview.feed import Feed, fresh
 from byoc_kit.preview.stats import Meter
-from byoc_kit.processor import FrameProcessor
-from byoc_kit.stage import Failure, Processed, Stage
+from byoc_kit.preview.version import Version
+from byoc_kit.server.size import Size
+from byoc_kit.stage import Failure, OnError, Processed, Stage
+
+logger = logging.getLogger(__name__)
 
 READING_S = 3.0
+# After so many of the same exception in a row nobody learns more from the next.
+PAUSED_AFTER = 10
+
+
+@dataclass(frozen=True)
+class LastError:
+    """A frame that ``process_frame`` failed on, as it came in, and why."""
+
+    frame: VideoFrame
+    params: Params
+    failure: Failure
+
+    @property
+    def traceback(self) -> str:
+        """The user's own lines, and what was raised."""
+        said = f"{self.failure.error}: {self.failure.message}" if self.failure.message else self.failure.error
+        return f"{self.failure.trace}\n{said}".strip()
 
 
 class Player:
-    """Plays ``source`` through ``processor``; each result goes to ``show`` on the worker thread.
+    """Plays ``feed`` through a version of ``process_frame``; each result goes to ``show`` on the worker thread.
 
-    The first result stays in :attr:`first`, for the poster. It owns two threads, ``preview-source`` and
-    ``preview-stage``.
+    A new version takes over once a frame has come out of it; :meth:`revert` brings the last good one back. It owns two
+    threads, ``preview-source`` and ``preview-stage``. ``on_event`` is told what no result says.
     """
 
-    def __init__(self, processor: FrameProcessor, source: ClipSource, show: Callable[[Processed], None]) -> None:
-        self.source = source
-        self.stage = Stage(processor, self._sink, name="preview-stage")
+    def __init__(
+        self,
+        version: Version,
+        feed: Feed,
+        show: Callable[[Processed], None],
+        *,
+        on_event: Callable[[], None],
+        size: Size | None = None,
+    ) -> None:
+        self.feed = feed
+        # No burst as in the container: there frames must not be lost to a hiccup, here a picture must not be late.
+        self.stage = Stage(
+            version, self._sink, on_error=OnError.DROP, burst_s=0, logs_failures=False, name="preview-stage"
+        )
         self.arrivals = Meter()
         self.results = Meter()
-        self.first: Processed | None = None
-        self._failure: Failure | None = None
+        self.version = version
+        self.last_error: LastError | None = None
+        self.is_paused_by_error = False
+        self._size = size or Size()
+        self._good: Version | None = None
+        self._before: Version | None = None
         self._failed_s = 0.0
-        self._has_failed = False
+        self._same_in_a_row = 0
         self._show = show
-        self._has_result = threading.Event()
-        self._params_lock = threading.Lock()
+        self._on_event = on_event
+        self._next_feed: Feed | None = None
+        self._refusal = ""
+        self._lock = threading.RLock()
         self._is_started = False
+        self._is_resting = False
         self._is_closed = False
 
     @property
     def is_playing(self) -> bool:
         """True between :meth:`play` and :meth:`pause`, or the end."""
-        return self.source.is_playing and not self._is_closed
-
-    def play(self, *, on_break: Callable[[], None]) -> None:
-        """Start, or go on; ``on_break`` is called if the clip cannot be read further."""
-        if self._is_closed:
-            return
-        if not self._is_started:
-            self._is_started = True
-            self.stage.start()
-            self.source.start(self._submit, on_break)
-        self.source.play()
-
-    def update(self, changes: Mapping[str, Any]) -> None:
-        """Have the next frame see other parameters; raises :class:`~byoc_kit.params.ParamsError` and keeps the old."""
-        with self._params_lock:
-            self.stage.params = self.stage.params.updated(changes)
+        return self.feed.is_playing and not self._is_closed
 
     @property
     def params(self) -> Params:
         """What the next frame sees."""
         return self.stage.params
 
-    def wait_for_first(self, timeout_s: float) -> Processed | None:
-        """Wait for the first result; ``None`` if there is none by then."""
-        self._has_result.wait(timeout_s)
-        return self.first
+    @property
+    def can_revert(self) -> bool:
+        """Whether there is a version to go back to."""
+        return self._earlier() is not None
 
-    def recent_failure(self) -> Failure | None:
+    def start(self) -> None:
+        """Start the threads, paused; the first frame goes through."""
+        with self._lock:
+            if self._is_closed or self._is_started:
+                return
+            self._is_started = True
+            self.stage.start()
+            self._start(self.feed)
+
+    def play(self) -> None:
+        """Start, or go on."""
+        self.start()
+        if not self._is_closed:
+            self.is_paused_by_error = False
+            self._same_in_a_row = 0
+            self.feed.play()
+
+    def pause(self) -> None:
+        """Hold the frame."""
+        self._is_resting = False
+        self.feed.pause()
+
+    def rest(self) -> None:
+        """Hold the frame until :meth:`wake`, if it plays: nobody looks on."""
+        if self.is_playing:
+            self._is_resting = True
+            self.feed.pause()
+
+    def wake(self) -> None:
+        """Play on after a rest."""
+        if self._is_resting:
+            self._is_resting = False
+            self.feed.play()
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Have the next frame see other parameters; raises :class:`~byoc_kit.params.ParamsError` and keeps the old."""
+        with self._lock:
+            self.stage.params = self.stage.params.updated(changes)
+        self.feed.again()
+
+    def swap(self, version: Version) -> None:
+        """Run another version from the next frame on, the parameters' values kept where it has them too."""
+        with self._lock:
+            self.version = version
+            self.stage.swap(version, carried_over(self.stage.params, version))
+            self.stage.process_times.clear()
+            self._same_in_a_row = 0
+            was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
+        if was_paused_by_error:
+            self.feed.play()
+        self.feed.again()
+
+    def revert(self) -> Version | None:
+        """Bring the last good version back: that before the present one, or before one that made no frame yet."""
+        earlier = self._earlier()
+        if earlier is not None:
+            self.swap(earlier)
+        return earlier
+
+    def switch(self, feed: Feed) -> None:
+        """Play another feed, as soon as its first frame is there; until then, and if none comes, the present one."""
+        with self._lock:
+            if self._is_closed:
+                return
+            given_up, self._next_feed = self._next_feed, feed
+        if given_up is not None:
+            given_up.close()
+        self._start(feed)
+
+    def take_refusal(self) -> str:
+        """Return, once, why a feed that was switched to does not play; empty where nothing is to be said."""
+        with self._lock:
+            refusal, self._refusal = self._refusal, ""
+        return refusal
+
+    def recent_error(self) -> LastError | None:
         """Return the exception of the last frame, or of one so short ago that a person could not have read of it."""
-        is_recent = self._has_failed or time.monotonic() - self._failed_s < READING_S
-        return self._failure if is_recent else None
+        is_recent = self._same_in_a_row > 0 or time.monotonic() - self._failed_s < READING_S
+        return self.last_error if is_recent else None
 
     def close(self) -> None:
-        """End both threads; what waits is dropped."""
-        self._is_closed = True
-        self._has_result.set()
-        self.source.close()
-        self.stage.close(drain=False)
+        """End the threads; what waits is dropped."""
+        with self._lock:
+            self._is_closed = True
+            feeds = [self.feed, *([self._next_feed] if self._next_feed else [])]
+            self._next_feed = None
+        for feed in feeds:
+            feed.close()
+        if self.stage.close(drain=False) and self._good is not None:
+            self._end_stream(self._good)
 
-    def _submit(self, frame: VideoFrame) -> None:
+    def _end_stream(self, version: Version) -> None:
+        try:
+            version.end_stream()
+        except Exception:
+            logger.exception("on_stream_stop failed")
+
+    def _start(self, feed: Feed) -> None:
+        feed.start(lambda frame: self._submit(feed, frame), lambda: self._hear(feed))
+
+    def _submit(self, feed: Feed, frame: VideoFrame) -> None:
+        if feed is self._next_feed:
+            self._take_over(feed)
+        if feed is not self.feed:
+            return
         self.arrivals.tick()
-        self.stage.submit(frame)
+        self.stage.submit(self._size.fit(frame))
+
+    def _take_over(self, feed: Feed) -> None:
+        with self._lock:
+            if feed is not self._next_feed:
+                return
+            old, self.feed, self._next_feed = self.feed, feed, None
+            self.version.begin_stream()
+            if old.is_playing or old.error:
+                feed.play()
+        old.close()
+        self._on_event()
+
+    def _hear(self, feed: Feed) -> None:
+        """Take note of a feed's event."""
+        with self._lock:
+            if feed is self._next_feed and feed.error:
+                self._next_feed, self._refusal = None, feed.error
+        self._on_event()
+
+    def _earlier(self) -> Version | None:
+        return self._before if self.version is self._good else self._good
 
     def _sink(self, result: Processed) -> None:
         self.results.tick()
         if result.failure is not None:
-            self._failure, self._failed_s = result.failure, time.monotonic()
-        self._has_failed = result.failure is not None
-        if self.first is None:
-            self.first = result
-            self._has_result.set()
+            self._note_failure(result, result.failure)
+        elif isinstance(result.processor, Version):
+            self._note_success(result.processor)
         self._show(result)
+
+    def _note_failure(self, result: Processed, failure: Failure) -> None:
+        last = self.last_error.failure if self.last_error else None
+        is_same = last is not None and (last.error, last.where) == (failure.error, failure.where)
+        self.last_error = LastError(as_it_came(result.source), result.params, failure)
+        self._failed_s = time.monotonic()
+        self._same_in_a_row = self._same_in_a_row + 1 if is_same else 1
+        if self._same_in_a_row >= PAUSED_AFTER and self.feed.is_playing:
+            self.is_paused_by_error = True
+            self.feed.pause()
+
+    def _note_success(self, version: Version) -> None:
+        self._same_in_a_row = 0
+        with self._lock:
+            if version is self.version and version is not self._good:
+                self._before, self._good = self._good, version
+                self._failed_s = 0.0  # what is said of the version before is past
+
+
+def carried_over(params: Params, version: Version) -> Params:
+    """Return the version's parameters with the values that fit it too; those that do not are its defaults."""
+    carried = version.params
+    for name, value in params:
+        if name in type(carried).model_fields:
+            try:
+                carried = carried.updated({name: value})
+            except ParamsError:
+                continue
+    return carried
+
+
+def run_beside(version: Version, result: Processed) -> VideoFrame | None:
+    """Run another version on the frame of a result; raises what it raises."""
+    return version.process(fresh(as_it_came(result.source)), carried_over(result.params, version))

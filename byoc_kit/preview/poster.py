@@ -16,11 +16,6 @@ _HIDDEN = """<style>
 ALT = "Input (left) and output (right) of process_frame"
 
 
-def publish(jpeg: bytes) -> None:
-    """Put the poster into the notebook as a plain output."""
-    _publish({"image/jpeg": b64encode(jpeg).decode(), "text/plain": f"<{ALT}>"})
-
-
 def publish_hidden(jpeg: bytes) -> None:
     """Put the poster into the notebook, not to be seen as long as the preview itself is."""
     data = b64encode(jpeg).decode()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from byoc_kit.stage import Failure
 
 _WINDOW_S = 2.0
+PLACES = ("decode", "process", "encode", "wire", "draw", "latency")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class PreviewStats:
     """Rates are of the last two seconds, counts since the start.
 
     ``not_shown`` frames were processed, but the front end had no time for them. ``drops`` is the stage's count by
-    reason; ``error`` one sentence, empty where all is well.
+    reason; ``error`` one sentence, empty where all is well. ``timings_ms`` are the median and 95th percentile of the
+    places that a frame passes: decode, wait, process, encode, wire, draw, and of the whole way, glass to canvas where
+    the browser's camera is the source, else from the frame's turn to the canvas. ``target_fps`` is the source's pace.
     """
 
     frames_in: int
@@ -32,6 +35,37 @@ class PreviewStats:
     drops: dict[str, int]
     failures: list[Failure]
     error: str
+    timings_ms: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    target_fps: float | None = None
+
+    @property
+    def budget(self) -> Budget | None:
+        """Whether ``process_frame`` holds the source's pace; ``None`` where nobody can tell yet."""
+        p95_ms = self.process_ms.get("p95")
+        return None if p95_ms is None or not self.target_fps else Budget(p95_ms, self.target_fps)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What ``process_frame`` takes of a frame's time: its 95th percentile against the pace that is wanted."""
+
+    p95_ms: float
+    fps: float
+
+    @property
+    def frame_ms(self) -> float:
+        """The time from one frame to the next."""
+        return 1000 / self.fps
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a live stream of that pace would lose no frame."""
+        return self.p95_ms <= self.frame_ms
+
+    def __str__(self) -> str:
+        if self.is_held:
+            return f"will hold {self.fps:.3g} fps here"
+        return f"misses {self.fps:.3g} fps by {self.p95_ms - self.frame_ms:.1f} ms"
 
 
 class Meter:
@@ -64,14 +98,14 @@ class Meter:
 
 def numbers(stats: PreviewStats) -> list[tuple[str, str]]:
     """Return the line under the pictures: each number and what it is."""
-    median_ms = stats.process_ms.get("p50")
-    return [
+    found = [
         (f"{stats.in_fps:.1f} fps", "in"),
         (f"{stats.processed_fps:.1f} fps", "processed"),
         (f"{stats.shown_fps:.1f} fps", "shown"),
-        ("–" if median_ms is None else f"{median_ms:.1f} ms", "process p50"),  # noqa: RUF001
-        (str(sum(stats.drops.values())), "dropped"),
     ]
+    found += [(_ms(stats.timings_ms.get(place, {})), place) for place in PLACES]
+    dropped = ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
+    return [*found, (dropped or "0", "dropped"), (str(stats.not_shown), "not shown")]
 
 
 def failure_sentence(failure: Failure) -> str:
@@ -80,3 +114,7 @@ def failure_sentence(failure: Failure) -> str:
     message = " ".join(failure.message.split())
     said = f"{failure.error}: {message}" if message else failure.error
     return f"process_frame failed at {failure.where}: {said}{times}"
+
+
+def _ms(timing: Mapping[str, float]) -> str:
+    return f"{timing['p50']:.1f} / {timing['p95']:.1f} ms" if timing else "–"  # noqa: RUF001

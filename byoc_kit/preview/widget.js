@@ -1,8 +1,37 @@
-// The pictures of a preview: two canvases, fed by binary custom messages, each answered by one acknowledgement.
+// The model of a preview: draws what the kernel sends, acknowledges each pair, and hands on what a person wants.
 
-const PICTURES = ["Input", "Output"];
+// Each answer costs the kernel as much as a picture's encoding, in status messages that nobody needs: two pictures an
+// answer, unless drawing is slow or no second one comes.
+const DRAWN_AN_ANSWER = 2;
+const SLOW_MS = 30;
+const ANSWER_AFTER_MS = 50;
 
-/** Decode a pair: the first `split` bytes are the input's JPEG, the rest, if any, the output's. */
+/** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
+class Answers {
+  constructor(send) {
+    this.send = send;
+    this.waiting = [];
+    this.timer = null;
+  }
+
+  add(answer) {
+    this.waiting.push({ ...answer, at: performance.now() });
+    const isDue = this.waiting.length >= DRAWN_AN_ANSWER || answer.draw_ms > SLOW_MS;
+    if (isDue) this.flush();
+    else this.timer ??= setTimeout(() => this.flush(), ANSWER_AFTER_MS);
+  }
+
+  flush() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    const now = performance.now();
+    const pictures = this.waiting.map(({ at, ...answer }) => ({ ...answer, ago_ms: now - at }));
+    this.waiting = [];
+    if (pictures.length) this.send({ kind: "ack", pictures });
+  }
+}
+
+/** Decode a pair: the first `split` bytes are the left picture's JPEG, the rest, if any, the right one's. */
 async function decode(buffer, split) {
   const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   const parts = [bytes.subarray(0, split), bytes.subarray(split)];
@@ -18,84 +47,22 @@ async function decode(buffer, split) {
   return bitmaps;
 }
 
-function element(tag, className, parent, text = "") {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-class View {
-  constructor(el, width, height) {
-    this.root = element("section", "byoc-preview", el);
-    this.root.setAttribute("aria-label", "Preview of process_frame");
-    const pictures = element("div", "byoc-preview-pictures", this.root);
-    pictures.style.setProperty("--byoc-width", `${width}px`);
-    this.canvases = PICTURES.map((name) => {
-      const figure = element("figure", "byoc-preview-figure", pictures);
-      element("figcaption", "byoc-preview-caption", figure, name);
-      const canvas = element("canvas", `byoc-preview-canvas byoc-preview-${name.toLowerCase()}`, figure);
-      canvas.width = width;
-      canvas.height = height;
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${name} picture of process_frame`);
-      return canvas;
-    });
-    this.numbers = element("ul", "byoc-preview-numbers", this.root);
-    this.notice = element("p", "byoc-preview-notice", this.root, "Waiting for the first picture…");
-    this.notice.setAttribute("role", "status");
-    this.error = element("p", "byoc-preview-error", this.root);
-    this.error.setAttribute("role", "alert");
-  }
-
-  /** Give the sliders beside this widget the accessible name that ipywidgets only shows. */
-  nameSliders() {
-    for (const handle of this.root.closest(".widget-vbox")?.querySelectorAll(".noUi-handle") ?? [])
-      handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
-  }
-
-  draw(bitmaps) {
-    this.canvases.forEach((canvas, i) => {
-      const bitmap = bitmaps[i];
-      canvas.classList.toggle("byoc-preview-withheld", !bitmap);
-      if (!bitmap) return;
-      if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-        canvas.width = bitmap.width;
-        canvas.height = bitmap.height;
-      }
-      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
-    });
-  }
-
-  tell({ numbers, notice, error }) {
-    if (!this.numbers.hasChildNodes()) this.nameSliders();
-    this.notice.textContent = notice;
-    if (this.error.textContent !== error) this.error.textContent = error;
-    if (this.numbers.childElementCount !== numbers.length) {
-      this.numbers.replaceChildren();
-      for (const [, label] of numbers) {
-        const item = element("li", "byoc-preview-number", this.numbers);
-        element("strong", "byoc-preview-value", item);
-        item.append(` ${label}`);
-      }
-    }
-    numbers.forEach(([value], i) => (this.numbers.children[i].firstElementChild.textContent = value));
-  }
-}
-
 export default () => {
   const views = new Set();
   let lastDrawn = -1;
+  let lastStatus = null;
 
   /** Draw a pair unless a newer one is there already: decoding ends out of order. Returns whether it was drawn. */
-  async function draw({ number, split }, buffer) {
+  async function draw({ number, split, position }, buffer) {
     if (views.size === 0 || number < lastDrawn) return false;
     const bitmaps = await decode(buffer, split);
     const isNewest = number > lastDrawn;
     if (isNewest) {
       lastDrawn = number;
-      views.forEach((view) => view.draw(bitmaps));
+      views.forEach((view) => {
+        view.draw(bitmaps);
+        view.place(position);
+      });
     }
     bitmaps.forEach((bitmap) => bitmap?.close());
     return isNewest;
@@ -103,24 +70,45 @@ export default () => {
 
   return {
     initialize({ model }) {
+      const camera = new Camera(
+        (content, buffers) => model.send(content, undefined, buffers),
+        (reason, detail) => model.send({ kind: "camera-refused", reason, detail }),
+      );
+
+      const answers = new Answers((content) => model.send(content));
+
       async function receive(content, buffers) {
-        if (content.kind === "pair") {
-          const drawn = await draw(content, buffers[0]).catch((error) => {
-            console.error("byoc-kit: a picture could not be drawn", error);
-            return false;
-          });
-          model.send({ kind: "ack", number: content.number, drawn });
-          if (!drawn) return;
-        }
-        if (content.numbers) views.forEach((view) => view.tell(content));
+        if (content.kind === "pair") await receivePair(content, buffers[0]);
+        else if (content.kind === "camera") content.on ? camera.start() : camera.stop();
+        else if (content.kind === "camera-more") camera.more();
+        if (!content.status) return;
+        lastStatus = content.status;
+        views.forEach((view) => view.tell(lastStatus));
       }
+
+      async function receivePair(content, buffer) {
+        const received = performance.now();
+        const drawn = await draw(content, buffer).catch((error) => {
+          console.error("byoc-kit: a picture could not be drawn", error);
+          return false;
+        });
+        const now = performance.now();
+        const glass_ms = content.captured_ms == null ? null : now - content.captured_ms;
+        answers.add({ number: content.number, drawn, draw_ms: now - received, glass_ms });
+      }
+
       model.on("msg:custom", receive);
-      return () => model.off("msg:custom", receive);
+      return () => {
+        model.off("msg:custom", receive);
+        camera.stop();
+      };
     },
 
     render({ model, el }) {
-      const view = new View(el, model.get("width"), model.get("height"));
+      const size = { width: model.get("width"), height: model.get("height") };
+      const view = new View(el, size, (name, value = null) => model.send({ kind: "command", name, value }));
       views.add(view);
+      if (lastStatus) view.tell(lastStatus);
       model.send({ kind: "ready" });
       return () => {
         views.delete(view);

@@ -1,4 +1,4 @@
-"""The two pictures in the notebook: an anywidget without traits that change."""
+"""The pictures and the controls around them in the notebook: an anywidget without traits that change."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import anywidget
 from traitlets import Int
 
 _HERE = Path(__file__).parent
+_PARTS = ("camera.js", "view.js", "widget.js")
 
 
 class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked
     """Draws what :class:`~byoc_kit.preview.channel.Channel` sends; the traits only keep the place until then."""
 
-    _esm = _HERE / "widget.js"
+    # One ES module of several files: a widget's module has no address that another could be imported from.
+    _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
     _css = _HERE / "widget.css"
     width = Int(16).tag(sync=True)
     height = Int(9).tag(sync=True)

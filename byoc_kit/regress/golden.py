@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from pydantic_core import to_jsonable_python
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import Pixels
+from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.regress.png import read_png, write_png
 
 MANIFEST = "golden.json"
+INPUTS = "inputs"
 
 
 class RegressionError(ByocKitError):
@@ -24,9 +26,12 @@ class RegressionError(ByocKitError):
 
 @dataclass(frozen=True)
 class Golden:
-    """Pictures by their frame's number in the clip (from 0), and what they were made with.
+    """Pictures by their frame's number (from 0), and what they were made with.
 
-    The clip was scaled to ``width`` pixels a row; every ``every``-th frame is kept.
+    Made of a clip, the frames are numbered as there: it was scaled to ``width`` pixels a row, and every ``every``-th
+    frame is kept. Else ``inputs`` has each frame that went in, in order, as it came, and no clip is needed: ``clip`` is
+    then the name of what they came of, ``clip_sha256`` empty. An input without a picture is processed, for what the
+    function may remember of it, and not compared.
     """
 
     clip: str
@@ -35,30 +40,33 @@ class Golden:
     every: int
     params: Mapping[str, Any]
     pictures: Mapping[int, Pixels]
+    inputs: Mapping[int, VideoFrame] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def require_clip(self, path: Path | str) -> None:
         """Raise :class:`RegressionError` if the frames were made of another clip than ``path``."""
+        if self.inputs:
+            msg = "these golden frames bring their own inputs and need no clip; use byoc_kit.regress.process_inputs"
+            raise RegressionError(msg)
         if clip_sha256(path) != self.clip_sha256:
             msg = f"{path} is not the {self.clip} that the golden frames were made of; give that clip, or record anew"
             raise RegressionError(msg)
 
 
 def save_golden(golden: Golden, folder: Path | str) -> None:
-    """Write golden frames, without loss, in place of those that the folder has."""
+    """Write golden frames, without loss, in place of those that the folder has.
+
+    Raises :class:`RegressionError` where they cannot be written.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for number, pixels in golden.pictures.items():
-        Image.fromarray(pixels).save(folder / f"{number:05}.png", optimize=True)
-    manifest = {
-        "clip": golden.clip,
-        "clip_sha256": golden.clip_sha256,
-        "width": golden.width,
-        "every": golden.every,
-        "params": dict(golden.params),
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    try:
+        _write_pngs(folder, golden.pictures)
+        if golden.inputs or (folder / INPUTS).is_dir():
+            _write_pngs(folder / INPUTS, {number: frame.original().pixels for number, frame in golden.inputs.items()})
+        (folder / MANIFEST).write_text(json.dumps(_manifest(golden), indent=2) + "\n")
+    except OSError as error:
+        msg = f"cannot write golden frames to {folder}: {error.strerror or error}; make room there, or name another one"
+        raise RegressionError(msg) from error
 
 
 def load_golden(folder: Path | str) -> Golden:
@@ -69,8 +77,9 @@ def load_golden(folder: Path | str) -> Golden:
         raise RegressionError(msg)
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        golden = Golden(**manifest, pictures={int(path.stem): _read_png(path) for path in sorted(folder.glob("*.png"))})
-    except (OSError, ValueError, TypeError) as error:
+        times = manifest.pop(INPUTS, {})
+        golden = Golden(**manifest, pictures=_read_pngs(folder), inputs=_read_inputs(folder / INPUTS, times))
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         msg = f"the golden frames in {folder} are damaged ({error}); restore them, or record them anew"
         raise RegressionError(msg) from error
     if not golden.pictures:
@@ -88,6 +97,38 @@ def clip_sha256(path: Path | str) -> str:
         raise RegressionError(msg) from error
 
 
-def _read_png(path: Path) -> Pixels:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+def _manifest(golden: Golden) -> dict[str, Any]:
+    manifest = {
+        "clip": golden.clip,
+        "clip_sha256": golden.clip_sha256,
+        "width": golden.width,
+        "every": golden.every,
+        "params": to_jsonable_python(dict(golden.params)),
+    }
+    if golden.versions:
+        manifest["versions"] = dict(golden.versions)
+    if golden.inputs:
+        manifest[INPUTS] = {str(n): [frame.pts, str(frame.time_base)] for n, frame in golden.inputs.items()}
+    return manifest
+
+
+def _write_pngs(folder: Path, pictures: Mapping[int, Pixels]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    for number, pixels in pictures.items():
+        write_png(pixels, folder / f"{number:05}.png")
+
+
+def _read_pngs(folder: Path) -> dict[int, Pixels]:
+    return {int(path.stem): read_png(path) for path in sorted(folder.glob("*.png"))}
+
+
+def _read_inputs(folder: Path, times: Mapping[str, tuple[int, str]]) -> dict[int, VideoFrame]:
+    """Read the frames that went in, in the order in which they did."""
+    frames = {}
+    for number in sorted(map(int, times)):
+        pts, time_base = times[str(number)]
+        pixels = read_png(folder / f"{number:05}.png")
+        frames[number] = VideoFrame.from_pixels(pixels, int(pts), Fraction(time_base))
+    return frames

@@ -1,20 +1,19 @@
-"""A processor over a whole clip, without a network or a codec between."""
+"""A processor over a whole clip or over kept frames, without a network or a codec between."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.frames import Pixels
+from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import MediaError, read_clip
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.regress.golden import RegressionError
+from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.sourcemap import locate
 
 
@@ -34,20 +33,51 @@ def process_clip(
     Raises :class:`RegressionError`, naming cell and line, where a hook raises, and
     :class:`~byoc_kit.params.ParamsError` for a parameter that does not fit.
     """
+    return _process(processor, enumerate(read_clip(clip, width=width)), params, lambda number: number % every == 0)
+
+
+def process_inputs(
+    processor: FrameProcessor, golden: Golden, *, params: Mapping[str, Any] | None = None
+) -> list[Picture]:
+    """Run a processor over the frames that golden pictures were made of, in order, each with its own time.
+
+    ``params`` are by default those of then. Raises what :func:`process_clip` does, and :class:`RegressionError` where
+    the golden pictures were made of a clip.
+    """
+    if not golden.inputs:
+        msg = f"these golden frames were made of {golden.clip}; use byoc_kit.regress.process_clip with it"
+        raise RegressionError(msg)
+    frames = ((number, _copied(frame)) for number, frame in golden.inputs.items())
+    return _process(processor, frames, golden.params if params is None else params, golden.pictures.__contains__)
+
+
+def _copied(frame: VideoFrame) -> VideoFrame:
+    """Return the frame for a hook to write into; the golden one stays as it is."""
+    return VideoFrame.from_pixels(frame.original().pixels.copy(), frame.pts, frame.time_base)
+
+
+def _process(
+    processor: FrameProcessor,
+    frames: Iterable[tuple[int, VideoFrame]],
+    params: Mapping[str, Any],
+    is_kept: Callable[[int], bool],
+) -> list[Picture]:
     checked = processor.hooks.params_type().updated(params)
     # On a thread: async hooks need a loop of their own, and a notebook's thread runs one.
     with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
-        return thread.submit(_process, processor, clip, checked, width, every).result()
+        return thread.submit(_run, processor, frames, checked, is_kept).result()
 
 
-def _process(processor: FrameProcessor, clip: Path | str, params: Params, width: int, every: int) -> list[Picture]:
+def _run(
+    processor: FrameProcessor, frames: Iterable[tuple[int, VideoFrame]], params: Params, is_kept: Callable[[int], bool]
+) -> list[Picture]:
     pictures = []
     with _located(processor):
-        asyncio.run(processor.load_model())
+        processor.load()
         processor.start_stream(params)
-        for number, frame in enumerate(read_clip(clip, width=width)):
+        for number, frame in frames:
             result = processor.process(frame, params)  # each one: a hook may remember the last
-            if number % every == 0:
+            if is_kept(number):
                 pictures.append(Picture(number, None if result is None else result.pixels))
         processor.stop_stream()
     return pictures

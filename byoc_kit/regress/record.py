@@ -9,6 +9,7 @@ from typing import Any
 from byoc_kit.bundle.load import load_processor, read_bundle
 from byoc_kit.regress.golden import Golden, RegressionError, clip_sha256, save_golden
 from byoc_kit.regress.process import process_clip
+from byoc_kit.regress.versions import versions
 
 
 def record_golden(
@@ -33,6 +34,6 @@ def record_golden(
         dropped = next(picture.number for picture in pictures if picture.pixels is None)
         msg = f"process_frame drops frame {dropped}, which would be golden; choose another `every`"
         raise RegressionError(msg)
-    golden = Golden(Path(clip).name, sha256, width, every, dict(params), kept)
+    golden = Golden(Path(clip).name, sha256, width, every, dict(params), kept, versions=versions())
     save_golden(golden, folder)
     return golden

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from byoc_kit.frames import Pixels
 from byoc_kit.regress.comparison import Comparison, Difference
+from byoc_kit.regress.golden import Golden
 
 AMPLIFIED = 8
 _GAP = 8
@@ -38,7 +39,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "is_met": comparison.failure is None,
         "failure": comparison.failure,
-        "recorded": {"clip": comparison.golden.clip, "params": dict(comparison.golden.params)},
+        "recorded": _recorded(comparison.golden),
         "limits": {"max_abs_diff": comparison.max_abs_diff, "min_psnr_db": comparison.min_psnr_db},
         "mean_psnr_db": comparison.mean_psnr_db,
         "worst_frame": comparison.worst.number,
@@ -47,6 +48,10 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             for d in comparison.differences
         ],
     }
+
+
+def _recorded(golden: Golden) -> dict[str, Any]:
+    return {"clip": golden.clip, "params": dict(golden.params), "versions": dict(golden.versions)}
 
 
 def draw(difference: Difference) -> Image.Image:

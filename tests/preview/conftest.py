@@ -5,12 +5,13 @@ from io import BytesIO
 import av
 import numpy as np
 import pytest
+from lab_rig import browser, lab, page
 from PIL import Image
 
-from byoc_kit.preview.clip import ClipSource
 from byoc_kit.preview.live import LivePreview
-from byoc_kit.preview.start import make_processor
 from byoc_kit.preview.widget import Pictures
+
+__all__ = ["browser", "lab", "page"]
 
 DEADLINE_S = 20
 
@@ -52,11 +53,31 @@ class FrontEnd:
             self.ack(pictures, content["number"])
 
     def ack(self, pictures, number):
-        pictures._handle_custom_msg({"kind": "ack", "number": number, "drawn": True}, [])
+        drawn = {"number": number, "drawn": True, "draw_ms": 1.5, "glass_ms": None, "ago_ms": 0.5}
+        pictures._handle_custom_msg({"kind": "ack", "pictures": [drawn]}, [])
+
+    def command(self, live, name, value=None):
+        """Do as a person who uses the controls."""
+        live._pictures._handle_custom_msg({"kind": "command", "name": name, "value": value}, [])
 
     def wait_for(self, claim):
         """Wait until ``claim`` holds for a message's content, from the first on; return that message."""
         return self._wait(lambda message: claim(message[0]))
+
+    def wait_for_status(self, claim):
+        """Wait until ``claim`` holds for a status, from the first on; return that."""
+        message = self._wait(lambda message: message[0].get("status") and claim(message[0]["status"]))
+        return message[0]["status"]
+
+    def wait_for_frame(self, number):
+        """Wait until the pair of the frame of that number was sent."""
+        return self.wait_for(
+            lambda content: content["kind"] == "pair" and (content["position"] or {}).get("number") == number
+        )
+
+    def wait_for_number(self, number):
+        """Wait until a pair of at least that number was sent."""
+        return self.wait_for(lambda content: content.get("number", -1) >= number)
 
     def wait_for_pair(self, claim):
         """Wait until ``claim`` holds for the mean brightness of a pair's input and output; return that pair."""
@@ -96,8 +117,9 @@ def make_live(clip, front_end):
     """Make previews that end with the test."""
     made = []
 
-    def make(process_frame, **options):
-        live = LivePreview(make_processor(process_frame), ClipSource(clip, fps=options.pop("fps", 200)), width=640)
+    def make(process_frame, source=clip, **options):
+        live = LivePreview(process_frame, source, **{"width": 640, "fps": 200, **options})
+        live._sender.start()
         made.append(live)
         return live
 

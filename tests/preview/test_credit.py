@@ -25,18 +25,18 @@ def spent_credit():
     return clock, credit
 
 
-def test_the_window_is_two_and_an_ack_opens_it():
+def test_the_window_is_three_and_an_ack_opens_it():
     _, credit = spent_credit()
     assert credit.take() is None
     credit.ack(0)
-    assert credit.take() == 2
+    assert credit.take() == 3
     assert credit.take() is None
 
 
 def test_an_ack_counts_for_the_pictures_before_it():
     _, credit = spent_credit()
     credit.ack(1)
-    assert [credit.take(), credit.take(), credit.take()] == [2, 3, None]
+    assert [credit.take(), credit.take(), credit.take()] == [3, 4, None]
     credit.ack(0)
     assert credit.take() is None
 
@@ -44,20 +44,20 @@ def test_an_ack_counts_for_the_pictures_before_it():
 def test_without_answers_it_goes_on_slowly_and_says_so():
     clock, credit = spent_credit()
     clock.now_s += MIN_PATIENCE_S + 0.01
-    assert credit.take() == 2
+    assert credit.take() == 3
     assert credit.is_late
     assert credit.take() is None
     clock.now_s += LATE_INTERVAL_S
-    assert credit.take() == 3
+    assert credit.take() == 4
 
 
 def test_the_next_ack_ends_the_slow_going():
     clock, credit = spent_credit()
     clock.now_s += 1
     credit.take()
-    credit.ack(2)
+    credit.ack(3)
     assert not credit.is_late
-    assert [credit.take(), credit.take(), credit.take()] == [3, 4, None]
+    assert [credit.take(), credit.take(), credit.take(), credit.take()] == [4, 5, 6, None]
 
 
 def test_a_long_way_to_the_browser_earns_patience():
@@ -88,4 +88,4 @@ def test_a_closed_tab_gets_next_to_nothing():
 def test_a_new_view_starts_with_full_credit():
     _, credit = spent_credit()
     credit.reset()
-    assert [credit.take(), credit.take(), credit.take()] == [2, 3, None]
+    assert [credit.take(), credit.take(), credit.take(), credit.take()] == [3, 4, 5, None]

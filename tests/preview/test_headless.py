@@ -1,4 +1,6 @@
 import base64
+import re
+from fractions import Fraction
 from io import BytesIO
 
 import nbformat
@@ -8,8 +10,15 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
+import byoc_kit
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.decode import MediaError
 from byoc_kit.preview import preview
+from byoc_kit.preview.headless import LIMIT_BYTES, StaticPreview
 from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, poster
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.regress import versions
 
 CELL = """
 import byoc_kit
@@ -31,32 +40,148 @@ def run(source, folder):
     return notebook.cells[0].outputs
 
 
-def test_a_run_that_nobody_watches_leaves_a_poster_and_a_table(clip, tmp_path):
-    picture, table = run(CELL.format(clip=clip.name), tmp_path)
-    image = Image.open(BytesIO(base64.b64decode(picture["data"]["image/jpeg"])))
-    assert image.size == (2 * 96 + 8, 64)
-    assert "application/vnd.jupyter.widget-view+json" not in picture["data"]
-    lines = table["data"]["text/plain"].splitlines()
-    assert lines[0] == "clip           clip.mp4 (96x64)"
-    assert lines[1] == "frames         10 in, 10 out"
-    assert lines[3] == "params         gain=2.0"
+class Pictures:
+    """Frames of one picture each, as any source gives them; ``said`` is more than there are."""
+
+    fps = 25.0
+
+    def __init__(self, *pictures, name="pictures", said=None):
+        self.name = name
+        self.count = said or len(pictures)
+        self._pictures = pictures
+
+    def time_s(self, number):
+        return number / 25
+
+    def frames(self, start=0):
+        for number, pixels in enumerate(self._pictures[start:], start):
+            yield VideoFrame.from_pixels(pixels, number, Fraction(1, 25))
 
 
-def test_an_exception_fails_the_cell_there(clip, tmp_path):
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        run(CELL.format(clip=clip.name).replace("params.gain", "(1 / 0)"), tmp_path)
+def static(process_frame, source, **options):
+    return StaticPreview(FrameProcessor(Hooks.of(process_frame)), source, **{"width": 640, **options})
+
+
+def rows(table):
+    return dict(re.split(r"\s+", line, maxsplit=1) for line in table.splitlines())
+
+
+def noise(width, height, count=1):
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+def same(frame):
+    return frame
+
+
+def test_a_run_that_nobody_watches_leaves_a_contact_sheet_and_a_table(clip, tmp_path):
+    sheet, table = run(CELL.format(clip=clip.name), tmp_path)
+    html = sheet["data"]["text/html"]
+    alt, data = re.fullmatch(r'<img alt="([^"]+)" style="[^"]+" src="data:image/jpeg;base64,([^"]+)">', html).groups()
+    assert Image.open(BytesIO(base64.b64decode(data))).width == 1280
+    assert alt == ("Contact sheet of clip.mp4: input above and output of process_frame below, frames 0, 2, 4, 5, 7, 9")
+    assert sheet["data"]["text/plain"] == f"<{alt}>"
+    assert "application/vnd.jupyter.widget-view+json" not in sheet["data"]
+    said = rows(table["data"]["text/plain"])
+    assert said["source"] == "clip.mp4, 96x64, 25 fps"
+    assert said["frames"] == "10 in, 10 out (96x64)"
+    assert re.fullmatch(r"p50 [\d.]+ ms, p95 [\d.]+ ms, max [\d.]+ ms", said["process_frame"])
+    assert re.fullmatch(r"will hold 25 fps here|misses 25 fps by [\d.]+ ms", said["live"])
+    assert said["params"] == "gain=2.0"
+    assert said["device"] == versions()["device"]
+    assert f"torch {versions()['torch']}" in said["versions"]
+
+
+def test_an_exception_fails_the_cell_there_and_names_the_frame(clip, tmp_path):
+    source = CELL.format(clip=clip.name).replace("params.gain", "(1 / (0 if frame.pts else 1))")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError") as caught:
+        run(source, tmp_path)
+    assert "process_frame failed on frame 1 of clip.mp4 (params: gain=2.0)" in str(caught.value)
 
 
 def test_the_pass_counts_what_was_withheld(clip):
     numbers = iter(range(10))
-    static = preview(lambda frame: frame if next(numbers) % 2 else None, clip)
-    static.play()
-    static.pause()
-    static.close()
-    stats = static.stats()
+    passed = preview(lambda frame: frame if next(numbers) % 2 else None, clip)
+    passed.play()
+    passed.pause()
+    passed.close()
+    stats = passed.stats()
     assert (stats.frames_in, stats.frames_out, stats.drops) == (10, 5, {"withheld": 5})
 
 
+def test_it_stops_after_so_many_frames(clip):
+    seen = []
+    passed = static(lambda frame: seen.append(frame.pts), clip, frames=4)
+    assert len(seen) == 4
+    assert rows(passed.table())["frames"] == "4 in, 0 out"
+
+
+def test_no_frames_at_all_show_the_first_one_and_run_nothing(clip):
+    def fails(frame):
+        raise AssertionError
+
+    passed = static(fails, clip, frames=0)
+    assert rows(passed.table())["process_frame"] == rows(passed.table())["live"] == "not run"
+    assert passed._alt().endswith("frames 0; 0 not processed")
+    assert passed.sheet()
+
+
+def test_a_number_of_frames_below_zero_is_refused(clip):
+    with pytest.raises(ByocKitError, match="frames must be 0 or more, not -1"):
+        static(same, clip, frames=-1)
+
+
+def test_any_reel_can_be_the_source():
+    shared = np.full((8, 8, 3), 90, np.uint8)
+    seen = []
+
+    def writes(frame):
+        seen.append((int(frame.pixels[0, 0, 0]), frame.pts))
+        frame.pixels[:] = 0
+        return frame
+
+    passed = static(writes, Pictures(shared, shared, name="images/ (2 pictures)"))
+    assert seen == [(90, 0), (90, 1)]
+    assert [shot.before.getpixel((0, 0)) for shot in passed._shots] == [(90, 90, 90)] * 2
+    assert [shot.after.getpixel((0, 0)) for shot in passed._shots] == [(0, 0, 0)] * 2
+    assert rows(passed.table())["source"] == "images/ (2 pictures), 8x8, 25 fps"
+
+
+def test_a_reel_that_ends_early_is_shown_as_far_as_it_goes():
+    passed = static(same, Pictures(*noise(8, 8, 3), said=20))
+    assert rows(passed.table())["frames"] == "3 in, 3 out (8x8)"
+    assert passed.sheet()
+
+
+def test_a_reel_without_a_frame_is_named():
+    with pytest.raises(MediaError, match="pictures has a video stream without a picture; give another file"):
+        static(same, Pictures())
+
+
+def test_a_slow_function_misses_the_rate(clip):
+    passed = static(same, clip)
+    passed._took_s = [0.052] * 10
+    assert rows(passed.table())["live"] == "misses 25 fps by 12.0 ms"
+    passed._took_s = [0.012] * 10
+    assert rows(passed.table())["live"] == "will hold 25 fps here"
+
+
+def test_all_that_is_left_stays_small_whatever_it_shows(monkeypatch):
+    class Params(byoc_kit.Params):
+        prompt: str = "ä" * 100_000
+
+    def process_frame(frame, params: Params):
+        return frame
+
+    left = []
+    monkeypatch.setattr("IPython.display.publish_display_data", left.append)
+    source = Pictures(*noise(1280, 720, 6), name="<ü&\n" * 1000)
+    static(process_frame, source, width=4000)._ipython_display_()
+    sizes = [len(text.encode()) for bundle in left for text in bundle.values()]
+    assert len(sizes) == 3
+    assert 100_000 < sum(sizes) < LIMIT_BYTES
+
+
 def test_a_poster_stays_small_whatever_it_shows():
-    noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-    assert len(poster(noise, noise, 1280)) < POSTER_LIMIT_BYTES
+    picture = noise(1280, 720)[0]
+    assert len(poster(picture, picture, 1280)) < POSTER_LIMIT_BYTES

@@ -1,36 +1,22 @@
 """The preview in a real JupyterLab, driven by a real browser."""
 
-import json
-import os
-import re
+import base64
 import shutil
-import subprocess
-import sys
-import threading
-import urllib.request
-from pathlib import Path
+from io import BytesIO
 
+import lab_rig
 import nbformat
+import numpy as np
 import pytest
+from lab_rig import choose, open_notebook, wait_until_idle
+from PIL import Image
+
+from byoc_kit.sources.number_strip import read_number
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium: apt-get install chromium"),
 ]
-
-ROOT = Path(__file__).parents[2]
-ARTIFACTS = ROOT / "artifacts"
-TOKEN = "preview-test"  # noqa: S105  # of a server that lives as long as the test
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DEADLINE_MS = 60_000
 
 # The mean red, green and blue of a canvas, and a sum that changes with any pixel.
 READ_CANVAS = """name => {
@@ -42,104 +28,26 @@ READ_CANVAS = """name => {
     for (let c = 0; c < 3; c++) { means[c] += data[i + c]; sum = (sum * 31 + data[i + c]) % 1000000007; }
   return { means: means.map(mean => mean / (data.length / 4)), sum };
 }"""
-
-
-class Lab:
-    """A JupyterLab on a temporary copy of ``notebooks/``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "notebooks"
-        shutil.copytree(ROOT / "notebooks", self.folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-        places = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-        env = {**os.environ, **places, "HOME": str(folder), "IPYTHONDIR": str(folder / "ipython")}
-        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--port=0"]
-        command += [f"--IdentityProvider.token={TOKEN}"]
-        settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-        self.process = subprocess.Popen(
-            command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.url = ""
-        self.log: list[str] = []
-        self._is_up = threading.Event()
-        self._reader = threading.Thread(target=self._read, name="lab-log")
-        self._reader.start()
-        if not self._is_up.wait(DEADLINE_MS / 1000):
-            self.close()
-            pytest.fail("JupyterLab did not start:\n" + "".join(self.log[-20:]))
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.log.append(line)
-            if "http://127.0.0.1:" in line and not self.url:
-                self.url = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split("/")[0]
-                self._is_up.set()
-        self._is_up.set()
-
-    def api(self, path: str, method: str = "GET"):
-        request = urllib.request.Request(f"{self.url}/api/{path}?token={TOKEN}", method=method)
-        with urllib.request.urlopen(request) as response:
-            return json.loads(response.read() or "null")
-
-    def close(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._reader.join()
-        self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    yield lab
-    lab.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
+INVERT = "def process_frame(frame: VideoFrame):\n    return 255 - frame.pixels"
 
 
 @pytest.fixture
-def page(lab, browser):
-    context = browser.new_context(viewport={"width": 1500, "height": 1300})
-    page = context.new_page()
-    page.set_default_timeout(DEADLINE_MS)
+def page(lab, page):
     yield page
     screenshot(page, "last")
-    context.close()
+    page.goto("about:blank")
+    for session in lab.api("sessions"):  # else its preview plays on beside the next test's
+        lab.api(f"sessions/{session['id']}", "DELETE")
 
 
-def open_notebook(page, lab, name):
-    page.goto(f"{lab.url}/lab/workspaces/auto-{Path(name).stem}/tree/{name}?token={TOKEN}")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    wait_until_idle(page)  # before the kernel is there, Run All Cells would ask for one
-
-
-def wait_until_idle(page):
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-
-
-def choose(page, menu, *items):
-    page.get_by_role("menuitem", name=menu, exact=True).first.click()
-    for item in items:
-        page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
+def screenshot(page, name):
+    lab_rig.screenshot(page, f"preview_{name}")
 
 
 def run_all(page):
     choose(page, "Run", "Run All Cells")
     page.wait_for_selector(".byoc-preview-number")
-    page.locator(".jp-Cell").last.scroll_into_view_if_needed()
+    page.locator(".byoc-preview").scroll_into_view_if_needed()
 
 
 def pixels(page, name):
@@ -157,33 +65,63 @@ def wait_until_still(page):
     page.wait_for_function(f"window.looks.push({look}) && new Set(window.looks.slice(-10)).size === 1 && looks[9]")
 
 
-def green_gain(page):
-    """Return how much greener the output is than the input, over the same frame's mean."""
-    return page.evaluate(f"(({READ_CANVAS})('output').means[1]) / (({READ_CANVAS})('input').means[1])")
-
-
-def move_slider(page, key, times):
+def move_slider(page, key):
     page.get_by_role("slider", name="gain").focus()
-    for _ in range(times):
-        page.keyboard.press(key)
+    page.keyboard.press(key)
 
 
 def wait_for_gain(page, claim):
+    """Wait until the output is so much greener than the input of the same frame."""
     ratio = f"(({READ_CANVAS})('output').means[1]) / (({READ_CANVAS})('input').means[1])"
     page.wait_for_function(f"{ratio} {claim}")
 
 
-def screenshot(page, name):
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"preview_{name}.png")
+def shown(page, name):
+    """Return what a canvas shows, as pixels."""
+    url = page.evaluate(f"document.querySelector('.byoc-preview-{name}').toDataURL('image/png')")
+    return np.asarray(Image.open(BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
 
 
-def write_notebook(lab, name, *cells):
-    """Put the cells after those of the example notebook that define its model."""
+def wait_for_frame(page, number):
+    """Wait until both canvases show the frame whose number stands in its pixels."""
+    page.wait_for_function(f"document.querySelector('.byoc-preview-where').textContent.startsWith('{number} /')")
+    assert read_number(shown(page, "input")) == number
+    assert read_number(255 - shown(page, "output")) == number
+
+
+def wait_for_text(page, selector, text):
+    page.wait_for_function(
+        "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)", arg=[selector, text]
+    )
+
+
+def edit_cell(page, number, source):
+    """Write a cell anew and run it."""
+    page.locator(".jp-Cell").nth(number).locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(source)
+    page.keyboard.press("Shift+Enter")
+
+
+def write_notebook(lab, name, *cells, model=None):
+    """Put the cells after those of the example notebook that define its model, or after another model."""
     notebook = nbformat.read(lab.folder / "green_tint.ipynb", as_version=4)
-    model = [cell for cell in notebook.cells if "byoc" in cell.metadata.get("tags", ())]
-    notebook.cells = [*model, *map(nbformat.v4.new_code_cell, cells)]
+    tagged = [cell for cell in notebook.cells if "byoc" in cell.metadata.get("tags", ())]
+    start = tagged if model is None else [tagged[0], nbformat.v4.new_code_cell(model)]
+    notebook.cells = [*start, *map(nbformat.v4.new_code_cell, cells)]
     nbformat.write(notebook, lab.folder / name)
+
+
+def play(page, lab, name, *cells, model=None):
+    """Write a notebook, open it and run it until its preview plays."""
+    write_notebook(lab, name, *(cells or ["byoc_kit.preview(process_frame)"]), model=model)
+    open_notebook(page, lab, name)
+    run_all(page)
+    wait_until_moves(page, "output")
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
 
 
 def test_both_pictures_play_and_the_controls_act_on_them(lab, page):
@@ -194,38 +132,35 @@ def test_both_pictures_play_and_the_controls_act_on_them(lab, page):
     wait_for_gain(page, "> 1.1")
     screenshot(page, "light")
 
-    move_slider(page, "Home", 1)
+    move_slider(page, "Home")
     wait_for_gain(page, "< 0.05")
+    wait_for_text(page, ".byoc-preview-params pre", '"gain": 0.0')
 
-    page.get_by_role("button", name="Pause").click()
-    page.wait_for_selector("button:has-text('Play')")
+    button(page, "Pause").click()
+    button(page, "Play").wait_for()
     wait_until_still(page)
     held = pixels(page, "input")["sum"]
-
-    move_slider(page, "End", 1)
+    move_slider(page, "End")
     wait_for_gain(page, "> 1.1")
     assert pixels(page, "input")["sum"] == held
     screenshot(page, "paused")
 
-    page.get_by_role("button", name="Play").click()
+    page.locator(".byoc-preview").focus()
+    page.keyboard.press("Space")
+    button(page, "Pause").wait_for()
     wait_until_moves(page, "input")
     wait_until_moves(page, "output")
 
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     screenshot(page, "dark")
+    choose(page, "Settings", "Theme", "JupyterLab Light")
 
 
 def test_it_plays_and_obeys_while_another_cell_runs(lab, page):
-    write_notebook(
-        lab,
-        "busy.ipynb",
-        "byoc_kit.preview(process_frame)",
-        "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.05)",
-    )
-    open_notebook(page, lab, "busy.ipynb")
-    run_all(page)
-    move_slider(page, "Home", 1)
+    wait = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.05)"
+    play(page, lab, "busy.ipynb", "byoc_kit.preview(process_frame)", wait)
+    move_slider(page, "Home")
     wait_for_gain(page, "< 0.05")
     wait_until_moves(page, "input")
     assert page.locator(".jp-InputPrompt").last.inner_text() == "[*]:"
@@ -233,20 +168,149 @@ def test_it_plays_and_obeys_while_another_cell_runs(lab, page):
     wait_until_idle(page)
 
 
-def test_an_exception_is_said_where_the_pictures_are(lab, page):
-    write_notebook(
-        lab,
-        "error.ipynb",
-        "def process_frame(frame: VideoFrame, params: Params):\n    raise ValueError('not ready')",
-        "byoc_kit.preview(process_frame)",
-    )
-    open_notebook(page, lab, "error.ipynb")
-    run_all(page)
-    said = page.get_by_role("alert")
-    page.wait_for_function("document.querySelector('.byoc-preview-error').textContent !== ''")
-    assert said.inner_text().startswith("process_frame failed at Cell In[4], line 2: ValueError: not ready")
-    wait_until_moves(page, "output")
+def test_a_broken_function_is_said_on_the_picture_and_a_mended_one_goes_on(lab, page):
+    play(page, lab, "edit.ipynb")
+    broken = "def process_frame(frame: VideoFrame, params: Params):\n    return frame.pixels * missing"
+    edit_cell(page, 2, broken)
+    wait_for_text(page, ".byoc-preview-error", "NameError: name 'missing' is not defined")
+    said = page.get_by_role("alert").inner_text()
+    assert said.startswith("process_frame failed at Cell In[5], line 2: NameError")
+    assert "Cell In[5], line 2, in process_frame\n    return frame.pixels * missing" in said
+    wait_for_text(page, ".byoc-preview-error", "paused")
+    wait_until_still(page)
+    page.locator(".byoc-preview").scroll_into_view_if_needed()
     screenshot(page, "error")
+
+    edit_cell(page, 2, "def process_frame(frame: VideoFrame, params: Params):\n    return 255 - frame.pixels")
+    page.wait_for_function("document.querySelector('.byoc-preview-error').hidden")
+    wait_until_moves(page, "output")
+    assert np.allclose(np.add(pixels(page, "input")["means"], pixels(page, "output")["means"]), 255, atol=4)
+
+    button(page, "Revert").click()
+    wait_for_gain(page, "> 1.1")
+    wait_until_moves(page, "output")
+
+
+def test_it_is_held_stepped_and_scrubbed_to_exact_frames(lab, page):
+    play(page, lab, "step.ipynb", 'byoc_kit.preview(process_frame, "synthetic:ramp")', model=INVERT)
+    button(page, "Pause").click()
+    wait_until_still(page)
+    page.get_by_role("slider", name="Frame").fill("100")
+    wait_for_frame(page, 100)
+    button(page, "Step forward").click()
+    wait_for_frame(page, 101)
+    button(page, "Step back").click()
+    wait_for_frame(page, 100)
+    page.locator(".byoc-preview").focus()
+    for key, number in (("ArrowRight", 101), ("Shift+ArrowRight", 111), ("ArrowLeft", 110), ("ArrowLeft", 109)):
+        page.keyboard.press(key)
+        wait_for_frame(page, number)
+    page.get_by_role("slider", name="Frame").fill("299")
+    wait_for_frame(page, 299)
+    page.get_by_label("Loop").uncheck()
+    button(page, "Play").click()
+    page.wait_for_function("!document.querySelector('.byoc-preview-where').textContent.startsWith('299 /')")
+    button(page, "Play").wait_for()
+    wait_for_frame(page, 299)
+
+
+def test_another_source_comes_without_a_black_picture_between(lab, page):
+    play(page, lab, "switch.ipynb", model=INVERT)
+    page.evaluate(
+        f"""() => {{
+          window.darkest = 255;
+          const look = () => {{
+            for (const name of ['input', 'output'])
+              window.darkest = Math.min(window.darkest, Math.max(...({READ_CANVAS})(name).means));
+            requestAnimationFrame(look);
+          }};
+          look();
+        }}"""
+    )
+    page.get_by_label("Source", exact=True).fill("synthetic:ball")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".byoc-preview-where", "/ 299")
+    wait_until_moves(page, "input")
+    assert page.evaluate("window.darkest") > 30
+    page.get_by_label("Source", exact=True).fill("nowhere.mp4")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".byoc-preview-notice", "nowhere.mp4")
+    wait_until_moves(page, "input")
+    screenshot(page, "no_such_source")
+
+
+def test_the_browsers_camera_is_a_source_and_a_refusal_is_said(lab, page):
+    play(page, lab, "camera.ipynb", model=INVERT)
+    page.get_by_label("Source", exact=True).fill("webcam")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".byoc-preview-where", "live")
+    wait_until_moves(page, "input")
+    wait_until_moves(page, "output")
+    assert np.allclose(np.add(pixels(page, "input")["means"], pixels(page, "output")["means"]), 255, atol=4)
+    screenshot(page, "camera")
+    page.get_by_label("Source", exact=True).fill("synthetic:bars")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".byoc-preview-where", "/ 299")
+    page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') } }"
+    )
+    page.get_by_label("Source", exact=True).fill("webcam")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".byoc-preview-notice", "was not allowed to use the camera")
+    wait_until_moves(page, "input")
+
+
+def test_the_ways_to_compare_show_the_same_frame(lab, page):
+    play(page, lab, "compare.ipynb", 'byoc_kit.preview(process_frame, "synthetic:bars")', model=INVERT)
+    button(page, "Pause").click()
+    wait_until_still(page)
+    page.get_by_label("Compare", exact=True).select_option("difference")
+    page.locator(".byoc-preview-difference").wait_for()
+    before, after = shown(page, "input").astype(int), shown(page, "output").astype(int)
+    wanted = np.minimum(255, 8 * np.abs(before - after))
+    assert np.abs(shown(page, "difference") - wanted).mean() < 3
+    assert not page.locator(".byoc-preview-input").is_visible()
+    screenshot(page, "difference")
+    page.get_by_label("Compare", exact=True).select_option("swipe")
+    swipe = page.get_by_role("slider", name="How much of the left picture is seen")
+    swipe.fill("30")
+    clip = "getComputedStyle(document.querySelector('.byoc-preview-output')).clipPath"
+    assert page.evaluate(clip) == "inset(0px 0px 0px 30%)"
+    assert page.locator(".byoc-preview-input").is_visible()
+    screenshot(page, "swipe")
+    page.get_by_label("Compare", exact=True).select_option("flicker")
+    seen = "getComputedStyle(document.querySelector('.byoc-preview-figure-output')).visibility"
+    page.wait_for_function(f"{seen} === 'hidden'")
+    page.wait_for_function(f"{seen} === 'visible'")
+
+
+def test_running_the_cell_again_leaves_one_preview(lab, page):
+    count = (
+        "import threading\n"
+        "print(sorted(t.name for t in threading.enumerate() if t.name.startswith('preview-')), "
+        "len(get_ipython().kernel.comm_manager.comms))"
+    )
+    play(page, lab, "again.ipynb", "byoc_kit.preview(process_frame)", count)
+    first = page.locator(".jp-Cell").last.locator(".jp-OutputArea-output").inner_text()
+    run_all(page)
+    wait_until_moves(page, "output")
+    wait_until_idle(page)
+    assert page.locator(".byoc-preview").count() == 1
+    assert page.locator(".jp-Cell").last.locator(".jp-OutputArea-output").inner_text() == first
+    assert "preview-sender', 'preview-source', 'preview-stage'" in first
+
+
+def test_a_page_that_was_closed_finds_its_preview_playing(lab, page):
+    play(page, lab, "back.ipynb")
+    choose(page, "File", "Save Notebook")
+    page.wait_for_function("!document.querySelector('.jp-mod-current.jp-mod-dirty')")
+    page.goto("about:blank")
+    open_notebook(page, lab, "back.ipynb")
+    page.wait_for_selector(".byoc-preview-number")
+    wait_until_moves(page, "input")
+    wait_until_moves(page, "output")
+    move_slider(page, "Home")
+    wait_for_gain(page, "< 0.05")
 
 
 def test_a_notebook_opened_without_its_kernel_shows_the_poster(lab, page):

@@ -1,14 +1,20 @@
+import json
 import threading
 from io import BytesIO
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 from pydantic import Field
 
 import byoc_kit
 from byoc_kit import VideoFrame
-from byoc_kit.preview import credit
+from byoc_kit.errors import ByocKitError
+from byoc_kit.media.decode import read_clip
+from byoc_kit.preview import credit, kernel
+from byoc_kit.regress.cases import load_case, replay_case
+from byoc_kit.regress.golden import load_golden
 
 
 class Params(byoc_kit.Params):
@@ -30,10 +36,20 @@ def preview_threads():
 
 def test_both_pictures_of_a_pair_are_of_one_frame(make_live, front_end, means):
     make_live(invert).play()
-    front_end.wait_for(lambda content: content.get("number") == 12)
+    front_end.wait_for_number(12)
     for before, after in map(means, front_end.pairs):
         assert before + after == pytest.approx(255, abs=3)
     assert len({round(before) for before, _ in map(means, front_end.pairs)}) > 3
+
+
+def test_a_pair_says_which_frame_it_is(make_live, front_end, means):
+    make_live(invert).play()
+    front_end.wait_for_number(12)
+    for pair in front_end.pairs:
+        position = pair[0]["position"]
+        assert position["count"] == 10
+        assert means(pair)[0] == pytest.approx(20 * position["number"] + 20, abs=3)
+        assert position["time_s"] == pytest.approx(position["number"] / 25)
 
 
 def test_a_frame_changed_in_place_is_shown_as_it_came_in(make_live, front_end, means):
@@ -42,7 +58,7 @@ def test_a_frame_changed_in_place_is_shown_as_it_came_in(make_live, front_end, m
         return frame
 
     make_live(brighten).play()
-    before, after = means(front_end.wait_for(lambda content: content["kind"] == "pair"))
+    before, after = means(front_end.wait_for_number(0))
     assert before > 10
     assert after == 0
 
@@ -64,14 +80,34 @@ def test_a_silent_front_end_is_told_that_it_is_late(make_live, front_end, monkey
     monkeypatch.setattr(credit, "LATE_INTERVAL_S", 0)
     front_end.answers = False
     make_live(invert).play()
-    content, _ = front_end.wait_for(lambda content: content["notice"])
-    assert content["notice"] == "The browser answers late: showing a few pictures a second until it catches up."
+    status = front_end.wait_for_status(lambda status: status["notice"])
+    assert status["notice"] == "The browser answers late: showing a few pictures a second until it catches up."
+
+
+def test_it_rests_while_nobody_looks_on(make_live, front_end, monkeypatch):
+    monkeypatch.setattr(credit, "MIN_PATIENCE_S", 0.05)
+    monkeypatch.setattr(credit, "LATE_INTERVAL_S", 0.01)
+    monkeypatch.setattr(credit, "GONE_AFTER_S", 0.1)
+    monkeypatch.setattr(credit, "GONE_INTERVAL_S", 0.05)
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(3)
+    front_end.answers = False
+    front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
+    frames_in = live.stats().frames_in
+    sent = len(front_end.pairs)
+    front_end.wait_for_number(front_end.pairs[-1][0]["number"] + 3)
+    assert len(front_end.pairs) > sent
+    assert live.stats().frames_in == frames_in
+    front_end.answers = True
+    front_end.sent.clear()
+    front_end.wait_for_status(lambda status: status["state"]["is_playing"])
 
 
 def test_a_slider_changes_the_output_while_playing(make_live, front_end):
     live = make_live(fill)
     live.play()
-    front_end.wait_for(lambda content: content["kind"] == "pair")
+    front_end.wait_for_number(0)
     live._controls["level"].value = 50
     assert live.params.level == 50
     front_end.wait_for_pair(lambda _, after: after == pytest.approx(50, abs=2))
@@ -80,49 +116,201 @@ def test_a_slider_changes_the_output_while_playing(make_live, front_end):
 def test_a_slider_acts_on_the_held_frame_while_paused(make_live, front_end, means):
     live = make_live(fill)
     live.play()
-    front_end.wait_for(lambda content: content.get("number") == 5)
+    front_end.wait_for_number(5)
     live.pause()
-    held = live._player.source._held
+    live.seek(6)
+    front_end.wait_for_pair(lambda before, _: before == pytest.approx(140, abs=3))
     for level in (10, 120, 60):
         live._controls["level"].value = level
     pair = front_end.wait_for_pair(lambda _, after: after == pytest.approx(60, abs=3))
-    assert means(pair)[0] == pytest.approx(held.pixels.mean(), abs=3)
-    assert live._player.source._held is held
+    assert means(pair)[0] == pytest.approx(140, abs=3)
+    assert pair[0]["position"]["number"] == 6
 
 
 def test_a_value_that_does_not_fit_is_said_and_the_old_one_stays(make_live, front_end):
     live = make_live(fill)
     live.play()
     live._controls["word"].value = "much too long"
-    content, _ = front_end.wait_for(lambda content: content.get("error"))
-    assert content["error"] == "word: String should have at most 5 characters"
+    status = front_end.wait_for_status(lambda status: status["notice"])
+    assert status["notice"] == "word: String should have at most 5 characters"
     assert live.params.word == "ok"
     live._controls["word"].value = "fine"
     assert live.stats().error == ""
 
 
-def test_an_exception_is_said_with_its_place_and_playing_goes_on(make_live, front_end, means):
-    def fail(frame):
-        raise ValueError("no\nway")
+def test_the_parameters_are_there_as_a_command_for_a_stream(make_live, front_end):
+    live = make_live(fill)
+    live.play()
+    live._controls["level"].value = 50
+    command = front_end.wait_for_status(lambda status: '"level": 50' in status["curl"])["curl"]
+    assert command.startswith(
+        "curl -X POST http://localhost:8000/stream/params -H 'Content-Type: application/json' -d '"
+    )
+    assert json.loads(command.split(" -d ")[1].strip("'")) == {"level": 50, "word": "ok"}
 
-    make_live(fail).play()
-    message = front_end.wait_for(lambda content: content.get("number", 0) > 5 and content["error"])
-    line = fail.__code__.co_firstlineno + 1
-    assert message[0]["error"].startswith(f"process_frame failed at test_live.py, line {line}: ValueError: no way (")
-    before, after = means(message)
-    assert before == pytest.approx(after, abs=1)
+
+def test_an_exception_stands_on_the_last_good_pair_with_the_users_lines(make_live, front_end, means):
+    def fail_later(frame):
+        if frame.pixels.mean() > 100:
+            raise ValueError("no\nway")
+        return frame
+
+    live = make_live(fail_later)
+    live.play()
+    status = front_end.wait_for_status(lambda status: status["error"])
+    line = fail_later.__code__.co_firstlineno + 2
+    assert status["error"]["text"].startswith(f"process_frame failed at test_live.py, line {line}: ValueError: no way")
+    assert status["error"]["trace"] == (
+        f'test_live.py, line {line}, in fail_later\n    raise ValueError("no\\nway")\nValueError: no\nway'
+    )
+    assert max(means(pair)[0] for pair in front_end.pairs) < 110
+    assert live.last_error.frame.pixels.mean() > 100
+
+
+def test_a_function_that_never_works_shows_what_came_in(make_live, front_end, means):
+    make_live(lambda frame: 1 / 0).play()
+    before, after = means(front_end.wait_for_number(0))
+    assert before > 10
+    assert after is None
+
+
+def test_the_same_exception_ten_times_in_a_row_holds_the_clip(make_live, front_end):
+    live = make_live(lambda frame: 1 / 0)
+    live.play()
+    status = front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
+    assert "paused" in status["error"]["text"]
+    assert live.stats().failures[0].count >= 10
+    live.play()
+    front_end.wait_for_status(lambda status: status["state"]["is_playing"])
+
+
+def test_a_result_of_another_type_is_said(make_live, front_end):
+    make_live(lambda frame: "text").play()
+    status = front_end.wait_for_status(lambda status: status["error"])
+    assert "process_frame must return a VideoFrame, a tensor, a uint8 array or None, not str" in status["error"]["text"]
+
+
+def test_another_function_takes_over_where_the_first_is(make_live, front_end, means):
+    live = make_live(fill)
+    live._controls["level"].value = 90
+    live.play()
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(90, abs=2))
+
+    def fill_darker(frame: VideoFrame, params: Params):
+        return np.full_like(frame.pixels, params.level // 2)
+
+    live.swap(fill_darker)
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(45, abs=2))
+    status = front_end.wait_for_status(lambda status: status["state"]["can_revert"])
+    assert status["state"]["is_playing"]
+    front_end.sent.clear()
+    front_end.command(live, "revert")
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(90, abs=2))
+    assert live.params.level == 90
+
+
+def test_one_that_makes_no_frame_leaves_the_last_good_to_go_back_to(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(3)
+
+    def broken(frame):
+        raise ValueError("not yet")
+
+    live.swap(broken)
+    front_end.wait_for_status(lambda status: status["error"] and not status["state"]["is_playing"])
+    front_end.sent.clear()
+    live.revert()
+    front_end.wait_for_number(0)
+    status = front_end.wait_for_status(lambda status: status["error"] is None)
+    assert status["state"]["is_playing"]
+
+
+def test_a_cell_that_defines_the_function_anew_swaps_it(make_live, front_end, monkeypatch):
+    monkeypatch.setattr(kernel, "global_name", lambda function: "effect")
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(2)
+    live.follow({"effect": fill})
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(200, abs=2))
+    live.revert()
+    front_end.sent.clear()
+    live.follow({"effect": fill})  # another cell ran, and this one not again
+    front_end.wait_for_number(0)
+    assert live._player.version.name == "invert"
+    live.follow({"effect": lambda frame, strength: frame})
+    status = front_end.wait_for_status(lambda status: status["notice"])
+    assert status["notice"].endswith(
+        "write process_frame(frame) or process_frame(frame, params); the version before goes on"
+    )
+
+
+def test_another_cell_acts_on_the_held_frame(make_live, front_end, monkeypatch):
+    gain = {"factor": 1}
+
+    def scale(frame):
+        return frame.pixels // gain["factor"]
+
+    monkeypatch.setattr(kernel, "global_name", lambda function: "scale")
+    live = make_live(scale)
+    live.play()
+    live.pause()
+    live.seek(9)
+    front_end.wait_for_frame(9)
+    gain["factor"] = 4
+    live.follow({"scale": scale})
+    front_end.wait_for_pair(lambda before, after: after == pytest.approx(before / 4, abs=3))
+
+
+def test_other_parameters_bring_other_controls(make_live, front_end):
+    class More(byoc_kit.Params):
+        level: int = Field(20, ge=0, le=250)
+        bias: int = Field(7, ge=0, le=9)
+
+    def add(frame: VideoFrame, params: More):
+        return np.full_like(frame.pixels, params.level + params.bias)
+
+    live = make_live(fill)
+    live.play()
+    live._controls["level"].value = 100
+    old = live._controls["word"]
+    live.swap(add)
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(107, abs=2))
+    assert live.params == More(level=100, bias=7)
+    assert old.comm is None
+    live._controls["bias"].value = 0
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(100, abs=2))
+
+
+def test_one_that_cannot_be_called_is_refused(make_live, front_end):
+    live = make_live(invert)
+    with pytest.raises(ByocKitError, match="nothing is there to give strength"):
+        live.swap(lambda frame, strength: frame)
+
+
+def test_two_functions_stand_side_by_side(make_live, front_end, means):
+    make_live(invert, compare=fill).play()
+    pair = front_end.wait_for_pair(lambda before, _: before == pytest.approx(200, abs=2))
+    assert means(pair)[1] == pytest.approx(255 - (20 * pair[0]["position"]["number"] + 20), abs=3)
+    status = front_end.wait_for_status(lambda status: True)
+    assert status["captions"] == ["fill", "invert"]
+
+
+def test_what_the_compared_function_raises_is_said(make_live, front_end):
+    make_live(invert, compare=lambda frame: 1 / 0).play()
+    status = front_end.wait_for_status(lambda status: status["notice"])
+    assert status["notice"] == "<lambda> failed: ZeroDivisionError: division by zero"
 
 
 def test_a_withheld_frame_shows_its_input_alone(make_live, front_end):
     make_live(lambda frame: None).play()
-    content, [data] = front_end.wait_for(lambda content: content.get("number", 0) > 2)
+    content, [data] = front_end.wait_for_number(2)
     assert content["split"] == len(data)
-    assert content["numbers"][-1][1] == "dropped"
 
 
 def test_large_pictures_are_scaled_down_for_the_display_only(make_live, front_end):
     make_live(lambda frame: np.zeros((720, 1280, 3), np.uint8)).play()
-    content, [data] = front_end.wait_for(lambda content: content["kind"] == "pair")
+    content, [data] = front_end.wait_for_number(0)
     assert Image.open(BytesIO(data[: content["split"]])).size == (96, 64)
     assert Image.open(BytesIO(data[content["split"] :])).size == (640, 360)
 
@@ -130,52 +318,187 @@ def test_large_pictures_are_scaled_down_for_the_display_only(make_live, front_en
 def test_a_new_view_gets_the_held_frame(make_live, front_end):
     live = make_live(invert)
     live.play()
-    front_end.wait_for(lambda content: content.get("number") == 3)
+    front_end.wait_for_number(3)
     live.pause()
     front_end.answers = False
     live._pictures._handle_custom_msg({"kind": "ready"}, [])
     number = max(content["number"] for content, _ in front_end.pairs)
     live._pictures._handle_custom_msg({"kind": "ready"}, [])
-    front_end.wait_for(lambda content: content.get("number", 0) > number)
+    front_end.wait_for_number(number + 1)
 
 
-def test_the_button_holds_and_goes_on(make_live, front_end):
+def test_a_person_holds_steps_and_goes_on(make_live, front_end, means):
     live = make_live(invert)
     live.play()
-    assert live._button.description == "Pause"
-    live._button.click()
-    assert live._button.description == "Play"
+    front_end.wait_for_number(3)
+    front_end.command(live, "pause")
+    front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
+    for command, value, number in (("seek", 4, 4), ("step", 1, 5), ("step", -2, 3), ("seek", 400, 9), ("step", -9, 0)):
+        front_end.sent.clear()
+        front_end.command(live, command, value)
+        pair = front_end.wait_for_frame(number)
+        assert means(pair)[0] == pytest.approx(20 * number + 20, abs=3)
     assert not live._player.is_playing
-    live._button.click()
+    front_end.command(live, "play")
     assert live._player.is_playing
 
 
+def test_another_source_takes_over_when_its_first_frame_is_there(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(2)
+    front_end.command(live, "source", "synthetic:bars")
+    status = front_end.wait_for_status(lambda status: status["state"]["source"] == "bars")
+    assert status["state"]["is_playing"]
+    front_end.wait_for(lambda content: (content.get("position") or {}).get("count", 10) > 10)
+
+
+def test_a_source_that_is_not_there_is_said_and_the_old_one_plays_on(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "source", "nowhere.mp4")
+    status = front_end.wait_for_status(lambda status: "nowhere.mp4" in status["notice"] and "…" not in status["notice"])
+    assert "there is no" in status["notice"]
+    front_end.sent.clear()
+    front_end.wait_for(lambda content: content["kind"] == "pair")
+
+
+def test_the_browsers_camera_plays(make_live, front_end, means):
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "source", "webcam")
+    front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])
+    buffer = BytesIO()
+    Image.fromarray(np.full((48, 64, 3), 77, np.uint8)).save(buffer, "JPEG")
+    message = {"kind": "camera-frame", "captured_ms": 4321}
+    live._pictures._handle_custom_msg(message, [memoryview(buffer.getvalue())])
+    front_end.wait_for(lambda content: content["kind"] == "camera-more")
+    pair = front_end.wait_for(lambda content: content.get("captured_ms") == 4321)
+    assert means(pair) == pytest.approx([77, 178], abs=3)
+    front_end.command(live, "source", "synthetic")
+    front_end.wait_for(lambda content: content["kind"] == "camera" and not content["on"])
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("insecure", "https"), ("denied", "site settings"), ("missing", "no camera"), ("busy", "another program")],
+)
+def test_why_there_is_no_camera_is_said(make_live, front_end, reason, said):
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "source", "webcam")
+    front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])
+    live._pictures._handle_custom_msg({"kind": "camera-refused", "reason": reason, "detail": ""}, [])
+    status = front_end.wait_for_status(lambda status: said in status["notice"])
+    assert status["error"] is None
+    assert status["state"]["source"] == "clip.mp4"
+
+
 def test_closing_leaves_no_thread_and_no_widget(make_live, front_end):
+    before = {*_instances}
     live = make_live(fill)
     live.play()
-    front_end.wait_for(lambda content: content["kind"] == "pair")
-    assert len(preview_threads()) == 2
+    front_end.wait_for_number(0)
+    assert len(preview_threads()) == 3
+    controls = [live._controls[name] for name in ("level", "word")]
     live.close()
     assert preview_threads() == []
     assert live._pictures.comm is None
-    assert all(control.comm is None for control in live._controls.values())
+    assert all(control.comm is None for control in controls)
+    assert {*_instances} <= before
     live.play()
     assert preview_threads() == []
 
 
 def test_a_clip_that_breaks_off_is_said(make_live, front_end, clip):
     live = make_live(invert)
+    live._player.feed.seek(0)
     clip.unlink()
     live.play()
-    content, _ = front_end.wait_for(lambda content: content["kind"] == "status")
-    assert content["error"] == f"{clip} broke off: there is no clip {clip}; give the path of a video file"
+    status = front_end.wait_for_status(lambda status: status["error"])
+    assert "clip.mp4" in status["error"]["text"]
+    assert not status["state"]["is_playing"]
 
 
 def test_numbers_say_what_goes_in_and_out(make_live, front_end):
     live = make_live(invert)
     live.play()
-    content, _ = front_end.wait_for(lambda content: content.get("number", 0) > 5)
-    assert [label for _, label in content["numbers"]] == ["in", "processed", "shown", "process p50", "dropped"]
+    status = front_end.wait_for_status(lambda status: status["budget"])
+    labels = [label for _, label in status["numbers"]]
+    places = ["decode", "process", "encode", "wire", "draw", "latency"]
+    assert labels[:11] == ["in", "processed", "shown", *places, "dropped", "not shown"]
+    assert {"memory", "device"} <= {*labels}
     stats = live.stats()
     assert stats.frames_in >= stats.frames_out >= stats.shown > 0
     assert stats.error == ""
+
+
+def test_the_badge_says_whether_the_pace_is_held(make_live, front_end):
+    make_live(invert, fps=5).play()
+    status = front_end.wait_for_status(lambda status: status["budget"])
+    assert status["budget"]["text"] == "will hold 5 fps here"
+    assert status["budget"]["is_held"]
+    assert 0 < status["budget"]["share"] < 1
+
+
+def test_input_and_output_are_recorded(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "record")
+    front_end.wait_for_status(lambda status: status["state"]["is_recording"])
+    front_end.wait_for_number(len(front_end.pairs) + 5)
+    front_end.command(live, "record")
+    said = front_end.wait_for_status(lambda status: status["notice"].startswith("Recorded"))
+    assert said["notice"].startswith("Recorded recordings/invert-input.mp4 and invert-output.mp4: ")
+    assert not said["state"]["is_recording"]
+    came, went = (next(read_clip(f"recordings/invert-{side}.mp4")).pixels.mean() for side in ("input", "output"))
+    assert came + went == pytest.approx(255, abs=4)
+
+
+def test_a_recording_ends_whole_with_the_preview(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(invert)
+    live.play()
+    live.record()
+    front_end.wait_for_number(len(front_end.pairs) + 5)
+    live.close()
+    assert len(list(read_clip("recordings/invert-output.mp4"))) > 1
+
+
+def test_the_held_frame_is_kept_as_golden(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(fill)
+    live.play()
+    live._controls["level"].value = 90
+    live.pause()
+    live.seek(4)
+    front_end.wait_for_frame(4)
+    front_end.command(live, "save_golden")
+    said = front_end.wait_for_status(lambda status: status["notice"].startswith("Saved"))
+    assert "golden/fill:" in said["notice"]
+    golden = load_golden(tmp_path / "golden" / "fill")
+    assert golden.params == {"level": 90, "word": "ok"}
+    assert (golden.pictures[0] == 90).all()
+    assert golden.inputs[0].pixels.mean() == pytest.approx(100, abs=3)
+
+
+def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def fail_later(frame):
+        return 1 / 0 if frame.pixels.mean() > 100 else frame
+
+    live = make_live(fail_later)
+    front_end.command(live, "save_case")
+    front_end.wait_for_status(lambda status: status["notice"].startswith("no frame has failed yet"))
+    live.play()
+    front_end.wait_for_status(lambda status: status["error"])
+    front_end.command(live, "save_case")
+    front_end.wait_for_status(
+        lambda status: status["notice"].startswith("Saved the frame to cases/zero-division-error-1")
+    )
+    case = load_case(tmp_path / "cases" / "zero-division-error-1")
+    assert case.error == "ZeroDivisionError: division by zero"
+    with pytest.raises(ZeroDivisionError):
+        replay_case(fail_later, case)

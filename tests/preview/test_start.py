@@ -23,10 +23,8 @@ def in_cell(monkeypatch, front_end):
         monkeypatch.setattr(kernel, "parent_message", lambda: message)
 
     yield enter
-    for _, previews in start._playing.values():
-        for one in previews:
-            one.close()
-    start._playing.clear()
+    for cell in "ab":
+        start._playing.close_earlier((cell, "the end"))
 
 
 def test_the_module_can_be_called_like_its_function(clip):

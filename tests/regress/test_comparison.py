@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from byoc_kit.regress.comparison import MIME_TYPE
 @pytest.fixture
 def golden():
     pictures = {n: np.full((32, 64, 3), 100 + n, np.uint8) for n in (0, 12, 24)}
-    return Golden("clip.mp4", "", 64, 12, {"gain": 1.4}, pictures)
+    return Golden("clip.mp4", "", 64, 12, {"gain": 1.4}, pictures, versions={"torch": "2.13.0"})
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_it_is_shown_as_text_html_and_json(judge, golden):
     figures = json.loads(json.dumps(shown[MIME_TYPE], allow_nan=False))
     assert (figures["is_met"], figures["worst_frame"]) == (False, 24)
     assert [frame["max_abs_diff"] for frame in figures["frames"]] == [0, 10, 255]
-    assert figures["recorded"] == {"clip": "clip.mp4", "params": {"gain": 1.4}}
+    assert figures["recorded"] == {"clip": "clip.mp4", "params": {"gain": 1.4}, "versions": {"torch": "2.13.0"}}
 
 
 def test_the_picture_shows_the_difference_amplified(judge, golden):
@@ -93,3 +94,15 @@ def test_the_picture_shows_the_difference_amplified(judge, golden):
 @pytest.mark.parametrize("now", [None, np.zeros((16, 32, 3), np.uint8)])
 def test_a_lost_frame_has_a_picture_too(judge, now):
     assert judge(f12=now).picture().size == (3 * 64 + 2 * 8, 32 + 16)
+
+
+def test_pictures_of_several_sizes_are_compared(golden):
+    random = np.random.default_rng(3)
+    shapes = [(32, 64, 3), (16, 32, 3), (1, 1, 3), (33, 65, 3), (16, 32, 3)]
+    pictures = {n: random.integers(0, 240, shape, np.uint8) for n, shape in enumerate(shapes)}
+    kept = replace(golden, pictures=pictures)
+    now = [Picture(n, pixels + (n == 4)) for n, pixels in pictures.items()]
+    comparison = compare(now, kept, max_abs_diff=1, min_psnr_db=45)
+    assert comparison.failure is None
+    assert [d.max_abs_diff for d in comparison.differences] == [0, 0, 0, 0, 1]
+    assert comparison.worst.number == 4

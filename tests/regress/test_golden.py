@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from byoc_kit.regress import Golden, RegressionError, load_golden, save_golden
+from byoc_kit.frames import VideoFrame
+from byoc_kit.regress import Golden, RegressionError, load_golden, save_golden, versions
 
 
 @pytest.fixture
@@ -64,3 +65,69 @@ def test_another_clip_is_refused(golden, clip, tmp_path):
         golden.require_clip(clip)
     with pytest.raises(RegressionError, match=r"cannot read the clip .*: No such file or directory"):
         golden.require_clip(tmp_path / "no.mp4")
+
+
+@pytest.fixture
+def stretch(golden):
+    """Golden frames that bring their own inputs, larger than their pictures; the first leads in."""
+    random = np.random.default_rng(2)
+    inputs = {n: VideoFrame.from_pixels(random.integers(0, 256, (9, 12, 3), np.uint8), 512 * n) for n in range(3)}
+    pictures = dict.fromkeys((1, 2), golden.pictures[0])
+    return Golden("webcam", "", 12, 1, {"gain": 1.4}, pictures, inputs, versions())
+
+
+def test_inputs_come_back_without_loss_with_their_times(stretch, tmp_path):
+    save_golden(stretch, tmp_path)
+    back = load_golden(tmp_path)
+    assert list(back.pictures) == [1, 2]
+    assert list(back.inputs) == [0, 1, 2]
+    for n, frame in stretch.inputs.items():
+        assert (back.inputs[n].pixels == frame.pixels).all()
+        assert (back.inputs[n].pts, back.inputs[n].time_base) == (512 * n, frame.time_base)
+    assert back.versions == versions()
+
+
+def test_saving_frames_of_a_clip_removes_inputs_of_before(golden, stretch, tmp_path):
+    save_golden(stretch, tmp_path)
+    save_golden(golden, tmp_path)
+    assert load_golden(tmp_path).inputs == {}
+    assert list(tmp_path.glob("inputs/*.png")) == []
+
+
+def test_inputs_are_ordered_by_number_not_by_name(golden, tmp_path):
+    frame = VideoFrame.from_pixels(golden.pictures[0])
+    save_golden(Golden("", "", 8, 1, {}, {9: golden.pictures[0]}, {100_000: frame, 9: frame}), tmp_path)
+    assert list(load_golden(tmp_path).inputs) == [9, 100_000]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "inputs" / "00001.png").unlink(),
+        lambda folder: _change(folder, "inputs", {"0": [0, "1/0"]}),
+        lambda folder: _change(folder, "inputs", {"0": [0]}),
+        lambda folder: _change(folder, "inputs", {"007": [0, "1/25"]}),
+        lambda folder: _change(folder, "inputs", 3),
+    ],
+)
+def test_damaged_inputs_are_one_line(stretch, tmp_path, damage):
+    save_golden(stretch, tmp_path)
+    damage(tmp_path)
+    with pytest.raises(RegressionError, match=r"are damaged \(.*\); restore them, or record them anew"):
+        load_golden(tmp_path)
+
+
+def _change(folder, name, value):
+    manifest = json.loads((folder / "golden.json").read_text())
+    (folder / "golden.json").write_text(json.dumps(manifest | {name: value}))
+
+
+def test_golden_frames_with_inputs_want_no_clip(stretch, clip):
+    with pytest.raises(RegressionError, match=r"bring their own inputs .*; use byoc_kit\.regress\.process_inputs"):
+        stretch.require_clip(clip)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(golden, tmp_path):
+    (tmp_path / "golden").write_text("a file")
+    with pytest.raises(RegressionError, match=r"cannot write golden frames to .*golden: File exists; make room"):
+        save_golden(golden, tmp_path / "golden")

@@ -1,12 +1,22 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor, Hooks
-from byoc_kit.regress import RegressionError, process_clip
+from byoc_kit.regress import (
+    Golden,
+    RegressionError,
+    compare,
+    load_golden,
+    process_clip,
+    process_inputs,
+    save_golden,
+)
 
 
 @pytest.fixture
@@ -82,3 +92,71 @@ def test_an_exception_is_named_by_its_line(short_clip):
 def test_a_wrong_parameter_is_named(short_clip):
     with pytest.raises(ParamsError, match="gain: is no parameter of this model"):
         process(short_clip, process_frame=lambda frame: frame, params={"gain": 1})
+
+
+@pytest.fixture
+def trail():
+    """An effect that remembers: half of the frame, half of what it made before."""
+
+    def make():
+        last = []
+
+        def process_frame(frame):
+            mixed = frame.pixels // 2 + (last[0] // 2 if last else 0)
+            frame.pixels[:] = 0  # what a hook writes into its frame is not in the golden one
+            last[:] = [mixed]
+            return frame.replace(pixels=mixed)
+
+        return FrameProcessor(Hooks(process_frame=process_frame))
+
+    return make
+
+
+@pytest.fixture
+def stretch(trail, tmp_path):
+    """Five frames and what the trail made of the last three of them, from a folder."""
+    inputs = {
+        n: VideoFrame.from_pixels(np.full((8, 8, 3), 40 * n + 40, np.uint8), n, Fraction(1, 25)) for n in range(5)
+    }
+    processor = trail()
+    made = {n: processor.process(VideoFrame.from_pixels(f.pixels.copy()), Params()).pixels for n, f in inputs.items()}
+    kept = {n: pixels for n, pixels in made.items() if n >= 2}
+    save_golden(Golden("webcam", "", 8, 1, {}, kept, inputs), tmp_path / "golden")
+    return load_golden(tmp_path / "golden")
+
+
+def test_kept_inputs_make_the_golden_frames_again_without_a_clip(stretch, trail):
+    pictures = process_inputs(trail(), stretch)
+    assert [picture.number for picture in pictures] == [2, 3, 4]
+    assert compare(pictures, stretch, max_abs_diff=0, min_psnr_db=100).failure is None
+    again = process_inputs(trail(), stretch)
+    assert compare(again, stretch, max_abs_diff=0, min_psnr_db=100).failure is None
+
+
+def test_a_changed_effect_does_not_meet_them(stretch):
+    same = FrameProcessor(Hooks(process_frame=lambda frame: frame))
+    comparison = compare(process_inputs(same, stretch), stretch, max_abs_diff=4, min_psnr_db=45)
+    assert comparison.failure.startswith("frame 4 differs from its golden one")
+
+
+def test_kept_inputs_bring_their_times_and_params(stretch):
+    class Tint(Params):
+        gain: float = 1
+
+    seen = []
+
+    def process_frame(frame, params: Tint):
+        seen.append((frame.pts, frame.time_base, params.gain))
+        return frame
+
+    stretch = replace(stretch, params={"gain": 3})
+    process_inputs(FrameProcessor(Hooks.of(process_frame)), stretch)
+    assert seen == [(n, Fraction(1, 25), 3) for n in range(5)]
+    process_inputs(FrameProcessor(Hooks.of(process_frame)), stretch, params={"gain": 2})
+    assert seen[-1] == (4, Fraction(1, 25), 2)
+
+
+def test_golden_frames_of_a_clip_have_no_inputs_to_process(trail):
+    golden = Golden("clip.mp4", "", 8, 1, {}, {0: np.zeros((8, 8, 3), np.uint8)})
+    with pytest.raises(RegressionError, match=r"were made of clip\.mp4; use byoc_kit\.regress\.process_clip with it"):
+        process_inputs(trail(), golden)

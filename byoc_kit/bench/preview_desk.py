@@ -1,0 +1,65 @@
+"""Where a preview is measured: a JupyterLab, a browser, the folder both see, and the clip in it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byoc_kit.bench.lab import Lab, running_lab
+from byoc_kit.bench.preview_page import chromium
+from byoc_kit.bench.source import make_source
+from byoc_kit.errors import ByocKitError
+from byoc_kit.media.clip import save_mp4
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+_CLIP_S = 10.0
+_PACKAGES = ["jupyterlab", "ipykernel", "ipywidgets", "anywidget", "jupyter-rfb", "simplejpeg", "pillow"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that one measurement after the other needs."""
+
+    lab: Lab
+    browser: Browser
+    folder: Path
+    clip: Path
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each program that takes part."""
+        return package_versions(_PACKAGES) | {"Chromium": self.browser.version}
+
+
+@asynccontextmanager
+async def desk(clip: Path) -> AsyncIterator[Desk]:
+    """Make the clip that is shown, 720p at 30 fps, and run JupyterLab and Chromium on a temporary folder.
+
+    Raises :class:`ByocKitError`, saying what to install, where something is missing.
+    """
+    package_versions(_PACKAGES)
+    with tempfile.TemporaryDirectory(prefix="byoc-kit-bench-") as name:
+        folder = Path(name)
+        shown = folder / "clip.mp4"
+        save_mp4(b"".join(picture.data for picture in make_source(clip, seconds=_CLIP_S)), shown)
+        async with chromium() as browser, running_lab(folder) as lab:
+            yield Desk(lab, browser, folder, shown)
+
+
+def package_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return each package's version; raises :class:`ByocKitError` for one that is not there."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            msg = f"the benchmark of the preview needs {name}; pip install 'byoc-kit[bench]'"
+            raise ByocKitError(msg) from None
+    return found

@@ -1,0 +1,72 @@
+// The browser's camera: JPEG pictures for the kernel, as many as it gives credit for. One module with view.js and
+// widget.js; widget.py joins them.
+
+const CAMERA_CREDIT = 2;
+const CAMERA_QUALITY = 0.85;
+const CAMERA_WISHES = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+const CAMERA_REFUSALS = {
+  NotAllowedError: "denied",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  SecurityError: "insecure",
+};
+
+class Camera {
+  /** `send(content, buffers)` takes the pictures, `refuse(reason, detail)` why there are none. */
+  constructor(send, refuse) {
+    this.send = send;
+    this.refuse = refuse;
+    this.stream = null;
+    this.video = null;
+    this.credit = 0;
+    this.turn = 0; // which start this is: an older one's answer to the permission comes too late
+  }
+
+  async start() {
+    this.stop();
+    const turn = ++this.turn;
+    if (!window.isSecureContext || !navigator.mediaDevices) return this.refuse("insecure", "");
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
+      if (turn !== this.turn) return stream.getTracks().forEach((track) => track.stop());
+      this.stream = stream;
+      stream.getVideoTracks()[0].onended = () => this.refuse("ended", "it was switched off; choose it again");
+      this.video = document.createElement("video");
+      this.video.muted = this.video.playsInline = true;
+      this.video.srcObject = stream;
+      this.credit = CAMERA_CREDIT;
+      await this.video.play();
+      this.await(turn);
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.stop();
+      this.refuse(CAMERA_REFUSALS[error.name] ?? "other", `${error.name}: ${error.message}`);
+    }
+  }
+
+  stop() {
+    this.turn++;
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = this.video = null;
+  }
+
+  more() {
+    this.credit = Math.min(CAMERA_CREDIT, this.credit + 1);
+  }
+
+  await(turn) {
+    this.video.requestVideoFrameCallback(async () => {
+      if (turn !== this.turn) return;
+      const captured = performance.now();
+      this.await(turn);
+      if (this.credit < 1 || !this.video.videoWidth) return;
+      this.credit--;
+      const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
+      canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
+      const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });
+      const data = await blob.arrayBuffer();
+      if (turn === this.turn) this.send({ kind: "camera-frame", captured_ms: Math.round(captured) }, [data]);
+    });
+  }
+}

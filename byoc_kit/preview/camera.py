@@ -1,0 +1,88 @@
+"""The camera of the machine that the browser runs on: it sends JPEG pictures, as many as the kernel has time for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from fractions import Fraction
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.decode import MediaError
+
+WEBCAM = "webcam"
+_MILLISECONDS = Fraction(1, 1000)
+
+_REFUSALS = {
+    "insecure": "the browser gives its camera only to pages from https or localhost: open JupyterLab through https, or "
+    "through an SSH tunnel as http://localhost",
+    "denied": "the browser was not allowed to use the camera: allow it in the page's site settings, then choose "
+    f"{WEBCAM} again",
+    "missing": f"the browser's machine has no camera: connect one, then choose {WEBCAM} again, or choose a clip",
+    "busy": f"another program holds the camera: close that, then choose {WEBCAM} again",
+}
+
+
+class Camera:
+    """A live source that the widget feeds: ``send`` gives it messages, :meth:`receive` takes its answers."""
+
+    name = WEBCAM
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self._send = send
+        self._changed = threading.Condition()
+        self._newest: tuple[bytes, int] | None = None
+        self._refusal = ""
+        self._is_on = False
+        self._is_closed = False
+
+    def frames(self) -> Generator[VideoFrame]:
+        """Yield pictures as they come, a picture's time in milliseconds of the page's clock.
+
+        Raises :class:`MediaError` where the browser refuses the camera.
+        """
+        self._is_on = True
+        self.resume()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest or self._refusal or self._is_closed)
+                if self._is_closed:
+                    return
+                if self._refusal:
+                    raise MediaError(self._refusal)
+                assert self._newest is not None  # noqa: S101  # one of the three was waited for
+                (data, captured_ms), self._newest = self._newest, None
+            self._send({"kind": "camera-more"})
+            with Image.open(BytesIO(data)) as picture:
+                frame = VideoFrame.from_pixels(np.asarray(picture.convert("RGB")), captured_ms, _MILLISECONDS)
+            frame.side_data.captured_ms = captured_ms
+            yield frame
+
+    def resume(self) -> None:
+        """Ask for the camera, again where the page was loaded anew."""
+        if self._is_on and not self._is_closed:
+            self._send({"kind": "camera", "on": True})
+
+    def receive(self, content: dict[str, Any], data: bytes | None) -> None:
+        """Take what the widget sends: a picture, or why there is none."""
+        with self._changed:
+            if data is not None:
+                self._newest = data, int(content["captured_ms"])
+            else:
+                reason = str(content.get("reason"))
+                detail = str(content.get("detail") or "no reason was given")
+                self._refusal = _REFUSALS.get(reason) or f"the browser's camera does not start: {detail}"
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let the camera go."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        if self._is_on:
+            self._is_on = False
+            self._send({"kind": "camera", "on": False})

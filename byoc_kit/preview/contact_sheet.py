@@ -1,0 +1,188 @@
+"""Some frames of a pass in one picture: each input, and its output below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import product
+
+from PIL import Image, ImageDraw, ImageFont
+
+from byoc_kit.frames import Pixels
+
+CELLS = 6
+WITHHELD = "withheld"
+_TITLE = "input above, output below"
+_WIDEST, _NARROWEST = 1280, 480
+_LANDSCAPE_COLUMNS, _PORTRAIT_COLUMNS = 3, 6
+_NARROWEST_CELL = 150
+_FLATTEST, _TALLEST = 1 / 8, 2
+_THUMBNAIL = (640, 1280)
+_GAP = 8
+_TEXT, _NO_PICTURE = "#202020", "#e4e4e4"
+_QUALITIES, _POOREST = (80, 65, 50), 10
+_SMALLEST_FONT = 10
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame of the sheet: its number and time, both pictures small, and how large they were (width, height).
+
+    Where there is no output, ``missing`` says why.
+    """
+
+    number: int
+    time_s: float
+    before: Image.Image
+    before_size: tuple[int, int]
+    after: Image.Image | None = None
+    after_size: tuple[int, int] | None = None
+    missing: str = WITHHELD
+
+    @property
+    def caption(self) -> str:
+        """What stands above the pictures."""
+        return f"frame {self.number}, {self.time_s:.2f} s"
+
+    @property
+    def note(self) -> str:
+        """What stands below them, where the output has another size."""
+        if self.after_size is None or self.after_size == self.before_size:
+            return ""
+        width, height = self.after_size
+        return f"output {width}x{height}"
+
+
+def spread(count: int, cells: int = CELLS) -> list[int]:
+    """Return the numbers of at most ``cells`` of ``count`` frames, evenly spread from the first to the last."""
+    if count <= cells:
+        return list(range(count))
+    return [round(cell * (count - 1) / (cells - 1)) for cell in range(cells)]
+
+
+def thumbnail(pixels: Pixels) -> Image.Image:
+    """Copy uint8 ``[H, W, 3]`` pixels, no larger than the sheet shows them."""
+    image = Image.fromarray(pixels)
+    image.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image
+
+
+def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int) -> bytes:
+    """Draw one to six shots, about ``width`` pixels a row, as a JPEG of at most ``limit_bytes`` (some kB at least).
+
+    What is too large loses quality first, then width; the captions are drawn anew, and stay legible.
+    """
+    sizes = _widths(width)
+    for sheet_width, quality in product(sizes, _QUALITIES):
+        data = _jpeg(draw(shots, sheet_width), quality)
+        if len(data) <= limit_bytes:
+            return data
+    return _jpeg(draw(shots, sizes[-1]), _POOREST)
+
+
+def draw(shots: Sequence[Shot], width: int) -> Image.Image:
+    """Draw the sheet: three columns, six of portrait pictures, fewer where a caption would have no room."""
+    is_portrait = shots[0].before.height > shots[0].before.width
+    most = _PORTRAIT_COLUMNS if is_portrait else _LANDSCAPE_COLUMNS
+    columns = min(len(shots), most, width // _NARROWEST_CELL)
+    cell = _Cell.of(shots, (width - _GAP) // max(2, columns) - _GAP)
+    rows = -(-len(shots) // columns)
+    size = (_GAP + columns * (cell.width + _GAP), 2 * _GAP + cell.line + rows * (cell.height + _GAP))
+    sheet = Image.new("RGB", size, "white")
+    _write(sheet, (_GAP, _GAP), _TITLE, cell, max_width=size[0] - 2 * _GAP)
+    for index, shot in enumerate(shots):
+        row, column = divmod(index, columns)
+        left = _GAP + column * (cell.width + _GAP)
+        cell.draw(sheet, shot, left, 2 * _GAP + cell.line + row * (cell.height + _GAP))
+    return sheet
+
+
+def describe(shots: Sequence[Shot], source: str) -> str:
+    """Say in words what the sheet shows."""
+    numbers = ", ".join(str(shot.number) for shot in shots)
+    said = f"Contact sheet of {source}: input above and output of process_frame below, frames {numbers}"
+    without: dict[str, list[str]] = {}
+    for shot in shots:
+        if shot.after is None:
+            without.setdefault(shot.missing, []).append(str(shot.number))
+    return said + "".join(f"; {', '.join(numbers)} {missing}" for missing, numbers in without.items())
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The space for one shot; all are alike."""
+
+    width: int
+    picture_height: int
+    font_size: int
+    has_notes: bool
+
+    @classmethod
+    def of(cls, shots: Sequence[Shot], width: int) -> _Cell:
+        tallest = max(shot.before.height / shot.before.width for shot in shots)
+        height = round(width * min(max(tallest, _FLATTEST), _TALLEST))
+        return cls(width, height, max(12, min(20, width // 12)), has_notes=any(shot.note for shot in shots))
+
+    @property
+    def line(self) -> int:
+        return round(self.font_size * 1.3)
+
+    @property
+    def height(self) -> int:
+        return self.line * (1 + self.has_notes) + 2 * self.picture_height + 2
+
+    def draw(self, sheet: Image.Image, shot: Shot, left: int, top: int) -> None:
+        _write(sheet, (left, top), shot.caption, self, max_width=self.width)
+        top += self.line
+        self._draw_picture(sheet, shot.before, left, top)
+        top += self.picture_height + 2
+        self._draw_picture(sheet, shot.after, left, top)
+        if shot.after is None:
+            middle = (left + self.width // 2, top + self.picture_height // 2)
+            _write(sheet, middle, shot.missing, self, max_width=self.width, anchor="mm")
+        _write(sheet, (left, top + self.picture_height), shot.note, self, max_width=self.width)
+
+    def _draw_picture(self, sheet: Image.Image, picture: Image.Image | None, left: int, top: int) -> None:
+        sheet.paste(_NO_PICTURE, (left, top, left + self.width, top + self.picture_height))
+        if picture is not None:
+            _paste(sheet, picture, (left, top, self.width, self.picture_height))
+
+
+def _paste(sheet: Image.Image, picture: Image.Image, box: tuple[int, int, int, int]) -> None:
+    """Draw a picture as large as the box lets it be, in its middle."""
+    left, top, width, height = box
+    scale = min(width / picture.width, height / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    # Larger, single pixels stay what they are.
+    resample = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
+    sheet.paste(picture.resize(size, resample), (left + (width - size[0]) // 2, top + (height - size[1]) // 2))
+
+
+def _write(
+    sheet: Image.Image, at: tuple[int, int], text: str, cell: _Cell, *, max_width: int, anchor: str = "la"
+) -> None:
+    """Write a line, smaller where it would not fit, and then cut."""
+    for size in range(cell.font_size, _SMALLEST_FONT - 1, -1):
+        font = ImageFont.load_default(size=size)
+        if font.getlength(text) <= max_width:
+            break
+    while font.getlength(text) > max_width:
+        text = text.removesuffix("...")[:-1] + "..."
+    ImageDraw.Draw(sheet).text(at, text, fill=_TEXT, font=font, anchor=anchor)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+def _widths(width: int) -> list[int]:
+    def falling(width: int) -> Iterator[int]:
+        while width > _NARROWEST:
+            yield width
+            width = width * 3 // 4
+        yield _NARROWEST
+
+    return list(falling(min(width, _WIDEST)))

@@ -1,0 +1,86 @@
+"""Where a preview's frames come from, and how far they can be steered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.timings import Timings
+
+Submit = Callable[[VideoFrame], None]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which frame is held or shown last: its number from 0, of how many, and its time in seconds."""
+
+    number: int
+    count: int
+    time_s: float
+
+
+class Feed(Protocol):
+    """Submits frames, each when its time has come, from a thread of its own.
+
+    Paused, it holds the last frame, and :meth:`again` submits that one anew. What happens to it otherwise, ``on_event``
+    is told: a position reached while paused, the end, an :attr:`error`.
+    """
+
+    name: str
+    decode_times: Timings
+    error: str
+    """One sentence once the frames have broken off; empty where all is well."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second that are to come; ``None`` where nobody knows."""
+        ...
+
+    @property
+    def is_playing(self) -> bool:
+        """True between :meth:`play` and :meth:`pause`, or the end."""
+        ...
+
+    @property
+    def position(self) -> Position | None:
+        """Where it stands; ``None`` for a live source."""
+        ...
+
+    def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
+        """Start the thread, paused, with its first frame submitted."""
+        ...
+
+    def play(self) -> None:
+        """Go on from the held frame."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the last frame."""
+        ...
+
+    def again(self) -> None:
+        """Submit the held frame once more, if paused; a playing feed brings a new one anyway."""
+        ...
+
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        ...
+
+
+def fresh(frame: VideoFrame) -> VideoFrame:
+    """Return the frame for ``process_frame`` to write into; what came in stays as it was.
+
+    A decoded frame is made again from its picture; pixels are copied, and kept aside as ``side_data.input``.
+    """
+    if frame.origin is not None:
+        return frame.original()
+    copy = frame.replace(pixels=frame.pixels.copy())
+    copy.side_data.input = frame.pixels
+    return copy
+
+
+def noted(frame: VideoFrame, name: str) -> Any:
+    """Return what a feed has noted beside the frame: its ``position``, or ``captured_ms`` of a camera."""
+    return getattr(frame.side_data, name, None)

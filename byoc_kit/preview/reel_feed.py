@@ -1,0 +1,251 @@
+"""Plays a reel (a clip, a folder of images, a pattern): pace, pause, single steps, jumps, a loop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import VideoFrame
+from byoc_kit.preview.feed import Position, Submit, fresh
+from byoc_kit.sources import Reel
+from byoc_kit.timings import Timings
+
+logger = logging.getLogger(__name__)
+
+SPEEDS = (0.25, 0.5, 1.0, 2.0)
+# Later than this, the source goes on from now rather than hurry after the lost time.
+MAX_LAG_S = 0.5
+# A longer step between two pictures is a hole in the clip, not its pace.
+_MAX_STEP_S = 2.0
+# To step back, a clip must decode from the key frame before: these many are decoded, and kept, at once.
+_BACK = 8
+
+
+class ReelFeed:
+    """Submits a reel's frames, each when its time has come; ``fps`` plays it at another pace than its own.
+
+    Raises :class:`ByocKitError` for an ``fps`` that is not above 0.
+    """
+
+    def __init__(self, reel: Reel, *, fps: float | None = None) -> None:
+        if fps is not None and not fps > 0:
+            msg = f"fps must be above 0, not {fps}"
+            raise ByocKitError(msg)
+        self.name = reel.name
+        self.error = ""
+        self.decode_times = Timings()
+        self._reel = reel
+        self._fps = fps
+        self._speed = 1.0
+        self._is_looping = True
+        self._changed = threading.Condition()
+        self._is_playing = False
+        self._is_closing = False
+        self._is_wanted_again = False
+        self._wanted: int | None = 0
+        self._held: VideoFrame | None = None
+        self._number = 0
+        self._due_s = 0.0
+        self._frames: Generator[VideoFrame] | None = None
+        self._next = 0
+        self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, at the present speed."""
+        return (self._fps or self._reel.fps) * self._speed
+
+    @property
+    def is_playing(self) -> bool:
+        """True between :meth:`play` and :meth:`pause`, or the end of a reel that does not loop."""
+        return self._is_playing
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether the first frame follows the last."""
+        return self._is_looping
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than the reel's own pace it plays."""
+        return self._speed
+
+    @property
+    def position(self) -> Position:
+        """The frame held, or submitted last."""
+        return Position(self._number, self._reel.count, self._reel.time_s(self._number))
+
+    def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
+        """Start the thread, paused, with the first frame submitted."""
+        self._thread = threading.Thread(target=self._run, args=(submit, on_event), name="preview-source", daemon=True)
+        self._thread.start()
+
+    def play(self) -> None:
+        """Go on from the held frame; from the first, if that is the last of a reel that does not loop."""
+        with self._changed:
+            if not self._is_playing:
+                self._due_s = time.monotonic()
+                if self._is_at_end() and self._wanted is None:
+                    self._wanted = 0
+            self._is_playing = not self.error
+            self._changed.notify()
+
+    def pause(self) -> None:
+        """Hold the last frame."""
+        with self._changed:
+            self._is_playing = False
+            self._changed.notify()
+
+    def again(self) -> None:
+        """Submit the held frame once more, if paused."""
+        with self._changed:
+            self._is_wanted_again = not self._is_playing
+            self._changed.notify()
+
+    def seek(self, number: int) -> None:
+        """Go to a frame, at the nearest end for one that is not there; playing goes on from it."""
+        with self._changed:
+            self._wanted = min(max(0, number), self._reel.count - 1)
+            self._changed.notify()
+
+    def step(self, frames: int) -> None:
+        """Hold the frame that lies so many after the present one, or before for a negative number."""
+        with self._changed:
+            self._is_playing = False
+            at = self._number if self._wanted is None else self._wanted
+            self._wanted = min(max(0, at + frames), self._reel.count - 1)
+            self._changed.notify()
+
+    def set_speed(self, speed: float) -> None:
+        """Play so many times faster. Raises :class:`ByocKitError` unless it is above 0."""
+        if not speed > 0:
+            msg = f"the speed must be above 0, not {speed}"
+            raise ByocKitError(msg)
+        with self._changed:
+            self._speed = speed
+            self._changed.notify()
+
+    def set_looping(self, is_looping: bool) -> None:  # noqa: FBT001  # the value that is set
+        """Have the first frame follow the last, or playing end there."""
+        with self._changed:
+            self._is_looping = is_looping
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it."""
+        with self._changed:
+            self._is_closing = True
+            self._is_playing = False
+            self._changed.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def _run(self, submit: Submit, on_event: Callable[[], None]) -> None:
+        try:
+            while (number := self._wait_for_turn(submit, on_event)) is not None:
+                frame = self._take(number)
+                if frame is None:
+                    self._begin_anew(number)
+                    continue
+                frame.side_data.position = Position(number, self._reel.count, self._reel.time_s(number))
+                with self._changed:
+                    self._held, self._number = frame, number
+                    is_held = not self._is_playing
+                submit(fresh(frame))
+                if is_held:
+                    on_event()
+        except Exception as error:
+            if not isinstance(error, ByocKitError):
+                logger.exception("%s broke off", self.name)
+            self._is_playing = False
+            self.error = str(error) if isinstance(error, ByocKitError) else f"{self.name} broke off: {error}"
+            on_event()
+        finally:
+            self._close_frames()
+
+    def _wait_for_turn(self, submit: Submit, on_event: Callable[[], None]) -> int | None:
+        """Wait until a frame's time has come and return its number; ``None`` once the feed closes."""
+        while True:
+            with self._changed:
+                if self._is_closing:
+                    return None
+                if self._wanted is not None:
+                    number, self._wanted = self._wanted, None
+                    self._due_s = time.monotonic()
+                    return number
+                held = self._held if self._is_wanted_again else None
+                self._is_wanted_again = False
+                if held is None and not self._is_playing:
+                    self._changed.wait()
+                    continue
+                is_ended = held is None and self._is_at_end() and not self._is_looping
+                if is_ended:
+                    self._is_playing = False
+                elif held is None:
+                    step_s = self._step_s()
+                    early_s = self._due_s + step_s - time.monotonic()
+                    if early_s > 0:
+                        self._changed.wait(early_s)
+                        continue
+                    self._due_s = time.monotonic() if early_s < -MAX_LAG_S else self._due_s + step_s
+                    return 0 if self._is_at_end() else self._number + 1
+            if held is not None:
+                submit(fresh(held))
+            else:
+                on_event()
+
+    def _is_at_end(self) -> bool:
+        return self._number >= self._reel.count - 1
+
+    def _step_s(self) -> float:
+        """How long the present frame is shown."""
+        if self._fps is not None:
+            return 1 / self.fps
+        step_s = self._reel.time_s(self._number + 1) - self._reel.time_s(self._number)
+        return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._reel.fps) / self._speed
+
+    def _begin_anew(self, number: int) -> None:
+        """Go on after a frame that turned out not to be there: a damaged clip is shorter than it says."""
+        self._close_frames()
+        if self._reel.count == 0 or number < self._reel.count:
+            msg = f"{self.name} ended before its frame {number}; the file has changed or is damaged"
+            raise ByocKitError(msg)
+        with self._changed:
+            self._wanted = 0 if self._is_looping and self._is_playing else self._reel.count - 1
+
+    def _take(self, number: int) -> VideoFrame | None:
+        """Return a frame, of the reading that is open or of one that begins there; ``None`` where that ends before."""
+        if number in self._kept:
+            return self._kept[number]
+        if self._frames is None or number != self._next:
+            is_step_back = self._held is not None and number == self._number - 1
+            self._open(max(0, number - _BACK + 1) if is_step_back else number)
+        self._kept.clear()
+        while self._next <= number:
+            read = self._read()
+            if read is None:
+                return None
+            self._kept[self._next] = read
+            self._next += 1
+        frame = self._kept[number]
+        if len(self._kept) == 1:
+            self._kept.clear()
+        return frame
+
+    def _open(self, number: int) -> None:
+        self._close_frames()
+        self._frames, self._next = self._reel.frames(number), number
+
+    def _read(self) -> VideoFrame | None:
+        assert self._frames is not None  # noqa: S101  # opened by _take
+        with self.decode_times.measured():
+            return next(self._frames, None)
+
+    def _close_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None

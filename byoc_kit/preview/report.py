@@ -1,0 +1,130 @@
+"""What a live preview says of itself: numbers, errors, and the state of its controls."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from byoc_kit.params import Params
+from byoc_kit.preview.credit import Credit
+from byoc_kit.preview.keeper import Keeper
+from byoc_kit.preview.machine import machine
+from byoc_kit.preview.player import Player
+from byoc_kit.preview.sender import Sender
+from byoc_kit.preview.stats import Budget, PreviewStats, failure_sentence, numbers
+from byoc_kit.preview.status import Message
+from byoc_kit.preview.version import Version
+from byoc_kit.sources import suggestions
+
+# The badge says how it stands now, not before a slider was moved.
+_JUDGED = 100
+_LATE = "The browser answers late: showing a few pictures a second until it catches up."
+# Where `byoc-kit serve` listens.
+_PARAMS_URL = "http://localhost:8000/stream/params"
+
+
+class Report:
+    """Asks the parts of a preview; ``beside`` is the version that is compared, if any.
+
+    ``notice`` is what was done or refused last; ``params_error`` and ``beside_error`` stand as long as they hold.
+    """
+
+    def __init__(
+        self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Version | None
+    ) -> None:
+        self.notice = ""
+        self.params_error = ""
+        self.beside_error = ""
+        self._player = player
+        self._sender = sender
+        self._credit = credit
+        self._keeper = keeper
+        self._beside = beside
+        self._sources = suggestions(Path())
+
+    def stats(self) -> PreviewStats:
+        """Return rates, timings, drops and the last error."""
+        player, sender, stage = self._player, self._sender, self._player.stage.stats()
+        timings = {
+            "decode": player.feed.decode_times.percentiles_ms(),
+            "wait": stage.wait_ms,
+            "process": player.stage.process_times.percentiles_ms(of_last=_JUDGED),
+            "encode": sender.encode_times.percentiles_ms(),
+            "wire": sender.wire_times.percentiles_ms(),
+            "draw": sender.draw_times.percentiles_ms(),
+            "latency": sender.latencies.percentiles_ms(),
+        }
+        in_fps = player.arrivals.rate()
+        return PreviewStats(
+            frames_in=stage.frames_in,
+            frames_out=stage.frames_out,
+            shown=sender.shown.count,
+            not_shown=sender.not_shown,
+            in_fps=in_fps,
+            processed_fps=player.results.rate(),
+            shown_fps=sender.shown.rate(),
+            process_ms=timings["process"],
+            drops=stage.drops,
+            failures=stage.failures,
+            error=self.params_error or (error["text"] if (error := self._error()) else ""),
+            timings_ms={place: timing for place, timing in timings.items() if timing},
+            target_fps=player.feed.fps or in_fps or None,
+        )
+
+    def status(self) -> Message:
+        """Return what the front end shows, as JSON takes it."""
+        stats, feed = self.stats(), self._player.feed
+        shown = self._player.version.name
+        return {
+            "numbers": [*numbers(stats), *machine()],
+            "budget": _budget(stats.budget),
+            "error": self._error(),
+            "notice": self._notice(),
+            "captions": [self._beside.name, shown] if self._beside else ["Input", "Output"],
+            "curl": curl(self._player.params),
+            "state": {
+                "is_playing": self._player.is_playing,
+                "source": feed.name,
+                "sources": self._sources,
+                "is_looping": getattr(feed, "is_looping", False),
+                "speed": getattr(feed, "speed", 1.0),
+                "can_revert": self._player.can_revert,
+                "is_recording": self._keeper.is_recording,
+            },
+        }
+
+    def _error(self) -> dict[str, str] | None:
+        player = self._player
+        if player.stage.error is not None:
+            return {"text": f"the preview ended: {player.stage.error}; run the cell again", "trace": ""}
+        if player.feed.error:
+            return {"text": player.feed.error, "trace": ""}
+        failed = player.recent_error()
+        if failed is None:
+            return None
+        said = failure_sentence(failed.failure)
+        if player.is_paused_by_error:
+            said += "; paused, since it says the same each time: mend the cell, or press Play"
+        return {"text": said, "trace": failed.traceback}
+
+    def _notice(self) -> str:
+        return self.params_error or self.beside_error or self.notice or (_LATE if self._credit.is_late else "")
+
+
+def curl(params: Params) -> str:
+    """Return the command that sets the parameters of a stream that ``byoc-kit serve`` runs."""
+    data = json.dumps(json.loads(params.model_dump_json()))
+    return f"curl -X POST {_PARAMS_URL} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
+
+
+def _budget(budget: Budget | None) -> Message | None:
+    """Return the badge: its words, and how much of a frame's time is used."""
+    if budget is None:
+        return None
+    return {
+        "text": str(budget),
+        "is_held": budget.is_held,
+        "share": budget.p95_ms / budget.frame_ms,
+        "detail": f"process_frame takes {budget.p95_ms:.1f} ms (p95) of the {budget.frame_ms:.1f} ms that a frame has",
+    }

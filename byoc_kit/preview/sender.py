@@ -1,0 +1,159 @@
+"""Encodes the newest result and sends it when the front end has time for it, on a thread of its own.
+
+Not on the worker's: what the pictures cost must not be taken for the cost of ``process_frame``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.preview.channel import Channel
+from byoc_kit.preview.feed import Position
+from byoc_kit.preview.pictures import encode_pair
+from byoc_kit.preview.stats import Meter
+from byoc_kit.preview.status import Message, StatusBoard
+from byoc_kit.timings import Timings
+
+logger = logging.getLogger(__name__)
+
+# How often a sender without credit looks whether the front end is late; an answer wakes it at once.
+_LOOK_S = 0.05
+_REMEMBERED = 16
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Both pictures of one frame; ``right`` is ``None`` where ``process_frame`` dropped it.
+
+    ``due_s`` is when the frame came (``time.monotonic``), ``captured_ms`` when the browser's camera took it.
+    """
+
+    left: VideoFrame
+    right: VideoFrame | None
+    due_s: float
+    position: Position | None
+    captured_ms: int | None = None
+
+
+class Sender:
+    """Sends shots, the newest first; one that a newer replaces is counted as ``not_shown``.
+
+    What the ``board`` has goes with the pictures. :meth:`on_drawn` takes the front end's answers. When nobody looks on
+    any more, ``on_gone`` is told; the last shot then goes out every few seconds, and who answers it is there again.
+    """
+
+    def __init__(
+        self, channel: Channel, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
+    ) -> None:
+        self.shown = Meter()
+        self.not_shown = 0
+        self.encode_times = Timings()
+        self.wire_times = Timings()
+        self.draw_times = Timings()
+        self.latencies = Timings()
+        self._channel = channel
+        self._width = width
+        self._board = board
+        self._on_gone = on_gone
+        self._waiting: Shot | None = None
+        self._last: Shot | None = None
+        self._has_shot = threading.Event()
+        self._under_way: dict[int, tuple[float, float]] = {}
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="preview-sender", daemon=True)
+
+    @property
+    def last(self) -> Shot | None:
+        """The shot that was offered last."""
+        return self._last
+
+    def wait_for_first(self, timeout_s: float) -> Shot | None:
+        """Wait for the first shot; ``None`` if there is none by then."""
+        self._has_shot.wait(timeout_s)
+        return self._last
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def offer(self, shot: Shot) -> None:
+        """Have a shot sent as soon as there is credit; returns at once."""
+        with self._changed:
+            self.not_shown += self._waiting is not None
+            self._waiting = self._last = shot
+            self._changed.notify()
+        self._has_shot.set()
+
+    def again(self) -> None:
+        """Send the last shot once more: a view came up that has not seen it."""
+        with self._changed:
+            self._waiting = self._last
+            self._changed.notify()
+
+    def wake(self) -> None:
+        """Look at once whether there is credit."""
+        with self._changed:
+            self._changed.notify()
+
+    def on_drawn(self, number: int, answer: Mapping[str, Any]) -> None:
+        """Take the answer to a shot that was drawn: ``draw_ms``, ``ago_ms``, and ``glass_ms`` for one of the camera."""
+        if number not in self._under_way:
+            return
+        due_s, sent_s = self._under_way.pop(number)
+        draw_s, ago_s, glass_ms = answer["draw_ms"] / 1000, answer["ago_ms"] / 1000, answer["glass_ms"]
+        drawn_s = time.monotonic() - ago_s
+        self.shown.tick()
+        self.draw_times.add(draw_s)
+        self.wire_times.add(max(0.0, drawn_s - sent_s - draw_s))
+        self.latencies.add(drawn_s - due_s if glass_ms is None else glass_ms / 1000)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (turn := self._wait_for_turn()) is not None:
+            shot, number = turn
+            try:
+                self._send(shot, number)
+            except Exception:
+                logger.exception("a picture could not be sent")
+
+    def _wait_for_turn(self) -> tuple[Shot, int] | None:
+        with self._changed:
+            while not self._is_closing:
+                if self._channel.credit.is_gone:
+                    self._on_gone()
+                    self._waiting = self._waiting or self._last
+                if self._waiting is None:
+                    self._changed.wait()
+                elif (number := self._channel.credit.take()) is None:
+                    self._changed.wait(_LOOK_S)
+                else:
+                    shot, self._waiting = self._waiting, None
+                    return shot, number
+        return None
+
+    def _send(self, shot: Shot, number: int) -> None:
+        with self.encode_times.measured():
+            left, right = encode_pair(shot.left, shot.right, self._width)
+        if len(self._under_way) >= _REMEMBERED:
+            self._under_way.clear()  # a page that was closed answers no more
+        self._under_way[number] = shot.due_s, time.monotonic()
+        content: Message = {
+            "position": vars(shot.position) if shot.position else None,
+            "captured_ms": shot.captured_ms,
+            "status": self._board.take(),
+        }
+        self._channel.show(number, left, right, content)

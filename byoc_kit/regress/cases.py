@@ -1,0 +1,140 @@
+"""Frames that ``process_frame`` failed on, kept beside the notebook: a PNG and ``case.json`` each."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
+
+from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.params import params_error
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.regress.golden import RegressionError
+from byoc_kit.regress.png import read_png, write_png
+
+FOLDER = "cases"
+MANIFEST = "case.json"
+INPUT = "input.png"
+LOOKS_WRONG = "looks-wrong"
+_SLUG_LENGTH = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One frame, as it came in (uint8 ``[H, W, 3]``), and what ``process_frame`` was given with it.
+
+    ``error`` is what it raised (``ZeroDivisionError: division by zero``), empty where the picture only looked wrong;
+    ``where`` the line that raised it. ``pts`` counts in units of ``time_base`` seconds.
+    """
+
+    pixels: Pixels
+    params: Mapping[str, Any]
+    pts: int
+    time_base: Fraction
+    error: str
+    where: str
+    versions: Mapping[str, str]
+
+
+def save_case(folder: Path | str, case: Case) -> Path:
+    """Keep a case in a new folder ``cases/<error>-<number>`` of ``folder``, the notebook's; return that.
+
+    Raises :class:`RegressionError` where it cannot be written; nothing is left behind then.
+    """
+    home = Path(folder) / FOLDER
+    new: Path | None = None
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        new = _new_folder(home, _slug(case.error))
+        write_png(case.pixels, new / INPUT)
+        (new / MANIFEST).write_text(json.dumps(_manifest(case), indent=2) + "\n")
+    except OSError as error:
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+        msg = f"cannot keep the case in {home}: {error.strerror or error}; make room there, or let it be written"
+        raise RegressionError(msg) from error
+    return new
+
+
+def load_case(path: Path | str) -> Case:
+    """Read a case from its folder. Raises :class:`RegressionError` if it is missing or damaged."""
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        msg = f"there is no case in {folder}; give the folder of one, which has a {MANIFEST}"
+        raise RegressionError(msg)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest["time_base"] = Fraction(manifest["time_base"])
+        return Case(pixels=read_png(folder / INPUT), **manifest)
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+        msg = f"the case in {folder} is damaged ({error}); restore it, or keep it anew"
+        raise RegressionError(msg) from error
+
+
+def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case) -> VideoFrame | None:
+    """Run a notebook's function, or an exported processor with its other hooks, once on the case's frame.
+
+    Returns what it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
+    :class:`~byoc_kit.params.ParamsError` where the case's parameters do not fit it any more.
+    """
+    processor = process_frame if isinstance(process_frame, FrameProcessor) else _processor(process_frame)
+    params = processor.hooks.params_type().updated(case.params)
+    frame = VideoFrame.from_pixels(case.pixels.copy(), case.pts, case.time_base)
+
+    def replay() -> VideoFrame | None:
+        processor.load()
+        processor.start_stream(params)
+        try:
+            return processor.process(frame, params)
+        finally:
+            processor.stop_stream()
+
+    # On a thread, as in the preview and the container: not on the one that runs the notebook's event loop.
+    with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
+        return thread.submit(replay).result()
+
+
+def _processor(process_frame: Callable[..., Any]) -> FrameProcessor:
+    hooks = Hooks.of(process_frame)
+    try:
+        return FrameProcessor(hooks)
+    except ValidationError as error:
+        raise params_error(error, prefix=hooks.params_type.__name__) from error
+
+
+def _manifest(case: Case) -> dict[str, Any]:
+    return {
+        "error": case.error,
+        "where": case.where,
+        "params": to_jsonable_python(dict(case.params)),
+        "pts": case.pts,
+        "time_base": str(case.time_base),
+        "versions": dict(case.versions),
+    }
+
+
+def _slug(error: str) -> str:
+    """Return the exception's name as part of a folder's name: ``zero-division-error``."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", error.partition(":")[0])
+    return "-".join(words).lower()[:_SLUG_LENGTH].strip("-") or LOOKS_WRONG
+
+
+def _new_folder(home: Path, slug: str) -> Path:
+    number = 1
+    while True:
+        folder = home / f"{slug}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

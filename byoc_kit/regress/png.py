@@ -1,0 +1,25 @@
+"""Pictures in files, without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from byoc_kit.frames import Pixels
+
+
+def write_png(pixels: Pixels, path: Path) -> None:
+    """Write uint8 ``[H, W, 3]`` pixels. Raises ``OSError``."""
+    Image.fromarray(pixels).save(path)
+
+
+def read_png(path: Path) -> Pixels:
+    """Read uint8 ``[H, W, 3]`` pixels. Raises ``OSError``, also for what is no picture."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (SyntaxError, ValueError) as error:  # what Pillow raises for a file that breaks off
+        msg = f"{path.name}: {error}"
+        raise OSError(msg) from error

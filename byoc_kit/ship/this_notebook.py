@@ -1,0 +1,39 @@
+"""Which file the running notebook is: the kernel protocol does not say, but front ends leave a trace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.text import printable
+
+_EXAMPLE = 'give its path: ship("my_model.ipynb")'
+
+
+class UnknownNotebookError(ByocKitError):
+    """Nothing tells which notebook runs."""
+
+
+def this_notebook() -> Path:
+    """Return the path of the running notebook. Raises :class:`UnknownNotebookError`."""
+    from IPython import get_ipython
+
+    return find_notebook(os.environ, getattr(get_ipython(), "user_ns", {}))
+
+
+def find_notebook(environment: Mapping[str, str], namespace: Mapping[str, Any]) -> Path:
+    """Return the path that Visual Studio Code or a Jupyter server left in the namespace or the environment.
+
+    The server sets ``JPY_SESSION_NAME`` when the kernel starts, so it is the old name of a notebook renamed since.
+    """
+    said = str(namespace.get("__vsc_ipynb_file__") or environment.get("JPY_SESSION_NAME") or "")
+    if not said.endswith(".ipynb"):
+        msg = f"nothing here tells which notebook this is; {_EXAMPLE}"
+        raise UnknownNotebookError(msg)
+    if not Path(said).is_file():
+        msg = f"this kernel was started for {printable(said)}, which is not there any more; restart it, or {_EXAMPLE}"
+        raise UnknownNotebookError(msg)
+    return Path(said)

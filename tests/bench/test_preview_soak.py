@@ -1,0 +1,27 @@
+import pytest
+
+from byoc_kit.bench.preview_soak import Sample, judge_growth, soak_preview
+from byoc_kit.errors import ByocKitError
+
+
+def samples(kernel_mb=lambda _: 500.0, page_mb=lambda _: 300.0, heap_mb=lambda _: 80.0):
+    return [Sample(10.0 * n, kernel_mb(n), page_mb(n), heap_mb(n), 30.0) for n in range(50)]
+
+
+def test_what_stays_as_it_is_is_flat():
+    assert all(verdict.is_met for verdict in judge_growth(samples()))
+
+
+def test_the_start_does_not_count():
+    assert all(verdict.is_met for verdict in judge_growth(samples(kernel_mb=lambda n: 200.0 if n < 9 else 500.0)))
+
+
+@pytest.mark.parametrize(("name", "number"), [("kernel_mb", 0), ("page_mb", 1), ("heap_mb", 2)])
+def test_a_leak_is_found_in_each(name, number):
+    verdicts = judge_growth(samples(**{name: lambda n: 100.0 + n / 5}))
+    assert [verdict.is_met for verdict in verdicts] == [index != number for index in range(3)]
+
+
+def test_a_soak_without_a_start_and_an_end_is_refused(clip, tmp_path):
+    with pytest.raises(ByocKitError, match="--soak must be 2 minutes at least"):
+        soak_preview(clip, minutes=1, output=tmp_path)

@@ -1,0 +1,69 @@
+from fractions import Fraction
+from io import BytesIO
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from byoc_kit import VideoFrame
+from byoc_kit.media.picture import DecodedPicture, Look
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode, poster, scaled_bgr
+
+_BT709 = 1
+
+
+def decoded(width, height, *, kind="yuv420p", look=None):
+    """A picture of smooth colours, as a decoder would give it."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    rgb = np.stack([255 * columns / width, 255 * rows / height, 128 + 0 * rows], axis=-1).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=kind)
+    return VideoFrame(None, 0, Fraction(1, 30), origin=DecodedPicture(frame, look or Look()))
+
+
+def opened(data):
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("frame", "is_quick"),
+    [
+        (decoded(1280, 720), True),
+        (decoded(1280, 722), False),
+        (decoded(1280, 720, look=Look(_BT709)), False),
+        (decoded(1280, 720, kind="yuv444p"), False),
+        (decoded(1280, 720, kind="yuvj420p", look=Look(is_full_range=True)), False),
+    ],
+    ids=["plain", "odd when scaled", "BT.709", "4:4:4", "full range"],
+)
+def test_a_decoded_picture_is_encoded_as_its_pixels_are(frame, is_quick):
+    size = (640, round(640 * frame.height / frame.width))
+    assert (scaled_bgr(frame.origin, size) is not None) == is_quick
+    by_pixels = encode(VideoFrame.from_pixels(frame.original().pixels), 640)
+    by_picture = opened(encode(frame, 640))
+    assert by_picture.shape[1::-1] == size
+    assert np.abs(by_picture - opened(by_pixels)).mean() < 2
+    assert frame.untouched is not None
+
+
+def test_a_narrow_picture_is_not_enlarged():
+    assert opened(encode(decoded(96, 64), 640)).shape == (64, 96, 3)
+
+
+def test_red_stays_red():
+    red = np.zeros((64, 96, 3), np.uint8)
+    red[..., 0] = 200
+    assert opened(encode(VideoFrame.from_pixels(red), 48)).mean(axis=(0, 1)) == pytest.approx([200, 0, 0], abs=4)
+
+
+def test_a_poster_stays_small_whatever_it_shows():
+    noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+    assert len(poster(noise, noise, 1280)) < POSTER_LIMIT_BYTES
+
+
+def test_a_poster_has_both_pictures():
+    before, after = np.full((64, 96, 3), 40, np.uint8), np.full((32, 48, 3), 220, np.uint8)
+    sheet = opened(poster(before, after, 640))
+    assert sheet.shape == (64, 96 + 8 + 48, 3)
+    assert sheet[:, :96].mean() == pytest.approx(40, abs=2)
+    assert sheet[:32, 104:].mean() == pytest.approx(220, abs=2)

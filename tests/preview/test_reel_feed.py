@@ -1,0 +1,187 @@
+import threading
+
+import pytest
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.preview.reel_feed import ReelFeed
+from byoc_kit.sources.number_strip import read_number
+from byoc_kit.sources.synthetic import Synthetic
+
+DEADLINE_S = 20
+
+
+class Sink:
+    """Keeps the numbers of the frames that were submitted, as their pixels say them."""
+
+    def __init__(self):
+        self.numbers = []
+        self.events = 0
+        self._changed = threading.Condition()
+
+    def submit(self, frame):
+        number = read_number(frame.pixels)
+        assert frame.side_data.position.number == number
+        frame.pixels[:] = 0  # as a process_frame may do
+        with self._changed:
+            self.numbers.append(number)
+            self._changed.notify_all()
+
+    def on_event(self):
+        with self._changed:
+            self.events += 1
+            self._changed.notify_all()
+
+    def wait_for(self, claim):
+        with self._changed:
+            assert self._changed.wait_for(lambda: claim(self.numbers), DEADLINE_S), self.numbers
+
+
+@pytest.fixture
+def sink():
+    return Sink()
+
+
+@pytest.fixture
+def make_feed(sink):
+    made = []
+
+    def make(count=20, fps=500.0, reel=None):
+        feed = ReelFeed(reel or Synthetic("ramp", width=160, height=96, count=count), fps=fps)
+        made.append(feed)
+        feed.start(sink.submit, sink.on_event)
+        return feed
+
+    yield make
+    for feed in made:
+        feed.close()
+
+
+def test_it_starts_held_with_its_first_frame(make_feed, sink):
+    feed = make_feed()
+    sink.wait_for(lambda numbers: numbers == [0])
+    assert not feed.is_playing
+
+
+def test_it_plays_each_frame_in_order_and_begins_again(make_feed, sink):
+    make_feed(count=5).play()
+    sink.wait_for(lambda numbers: len(numbers) >= 12)
+    assert sink.numbers[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+def test_without_a_loop_it_ends_and_plays_from_the_start_again(make_feed, sink):
+    feed = make_feed(count=5)
+    feed.set_looping(False)
+    feed.play()
+    sink.wait_for(lambda numbers: numbers == [0, 1, 2, 3, 4] and not feed.is_playing)
+    feed.play()
+    sink.wait_for(lambda numbers: numbers == [0, 1, 2, 3, 4] * 2)
+
+
+def test_each_step_is_one_frame_either_way(make_feed, sink):
+    feed = make_feed()
+    feed.seek(12)
+    sink.wait_for(lambda numbers: numbers[-1:] == [12])
+    for step, number in ((1, 13), (1, 14), (-1, 13), (-1, 12), (-1, 11), (-5, 6), (10, 16), (-1, 15), (1, 16), (1, 17)):
+        feed.step(step)
+        sink.wait_for(lambda numbers, number=number: numbers[-1:] == [number])
+        assert feed.position.number == number
+    assert not feed.is_playing
+
+
+def test_stepping_stops_at_the_ends(make_feed, sink):
+    feed = make_feed(count=4)
+    feed.step(-3)
+    feed.step(99)
+    sink.wait_for(lambda numbers: numbers[-1:] == [3])
+    feed.seek(-7)
+    sink.wait_for(lambda numbers: numbers[-1:] == [0])
+
+
+def test_a_jump_while_playing_goes_on_from_there(make_feed, sink):
+    feed = make_feed(count=300, fps=100)
+    feed.play()
+    sink.wait_for(lambda numbers: len(numbers) > 3)
+    feed.seek(200)
+    sink.wait_for(lambda numbers: 203 in numbers)
+    at = sink.numbers.index(200)
+    assert sink.numbers[at : at + 4] == [200, 201, 202, 203]
+
+
+def test_the_held_frame_comes_again_as_it_came_in(make_feed, sink):
+    feed = make_feed()
+    feed.seek(7)
+    sink.wait_for(lambda numbers: numbers[-1:] == [7])
+    feed.again()
+    sink.wait_for(lambda numbers: numbers[-2:] == [7, 7])
+
+
+def test_a_playing_feed_brings_nothing_again(make_feed, sink):
+    feed = make_feed(count=50)
+    feed.play()
+    sink.wait_for(lambda numbers: len(numbers) > 5)
+    feed.again()
+    sink.wait_for(lambda numbers: len(numbers) > 20)
+    assert all(later != before for before, later in zip(sink.numbers, sink.numbers[1:], strict=False))
+
+
+def test_its_pace_is_that_of_the_reel_times_the_speed(make_feed):
+    feed = make_feed(fps=None)
+    assert feed.fps == 30
+    feed.set_speed(0.5)
+    assert feed.fps == 15
+    with pytest.raises(ByocKitError, match="the speed must be above 0, not 0"):
+        feed.set_speed(0)
+
+
+def test_a_pace_that_is_none_is_refused():
+    with pytest.raises(ByocKitError, match="fps must be above 0, not 0"):
+        ReelFeed(Synthetic("ramp"), fps=0)
+
+
+class Shrinking:
+    """A damaged reel: it turns out to have fewer frames than it said."""
+
+    name = "damaged.mp4"
+    fps = 25.0
+
+    def __init__(self, said, has):
+        self._has = has
+        self._reel = Synthetic("ramp", width=160, height=96, count=said)
+        self.count = said
+
+    def time_s(self, number):
+        return number / self.fps
+
+    def frames(self, start=0):
+        for number, frame in enumerate(self._reel.frames(start), start):
+            if number >= self._has:
+                self.count = self._has
+                return
+            yield frame
+
+
+def test_a_reel_that_is_shorter_than_it_said_begins_again(make_feed, sink):
+    make_feed(reel=Shrinking(said=9, has=3)).play()
+    sink.wait_for(lambda numbers: len(numbers) >= 7)
+    assert sink.numbers[:7] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_a_jump_to_a_frame_that_is_not_there_after_all_shows_the_last(make_feed, sink):
+    feed = make_feed(reel=Shrinking(said=9, has=3))
+    sink.wait_for(lambda numbers: numbers == [0])
+    feed.seek(7)
+    sink.wait_for(lambda numbers: numbers[-1:] == [2])
+    assert feed.error == ""
+
+
+def test_a_reel_that_breaks_off_says_so_and_stops(make_feed, sink):
+    class Broken(Shrinking):
+        def frames(self, start=0):
+            yield from super().frames(start)
+            raise ByocKitError("the disk is gone; plug it in again")
+
+    feed = make_feed(reel=Broken(said=9, has=3))
+    feed.play()
+    sink.wait_for(lambda numbers: sink.events > 0 and feed.error)
+    assert feed.error == "the disk is gone; plug it in again"
+    assert not feed.is_playing

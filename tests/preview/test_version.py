@@ -1,0 +1,122 @@
+import sys
+
+import numpy as np
+import pytest
+
+import byoc_kit
+from byoc_kit import VideoFrame
+from byoc_kit.errors import ByocKitError
+from byoc_kit.preview.player import carried_over
+from byoc_kit.preview.version import Version
+
+FRAME = VideoFrame.from_pixels(np.zeros((16, 16, 3), np.uint8))
+NOTEBOOK = """
+calls = []
+
+def load_model():
+    calls.append("load")
+
+def on_stream_start(params):
+    calls.append("start")
+
+def on_stream_stop():
+    calls.append("stop")
+
+def process_frame(frame):
+    calls.append("frame")
+    return frame
+"""
+
+
+@pytest.fixture
+def namespace(monkeypatch):
+    """The names of a notebook that ran these cells."""
+    namespace = {"__name__": "__main__"}
+    exec(NOTEBOOK, namespace)  # noqa: S102
+    return namespace
+
+
+def run(version):
+    return version.process(FRAME, version.params)
+
+
+def test_the_model_is_loaded_and_the_stream_begun_before_the_first_frame(namespace):
+    version = Version(namespace["process_frame"])
+    run(version)
+    run(version)
+    assert namespace["calls"] == ["load", "start", "frame", "frame"]
+
+
+def test_another_process_frame_does_not_load_the_same_model_again(namespace):
+    first = Version(namespace["process_frame"])
+    run(first)
+    exec("def process_frame(frame):\n    calls.append('new')\n    return frame", namespace)  # noqa: S102
+    run(first.followed_by(namespace["process_frame"]))
+    assert namespace["calls"] == ["load", "start", "frame", "new"]
+
+
+def test_another_load_model_is_run(namespace):
+    first = Version(namespace["process_frame"])
+    run(first)
+    exec(NOTEBOOK.replace("calls = []", ""), namespace)  # noqa: S102
+    run(first.followed_by(namespace["process_frame"]))
+    assert namespace["calls"] == ["load", "start", "frame", "load", "start", "frame"]
+
+
+def test_another_source_is_another_stream(namespace):
+    version = Version(namespace["process_frame"])
+    run(version)
+    version.begin_stream()
+    run(version)
+    assert namespace["calls"] == ["load", "start", "frame", "stop", "start", "frame"]
+
+
+def test_a_load_model_that_fails_fails_the_frame_and_is_tried_again(namespace):
+    def load_model():
+        namespace["calls"].append("load")
+        if len(namespace["calls"]) == 1:
+            raise OSError("no weights")
+
+    namespace["load_model"] = load_model
+    version = Version(namespace["process_frame"])
+    with pytest.raises(OSError, match="no weights"):
+        run(version)
+    run(version)
+    assert namespace["calls"] == ["load", "load", "start", "frame"]
+
+
+def test_a_function_of_a_module_comes_without_hooks(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "load_model", lambda: 1 / 0, raising=False)
+
+    def process_frame(frame):
+        return frame
+
+    assert run(Version(process_frame)).pixels.shape == (16, 16, 3)
+
+
+def test_values_that_fit_are_carried_over_and_others_are_not():
+    class Before(byoc_kit.Params):
+        gain: float = 2.0
+        mode: str = "soft"
+        gone: int = 1
+
+    class After(byoc_kit.Params):
+        gain: float = 1.0
+        mode: int = 3
+        new: int = 5
+
+    def process_frame(frame, params: After):
+        return frame
+
+    assert carried_over(Before(gain=3.0), Version(process_frame)) == After(gain=3.0, mode=3, new=5)
+
+
+def test_a_parameter_without_default_is_named():
+    class Params(byoc_kit.Params):
+        gain: float
+
+    def process_frame(frame, params: Params):
+        return frame
+
+    with pytest.raises(ByocKitError, match=r"Params needs a default for each field, .*: gain: Field required"):
+        Version(process_frame)
