@@ -7,26 +7,37 @@ from byoc_kit.bundle.device import installed_device
 from byoc_kit.bundle.plan import plan, write
 
 ROOT = Path(__file__).parents[2]
-COMMITTED = ROOT / "export" / "green_tint"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture
-def exported(tmp_path):
-    """The example, exported into a copy of the project's folders."""
-    (tmp_path / "notebooks").mkdir()
-    notebook = shutil.copy(ROOT / "notebooks" / "green_tint.ipynb", tmp_path / "notebooks")
-    target = tmp_path / "export" / "green_tint"
-    write(plan(Path(notebook), target))
-    return target
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The project's notebooks, with what lies beside them, where nothing has been exported yet."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("clips", "images"))
+    return folder
 
 
-def test_the_committed_bundle_is_what_the_notebook_gives(exported):
-    committed = {path.name: path.read_text() for path in COMMITTED.iterdir() if path.is_file()}
-    now = {path.name: path.read_text() for path in exported.iterdir()}
-    assert now.keys() == committed.keys()
+def contents(folder):
+    """Return the text of a bundle's own files, and the names of its assets, which are their hashes."""
+    texts = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    return texts, sorted(path.name for path in folder.glob("assets/*"))
+
+
+def test_there_is_a_bundle_for_each_example_and_no_other():
+    assert {path.parent.name for path in ROOT.glob("export/*/bundle.json")} == {path.stem for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_committed_bundle_is_what_the_notebook_gives(copy, notebook):
+    target = copy / "export" / notebook.stem
+    write(plan(copy / "notebooks" / notebook.name, target))
+    now, assets = contents(target)
+    committed, committed_assets = contents(ROOT / "export" / notebook.stem)
+    assert (now.keys(), assets) == (committed.keys(), committed_assets)
     # The lock too: requirements-dev.lock holds the versions it has, but for the device that torch is built for here.
     locked = set() if installed_device() == "cpu" else {"requirements.lock", "sbom.cdx.json"}
     for name, text in committed.items():
         if name in locked:
             continue
-        assert now[name] == text, f"{name}: run `byoc-kit export notebooks/green_tint.ipynb`"
+        assert now[name] == text, f"{name}: run `byoc-kit export notebooks/{notebook.name}`"
