@@ -211,13 +211,13 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _add_verify(commands: Commands) -> None:
-    verify = commands.add_parser("verify", help="compare notebook, module and container over a clip")
+    verify = commands.add_parser("verify", help="compare notebook, module, server and container over a clip")
     verify.set_defaults(run=_verify)
     verify.add_argument("bundle", type=Path)
     verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
     where = verify.add_mutually_exclusive_group()
-    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image")
-    where.add_argument("--url", help="a container that runs already")
+    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too")
+    where.add_argument("--url", help="a container that runs already, too")
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
     verify.add_argument(
         "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
@@ -233,6 +233,9 @@ def _add_verify(commands: Commands) -> None:
     )
     verify.add_argument("--skip-notebook", action="store_true", help="for a notebook that cannot run here")
     verify.add_argument(
+        "--skip-server", action="store_true", help="do not serve the bundle here, as on a machine without its GPU"
+    )
+    verify.add_argument(
         "--timeout", type=float, default=300.0, help="seconds that the notebook may take (default: %(default)g)"
     )
     verify.add_argument(
@@ -241,13 +244,17 @@ def _add_verify(commands: Commands) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from byoc_kit.verify.live import Where
-    from byoc_kit.verify.result import Limits
     from byoc_kit.verify.run import Request, verify
+    from byoc_kit.verify.streamed import Limits
+    from byoc_kit.verify.target import Where
 
+    ways = [] if options.skip_server else [Where()]
+    container = Where(image=options.image, url=options.url)
+    if not container.is_here:
+        ways.append(container)
     request = Request(
         bundle=options.bundle,
-        where=Where(image=options.image, url=options.url),
+        ways=ways,
         clip=options.clip,
         params=dict(map(_parameter, options.param)),
         report=options.report,

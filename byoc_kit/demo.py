@@ -72,7 +72,7 @@ def plan_steps(notebook: Path, *, base_image: str | None) -> tuple[list[Step], l
         [
             Step("collect the wheels of its image", ("export", str(notebook), "--wheelhouse"), bundle / "wheels"),
             Step("build its image", ("build", str(bundle), *base), bundle / "Dockerfile"),
-            _verify_step("verify its image", bundle, reports / f"{notebook.stem}_image", "--image"),
+            _verify_step("verify its image", bundle, reports / f"{notebook.stem}_image", "--image", "--skip-server"),
         ],
     )
 

@@ -15,7 +15,7 @@ def test_the_steps_are_the_commands_that_anyone_would_type(base_image, base):
     assert [step.arguments for step in image] == [
         ("export", "notebooks/a.ipynb", "--wheelhouse"),
         ("build", "export/a", *base),
-        ("verify", "export/a", "--report", "reports/a_image", "--image"),
+        ("verify", "export/a", "--report", "reports/a_image", "--image", "--skip-server"),
     ]
 
 

@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
 from byoc_kit.verify.replay import Outcome, Replay, decode
-from byoc_kit.verify.result import FrameResult, Result
 from byoc_kit.verify.stream import Received
+from byoc_kit.verify.streamed import FrameResult, Pictures, Streamed
 
 _PICTURES = 5
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """One frame of the clip, what the hooks make of it, and what came back."""
-
-    number: int
-    source: Pixels
-    expected: Pixels
-    received: Pixels
-
-
-def judge(
-    result: Result, clip: LiveClip, received: Received, truth: Replay | None, kept: tuple[int, ...]
-) -> list[Pictures]:
-    """Fill ``result.frames``; returns the pictures for the report. Frames are matched by their time.
+def judge(streamed: Streamed, clip: LiveClip, received: Received, truth: Replay | None, kept: tuple[int, ...]) -> None:
+    """Fill the frames and the pictures of ``streamed``. Frames are matched by their time.
 
     Those that are kept are compared with ``truth``, where there is one.
     """
     due_s = clip.picture_times_s
     shown = {kept[round(i * (len(kept) - 1) / (_PICTURES - 1))] for i in range(_PICTURES)}
     compared: list[int] = []
-    pictures: list[Pictures] = []
 
     def pairs() -> Iterator[tuple[Pixels, Pixels]]:
         back = _Back(bytes(received.data))
@@ -47,24 +34,23 @@ def judge(
             outcome = truth.by_pts[source.pts].outcome if truth else Outcome.MADE
             frame = back.at(source.pts)
             is_wanted = outcome is not Outcome.DROPPED
-            result.frames.append(FrameResult(source.pts, latency_s, is_wanted=is_wanted, is_back=frame is not None))
+            streamed.frames.append(FrameResult(source.pts, latency_s, is_wanted=is_wanted, is_back=frame is not None))
             expected = truth.pixels(number) if truth else None
             if frame is None or expected is None:
                 continue
             height, width, _ = expected.shape
             expected = expected[: height // 2 * 2, : width // 2 * 2]  # the encoder leaves out an odd row and column
             if expected.shape != frame.pixels.shape:
-                _note_size(result, number, frame, expected)
+                _note_size(streamed, number, frame, expected)
                 continue
             if number in shown:
-                pictures.append(Pictures(number, source.pixels, expected, frame.pixels))
+                streamed.pictures.append(Pictures(number, source.pixels, expected, frame.pixels))
             compared.append(number)
             yield expected, frame.pixels
 
     qualities = [quality for _, of_a_size in groupby(pairs(), key=_size) for quality in compare(of_a_size)]
     for number, quality in zip(compared, qualities, strict=True):
-        result.frames[number] = replace(result.frames[number], quality=quality)
-    return pictures
+        streamed.frames[number] = replace(streamed.frames[number], quality=quality)
 
 
 class _Back:
@@ -81,11 +67,11 @@ class _Back:
         return self._next if self._next is not None and self._next.pts == pts else None
 
 
-def _note_size(result: Result, number: int, frame: VideoFrame, expected: Pixels) -> None:
-    result.frames[number] = replace(result.frames[number], quality=Quality(0.0, 0.0))
-    if not result.misfit:
+def _note_size(streamed: Streamed, number: int, frame: VideoFrame, expected: Pixels) -> None:
+    streamed.frames[number] = replace(streamed.frames[number], quality=Quality(0.0, 0.0))
+    if not streamed.misfit:
         height, width, _ = expected.shape
-        result.misfit = f"frame {number} came back {frame.width}x{frame.height}, not {width}x{height}"
+        streamed.misfit = f"frame {number} came back {frame.width}x{frame.height}, not {width}x{height}"
 
 
 def _size(pair: tuple[Pixels, Pixels]) -> tuple[int, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -19,9 +18,9 @@ from byoc_kit.network.health import HealthWatch
 from byoc_kit.network.models import ModelEntry, read_models
 from byoc_kit.network.orchestrator import Orchestrator
 from byoc_kit.trickle.client import client_session
-from byoc_kit.verify.result import Result
 from byoc_kit.verify.stream import Received, receive, send
-from byoc_kit.verify.target import BrokenOffError, Target, free_port, running, serve_command
+from byoc_kit.verify.streamed import Streamed
+from byoc_kit.verify.target import BrokenOffError, Target, Where, free_port, running, serve_command
 
 _READY_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 15.0
@@ -30,34 +29,21 @@ _POLL_S = 0.25
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Where:
-    """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``."""
-
-    image: str | None = None
-    url: str | None = None
-
-    @property
-    def is_here(self) -> bool:
-        """Whether the bundle is served by this command."""
-        return self.image is None and self.url is None
-
-
 async def stream_clip(
-    bundle: Bundle, where: Where, clip: LiveClip, params: dict[str, Any], result: Result, *, say: Say
+    bundle: Bundle, clip: LiveClip, params: dict[str, Any], streamed: Streamed, *, say: Say
 ) -> Received:
-    """Stream the clip through the container in real time; fills ``result`` with health, status and ending.
+    """Stream the clip in real time through what ``streamed`` names, and fill in its health, status and ending.
 
-    Where the container does not come up, refuses the stream or ends in the middle of it, ``result`` says so, and what
+    Where the container does not come up, refuses the stream or ends in the middle of it, ``streamed`` says so, and what
     came back until then is returned.
     """
     from byoc_kit.image.docker import HOST_NAME
 
     entry = _entry(bundle)
     received = Received()
+    where = streamed.where
     is_image = where.image is not None
     async with _target(bundle, where) as target:
-        result.is_ours = where.url is None
         orchestrator = Orchestrator(
             [entry.model_copy(update={"url": target.url})],
             health_interval_s=_POLL_S,
@@ -71,17 +57,17 @@ async def stream_clip(
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
                 await target.outlives(
-                    _through(orchestrator, entry.model_id, clip, params, target.url, result, received)
+                    _through(orchestrator, entry.model_id, clip, params, target.url, streamed, received)
                 )
             except BrokenOffError as error:
-                result.broken = str(error)
+                streamed.broken = str(error)
             finally:
                 first_s = watch.history[0].monotonic_s if watch.history else 0.0
-                result.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
-                result.was_ready = watch.is_ready
+                streamed.health = [(change.monotonic_s - first_s, change.detail) for change in watch.history]
+                streamed.was_ready = watch.is_ready
             await target.stop()
-            result.exit_code, result.stopped_in_s = target.exit_code, target.stopped_in_s
-            result.last_lines = tuple(target.log) if result.broken else ()
+            streamed.exit_code, streamed.stopped_in_s = target.exit_code, target.stopped_in_s
+            streamed.last_lines = tuple(target.log) if streamed.broken else ()
     return received
 
 
@@ -140,7 +126,7 @@ async def _until_ready(target: Target, watch: HealthWatch) -> None:
 
 
 async def _through(
-    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, result: Result,
+    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, streamed: Streamed,
     received: Received,
 ) -> None:  # fmt: skip
     try:
@@ -150,14 +136,14 @@ async def _through(
         raise BrokenOffError(msg) from error
     async with client_session() as http:
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
-        watching = asyncio.create_task(_follow_status(http, url, result))
+        watching = asyncio.create_task(_follow_status(http, url, streamed))
         try:
             received.started_s = asyncio.get_running_loop().time()  # for the case that it breaks off
             received.started_s = await send(http, _local(started.urls.input), clip)
             async with asyncio.timeout(_END_TIMEOUT_S):
                 await watching
         except TimeoutError:
-            result.is_ended = False
+            streamed.is_ended = False
         except aiohttp.ClientError as error:
             msg = f"{url} does not answer any more: {error}; see the container's log"
             raise BrokenOffError(msg) from error
@@ -167,16 +153,16 @@ async def _through(
             await receiving
 
 
-async def _follow_status(http: aiohttp.ClientSession, url: str, result: Result) -> None:
+async def _follow_status(http: aiohttp.ClientSession, url: str, streamed: Streamed) -> None:
     """Keep the newest ``/stream/status`` of the stream; returns once it has ended."""
     while True:
         async with http.get(f"{url}/stream/status") as answer:
             content = await answer.json()
         streams = content.get("streams", [])
-        if not streams and result.status:
-            result.status = content.get("last_ended") or result.status
+        if not streams and streamed.status:
+            streamed.status = content.get("last_ended") or streamed.status
             return
-        result.status = streams[0] if streams else {}
+        streamed.status = streams[0] if streams else {}
         await asyncio.sleep(_POLL_S)
 
 

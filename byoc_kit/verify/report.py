@@ -12,31 +12,30 @@ from typing import Any
 import byoc_kit
 from byoc_kit.bundle.load import Bundle
 from byoc_kit.frames import Pixels
-from byoc_kit.verify.judge import Pictures
-from byoc_kit.verify.live import Where
 from byoc_kit.verify.result import Result
+from byoc_kit.verify.streamed import Streamed
 from byoc_kit.verify.table import HEADS, rows
 
-OUTPUT = "output.mp4"
 _PICTURE_WIDTH = 480
 _CHART = (720, 120)
 _WIDEST = 60
 
 
-def print_table(result: Result, where: Where) -> None:
+def print_table(result: Result) -> None:
     """Print the ways that the frames went, and the verdict line by line."""
-    ways = rows(result, where)
+    ways = rows(result)
     name_width = max(len(way.name) for way in ways)
     figures = iter(_columns([(HEADS[0].ljust(name_width), *HEADS[1:]), *(way.cells for way in ways if way.is_run)]))
     print(next(figures))  # noqa: T201
     for way in ways:
         print(next(figures) if way.is_run else f"{way.name.ljust(name_width)}  {way.note}")  # noqa: T201
     print()  # noqa: T201
-    lines = [("", *figure) for figure in _figures(result)]
+    lines = [("", f"{one.where.kind}: {name}", *rest) for one in result.streams for name, *rest in _figures(one)]
     lines += [("ok" if c.is_met else "NO", c.name, c.value, f"wanted {c.wanted}") for c in result.checks()]
     print("\n".join(_columns(lines)))  # noqa: T201
-    if result.last_lines:
-        print("its last lines:", *result.last_lines, sep="\n  ")  # noqa: T201
+    for one in result.streams:
+        if one.last_lines:
+            print(f"the {one.where.kind}'s last lines:", *one.last_lines, sep="\n  ")  # noqa: T201
     short = [c.name for c in result.checks() if not c.is_met]
     print(f"falls short: {', '.join(short)}" if short else "all met")  # noqa: T201
 
@@ -48,10 +47,13 @@ def _columns(lines: Sequence[tuple[str, ...]]) -> list[str]:
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
-def write_report(
-    folder: Path, bundle: Bundle, clip: Path, result: Result, pictures: list[Pictures], where: Where
-) -> Path:
-    """Write ``report.html``, whole in itself but for the link to the output video; returns its path."""
+def output_path(folder: Path, kind: str) -> Path:
+    """Return where the video is kept that comes back from a server or a container."""
+    return folder / f"{kind}.mp4"
+
+
+def write_report(folder: Path, bundle: Bundle, clip: Path, result: Result) -> Path:
+    """Write ``report.html``, whole in itself but for the links to the videos; returns its path."""
     from jinja2 import Environment, PackageLoader
 
     page = Environment(loader=PackageLoader("byoc_kit.verify", "."), autoescape=True, trim_blocks=True).get_template(
@@ -66,30 +68,45 @@ def write_report(
         kit_version=byoc_kit.__version__,
         result=result,
         heads=HEADS,
-        rows=rows(result, where),
-        figures=_figures(result),
-        has_video=(folder / OUTPUT).is_file(),
-        pictures=[
-            {"number": p.number, "shown": [_data_url(x) for x in (p.source, p.expected, p.received)]} for p in pictures
-        ],
-        charts=[
-            _chart("Latency", "ms", [None if f.latency_s is None else 1000 * f.latency_s for f in result.frames]),
-            _chart("PSNR", "dB", [min(f.quality.psnr_db, 100) for f in result.frames if f.quality]),
-        ],
+        rows=rows(result),
+        streams=[_section(one, folder) for one in result.streams],
         chart_size=_CHART,
     )
     report.write_text(text)
     return report
 
 
-def _figures(result: Result) -> list[tuple[str, str, str]]:
-    if result.not_streamed:
-        return []
-    drops = ", ".join(f"{reason} {count}" for reason, count in result.drops.items()) or "none"
-    process = result.status.get("timings_ms", {}).get("process", {})
+def _section(one: Streamed, folder: Path) -> dict[str, Any]:
+    """Return what the report shows of one way through a server or a container."""
+    video = output_path(folder, one.where.kind)
+    latencies_ms = [None if frame.latency_s is None else 1000 * frame.latency_s for frame in one.frames]
+    return {
+        "kind": one.where.kind,
+        "video": video.name if video.is_file() else None,
+        "figures": _figures(one),
+        "last_lines": one.last_lines,
+        "pictures": [
+            {"number": p.number, "shown": [_data_url(x) for x in (p.source, p.expected, p.received)]}
+            for p in one.pictures
+        ],
+        "charts": [
+            _chart("Latency", "ms", latencies_ms),
+            _chart("PSNR", "dB", [min(frame.quality.psnr_db, 100) for frame in one.frames if frame.quality]),
+        ],
+        "health": one.health,
+    }
+
+
+def _figures(one: Streamed) -> list[tuple[str, str, str]]:
+    drops = ", ".join(f"{reason} {count}" for reason, count in one.drops.items()) or "none"
+    process = one.status.get("timings_ms", {}).get("process", {})
     return [
-        ("dropped", drops, "counted by the container"),
-        ("process_frame", ", ".join(f"{p} {ms:.1f} ms" for p, ms in process.items()) or "-", "in the container"),
+        ("dropped", drops, f"counted by the {one.where.kind}"),
+        (
+            "process_frame",
+            ", ".join(f"{p} {ms:.1f} ms" for p, ms in process.items()) or "-",
+            f"in the {one.where.kind}",
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +19,14 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import LiveClip, live_clip, save_mp4
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.difference import compare_replays
-from byoc_kit.verify.judge import Pictures, judge
-from byoc_kit.verify.live import Where, require_target, stream_clip
+from byoc_kit.verify.judge import judge
+from byoc_kit.verify.live import require_target, stream_clip
 from byoc_kit.verify.proof import golden_frames, prove
 from byoc_kit.verify.replay import Fault
-from byoc_kit.verify.report import OUTPUT, print_table, write_report
-from byoc_kit.verify.result import Limits, Result
+from byoc_kit.verify.report import output_path, print_table, write_report
+from byoc_kit.verify.result import Result
+from byoc_kit.verify.streamed import Limits, Streamed
+from byoc_kit.verify.target import Where
 
 _BUSY = 0.75
 _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
@@ -34,11 +36,12 @@ _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
 class Request:
     """What to verify, with which clip (default: the first beside the notebook, in ``clips/``) and parameters.
 
-    ``timeout_s`` is what the notebook's cells and frames may take, and the module's.
+    ``ways`` are those through a server or a container, one after the other. ``timeout_s`` is what the notebook's
+    cells and frames may take, and the module's.
     """
 
     bundle: Path
-    where: Where
+    ways: Sequence[Where]
     clip: Path | None
     params: Mapping[str, Any]
     report: Path | None
@@ -54,26 +57,24 @@ def verify(request: Request) -> int:
     nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
     """
     bundle = read_bundle(request.bundle)
-    require_target(bundle, request.where)
+    for where in request.ways:
+        require_target(bundle, where)
     clip = request.clip or _example_clip(bundle)
     live = live_clip(clip)
     _warn_if_busy()
     result = Result(request.limits, drift=_drift(bundle))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / OUTPUT).unlink(missing_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
-        pictures = _run(request, bundle, live, result, Path(scratch), folder)
-    report = write_report(folder, bundle, clip, result, pictures, request.where)
-    print_table(result, request.where)
+        _run(request, bundle, live, result, Path(scratch), folder)
+    report = write_report(folder, bundle, clip, result)
+    print_table(result)
     print(f"report: {report}")  # noqa: T201  # a command's last line
     return 0 if result.is_met else 1
 
 
-def _run(
-    request: Request, bundle: Bundle, clip: LiveClip, result: Result, scratch: Path, report: Path
-) -> list[Pictures]:
-    """Fill the result; returns the pictures for the report."""
+def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scratch: Path, report: Path) -> None:
+    """Fill the result."""
     params = dict(request.params)
     kept = golden_frames(clip)
     _say("running the notebook and the module over the clip" if request.with_notebook else "running the module")
@@ -85,14 +86,19 @@ def _run(
     if result.module.fault is Fault.PARAMS:
         raise ByocKitError(result.module.failure)
     result.drift = result.drift or result.module.drift
-    if result.module.fault is Fault.LOAD and request.where.is_here:
-        result.not_streamed = "the module does not load"
-        return []
-    received = asyncio.run(stream_clip(bundle, request.where, clip, params, result, say=_say))
-    if received.arrived_s:
-        _save(bytes(received.data), report / OUTPUT)
-    _say("comparing what came back with what the notebook makes of the same frames")
-    return judge(result, clip, received, result.truth, kept)
+    for kind in ("server", "container"):
+        output_path(report, kind).unlink(missing_ok=True)
+    for where in request.ways:
+        if where.is_here and result.module.fault is Fault.LOAD:
+            result.not_served = "the module does not load"
+            continue
+        streamed = Streamed(where)
+        result.streams.append(streamed)
+        received = asyncio.run(stream_clip(bundle, clip, params, streamed, say=_say))
+        if received.arrived_s:
+            _save(bytes(received.data), output_path(report, where.kind))
+        _say(f"comparing what came back from the {where.kind} with what the notebook makes of the same frames")
+        judge(streamed, clip, received, result.truth, kept)
 
 
 def _save(data: bytes, path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass
 
-from byoc_kit.verify.live import Where
 from byoc_kit.verify.replay import Outcome, Replay
 from byoc_kit.verify.result import Result
+from byoc_kit.verify.streamed import Streamed
 
 HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "")
 
@@ -36,9 +36,9 @@ class Row:
         return bool(self.frames)
 
 
-def rows(result: Result, where: Where) -> list[Row]:
+def rows(result: Result) -> list[Row]:
     """Return the notebook, the module, the server and the container."""
-    return [_notebook(result), _module(result), *_served(result, where)]
+    return [_notebook(result), _module(result), *_streams(result)]
 
 
 def _notebook(result: Result) -> Row:
@@ -69,30 +69,33 @@ def _replayed(name: str, one: Replay, max_diff: str, note: str) -> Row:
     return Row(name, frames, max_diff, p50=p50, p95=p95, note=", ".join([*left, note]))
 
 
-def _served(result: Result, where: Where) -> tuple[Row, Row]:
-    container = "container" if where.url is None else f"container at {where.url}"
-    if where.is_here:
-        return _streamed("server over trickle", result), Row(container, note="not run: no --image and no --url")
-    option = "--image" if where.url is None else "--url"
-    return Row("server over trickle", note=f"not run: {option} takes its place"), _streamed(container, result)
+def _streams(result: Result) -> tuple[Row, Row]:
+    served = next((one for one in result.streams if one.where.is_here), None)
+    contained = next((one for one in result.streams if not one.where.is_here), None)
+    server = "server over trickle"
+    container = f"container at {contained.where.url}" if contained and contained.where.url else "container"
+    return (
+        _streamed(server, served, result) if served else Row(server, note=f"not run: {result.not_served}"),
+        _streamed(container, contained, result)
+        if contained
+        else Row(container, note="not run: no --image and no --url"),
+    )
 
 
-def _streamed(name: str, result: Result) -> Row:
-    if result.not_streamed:
-        return Row(name, note=f"not run: {result.not_streamed}")
-    if result.broken and not result.received:
-        return Row(name, note=result.broken)
-    compared = sum(frame.quality is not None for frame in result.frames)
+def _streamed(name: str, one: Streamed, result: Result) -> Row:
+    if one.broken and not one.received:
+        return Row(name, note=one.broken)
+    compared = sum(frame.quality is not None for frame in one.frames)
     against = "notebook" if result.truth is result.notebook else "module"
     said = f"after the codec: {compared} frames against the {against}" if compared else ""
     return Row(
         name,
-        f"{len(result.received)} of {len(result.wanted)}",
-        psnr=f"{result.mean_psnr_db:.1f} dB" if compared else "",
-        ssim=f"{result.mean_ssim:.4f}" if compared else "",
-        p50=_ms(result.latency_ms(50)),
-        p95=_ms(result.latency_ms(95)),
-        note="; ".join(filter(None, [result.broken, result.misfit or said])),
+        f"{len(one.received)} of {len(one.wanted)}",
+        psnr=f"{one.mean_psnr_db:.1f} dB" if compared else "",
+        ssim=f"{one.mean_ssim:.4f}" if compared else "",
+        p50=_ms(one.latency_ms(50)),
+        p95=_ms(one.latency_ms(95)),
+        note="; ".join(filter(None, [one.broken, one.misfit or said])),
     )
 
 

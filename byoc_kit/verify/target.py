@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
@@ -26,6 +27,29 @@ _PIECE = 1 << 16
 _LAST_BREATH_S = 2.0
 # Shells and Docker add it to the number of the signal that killed a process.
 _SIGNALLED = 128
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``."""
+
+    image: str | None = None
+    url: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the bundle is served by this command."""
+        return self.image is None and self.url is None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this command that starts it, and ends it."""
+        return self.url is None
+
+    @property
+    def kind(self) -> str:
+        """One word for it: ``server`` or ``container``."""
+        return "server" if self.is_here else "container"
 
 
 class BrokenOffError(ByocKitError):

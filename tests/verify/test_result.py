@@ -4,70 +4,85 @@ from pathlib import Path
 from byoc_kit.media.quality import Quality
 from byoc_kit.verify.difference import Difference
 from byoc_kit.verify.replay import Fault, Replay
-from byoc_kit.verify.result import FrameResult, Limits, Result
+from byoc_kit.verify.result import Result
+from byoc_kit.verify.streamed import FrameResult, Limits, Streamed
+from byoc_kit.verify.target import Where
 
 MODULE = Replay(Path())
 
 
-def good(**changes):
+LIMITS = Limits(min_frames=0.9, min_psnr_db=30)
+
+
+def streamed(where=Where(), **changes):  # noqa: B008  # a frozen one
     frames = [FrameResult(pts, 0.01 * pts, Quality(40.0, 0.98), is_back=True) for pts in range(1, 11)]
     health = [(0.0, "no answer: refused"), (0.1, "no answer: reset"), (0.2, 'HTTP 200 {"status": "ok"}')]
-    values = {
-        "module": MODULE,
-        "frames": frames,
-        "health": health,
-        "was_ready": True,
-        "exit_code": 0,
-        "stopped_in_s": 1.0,
-        **changes,
-    }
-    return Result(Limits(min_frames=0.9, min_psnr_db=30), **values)
+    values = {"frames": frames, "health": health, "was_ready": True, "exit_code": 0, "stopped_in_s": 1.0, **changes}
+    return Streamed(where, **values)
+
+
+def good(**changes):
+    return Result(LIMITS, **{"module": MODULE, "streams": [streamed()], **changes})
 
 
 def short(result):
     return [check.name for check in result.checks() if not check.is_met]
 
 
+def short_stream(where=Where(), **changes):  # noqa: B008  # a frozen one
+    """Name what falls short of a good result but for these values of its one stream."""
+    return [name.partition(": ")[2] for name in short(good(streams=[streamed(where, **changes)]))]
+
+
 def test_all_is_met():
     result = good()
     assert result.is_met
     assert short(result) == []
-    assert {check.name: check.value for check in result.checks()}["health"] == "no answer -> ok"
+    assert {check.name: check.value for check in result.checks()}["server: health"] == "no answer -> ok"
 
 
 def test_each_shortfall_is_named():
-    assert short(good(was_ready=False)) == ["health"]
-    assert short(good(frames=[FrameResult(1)] * 2 + good().frames)) == ["frames back"]
-    assert short(good(frames=[])) == ["frames back", "mean PSNR"]
-    assert short(good(frames=[FrameResult(1, 0.1, Quality(29.9, 0.5), is_back=True)])) == ["mean PSNR"]
-    failure = {"error": "ValueError", "where": "cell 3", "message": "no", "count": 2}
-    assert short(good(status={"failures": [failure]})) == ["process_frame"]
-    assert short(good(is_ended=False)) == ["stream"]
+    assert short_stream(was_ready=False) == ["health"]
+    assert short_stream(frames=[FrameResult(1)] * 2 + streamed().frames) == ["frames back"]
+    assert short_stream(frames=[]) == ["frames back", "mean PSNR"]
+    assert short_stream(frames=[FrameResult(1, 0.1, Quality(29.9, 0.5), is_back=True)]) == ["mean PSNR"]
+    assert short_stream(misfit="frame 3 came back 20x20, not 64x48") == ["mean PSNR"]
+    assert short_stream(is_ended=False) == ["stream"]
+    assert short_stream(exit_code=137) == short_stream(stopped_in_s=9.0) == ["SIGTERM"]
     assert short(good(drift="the notebook has changed")) == ["bundle"]
-    assert short(good(exit_code=137)) == short(good(stopped_in_s=9.0)) == ["SIGTERM"]
+
+
+def test_server_and_container_are_judged_each():
+    failure = {"error": "ValueError", "where": "cell 3", "message": "no", "count": 2}
+    container = streamed(Where(image=""), is_ended=False, status={"failures": [failure]})
+    result = good(streams=[streamed(), container])
+    assert short(result) == ["process_frame", "container: stream"]
+    found = {check.name: check.value for check in result.checks()}
+    assert found["process_frame"] == "ValueError at cell 3: no (2x in the container)"
+    assert found["server: stream"] == "ended"
 
 
 def test_a_container_that_is_not_ours_is_not_ended():
-    assert short(good(is_ours=False, exit_code=None, stopped_in_s=None)) == []
+    assert short_stream(Where(url="http://host:1"), exit_code=None, stopped_in_s=None) == []
 
 
 def test_latency_percentiles_are_of_the_frames_that_came_back():
-    assert good().latency_ms(50) == 60
-    assert good().latency_ms(95) == 100
-    assert math.isnan(good(frames=[FrameResult(1)]).latency_ms(50))
+    assert streamed().latency_ms(50) == 60
+    assert streamed().latency_ms(95) == 100
+    assert math.isnan(streamed(frames=[FrameResult(1)]).latency_ms(50))
 
 
 def test_frames_equal_to_their_expectation_count_100_db():
     frames = [FrameResult(1, 0.1, Quality(math.inf, 1)), FrameResult(2, 0.1, Quality(50, 0.9))]
-    assert good(frames=frames).mean_psnr_db == 75
+    assert streamed(frames=frames).mean_psnr_db == 75
 
 
 def test_a_frame_that_process_frame_drops_need_not_come_back():
     dropped = [FrameResult(pts, is_wanted=False) for pts in range(20)]
-    result = good(frames=[*good().frames, *dropped])
-    assert result.is_met
-    assert (len(result.received), len(result.wanted)) == (10, 10)
-    assert short(good(frames=dropped)) == ["frames back", "mean PSNR"]
+    one = streamed(frames=[*streamed().frames, *dropped])
+    assert short(good(streams=[one])) == []
+    assert (len(one.received), len(one.wanted)) == (10, 10)
+    assert short_stream(frames=dropped) == ["frames back", "mean PSNR"]
 
 
 def test_what_did_not_run_to_its_end_falls_short():
@@ -75,11 +90,7 @@ def test_what_did_not_run_to_its_end_falls_short():
     assert short(good(notebook=broken)) == ["notebook"]
     assert good(notebook=broken).truth is MODULE
     assert short(good(module=broken)) == ["module"]
-    assert short(good(module=broken, not_streamed="it does not load", frames=[], was_ready=False)) == ["module"]
-
-
-def test_a_frame_of_another_size_falls_short():
-    assert short(good(misfit="frame 3 came back 20x20, not 64x48")) == ["mean PSNR"]
+    assert short(good(module=broken, not_served="it does not load", streams=[])) == ["module"]
 
 
 def test_the_module_may_be_as_far_from_the_notebook_as_the_limits_say():

@@ -43,9 +43,9 @@ def test_the_example_passes_and_leaves_a_report_and_the_video(tmp_path, capsys):
     assert page.count("<img") >= 3
     assert "<th>server over trickle</th>" in page
     assert '{"gain": 2.0}' in page.replace("&#34;", '"')
-    frames = list(read_clip(report / "output.mp4"))
+    frames = list(read_clip(report / "server.mp4"))
     assert (frames[0].width, frames[0].height) == (1280, 720)
-    assert int(re.search(r"frames back\s+(\d+) of 132", said)[1]) == len(frames)
+    assert int(re.search(r"server: frames back\s+(\d+) of 132", said)[1]) == len(frames)
 
 
 def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle):
@@ -54,7 +54,7 @@ def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle):
     code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--min-psnr", "99", *LENIENT])
     said = capsys.readouterr().out
     assert code == 1
-    assert "falls short: module, mean PSNR, bundle" in said
+    assert "falls short: module, server: mean PSNR, bundle" in said
     assert re.search(r"module +132 of 132 +\d\d? .*frame \d+: up to \d\d? of 255; \d+ of 132 frames differ", said)
     assert "green_tint.ipynb has changed since the export; export it again" in said
 
@@ -82,7 +82,7 @@ def test_a_module_that_does_not_load_is_not_streamed_and_has_its_report(tmp_path
     assert "falls short: module, bundle" in said
     page = (tmp_path / "report/report.html").read_text()
     assert "No module named" in page
-    assert "output.mp4" not in page
+    assert "server.mp4" not in page
 
 
 def test_a_notebook_that_raises_falls_short_in_one_line(tmp_path, capsys, bundle, small_clip):
@@ -120,11 +120,11 @@ def test_a_url_where_nothing_answers_is_given_up(monkeypatch, capsys, unused_tcp
     monkeypatch.setattr("byoc_kit.verify.live._READY_TIMEOUT_S", 0.5)
     url = f"http://127.0.0.1:{unused_tcp_port}"
     options = ["--clip", str(small_clip), "--skip-notebook", "--report", str(tmp_path)]
-    assert main(["verify", str(BUNDLE), "--url", url, *options]) == 1
+    assert main(["verify", str(BUNDLE), "--url", url, "--skip-server", *options]) == 1
     said = capsys.readouterr().out
     assert re.search(rf"container at {url}  {url}/health was not ready in 0 s; its last answer: no answer", said)
     assert re.search(r"module +10 of 10", said)
-    assert "falls short: health, frames back, mean PSNR, stream\n" in said
+    assert "falls short: container: health, container: frames back, container: mean PSNR, container: stream\n" in said
 
 
 def test_a_server_that_does_not_come_up_shows_its_last_lines(bundle, monkeypatch, capsys, small_clip, tmp_path):
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_come_up_shows_its_last_lines(bundle, monkeypatch
     said = capsys.readouterr().out
     assert re.search(r"module +10 of 10", said)
     assert "server over trickle  the server ended with exit code 3\n" in said
-    assert "its last lines:\n  a\\x1b[2Jb\n" in said
+    assert "the server's last lines:\n  a\\x1b[2Jb\n" in said
     assert "SIGTERM" not in said
 
 
@@ -166,14 +166,16 @@ def test_a_server_that_dies_in_mid_stream_takes_nothing_that_is_proven_with_it(e
     assert re.search(r"\nmodule +132 of 132 +0 ", said)
     back = re.search(rf"\nserver over trickle +(?:(\d+) of 132 .*)?the server {ending}", said)
     assert int(back[1] or 0) < 132  # on a busy machine it may die before the first is back
-    assert re.search(rf"NO +stream +the server {ending} +wanted ended", said)
-    assert re.search(r"falls short: (health, )?frames back, stream\n", said)  # it may end between two looks at /health
-    assert re.search(r"its last lines:\n(  .*\n)*  famous last words\n", said)
+    assert re.search(rf"NO +server: stream +the server {ending} +wanted ended", said)
+    assert re.search(
+        r"falls short: (server: health, )?server: frames back, server: stream\n", said
+    )  # it may end between two looks at /health
+    assert re.search(r"the server's last lines:\n(  .*\n)*  famous last words\n", said)
     page = (report / "report.html").read_text()
     assert "famous last words" in page
     assert "<th>notebook</th>" in page
-    if "output.mp4" in page:
-        assert next(read_clip(report / "output.mp4")).width == 1280
+    if "server.mp4" in page:
+        assert next(read_clip(report / "server.mp4")).width == 1280
 
 
 def test_a_process_frame_that_raises_system_exit_does_not_end_the_server(export, capsys, tmp_path):
@@ -181,6 +183,6 @@ def test_a_process_frame_that_raises_system_exit_does_not_end_the_server(export,
     options = ["--clip", str(CLIP), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT]
     assert main(["verify", str(bundle.folder), *options]) == 1
     said = capsys.readouterr().out
-    assert re.search(r"NO +process_frame +SystemExit at effects.ipynb, cell 2, line 8: 3 \(\d+x\)", said)
-    assert re.search(r"ok +stream +ended +wanted ended", said)
+    assert re.search(r"NO +process_frame +SystemExit at effects.ipynb, cell 2, line 8: 3 \(\d+x in the server\)", said)
+    assert re.search(r"ok +server: stream +ended +wanted ended", said)
     assert "falls short: process_frame\n" in said
