@@ -14,6 +14,7 @@ from ipywidgets import Widget
 
 from byoc_kit.preview import kernel
 from byoc_kit.preview.credit import Credit
+from byoc_kit.preview.pictures import Sheet
 from byoc_kit.preview.status import Message
 from byoc_kit.preview.widget import Pictures
 
@@ -33,9 +34,9 @@ class Channel:
         self._lock = threading.Lock()
         pictures.on_msg(self._receive)
 
-    def show(self, number: int, left: bytes, right: bytes, status: Message) -> None:
+    def show(self, number: int, sheet: Sheet, status: Message) -> None:
         """Send a pair under a number that :attr:`credit` gave; one message and one buffer, so none runs ahead."""
-        self._send({"kind": "pair", "number": number, "split": len(left), **status}, [left + right])
+        self._send({"kind": "pair", "number": number, "boxes": sheet.boxes, **status}, [sheet.data])
 
     def tell(self, content: Message) -> None:
         """Send a message without pictures; it needs no credit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2  # pytrickle requires it; its JPEG encoder is libjpeg-turbo
@@ -14,21 +15,54 @@ from byoc_kit.media.picture import DecodedPicture
 QUALITY = 80
 POSTER_LIMIT_BYTES = 300_000
 _POSTER_GAP = 8
+# The side of a block of JPEG with 4:2:0 colour: as much lies between a picture and the middle of the gap.
+_BLOCK = 16
+
+Box = tuple[int, int, int, int]
 
 
-def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> tuple[bytes, bytes]:
-    """Encode both pictures of a frame; the second is empty where ``process_frame`` dropped the frame."""
-    return encode(left, width), b"" if right is None else encode(right, width)
+@dataclass(frozen=True)
+class Sheet:
+    """Both pictures of a frame in one JPEG: a browser decodes one in less time than two.
+
+    ``boxes`` are x, y, width and height of the left and the right picture; ``None`` stands for one that is not there.
+    """
+
+    data: bytes
+    boxes: tuple[Box, Box | None]
 
 
-def encode(frame: VideoFrame, width: int) -> bytes:
-    """Encode a frame's picture as JPEG, scaled down to ``width`` pixels a row; a narrower one stays as it is."""
+def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> Sheet:
+    """Encode both pictures, each scaled down to ``width`` pixels a row; a narrower one stays as it is."""
+    first = _shown_bgr(left, width)
+    rows, columns = first.shape[:2]
+    if right is None:
+        return Sheet(_jpeg_of_bgr(first), ((0, 0, columns, rows), None))
+    second = _shown_bgr(right, width)
+    seam = columns + -columns % _BLOCK + _BLOCK
+    at = seam + _BLOCK
+    sheet = np.empty((max(rows, second.shape[0]), at + second.shape[1], 3), np.uint8)
+    _put(sheet[:, :seam], first, 0)
+    _put(sheet[:, seam:], second, _BLOCK)
+    return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), (at, 0, second.shape[1], second.shape[0])))
+
+
+def _put(sheet: Pixels, bgr: Pixels, at: int) -> None:
+    """Put a picture at a column, its edges continued over the rest, since decoders mix the colours of neighbours."""
+    rows, columns = bgr.shape[:2]
+    sheet[:rows, at : at + columns] = bgr
+    sheet[:rows, :at] = bgr[:, :1]
+    sheet[:rows, at + columns :] = bgr[:, -1:]
+    sheet[rows:] = sheet[rows - 1]
+
+
+def _shown_bgr(frame: VideoFrame, width: int) -> Any:
     picture = frame.untouched
     if isinstance(picture, DecodedPicture):  # scaled before its colours are converted: a quarter of the pixels
         size = fitted(frame, width)
         scaled = scaled_bgr(picture, size)
-        return jpeg(picture.to_pixels(size=size)) if scaled is None else _jpeg_of_bgr(scaled)
-    return jpeg(shrink(frame.pixels, width))
+        return cv2.cvtColor(picture.to_pixels(size=size), cv2.COLOR_RGB2BGR) if scaled is None else scaled
+    return cv2.cvtColor(shrink(frame.pixels, width), cv2.COLOR_RGB2BGR)
 
 
 def fitted(frame: VideoFrame, width: int) -> tuple[int, int]:

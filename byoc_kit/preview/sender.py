@@ -147,7 +147,7 @@ class Sender:
 
     def _send(self, shot: Shot, number: int) -> None:
         with self.encode_times.measured():
-            left, right = encode_pair(shot.left, shot.right, self._width)
+            sheet = encode_pair(shot.left, shot.right, self._width)
         if len(self._under_way) >= _REMEMBERED:
             self._under_way.clear()  # a page that was closed answers no more
         self._under_way[number] = shot.due_s, time.monotonic()
@@ -156,4 +156,4 @@ class Sender:
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(number, left, right, content)
+        self._channel.show(number, sheet, content)

@@ -214,16 +214,18 @@ class View {
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
   }
 
-  draw(bitmaps) {
-    bitmaps.forEach((bitmap, i) => {
+  /** Draw the pictures that lie at `boxes` in a bitmap, `[x, y, width, height]`, or null for one withheld. */
+  draw(bitmap, boxes) {
+    boxes.forEach((box, i) => {
       const canvas = this.canvases[i];
-      canvas.classList.toggle("byoc-preview-withheld", !bitmap);
-      if (!bitmap) return;
-      if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-        canvas.width = bitmap.width;
-        canvas.height = bitmap.height;
+      canvas.classList.toggle("byoc-preview-withheld", !box);
+      if (!box) return;
+      const [x, y, width, height] = box;
+      if (canvas.width !== width || canvas.height !== height) {
+        canvas.width = width;
+        canvas.height = height;
       }
-      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, x, y, width, height, 0, 0, width, height);
     });
     this.drawDifference();
   }

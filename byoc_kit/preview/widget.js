@@ -31,40 +31,24 @@ class Answers {
   }
 }
 
-/** Decode a pair: the first `split` bytes are the left picture's JPEG, the rest, if any, the right one's. */
-async function decode(buffer, split) {
-  const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-  const parts = [bytes.subarray(0, split), bytes.subarray(split)];
-  const results = await Promise.allSettled(
-    parts.map((part) => (part.length ? createImageBitmap(new Blob([part], { type: "image/jpeg" })) : null)),
-  );
-  const bitmaps = results.map((result) => result.value ?? null);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) {
-    bitmaps.forEach((bitmap) => bitmap?.close());
-    throw failed.reason;
-  }
-  return bitmaps;
-}
-
 export default () => {
   const views = new Set();
   let lastDrawn = -1;
   let lastStatus = null;
 
   /** Draw a pair unless a newer one is there already: decoding ends out of order. Returns whether it was drawn. */
-  async function draw({ number, split, position }, buffer) {
+  async function draw({ number, boxes, position }, buffer) {
     if (views.size === 0 || number < lastDrawn) return false;
-    const bitmaps = await decode(buffer, split);
+    const bitmap = await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
     const isNewest = number > lastDrawn;
     if (isNewest) {
       lastDrawn = number;
       views.forEach((view) => {
-        view.draw(bitmaps);
+        view.draw(bitmap, boxes);
         view.place(position);
       });
     }
-    bitmaps.forEach((bitmap) => bitmap?.close());
+    bitmap.close();
     return isNewest;
   }
 

@@ -30,11 +30,16 @@ def clip(tmp_path):
     return path
 
 
+def shown(message):
+    """Return both pictures of a pair; nothing stands for one that is not there."""
+    content, [data] = message
+    sheet = np.asarray(Image.open(BytesIO(data)))
+    return [box and sheet[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] for box in content["boxes"]]
+
+
 def means(message):
     """Return the mean brightness of both pictures of a pair; nothing stands for a picture that is not there."""
-    content, [data] = message
-    parts = data[: content["split"]], data[content["split"] :]
-    return [float(np.asarray(Image.open(BytesIO(part))).mean()) if part else None for part in parts]
+    return [None if picture is None else float(picture.mean()) for picture in shown(message)]
 
 
 class FrontEnd:
@@ -104,6 +109,12 @@ def front_end(monkeypatch):
     front_end = FrontEnd()
     monkeypatch.setattr(Pictures, "send", lambda self, content, buffers=None: front_end.take(self, content, buffers))
     return front_end
+
+
+@pytest.fixture(name="shown")
+def shown_in_pair():
+    """Take a pair apart: :func:`shown`."""
+    return shown
 
 
 @pytest.fixture(name="means")

@@ -302,17 +302,18 @@ def test_what_the_compared_function_raises_is_said(make_live, front_end):
     assert status["notice"] == "<lambda> failed: ZeroDivisionError: division by zero"
 
 
-def test_a_withheld_frame_shows_its_input_alone(make_live, front_end):
+def test_a_withheld_frame_shows_its_input_alone(make_live, front_end, shown):
     make_live(lambda frame: None).play()
-    content, [data] = front_end.wait_for_number(2)
-    assert content["split"] == len(data)
+    left, right = shown(front_end.wait_for_number(2))
+    assert left.shape == (64, 96, 3)
+    assert right is None
 
 
-def test_large_pictures_are_scaled_down_for_the_display_only(make_live, front_end):
+def test_large_pictures_are_scaled_down_for_the_display_only(make_live, front_end, shown):
     make_live(lambda frame: np.zeros((720, 1280, 3), np.uint8)).play()
-    content, [data] = front_end.wait_for_number(0)
-    assert Image.open(BytesIO(data[: content["split"]])).size == (96, 64)
-    assert Image.open(BytesIO(data[content["split"] :])).size == (640, 360)
+    left, right = shown(front_end.wait_for_number(0))
+    assert left.shape == (64, 96, 3)
+    assert right.shape == (360, 640, 3)
 
 
 def test_a_new_view_gets_the_held_frame(make_live, front_end):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from byoc_kit import VideoFrame
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode, poster, scaled_bgr
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, poster, scaled_bgr
 
 _BT709 = 1
 
@@ -19,6 +19,10 @@ def decoded(width, height, *, kind="yuv420p", look=None):
     rgb = np.stack([255 * columns / width, 255 * rows / height, 128 + 0 * rows], axis=-1).astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=kind)
     return VideoFrame(None, 0, Fraction(1, 30), origin=DecodedPicture(frame, look or Look()))
+
+
+def encode(frame, width):
+    return encode_pair(frame, None, width).data
 
 
 def opened(data):
@@ -48,6 +52,17 @@ def test_a_decoded_picture_is_encoded_as_its_pixels_are(frame, is_quick):
 
 def test_a_narrow_picture_is_not_enlarged():
     assert opened(encode(decoded(96, 64), 640)).shape == (64, 96, 3)
+
+
+@pytest.mark.parametrize(("left", "right"), [((96, 64), (96, 64)), ((90, 50), (96, 64)), ((96, 64), (32, 20))])
+def test_pictures_of_any_two_sizes_share_a_sheet_and_no_colour(left, right):
+    red, blue = (np.zeros((height, width, 3), np.uint8) for width, height in (left, right))
+    red[..., 0], blue[..., 2] = 200, 200
+    sheet = encode_pair(VideoFrame.from_pixels(red), VideoFrame.from_pixels(blue), 640)
+    pixels = opened(sheet.data)
+    for size, colour, (x, y, width, height) in zip((left, right), ([200, 0, 0], [0, 0, 200]), sheet.boxes, strict=True):
+        assert (width, height) == size
+        assert np.abs(pixels[y : y + height, x : x + width] - colour).max() <= 4
 
 
 def test_red_stays_red():
