@@ -1,7 +1,9 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from byoc_kit.regress import RegressionError, load_golden, record_golden
@@ -10,20 +12,23 @@ from byoc_kit.regress.comparison import MIME_TYPE
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks" / "regression"
 BUNDLE = ROOT / "export" / "green_tint"
+EXAMPLES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+# For each example a value of a parameter that makes other pictures.
+OTHERWISE = {"green_tint": {"gain": 2.0}, "motion_trails": {"colour": "ice"}, "neural_comic": {"flat": 0.0}}
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run the regression notebook by papermill, without a kernelspec or settings of the machine's."""
+    """Run a regression notebook by papermill, without a kernelspec or settings of the machine's."""
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
 
-    def run(**parameters):
+    def run(name, **parameters):
         import papermill
 
         output = tmp_path / "out.ipynb"
-        notebook = FOLDER / "green_tint.ipynb"
+        notebook = FOLDER / f"{name}.ipynb"
         try:
             papermill.execute_notebook(notebook, output, parameters, cwd=FOLDER, progress_bar=False, log_output=False)
         finally:
@@ -44,19 +49,25 @@ def changed_bundle(tmp_path):
     return bundle
 
 
-def test_the_notebook_passes_and_shows_a_table_and_a_picture(run):
-    table, picture = run()
+def test_each_example_has_a_regression_notebook():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == EXAMPLES == sorted(OTHERWISE)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_notebook_passes_and_shows_a_table_and_a_picture(run, name):
+    table, picture = run(name)
     assert table[MIME_TYPE]["is_met"] is True
     assert "frames as recorded" in "".join(table["text/plain"])
     assert "<table>" in "".join(table["text/html"])
     assert "image/png" in picture
 
 
-def test_another_gain_fails_with_the_frame(run):
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_another_parameter_fails_with_the_frame(run, name):
     from papermill.exceptions import PapermillExecutionError
 
     with pytest.raises(PapermillExecutionError) as caught:
-        run(gain=2.0)
+        run(name, **OTHERWISE[name])
     assert caught.value.ename == "RegressionError"
     assert "differs from its golden one by up to" in caught.value.evalue
     assert caught.value.evalue.endswith("if that is meant, record the golden frames anew")
@@ -66,21 +77,27 @@ def test_a_changed_processor_fails(run, changed_bundle):
     from papermill.exceptions import PapermillExecutionError
 
     with pytest.raises(PapermillExecutionError, match="differs from its golden one by up to"):
-        run(bundle=str(changed_bundle))
+        run("green_tint", bundle=str(changed_bundle))
 
 
-def test_the_golden_frames_are_small_and_made_by_the_documented_call(tmp_path, clip):
-    golden = FOLDER / "golden" / "green_tint"
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_golden_frames_are_small_and_made_by_the_call_that_the_notebook_documents(name, tmp_path, monkeypatch):
+    golden = FOLDER / "golden" / name
     assert sum(path.stat().st_size for path in golden.iterdir()) < 1_500_000
-    made = record_golden(BUNDLE, clip, tmp_path / "golden", params={"gain": 1.4})
-    kept = load_golden(golden)
+    (tmp_path / "export").symlink_to(ROOT / "export")
+    (tmp_path / "notebooks/regression").mkdir(parents=True)
+    (tmp_path / "notebooks/clips").symlink_to(ROOT / "notebooks/clips")
+    monkeypatch.chdir(tmp_path / "notebooks/regression")
+    documented = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells[-1].source
+    exec(re.search(r"```python\n(.*)\n```", documented, re.DOTALL)[1], {})  # noqa: S102  # as a reader would
+    made, kept = load_golden(f"golden/{name}"), load_golden(golden)
     assert (made.clip_sha256, made.width, made.every, made.params) == (
         kept.clip_sha256,
         kept.width,
         kept.every,
         kept.params,
     )
-    assert list(made.pictures) == list(kept.pictures) == list(load_golden(tmp_path / "golden").pictures)
+    assert list(made.pictures) == list(kept.pictures)
 
 
 def test_a_bundle_that_drops_a_golden_frame_is_not_recorded(changed_bundle, clip, tmp_path):
