@@ -58,5 +58,6 @@ class Channel:
         if content.get("kind") == "ready":
             self.credit.reset()
         elif content.get("kind") == "ack":
-            self.credit.ack(max(int(picture["number"]) for picture in content["pictures"]))
+            newest = max(int(picture["number"]) for picture in content["pictures"])
+            self.credit.ack(newest, is_slow=bool(content["is_slow"]))
         self._on_message(content, bytes(buffers[0]) if buffers else None)

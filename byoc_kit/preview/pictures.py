@@ -34,35 +34,36 @@ class Sheet:
 
 def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> Sheet:
     """Encode both pictures, each scaled down to ``width`` pixels a row; a narrower one stays as it is."""
-    first = _shown_bgr(left, width)
-    rows, columns = first.shape[:2]
+    columns, rows = fitted(left, width)
     if right is None:
-        return Sheet(_jpeg_of_bgr(first), ((0, 0, columns, rows), None))
-    second = _shown_bgr(right, width)
+        sheet = np.empty((rows, columns, 3), np.uint8)
+        _draw(left, sheet, (0, 0, columns, rows))
+        return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), None))
+    right_columns, right_rows = fitted(right, width)
     seam = columns + -columns % _BLOCK + _BLOCK
     at = seam + _BLOCK
-    sheet = np.empty((max(rows, second.shape[0]), at + second.shape[1], 3), np.uint8)
-    _put(sheet[:, :seam], first, 0)
-    _put(sheet[:, seam:], second, _BLOCK)
-    return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), (at, 0, second.shape[1], second.shape[0])))
+    sheet = np.empty((max(rows, right_rows), at + right_columns, 3), np.uint8)
+    _draw(left, sheet[:, :seam], (0, 0, columns, rows))
+    _draw(right, sheet[:, seam:], (_BLOCK, 0, right_columns, right_rows))
+    return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), (at, 0, right_columns, right_rows)))
 
 
-def _put(sheet: Pixels, bgr: Pixels, at: int) -> None:
-    """Put a picture at a column, its edges continued over the rest, since decoders mix the colours of neighbours."""
-    rows, columns = bgr.shape[:2]
-    sheet[:rows, at : at + columns] = bgr
-    sheet[:rows, :at] = bgr[:, :1]
-    sheet[:rows, at + columns :] = bgr[:, -1:]
-    sheet[rows:] = sheet[rows - 1]
-
-
-def _shown_bgr(frame: VideoFrame, width: int) -> Any:
+def _draw(frame: VideoFrame, sheet: Pixels, box: Box) -> None:
+    """Draw a picture, its edges continued over the rest, since decoders mix the colours of neighbours."""
+    left, _, columns, rows = box
+    place = sheet[:rows, left : left + columns]
     picture = frame.untouched
     if isinstance(picture, DecodedPicture):  # scaled before its colours are converted: a quarter of the pixels
-        size = fitted(frame, width)
-        scaled = scaled_bgr(picture, size)
-        return cv2.cvtColor(picture.to_pixels(size=size), cv2.COLOR_RGB2BGR) if scaled is None else scaled
-    return cv2.cvtColor(shrink(frame.pixels, width), cv2.COLOR_RGB2BGR)
+        scaled = scaled_i420(picture, (columns, rows))
+        if scaled is not None:
+            cv2.cvtColor(scaled, cv2.COLOR_YUV2BGR_I420, dst=place)
+        else:
+            cv2.cvtColor(picture.to_pixels(size=(columns, rows)), cv2.COLOR_RGB2BGR, dst=place)
+    else:
+        cv2.cvtColor(shrink(frame.pixels, columns), cv2.COLOR_RGB2BGR, dst=place)
+    sheet[:rows, :left] = place[:, :1]
+    sheet[:rows, left + columns :] = place[:, -1:]
+    sheet[rows:] = sheet[rows - 1]
 
 
 def fitted(frame: VideoFrame, width: int) -> tuple[int, int]:
@@ -71,11 +72,11 @@ def fitted(frame: VideoFrame, width: int) -> tuple[int, int]:
     return shown, max(1, round(frame.height * shown / frame.width))
 
 
-def scaled_bgr(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None:
-    """Scale and convert a picture in the plainest of formats, five times as fast as libswscale does (0.4 ms at 720p).
+def scaled_i420(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None:
+    """Scale a picture in the plainest of formats, five times as fast as libswscale does (0.4 ms at 720p).
 
     That is 8-bit 4:2:0 of limited range with BT.601's matrix, which OpenCV converts, and even sizes; ``None`` for any
-    other.
+    other. Returns the samples as OpenCV takes them, ``[H * 3 / 2, W]``.
     """
     frame = picture.frame
     is_plain = frame.format.name == "yuv420p" and not picture.look.is_full_range and picture.look.is_bt601
@@ -86,8 +87,7 @@ def scaled_bgr(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None:
         cv2.resize(_samples(plane), each, interpolation=cv2.INTER_AREA).reshape(-1)
         for plane, each in zip(frame.planes, (size, (width // 2, height // 2), (width // 2, height // 2)), strict=True)
     ]
-    packed = np.concatenate(planes).reshape(height * 3 // 2, width)
-    return cast("Pixels", cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420))
+    return cast("Pixels", np.concatenate(planes).reshape(height * 3 // 2, width))
 
 
 def _samples(plane: VideoPlane) -> Pixels:

@@ -1,10 +1,10 @@
 // The model of a preview: draws what the kernel sends, acknowledges each pair, and hands on what a person wants.
 
-// Each answer costs the kernel as much as a picture's encoding, in status messages that nobody needs: two pictures an
-// answer, unless drawing is slow or no second one comes.
-const DRAWN_AN_ANSWER = 2;
+// Each answer costs the kernel as much as a picture's encoding, in status messages that nobody needs: four pictures an
+// answer, unless drawing is slow or no fourth one comes.
+const DRAWN_AN_ANSWER = 4;
 const SLOW_MS = 30;
-const ANSWER_AFTER_MS = 50;
+const ANSWER_AFTER_MS = 150;
 
 /** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
 class Answers {
@@ -12,12 +12,13 @@ class Answers {
     this.send = send;
     this.waiting = [];
     this.timer = null;
+    this.isSlow = false;
   }
 
   add(answer) {
     this.waiting.push({ ...answer, at: performance.now() });
-    const isDue = this.waiting.length >= DRAWN_AN_ANSWER || answer.draw_ms > SLOW_MS;
-    if (isDue) this.flush();
+    this.isSlow = answer.draw_ms > SLOW_MS;
+    if (this.isSlow || this.waiting.length >= DRAWN_AN_ANSWER) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), ANSWER_AFTER_MS);
   }
 
@@ -27,7 +28,47 @@ class Answers {
     const now = performance.now();
     const pictures = this.waiting.map(({ at, ...answer }) => ({ ...answer, ago_ms: now - at }));
     this.waiting = [];
-    if (pictures.length) this.send({ kind: "ack", pictures });
+    if (pictures.length) this.send({ kind: "ack", is_slow: this.isSlow, pictures });
+  }
+}
+
+// So many pictures of a bunch are shown one a repaint; of more, the oldest are left out.
+const BUNCH = 3;
+
+/** Have each picture drawn in a repaint of its own: of two between the same repaints nobody would see the first. */
+class Turns {
+  constructor(draw) {
+    this.draw = draw;
+    this.waiting = [];
+    this.isDrawn = false;
+  }
+
+  /** Draw a picture, at once if none was since the last repaint. Returns, when it was its turn, whether it was drawn. */
+  take(picture) {
+    if (!this.isDrawn || document.hidden) return this.drawNow(picture); // a hidden page is not repainted
+    return new Promise((resolve) => {
+      this.waiting.push({ picture, resolve });
+      this.waiting.sort((one, other) => one.picture.number - other.picture.number); // decoding ends out of order
+      if (this.waiting.length > BUNCH) {
+        const oldest = this.waiting.shift();
+        oldest.picture.bitmap.close();
+        oldest.resolve(false);
+      }
+    });
+  }
+
+  drawNow(picture) {
+    if (!this.isDrawn) {
+      this.isDrawn = true;
+      requestAnimationFrame(() => this.onRepaint());
+    }
+    return this.draw(picture);
+  }
+
+  onRepaint() {
+    this.isDrawn = false;
+    const next = this.waiting.shift();
+    if (next) next.resolve(this.drawNow(next.picture));
   }
 }
 
@@ -36,10 +77,8 @@ export default () => {
   let lastDrawn = -1;
   let lastStatus = null;
 
-  /** Draw a pair unless a newer one is there already: decoding ends out of order. Returns whether it was drawn. */
-  async function draw({ number, boxes, position }, buffer) {
-    if (views.size === 0 || number < lastDrawn) return false;
-    const bitmap = await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
+  /** Draw a pair unless a newer one is there already. Returns whether it was drawn. */
+  function draw({ number, boxes, position, bitmap }) {
     const isNewest = number > lastDrawn;
     if (isNewest) {
       lastDrawn = number;
@@ -50,6 +89,14 @@ export default () => {
     }
     bitmap.close();
     return isNewest;
+  }
+
+  const turns = new Turns(draw);
+
+  async function show(pair, buffer) {
+    if (views.size === 0 || pair.number < lastDrawn) return false;
+    const bitmap = await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
+    return turns.take({ ...pair, bitmap });
   }
 
   return {
@@ -72,7 +119,7 @@ export default () => {
 
       async function receivePair(content, buffer) {
         const received = performance.now();
-        const drawn = await draw(content, buffer).catch((error) => {
+        const drawn = await show(content, buffer).catch((error) => {
           console.error("byoc-kit: a picture could not be drawn", error);
           return false;
         });

@@ -59,7 +59,7 @@ class FrontEnd:
 
     def ack(self, pictures, number):
         drawn = {"number": number, "drawn": True, "draw_ms": 1.5, "glass_ms": None, "ago_ms": 0.5}
-        pictures._handle_custom_msg({"kind": "ack", "pictures": [drawn]}, [])
+        pictures._handle_custom_msg({"kind": "ack", "is_slow": False, "pictures": [drawn]}, [])
 
     def command(self, live, name, value=None):
         """Do as a person who uses the controls."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from byoc_kit import VideoFrame
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, poster, scaled_bgr
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, poster, scaled_i420
 
 _BT709 = 1
 
@@ -42,7 +42,7 @@ def opened(data):
 )
 def test_a_decoded_picture_is_encoded_as_its_pixels_are(frame, is_quick):
     size = (640, round(640 * frame.height / frame.width))
-    assert (scaled_bgr(frame.origin, size) is not None) == is_quick
+    assert (scaled_i420(frame.origin, size) is not None) == is_quick
     by_pixels = encode(VideoFrame.from_pixels(frame.original().pixels), 640)
     by_picture = opened(encode(frame, 640))
     assert by_picture.shape[1::-1] == size
