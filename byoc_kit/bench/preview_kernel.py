@@ -90,7 +90,7 @@ def ipywidgets_image(clip: str, notes: str) -> Any:
 
 
 def jupyter_rfb(clip: str, notes: str) -> Any:
-    """Show it in a ``RemoteFrameBuffer``, which is asked for on the kernel's loop, as its manual says."""
+    """Show it in a ``RemoteFrameBuffer``, which is asked to draw on the kernel's loop."""
     from jupyter_rfb import RemoteFrameBuffer  # type: ignore[import-untyped]  # it has no type hints
 
     loop = asyncio.get_running_loop()

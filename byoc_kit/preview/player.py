@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 READING_S = 3.0
 # After so many of the same exception in a row nobody learns more from the next.
 PAUSED_AFTER = 10
+# The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
+COLD_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Player:
         self._before: Version | None = None
         self._failed_s = 0.0
         self._same_in_a_row = 0
+        self._made = 0
         self._show = show
         self._on_event = on_event
         self._next_feed: Feed | None = None
@@ -141,7 +144,7 @@ class Player:
             self.version = version
             self.stage.swap(version, carried_over(self.stage.params, version))
             self.stage.process_times.clear()
-            self._same_in_a_row = 0
+            self._same_in_a_row = self._made = 0
             was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
         if was_paused_by_error:
             self.feed.play()
@@ -244,6 +247,9 @@ class Player:
 
     def _note_success(self, version: Version) -> None:
         self._same_in_a_row = 0
+        self._made += 1
+        if self._made == COLD_FRAMES:
+            self.stage.process_times.clear()
         with self._lock:
             if version is self.version and version is not self._good:
                 self._before, self._good = self._good, version

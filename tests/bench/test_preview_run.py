@@ -13,7 +13,9 @@ MEASURED = ["byoc-kit", "ipywidgets-image", "jupyter-rfb"]
 
 
 @pytest.mark.browser
-def test_a_short_run_sees_frames_of_each_contender(clip, tmp_path, capsys):
+def test_a_short_run_sees_frames_of_each_contender(clip, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("byoc_kit.bench.preview_measure.BUSY_CELLS", 2)
+    monkeypatch.setattr("byoc_kit.bench.preview_measure.SETTLE_S", 2.0)
     options = ["--seconds", "2", "--runs", "1", "--clip", clip, "--output", tmp_path, "--only", *MEASURED]
     code = main(["bench", "--preview", *map(str, options)])
     content = json.loads((tmp_path / "preview.json").read_text())

@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from io import BytesIO
 
 import numpy as np
@@ -111,6 +112,14 @@ def test_a_slider_changes_the_output_while_playing(make_live, front_end):
     live._controls["level"].value = 50
     assert live.params.level == 50
     front_end.wait_for_pair(lambda _, after: after == pytest.approx(50, abs=2))
+
+
+def test_what_the_first_frames_take_is_forgotten(make_live, front_end):
+    naps_s = iter([0.3, 0.3])
+    live = make_live(lambda frame: time.sleep(next(naps_s, 0)) or frame)
+    live.play()
+    front_end.wait_for_number(6)
+    assert live.stats().process_ms["p95"] < 200
 
 
 def test_a_slider_acts_on_the_held_frame_while_paused(make_live, front_end, means):
