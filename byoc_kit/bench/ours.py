@@ -6,8 +6,8 @@ import asyncio
 import sys
 import time
 
-from byoc_kit.bench.child import end_with_parent
 from byoc_kit.frames import VideoFrame
+from byoc_kit.orphans import end_with_parent
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.server.stream_server import StreamServer
 

@@ -9,10 +9,10 @@ from typing import cast
 import av
 from av.video.stream import VideoStream
 
-from byoc_kit.bench.child import end_with_parent
 from byoc_kit.bench.source import RATE
 from byoc_kit.media.codecs import encoder_options
 from byoc_kit.media.settings import MediaSettings
+from byoc_kit.orphans import end_with_parent
 
 
 def _reencode(path: str, *, is_live: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pytrickle import FrameProcessor, StreamServer
 from pytrickle.frames import AudioFrame, VideoFrame
 
-from byoc_kit.bench.child import end_with_parent
+from byoc_kit.orphans import end_with_parent
 
 
 class _PassThrough(FrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints

@@ -7,7 +7,7 @@ import sys
 
 import uvicorn
 
-from byoc_kit.bench.child import end_with_parent
+from byoc_kit.orphans import end_with_parent
 from byoc_kit.trickle.server import create_app
 
 

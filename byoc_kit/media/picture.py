@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import cast
 
 import av
+import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, VideoReformatter
 
@@ -117,8 +118,17 @@ class DecodedPicture:
         """Return it scaled; itself where it has that size."""
         if (width, height) == (self.width, self.height):
             return self
-        frame = VideoReformatter().reformat(self.frame, width=width, height=height, interpolation="BICUBIC")
-        return replace(self, frame=frame)
+        return replace(self, frame=_scaled(self.frame, width, height))
+
+
+def resized(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Scale uint8 ``[H, W, 3]`` RGB as a :class:`DecodedPicture` is scaled."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    return cast("Pixels", _scaled(frame, width, height).to_ndarray())
+
+
+def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    return VideoReformatter().reformat(frame, width=width, height=height, interpolation="BICUBIC")
 
 
 def pixels_to_yuv420p(pixels: Pixels, look: Look) -> av.VideoFrame:

@@ -12,21 +12,22 @@ const CAMERA_REFUSALS = {
   SecurityError: "insecure",
 };
 
+/** One camera for all that ask for it in turn; a `turn` is the kernel's number of who asks. */
 class Camera {
-  /** `send(content, buffers)` takes the pictures, `refuse(reason, detail)` why there are none. */
-  constructor(send, refuse) {
+  /** `send(content, buffers)` takes the pictures, and why there are none. */
+  constructor(send) {
     this.send = send;
-    this.refuse = refuse;
     this.stream = null;
     this.video = null;
     this.credit = 0;
-    this.turn = 0; // which start this is: an older one's answer to the permission comes too late
+    this.turn = null;
   }
 
-  async start() {
+  async start(turn) {
+    if (turn === this.turn) return;
     this.stop();
-    const turn = ++this.turn;
-    if (!window.isSecureContext || !navigator.mediaDevices) return this.refuse("insecure", "");
+    this.turn = turn;
+    if (!window.isSecureContext || !navigator.mediaDevices) return this.refuse("insecure");
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
       if (turn !== this.turn) return stream.getTracks().forEach((track) => track.stop());
@@ -39,16 +40,21 @@ class Camera {
       await this.video.play();
       this.await(turn);
     } catch (error) {
-      if (turn !== this.turn) return;
-      this.stop();
-      this.refuse(CAMERA_REFUSALS[error.name] ?? "other", `${error.name}: ${error.message}`);
+      if (turn === this.turn) this.refuse(CAMERA_REFUSALS[error.name] ?? "other", `${error.name}: ${error.message}`);
     }
   }
 
-  stop() {
-    this.turn++;
+  /** Let the camera go, if it is still the turn of who says so. */
+  stop(turn = this.turn) {
+    if (turn !== this.turn) return;
+    this.turn = null;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = this.video = null;
+  }
+
+  refuse(reason, detail = "") {
+    this.send({ kind: "camera-refused", turn: this.turn, reason, detail });
+    this.stop();
   }
 
   more() {
@@ -58,7 +64,7 @@ class Camera {
   await(turn) {
     this.video.requestVideoFrameCallback(async () => {
       if (turn !== this.turn) return;
-      const captured = performance.now();
+      const captured_ms = Math.round(performance.now());
       this.await(turn);
       if (this.credit < 1 || !this.video.videoWidth) return;
       this.credit--;
@@ -66,7 +72,7 @@ class Camera {
       canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
       const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });
       const data = await blob.arrayBuffer();
-      if (turn === this.turn) this.send({ kind: "camera-frame", captured_ms: Math.round(captured) }, [data]);
+      if (turn === this.turn) this.send({ kind: "camera-frame", turn, captured_ms }, [data]);
     });
   }
 }

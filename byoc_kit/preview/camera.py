@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Generator
 from fractions import Fraction
@@ -15,6 +16,8 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 
 WEBCAM = "webcam"
+# The page has one camera for all that ask for it in turn: what an earlier one says of it counts no more.
+_turns = itertools.count(1)
 _MILLISECONDS = Fraction(1, 1000)
 
 _REFUSALS = {
@@ -34,6 +37,7 @@ class Camera:
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self._send = send
+        self._turn = next(_turns)
         self._changed = threading.Condition()
         self._newest: tuple[bytes, int] | None = None
         self._refusal = ""
@@ -53,6 +57,7 @@ class Camera:
                 if self._is_closed:
                     return
                 if self._refusal:
+                    self._is_on = False
                     raise MediaError(self._refusal)
                 assert self._newest is not None  # noqa: S101  # one of the three was waited for
                 (data, captured_ms), self._newest = self._newest, None
@@ -65,18 +70,24 @@ class Camera:
     def resume(self) -> None:
         """Ask for the camera, again where the page was loaded anew."""
         if self._is_on and not self._is_closed:
-            self._send({"kind": "camera", "on": True})
+            self._send({"kind": "camera", "on": True, "turn": self._turn})
 
     def receive(self, content: dict[str, Any], data: bytes | None) -> None:
-        """Take what the widget sends: a picture, or why there is none."""
+        """Take what the widget sends: a picture, or why there is none; what is not of this turn comes too late."""
+        if content.get("turn") != self._turn:
+            return
+        is_replacing = False
         with self._changed:
             if data is not None:
+                is_replacing = self._newest is not None
                 self._newest = data, int(content["captured_ms"])
             else:
                 reason = str(content.get("reason"))
                 detail = str(content.get("detail") or "no reason was given")
                 self._refusal = _REFUSALS.get(reason) or f"the browser's camera does not start: {detail}"
             self._changed.notify()
+        if is_replacing:
+            self._send({"kind": "camera-more"})
 
     def close(self) -> None:
         """Let the camera go."""
@@ -85,4 +96,4 @@ class Camera:
             self._changed.notify()
         if self._is_on:
             self._is_on = False
-            self._send({"kind": "camera", "on": False})
+            self._send({"kind": "camera", "on": False, "turn": self._turn})

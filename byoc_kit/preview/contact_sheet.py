@@ -13,7 +13,7 @@ from byoc_kit.frames import Pixels
 
 CELLS = 6
 WITHHELD = "withheld"
-_TITLE = "input above, output below"
+NAMES = "input", "output of process_frame"
 _WIDEST, _NARROWEST = 1280, 480
 _LANDSCAPE_COLUMNS, _PORTRAIT_COLUMNS = 3, 6
 _NARROWEST_CELL = 150
@@ -68,20 +68,21 @@ def thumbnail(pixels: Pixels) -> Image.Image:
     return image
 
 
-def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int) -> bytes:
+def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int, names: tuple[str, str] = NAMES) -> bytes:
     """Draw one to six shots, about ``width`` pixels a row, as a JPEG of at most ``limit_bytes`` (some kB at least).
 
-    What is too large loses quality first, then width; the captions are drawn anew, and stay legible.
+    What is too large loses quality first, then width; the captions are drawn anew, and stay legible. ``names`` say
+    what the upper and the lower pictures are.
     """
     sizes = _widths(width)
     for sheet_width, quality in product(sizes, _QUALITIES):
-        data = _jpeg(draw(shots, sheet_width), quality)
+        data = _jpeg(draw(shots, sheet_width, names), quality)
         if len(data) <= limit_bytes:
             return data
-    return _jpeg(draw(shots, sizes[-1]), _POOREST)
+    return _jpeg(draw(shots, sizes[-1], names), _POOREST)
 
 
-def draw(shots: Sequence[Shot], width: int) -> Image.Image:
+def draw(shots: Sequence[Shot], width: int, names: tuple[str, str] = NAMES) -> Image.Image:
     """Draw the sheet: three columns, six of portrait pictures, fewer where a caption would have no room."""
     is_portrait = shots[0].before.height > shots[0].before.width
     most = _PORTRAIT_COLUMNS if is_portrait else _LANDSCAPE_COLUMNS
@@ -90,7 +91,7 @@ def draw(shots: Sequence[Shot], width: int) -> Image.Image:
     rows = -(-len(shots) // columns)
     size = (_GAP + columns * (cell.width + _GAP), 2 * _GAP + cell.line + rows * (cell.height + _GAP))
     sheet = Image.new("RGB", size, "white")
-    _write(sheet, (_GAP, _GAP), _TITLE, cell, max_width=size[0] - 2 * _GAP)
+    _write(sheet, (_GAP, _GAP), "{} above, {} below".format(*names), cell, max_width=size[0] - 2 * _GAP)
     for index, shot in enumerate(shots):
         row, column = divmod(index, columns)
         left = _GAP + column * (cell.width + _GAP)
@@ -98,10 +99,10 @@ def draw(shots: Sequence[Shot], width: int) -> Image.Image:
     return sheet
 
 
-def describe(shots: Sequence[Shot], source: str) -> str:
+def describe(shots: Sequence[Shot], source: str, names: tuple[str, str] = NAMES) -> str:
     """Say in words what the sheet shows."""
     numbers = ", ".join(str(shot.number) for shot in shots)
-    said = f"Contact sheet of {source}: input above and output of process_frame below, frames {numbers}"
+    said = f"Contact sheet of {source}: {names[0]} above and {names[1]} below, frames {numbers}"
     without: dict[str, list[str]] = {}
     for shot in shots:
         if shot.after is None:

@@ -18,7 +18,7 @@ class ControlPanel:
         self.view = widgets.VBox()
         self._on_change = on_change
         self._is_showing = False
-        self._schema: dict[str, Any] = {}
+        self._shape: tuple[dict[str, Any], dict[str, Any]] = {}, {}
         self._controls: dict[str, widgets.Widget] = {}
         self.show(params)
 
@@ -28,11 +28,13 @@ class ControlPanel:
 
     def show(self, params: Params) -> None:
         """Show these values; the controls are made anew only where the class has other fields or bounds."""
-        schema = type(params).model_json_schema()
-        if self._controls and schema == self._schema:
+        # The annotations too: a cell that ran again has made its enums anew, which look the same in the schema.
+        fields = {name: field.annotation for name, field in type(params).model_fields.items()}
+        shape = fields, type(params).model_json_schema()
+        if self._controls and shape == self._shape:
             self._set(params)
             return
-        self._schema = schema
+        self._shape = shape
         self._close_rows()
         self._controls = make_controls(params, self._tell)
         self.view.children = lay_out(params, self._controls)
@@ -61,12 +63,13 @@ class ControlPanel:
 
     def _close_rows(self) -> None:
         for row in self.view.children:
-            for widget in (*row.children, row):
-                close_whole(widget)
+            close_whole(row)
 
 
 def close_whole(widget: widgets.Widget) -> None:
-    """Close a widget with its layout and style, which have a comm each; ipywidgets would leave them open."""
+    """Close a widget and all that is in it, with layouts and styles, whose comms ipywidgets would leave open."""
+    for inner in getattr(widget, "children", ()):
+        close_whole(inner)
     for name in ("layout", "style"):
         part = getattr(widget, name, None)
         if part is not None:

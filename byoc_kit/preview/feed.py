@@ -22,7 +22,7 @@ class Position:
 
 
 class Feed(Protocol):
-    """Submits frames, each when its time has come, from a thread of its own.
+    """Submits frames, each when its time has come, from a thread of its own; they are not to be written to.
 
     Paused, it holds the last frame, and :meth:`again` submits that one anew. What happens to it otherwise, ``on_event``
     is told: a position reached while paused, the end, an :attr:`error`.

@@ -14,12 +14,13 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.params import Params
 from byoc_kit.preview.camera import WEBCAM
-from byoc_kit.preview.contact_sheet import Shot, contact_sheet, describe, spread, thumbnail
+from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.preview.feed import fresh
 from byoc_kit.preview.poster import publish_text
-from byoc_kit.preview.stats import Budget, PreviewStats
-from byoc_kit.processor import FrameProcessor
+from byoc_kit.preview.stats import COLD_FRAMES, Budget, PreviewStats
+from byoc_kit.preview.version import Version
 from byoc_kit.regress.versions import versions
+from byoc_kit.server.size import Size
 from byoc_kit.sources import Reel, is_reel, open_source
 from byoc_kit.timings import percentiles_ms
 
@@ -31,22 +32,34 @@ _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{d
 
 
 class StaticPreview:
-    """Runs the first ``frames`` of a reel through ``processor``, at once and on the calling thread.
+    """Runs the first ``frames`` of a reel through ``version``, at once and on the calling thread.
 
     Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
-    for lateness: there is no clock.
+    for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the reel's own.
     """
 
     def __init__(
-        self, processor: FrameProcessor, source: str | Path | Reel, *, width: int, frames: int = FRAMES
+        self,
+        version: Version,
+        source: str | Path | Reel,
+        *,
+        width: int,
+        fps: float | None = None,
+        size: Size | None = None,
+        compare: Version | None = None,
+        frames: int = FRAMES,
     ) -> None:
         if frames < 0:
             msg = f"frames must be 0 or more, not {frames}"
             raise ByocKitError(msg)
-        self.params: Params = processor.params
-        self._processor = processor
+        self.params: Params = version.params
+        self._version = version
+        self._beside = compare
         self._reel = _open(source)
+        self._fps = fps or self._reel.fps
+        self._size = size or Size()
         self._width = width
+        self._input_size = ""
         self._took_s: list[float] = []
         self._frames_out = 0
         self._sizes: set[tuple[int, int]] = set()
@@ -78,19 +91,18 @@ class StaticPreview:
             in_fps=0.0,
             processed_fps=self._frames_out / total_s if total_s else 0.0,
             shown_fps=0.0,
-            process_ms=percentiles_ms(self._took_s),
+            process_ms=percentiles_ms(self._warm_s),
             drops={"withheld": withheld} if withheld else {},
             failures=[],
             error="",
-            target_fps=self._reel.fps,
+            target_fps=self._fps,
         )
 
     def table(self) -> str:
         """Return the numbers as a small text table."""
-        width, height = self._shots[0].before_size
         made = versions()
         rows = {
-            "source": f"{self._reel.name}, {width}x{height}, {self._reel.fps:.3g} fps",
+            "source": f"{self._reel.name}, {self._input_size}, {self._fps:.3g} fps",
             "frames": f"{len(self._took_s)} in, {self._frames_out} out{_of_sizes(self._sizes)}",
             "process_frame": self._timings(),
             "live": self._verdict(),
@@ -104,7 +116,7 @@ class StaticPreview:
         """Return the contact sheet, a JPEG that leaves room for the table within the limit."""
         around = len(self._html("")) + len(self._alt().encode()) + len(self.table().encode())
         limit_bytes = (LIMIT_BYTES - around) * 3 // 4 - 3
-        return contact_sheet(self._shots, width=2 * self._width, limit_bytes=limit_bytes)
+        return contact_sheet(self._shots, width=2 * self._width, limit_bytes=limit_bytes, names=self._names)
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
@@ -119,49 +131,72 @@ class StaticPreview:
             if first is None:
                 msg = f"{self._reel.name} has a video stream without a picture; give another file"
                 raise MediaError(msg)
+            fitted = self._size.fit(first)
+            scaled = "" if fitted is first else f" scaled to {fitted.width}x{fitted.height}"
+            self._input_size = f"{first.width}x{first.height}{scaled}"
             wanted = spread(min(frames, self._reel.count))
-            for number, frame in enumerate(islice(chain([first], reading), frames)):
-                self._process(number, frame, is_shown=number in wanted)
+            try:
+                for number, frame in enumerate(islice(chain([first], reading), frames)):
+                    self._process(number, self._size.fit(frame), is_shown=number in wanted)
+            finally:
+                self._end_stream()
         if not self._shots:
-            self._shots.append(self._shot(0, first, None, missing="not processed"))
+            self._shots.append(self._shot(0, fitted, None, missing="not processed"))
+
+    def _end_stream(self) -> None:
+        for version in (self._version, self._beside):
+            if version is not None and self._took_s:
+                version.end_stream()
 
     def _process(self, number: int, frame: VideoFrame, *, is_shown: bool) -> None:
-        given = fresh(frame)
+        given, before = fresh(frame), frame
         started_s = time.monotonic()
+        name = "process_frame"
         try:
-            output = self._processor.process(given, self.params)
+            output = self._version.process(given, self.params)
+            self._took_s.append(time.monotonic() - started_s)
+            if self._beside is not None:
+                name = self._beside.name
+                before = self._beside.run_beside(frame, self.params) or frame
         except Exception as error:
-            error.add_note(
-                f"process_frame failed on frame {number} of {self._reel.name} (params: {_said(self.params)})"
-            )
+            error.add_note(f"{name} failed on frame {number} of {self._reel.name} (params: {_said(self.params)})")
             raise
-        self._took_s.append(time.monotonic() - started_s)
         if output is not None:
             self._frames_out += 1
             self._sizes.add((output.width, output.height))
         if is_shown:
-            self._shots.append(self._shot(number, frame, output))
+            self._shots.append(self._shot(number, before, output))
 
-    def _shot(self, number: int, frame: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:
+    def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:
         after, size = None, None
         if output is not None:
             after, size = thumbnail(output.pixels), (output.width, output.height)
-        before = thumbnail(frame.original().pixels)
-        return Shot(number, self._reel.time_s(number), before, (frame.width, frame.height), after, size, **options)
+        small, before_size = thumbnail(before.pixels), (before.width, before.height)
+        return Shot(number, self._reel.time_s(number), small, before_size, after, size, **options)
+
+    @property
+    def _warm_s(self) -> list[float]:
+        """How long each frame took, without the first ones unless there are no others."""
+        return self._took_s[COLD_FRAMES:] or self._took_s
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        """What the upper and the lower pictures of the sheet are."""
+        return NAMES if self._beside is None else (self._beside.name, self._version.name)
 
     def _timings(self) -> str:
         if not self._took_s:
             return "not run"
-        timings = {**percentiles_ms(self._took_s), "max": 1000 * max(self._took_s)}
+        timings = {**percentiles_ms(self._warm_s), "max": 1000 * max(self._took_s)}
         return ", ".join(f"{name} {ms:.1f} ms" for name, ms in timings.items())
 
     def _verdict(self) -> str:
         if not self._took_s:
             return "not run"
-        return str(Budget(percentiles_ms(self._took_s)["p95"], self._reel.fps))
+        return str(Budget(percentiles_ms(self._warm_s)["p95"], self._fps))
 
     def _alt(self) -> str:
-        return _short(describe(self._shots, self._reel.name))
+        return _short(describe(self._shots, self._reel.name, self._names))
 
     def _html(self, data: str) -> str:
         return _HTML.format(alt=escape(self._alt()), data=data)

@@ -6,7 +6,7 @@ import atexit
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from byoc_kit.preview.feed import Feed, noted
 from byoc_kit.preview.keeper import Chore, Keeper
 from byoc_kit.preview.opening import open_feed
 from byoc_kit.preview.pictures import poster
-from byoc_kit.preview.player import LastError, Player, run_beside
+from byoc_kit.preview.player import LastError, Player
 from byoc_kit.preview.poster import publish_hidden
 from byoc_kit.preview.reel_feed import ReelFeed
 from byoc_kit.preview.report import Report
@@ -65,20 +65,22 @@ class LivePreview:
         self._fps = fps
         self._follows = kernel.global_name(process_frame)
         self._followed = process_frame
-        self._has_poster = False
+        self._is_started = False
         self._opening = ""
-        self._pictures = Pictures(width=width, height=round(width * 9 / 16))
-        self._channel = Channel(self._pictures, self._receive)
         self._camera: Camera | None = None
         self._beside = Version(compare) if compare is not None else None
         version = Version(process_frame)
         feed = self._open(source)
+        # From here on nothing is refused: a widget that was made stays in the page until it is closed.
+        self._pictures = Pictures(width=width, height=round(width * 9 / 16))
+        self._channel = Channel(self._pictures, self._receive)
         self._player = Player(version, feed, self._show, on_event=self._hear, size=size)
         self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
         self._sender = Sender(self._channel, self._board, width=width, on_gone=self._player.rest)
         self._controls = ControlPanel(version.params, self._change)
-        self._chores = ThreadPoolExecutor(1, thread_name_prefix="preview-chores")
-        self._keeper = Keeper(self._do)
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
+        self._keeper = Keeper(lambda chore: self._do(chore, self._saver))
         self._report = Report(self._player, self._sender, self._channel.credit, self._keeper, beside=self._beside)
         self._stop_following = kernel.after_each_cell(self.follow)
         self.view = widgets.VBox([self._pictures, self._controls.view])
@@ -125,14 +127,12 @@ class LivePreview:
         """
         version = self._player.version.followed_by(process_frame)
         self._player.swap(version)
-        self._controls.show(self._player.params)
-        self._tell()
+        self._show_params()
 
     def revert(self) -> None:
         """Bring the last good ``process_frame`` back."""
         if self._player.revert() is not None:
-            self._controls.show(self._player.params)
-        self._tell()
+            self._show_params()
 
     def record(self, *, on: bool = True) -> None:
         """Write what comes in and what comes out to two MP4 files in ``recordings/``, until it is turned off.
@@ -171,11 +171,11 @@ class LivePreview:
         self._stop_following()
         self._player.close()
         self._sender.close()
-        self._chores.shutdown(wait=False, cancel_futures=True)
+        self._opener.shutdown(wait=False, cancel_futures=True)
+        self._saver.shutdown()
         self._reporting(self._keeper.close)
         self._controls.close()
-        for widget in (self.view, self._pictures):
-            close_whole(widget)
+        close_whole(self.view)
 
     def stats(self) -> PreviewStats:
         """Return rates, timings, drops and the last error."""
@@ -192,13 +192,16 @@ class LivePreview:
             self.swap(function)
         except ByocKitError as error:
             self._say(f"{error}; the version before goes on")
+        else:
+            self._say("")  # what was said of a version before is past
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         display(self.view)
-        if self._has_poster:
+        if self._is_started:
             return
+        self._is_started = True
         self._sender.start()
         self.play()
         self._controls.free()
@@ -206,7 +209,6 @@ class LivePreview:
         if first is not None:
             right = first.right or first.left
             publish_hidden(poster(first.left.pixels, right.pixels, self._width))
-            self._has_poster = True
         # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the last
         # registered runs first.
         atexit.register(self.close)
@@ -215,7 +217,7 @@ class LivePreview:
         return open_feed(source, fps=self._fps, camera=self._new_camera)
 
     def _new_camera(self) -> Camera:
-        self._camera = Camera(self._channel.tell)
+        self._camera = Camera(lambda content: self._channel.tell(content))  # noqa: PLW0108  # made after its first use
         return self._camera
 
     def _reel(self) -> ReelFeed:
@@ -249,20 +251,26 @@ class LivePreview:
         """Return what the function that is compared makes of the same frame."""
         assert self._beside is not None  # noqa: S101  # asked by the caller
         try:
-            output = run_beside(self._beside, result)
+            output = self._beside.run_beside(as_it_came(result.source), result.params)
         except Exception as error:  # noqa: BLE001  # somebody's function: said, and shown as it came in
             self._report.beside_error = f"{self._beside.name} failed: {type(error).__name__}: {text_of(error)}"
             return as_it_came(result.source)
         self._report.beside_error = ""
         return output or as_it_came(result.source)
 
+    def _show_params(self) -> None:
+        """Have the controls show what the next frame sees; what was refused is gone from them."""
+        self._controls.show(self._player.params)
+        self._report.params_errors.clear()
+        self._tell()
+
     def _change(self, name: str, value: Any) -> None:
         try:
             self._player.update({name: value})
         except ParamsError as error:
-            self._report.params_error = str(error)
+            self._report.params_errors[name] = str(error)
         else:
-            self._report.params_error = ""
+            self._report.params_errors.pop(name, None)
         self._tell()
 
     def _receive(self, content: Message, data: bytes | None) -> None:
@@ -296,12 +304,12 @@ class LivePreview:
     def _switch_at_leisure(self, source: str) -> None:
         self._opening = f"Opening {source}…"
         self._say(self._opening)
-        self._do(lambda: self.switch(source))
+        self._do(lambda: self.switch(source), self._opener)
 
-    def _do(self, chore: Chore) -> None:
+    def _do(self, chore: Chore, thread: Executor) -> None:
         """Have a chore run beside what plays."""
         with suppress(RuntimeError):  # closed meanwhile
-            self._chores.submit(self._reporting, chore)
+            thread.submit(self._reporting, chore)
 
     def _reporting(self, chore: Chore) -> None:
         """Run a chore; what it returns, or what goes wrong, is said in the widget."""

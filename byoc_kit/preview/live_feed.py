@@ -9,7 +9,7 @@ from contextlib import closing
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.feed import Submit, fresh
+from byoc_kit.preview.feed import Submit
 from byoc_kit.sources import LiveSource
 from byoc_kit.timings import Timings
 
@@ -58,7 +58,7 @@ class LiveFeed:
         with self._lock:
             held = self._held
         if held is not None and not self._is_playing and self._submit is not None:
-            self._submit(fresh(held))
+            self._submit(held)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the source and the thread, and wait for it."""
@@ -89,4 +89,4 @@ class LiveFeed:
             return
         with self._lock:
             self._held = frame
-        submit(fresh(frame))
+        submit(frame)

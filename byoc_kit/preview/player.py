@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params, ParamsError
+from byoc_kit.params import Params
 from byoc_kit.preview.arrived import as_it_came
 from byoc_kit.preview.feed import Feed, fresh
-from byoc_kit.preview.stats import Meter
+from byoc_kit.preview.stats import COLD_FRAMES, Meter
 from byoc_kit.preview.version import Version
 from byoc_kit.server.size import Size
 from byoc_kit.stage import Failure, OnError, Processed, Stage
@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 READING_S = 3.0
 # After so many of the same exception in a row nobody learns more from the next.
 PAUSED_AFTER = 10
-# The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
-COLD_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ class Player:
         """Run another version from the next frame on, the parameters' values kept where it has them too."""
         with self._lock:
             self.version = version
-            self.stage.swap(version, carried_over(self.stage.params, version))
+            self.stage.swap(version, version.carried_over(self.stage.params))
             self.stage.process_times.clear()
             self._same_in_a_row = self._made = 0
             was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
@@ -174,8 +172,9 @@ class Player:
         return refusal
 
     def recent_error(self) -> LastError | None:
-        """Return the exception of the last frame, or of one so short ago that a person could not have read of it."""
-        is_recent = self._same_in_a_row > 0 or time.monotonic() - self._failed_s < READING_S
+        """Return the exception of the last frame; playing, also of one so short ago that nobody could have read it."""
+        is_unread = self.is_playing and time.monotonic() - self._failed_s < READING_S
+        is_recent = self._same_in_a_row > 0 or is_unread
         return self.last_error if is_recent else None
 
     def close(self) -> None:
@@ -204,7 +203,7 @@ class Player:
         if feed is not self.feed:
             return
         self.arrivals.tick()
-        self.stage.submit(self._size.fit(frame))
+        self.stage.submit(fresh(self._size.fit(frame)))
 
     def _take_over(self, feed: Feed) -> None:
         with self._lock:
@@ -220,8 +219,11 @@ class Player:
     def _hear(self, feed: Feed) -> None:
         """Take note of a feed's event."""
         with self._lock:
-            if feed is self._next_feed and feed.error:
+            is_refused = feed is self._next_feed and bool(feed.error)
+            if is_refused:
                 self._next_feed, self._refusal = None, feed.error
+        if is_refused:
+            feed.close()
         self._on_event()
 
     def _earlier(self) -> Version | None:
@@ -254,20 +256,3 @@ class Player:
             if version is self.version and version is not self._good:
                 self._before, self._good = self._good, version
                 self._failed_s = 0.0  # what is said of the version before is past
-
-
-def carried_over(params: Params, version: Version) -> Params:
-    """Return the version's parameters with the values that fit it too; those that do not are its defaults."""
-    carried = version.params
-    for name, value in params:
-        if name in type(carried).model_fields:
-            try:
-                carried = carried.updated({name: value})
-            except ParamsError:
-                continue
-    return carried
-
-
-def run_beside(version: Version, result: Processed) -> VideoFrame | None:
-    """Run another version on the frame of a result; raises what it raises."""
-    return version.process(fresh(as_it_came(result.source)), carried_over(result.params, version))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.feed import Position, Submit, fresh
+from byoc_kit.preview.feed import Position, Submit
 from byoc_kit.sources import Reel
 from byoc_kit.timings import Timings
 
@@ -26,15 +26,9 @@ _BACK = 8
 
 
 class ReelFeed:
-    """Submits a reel's frames, each when its time has come; ``fps`` plays it at another pace than its own.
-
-    Raises :class:`ByocKitError` for an ``fps`` that is not above 0.
-    """
+    """Submits a reel's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own."""
 
     def __init__(self, reel: Reel, *, fps: float | None = None) -> None:
-        if fps is not None and not fps > 0:
-            msg = f"fps must be above 0, not {fps}"
-            raise ByocKitError(msg)
         self.name = reel.name
         self.error = ""
         self.decode_times = Timings()
@@ -155,7 +149,7 @@ class ReelFeed:
                 with self._changed:
                     self._held, self._number = frame, number
                     is_held = not self._is_playing
-                submit(fresh(frame))
+                submit(frame)
                 if is_held:
                     on_event()
         except Exception as error:
@@ -194,7 +188,7 @@ class ReelFeed:
                     self._due_s = time.monotonic() if early_s < -MAX_LAG_S else self._due_s + step_s
                     return 0 if self._is_at_end() else self._number + 1
             if held is not None:
-                submit(fresh(held))
+                submit(held)
             else:
                 on_event()
 

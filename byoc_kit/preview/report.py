@@ -27,14 +27,15 @@ _PARAMS_URL = "http://localhost:8000/stream/params"
 class Report:
     """Asks the parts of a preview; ``beside`` is the version that is compared, if any.
 
-    ``notice`` is what was done or refused last; ``params_error`` and ``beside_error`` stand as long as they hold.
+    ``notice`` is what was done or refused last; ``params_errors``, of each field, and ``beside_error`` stand as long as
+    they hold.
     """
 
     def __init__(
         self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Version | None
     ) -> None:
         self.notice = ""
-        self.params_error = ""
+        self.params_errors: dict[str, str] = {}
         self.beside_error = ""
         self._player = player
         self._sender = sender
@@ -67,7 +68,7 @@ class Report:
             process_ms=timings["process"],
             drops=stage.drops,
             failures=stage.failures,
-            error=self.params_error or (error["text"] if (error := self._error()) else ""),
+            error=self._params_error() or (error["text"] if (error := self._error()) else ""),
             timings_ms={place: timing for place, timing in timings.items() if timing},
             target_fps=player.feed.fps or in_fps or None,
         )
@@ -108,8 +109,11 @@ class Report:
             said += "; paused, since it says the same each time: mend the cell, or press Play"
         return {"text": said, "trace": failed.traceback}
 
+    def _params_error(self) -> str:
+        return "; ".join(list(self.params_errors.values()))
+
     def _notice(self) -> str:
-        return self.params_error or self.beside_error or self.notice or (_LATE if self._credit.is_late else "")
+        return self._params_error() or self.beside_error or self.notice or (_LATE if self._credit.is_late else "")
 
 
 def curl(params: Params) -> str:

@@ -32,10 +32,14 @@ def start(
     if width < 1:
         msg = f"width must be at least 1 pixel, not {width}"
         raise ByocKitError(msg)
+    if fps is not None and not fps > 0:
+        msg = f"fps must be above 0, not {fps}"
+        raise ByocKitError(msg)
     asked = dict(zip(("width", "height"), size, strict=True))
     fitted, _ = Size().updated(asked, Version(process_frame).hooks.params_type)
     if not kernel.has_front_end():
-        return StaticPreview(Version(process_frame), source, width=width)
+        beside = Version(compare) if compare is not None else None
+        return StaticPreview(Version(process_frame), source, width=width, fps=fps, size=fitted, compare=beside)
     live = LivePreview(process_frame, source, width=width, fps=fps, size=fitted, compare=compare)
     _playing.add(kernel.cell(), live)
     return live

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from byoc_kit.stage import Failure
 
+# The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
+COLD_FRAMES = 3
 _WINDOW_S = 2.0
 PLACES = ("decode", "process", "encode", "wire", "draw", "latency")
 

@@ -20,17 +20,20 @@ class StatusBoard:
         self._lock = threading.Lock()
         self._last_s = 0.0
         self._is_changed = True
+        self._number = 0
 
     def change(self) -> None:
         """Have the next one sent without delay."""
         self._is_changed = True
 
     def take(self) -> Message | None:
-        """Return the status if it is due."""
+        """Return the status if it is due; of two that overtake each other, that with the higher ``number`` counts."""
         with self._lock:
             now_s = time.monotonic()
             if not self._is_changed and now_s - self._last_s < INTERVAL_S:
                 return None
             self._is_changed = False
             self._last_s = now_s
-        return self._make()
+            self._number += 1
+            number = self._number
+        return {"number": number, **self._make()}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params, params_error
+from byoc_kit.params import Params, ParamsError, params_error
 from byoc_kit.preview import kernel
+from byoc_kit.preview.feed import fresh
 from byoc_kit.processor import FrameProcessor, Hook, Hooks
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
@@ -53,6 +55,19 @@ class Version(FrameProcessor):
         self._run_once(self.hooks.load_model, self.load)
         self._run_once(self.hooks.on_stream_start, lambda: self.start_stream(params))
         return super().process(frame, params)
+
+    def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
+        """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
+        return self.process(fresh(frame), self.carried_over(params))
+
+    def carried_over(self, params: Params) -> Params:
+        """Return its parameters with the values that fit it too; those that do not are its defaults."""
+        carried = self.params
+        for name, value in params:
+            if name in type(carried).model_fields:
+                with suppress(ParamsError):
+                    carried = carried.updated({name: value})
+        return carried
 
     def begin_stream(self) -> None:
         """Have the stream's hooks run before the next frame: another source is another stream."""

@@ -10,7 +10,18 @@ const ICONS = {
   forward: "M6 5v14l9-7zM16 5h2v14h-2z",
 };
 
+// Each widget has a module of its own: only chance keeps the ids of two on one page apart.
+const UNIQUE = Math.random().toString(36).slice(2);
 let ids = 0;
+
+function newId() {
+  return `byoc-preview-${UNIQUE}-${++ids}`;
+}
+
+/** Write a text where it has changed: a selection in it stays, and a screen reader says it once. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
 
 /** Make an element: its properties, `aria-…` and `data-…` attributes, and its children. */
 function make(tag, { parent, children = [], ...properties } = {}) {
@@ -44,7 +55,7 @@ function button(name, onclick, { picture, parent, ...rest } = {}) {
 
 /** A control behind its label. */
 function labelled(text, control, parent) {
-  control.id = `byoc-preview-${++ids}`;
+  control.id = newId();
   return make("span", {
     className: "byoc-preview-labelled",
     parent,
@@ -72,7 +83,6 @@ class View {
       className: "byoc-preview",
       tabIndex: 0,
       "aria-label": "Preview of process_frame; space plays and pauses, arrows step",
-      "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the keys for its cells
       onkeydown: (event) => this.onKey(event),
       parent: el,
     });
@@ -89,7 +99,7 @@ class View {
     const head = make("div", { className: "byoc-preview-bar", parent: this.root });
     this.source = make("input", { className: "byoc-preview-source", type: "text", spellcheck: false });
     this.source.title = "A video file, a folder of images, a URL, webcam or synthetic; Enter switches";
-    this.sources = make("datalist", { id: `byoc-preview-sources-${++ids}`, parent: head });
+    this.sources = make("datalist", { id: newId(), parent: head });
     this.source.setAttribute("list", this.sources.id);
     this.source.onfocus = () => this.source.select();
     // Enter closes the list of suggestions, and then there is no change event.
@@ -98,12 +108,12 @@ class View {
     labelled("Source", this.source, head);
     this.mode = choice(Object.entries(VIEWS), (mode) => this.setMode(mode));
     labelled("Compare", this.mode, head);
-    this.budget = make("span", { className: "byoc-preview-budget", role: "status", parent: head });
+    this.budget = make("span", { className: "byoc-preview-budget", parent: head });
   }
 
   buildPictures(width, height) {
     this.pictures = make("div", { className: "byoc-preview-pictures", "data-mode": "side", parent: this.root });
-    this.pictures.style.setProperty("--byoc-width", `${width}px`);
+    this.root.style.setProperty("--byoc-width", `${width}px`);
     this.captions = [];
     this.canvases = ["input", "output", "difference"].map((name) => {
       const caption = make("figcaption", { className: "byoc-preview-caption" });
@@ -146,8 +156,9 @@ class View {
       this.isScrubbing = true;
       this.command("seek", Number(this.scrub.value));
     };
-    this.scrub.onchange = () => (this.isScrubbing = false);
-    this.where = make("output", { className: "byoc-preview-where", parent: bar });
+    // Dragged back to where it began, there is no change event.
+    this.scrub.onchange = this.scrub.onpointerup = this.scrub.onblur = () => (this.isScrubbing = false);
+    this.where = make("span", { className: "byoc-preview-where", parent: bar });
     this.loop = make("input", { type: "checkbox", onchange: () => this.command("loop", this.loop.checked) });
     labelled("Loop", this.loop, bar);
     this.speed = choice(
@@ -191,7 +202,14 @@ class View {
     this.command(this.isPlaying ? "pause" : "play");
   }
 
+  /** Keep plain keys from JupyterLab, which would take them for commands, `dd` to delete the cell; it gets Shift+Enter. */
+  keepKeys(event) {
+    const isCommand = event.ctrlKey || event.altKey || event.metaKey || (event.shiftKey && event.key === "Enter");
+    if (!isCommand) event.stopPropagation();
+  }
+
   onKey(event) {
+    this.keepKeys(event);
     const { key, target } = event;
     const isOwn = target === this.root || target === this.scrub || this.canvases.includes(target);
     const steps = { ArrowLeft: -1, ArrowRight: 1 }[key];
@@ -200,7 +218,6 @@ class View {
     else if (steps && !this.back.disabled) this.command("step", steps * (event.shiftKey ? 10 : 1));
     else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   setMode(mode) {
@@ -208,9 +225,12 @@ class View {
     this.drawDifference();
   }
 
-  /** Give the sliders beside this widget the accessible name that ipywidgets only shows. */
-  nameSliders() {
-    for (const handle of this.root.closest(".widget-vbox")?.querySelectorAll(".noUi-handle:not([aria-label])") ?? [])
+  /** Give the controls beside this widget what ipywidgets does not: their keys, and the sliders' accessible names. */
+  adoptControls() {
+    const home = this.root.closest(".widget-vbox");
+    if (!home) return;
+    home.onkeydown = this.keepKeys;
+    for (const handle of home.querySelectorAll(".noUi-handle:not([aria-label])"))
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
   }
 
@@ -247,26 +267,26 @@ class View {
     const isSeekable = Boolean(position);
     this.seekable.forEach((control) => (control.disabled = !isSeekable));
     if (!isSeekable) {
-      this.where.textContent = "live";
+      setText(this.where, "live");
       return;
     }
     const { number, count, time_s: seconds } = position;
     this.scrub.max = count - 1;
     if (!this.isScrubbing) this.scrub.value = number;
     this.scrub.setAttribute("aria-valuetext", `frame ${number} of ${count}`);
-    this.where.textContent = `${number} / ${count - 1} · ${clock(seconds)}`;
+    setText(this.where, `${number} / ${count - 1} · ${clock(seconds)}`);
   }
 
   tell(status) {
-    this.nameSliders();
-    this.notice.textContent = status.notice;
+    this.adoptControls();
+    setText(this.notice, status.notice);
     this.tellError(status.error);
     this.tellState(status);
     this.tellNumbers(status.numbers);
     const { budget } = status;
     this.budget.hidden = !budget;
     if (!budget) return;
-    this.budget.textContent = budget.text;
+    setText(this.budget, budget.text);
     this.budget.classList.toggle("byoc-preview-over", !budget.is_held);
     this.budget.style.setProperty("--byoc-share", `${Math.min(100, 100 * budget.share)}%`);
     this.budget.title = budget.detail;
@@ -275,9 +295,8 @@ class View {
   tellError(error) {
     this.error.hidden = !error;
     if (!error) return;
-    // Only what changes: a screen reader says it again at each change.
-    if (this.errorText.textContent !== error.text) this.errorText.textContent = error.text;
-    if (this.errorTrace.textContent !== error.trace) this.errorTrace.textContent = error.trace;
+    setText(this.errorText, error.text);
+    setText(this.errorTrace, error.trace);
     this.errorTrace.hidden = !error.trace;
     this.errorActions.hidden = !error.trace;
   }
@@ -296,10 +315,10 @@ class View {
     this.loop.checked = state.is_looping;
     this.speed.value = state.speed;
     this.revert.disabled = !state.can_revert;
-    this.record.textContent = state.is_recording ? "Stop recording" : "Record";
+    setText(this.record, state.is_recording ? "Stop recording" : "Record");
     this.record.classList.toggle("byoc-preview-recording", state.is_recording);
-    captions.forEach((text, i) => (this.captions[i].textContent = text));
-    this.curl.textContent = curl;
+    captions.forEach((text, i) => setText(this.captions[i], text));
+    setText(this.curl, curl);
   }
 
   tellNumbers(numbers) {
@@ -312,6 +331,6 @@ class View {
           children: [make("strong", { className: "byoc-preview-value" }), ` ${label}`],
         });
     }
-    numbers.forEach(([value], i) => (this.numbers.children[i].firstElementChild.textContent = value));
+    numbers.forEach(([value], i) => setText(this.numbers.children[i].firstElementChild, value));
   }
 }

@@ -91,6 +91,13 @@ export default () => {
     return isNewest;
   }
 
+  /** Show a status, unless a newer one came before it: the kernel sends from several threads. */
+  function tell(status) {
+    if (!status || status.number < lastStatus?.number) return;
+    lastStatus = status;
+    views.forEach((view) => view.tell(status));
+  }
+
   const turns = new Turns(draw);
 
   async function show(pair, buffer) {
@@ -101,20 +108,14 @@ export default () => {
 
   return {
     initialize({ model }) {
-      const camera = new Camera(
-        (content, buffers) => model.send(content, undefined, buffers),
-        (reason, detail) => model.send({ kind: "camera-refused", reason, detail }),
-      );
-
+      const camera = new Camera((content, buffers) => model.send(content, undefined, buffers));
       const answers = new Answers((content) => model.send(content));
 
-      async function receive(content, buffers) {
-        if (content.kind === "pair") await receivePair(content, buffers[0]);
-        else if (content.kind === "camera") content.on ? camera.start() : camera.stop();
+      function receive(content, buffers) {
+        tell(content.status);
+        if (content.kind === "pair") receivePair(content, buffers[0]);
+        else if (content.kind === "camera") content.on ? camera.start(content.turn) : camera.stop(content.turn);
         else if (content.kind === "camera-more") camera.more();
-        if (!content.status) return;
-        lastStatus = content.status;
-        views.forEach((view) => view.tell(lastStatus));
       }
 
       async function receivePair(content, buffer) {

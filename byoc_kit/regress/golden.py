@@ -56,9 +56,12 @@ class Golden:
 def save_golden(golden: Golden, folder: Path | str) -> None:
     """Write golden frames, without loss, in place of those that the folder has.
 
-    Raises :class:`RegressionError` where they cannot be written.
+    Raises :class:`RegressionError` where they cannot be written, or would replace other pictures.
     """
     folder = Path(folder)
+    if not (folder / MANIFEST).exists() and any(folder.glob("*.png")):
+        msg = f"{folder} has pictures that are no golden frames, and they would be lost; name another folder"
+        raise RegressionError(msg)
     try:
         _write_pngs(folder, golden.pictures)
         if golden.inputs or (folder / INPUTS).is_dir():

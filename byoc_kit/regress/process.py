@@ -75,11 +75,13 @@ def _run(
     with _located(processor):
         processor.load()
         processor.start_stream(params)
-        for number, frame in frames:
-            result = processor.process(frame, params)  # each one: a hook may remember the last
-            if is_kept(number):
-                pictures.append(Picture(number, None if result is None else result.pixels))
-        processor.stop_stream()
+        try:
+            for number, frame in frames:
+                result = processor.process(frame, params)  # each one: a hook may remember the last
+                if is_kept(number):
+                    pictures.append(Picture(number, None if result is None else result.pixels))
+        finally:
+            processor.stop_stream()
     return pictures
 
 

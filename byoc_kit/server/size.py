@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.picture import DecodedPicture
+from byoc_kit.media.picture import DecodedPicture, resized
 from byoc_kit.params import Params, ParamsError
 
 _SMALLEST, _LARGEST = 16, 8192
@@ -32,15 +32,19 @@ class Size:
         return replace(self, **own), rest
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
-        """Scale a decoded frame; itself where it fits already."""
-        picture = frame.untouched
-        if self == Size() or not isinstance(picture, DecodedPicture):
+        """Return the frame scaled, with all that is noted beside it; itself where it fits already."""
+        if self == Size():
             return frame
-        width = self.width or _even(picture.width * (self.height or 0) / picture.height)
-        height = self.height or _even(picture.height * width / picture.width)
-        resized = VideoFrame(None, frame.timestamp, frame.time_base, origin=picture.resized(width, height))
-        resized.log_timestamps = frame.log_timestamps
-        return resized
+        width = self.width or _even(frame.width * (self.height or 0) / frame.height)
+        height = self.height or _even(frame.height * width / frame.width)
+        if (width, height) == (frame.width, frame.height):
+            return frame
+        picture = frame.untouched
+        if not isinstance(picture, DecodedPicture):
+            return frame.replace(pixels=resized(frame.pixels, width, height))
+        scaled = VideoFrame(None, frame.timestamp, frame.time_base, origin=picture.resized(width, height))
+        scaled.log_timestamps, scaled.side_data = frame.log_timestamps, frame.side_data
+        return scaled
 
     def as_dict(self) -> dict[str, int]:
         """Return what is set."""

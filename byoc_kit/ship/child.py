@@ -6,25 +6,22 @@ and a kernel that is killed runs no cleanup of its own.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-_PR_SET_PDEATHSIG = 1
+from byoc_kit.orphans import end_with_parent
+
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command of ``byoc-kit``; the first argument is the process id of the parent that it ends with.
-
-    prctl(2), PR_SET_PDEATHSIG: the signal comes when the thread ends that started this process, or its process.
-    """
+    """Run a command of ``byoc-kit``; the first argument is the process id of the parent that it ends with."""
     parent, *command = arguments
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        end_with_parent(signal.SIGINT)
         if os.getppid() != int(parent):  # it ended before it could be watched
             return _INTERRUPTED
         from byoc_kit.cli import main as run

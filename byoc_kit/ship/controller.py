@@ -104,21 +104,23 @@ class Controller:
         else:
             self.job = job
         job.task = asyncio.create_task(self._run(job), name=f"ship-{job.action}")
+        job.task.add_done_callback(lambda _: self._note_end(job))
 
     async def _run(self, job: Job) -> None:
         try:
             async with background(self._keep_shown(), name="ship-show"):
                 job.end_with(await self._work(job))
-        except asyncio.CancelledError:
-            job.end("stopped" if job.action is Action.SERVE else "cancelled")
-            raise
         except ByocKitError as error:
             job.end(f"failed: {error}", is_failure=True)
         except Exception as error:
             logger.exception("%s broke", job.action)
             job.end(f"failed: {type(error).__name__}: {error}", is_failure=True)
-        finally:
-            self.refresh()
+
+    def _note_end(self, job: Job) -> None:
+        """Take note of the end of a job's task, which was cancelled perhaps before it began."""
+        if job.is_running:
+            job.end("stopped" if job.action is Action.SERVE else "cancelled")
+        self.refresh()
 
     async def _work(self, job: Job) -> int:
         folder = self.overview.target.folder

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets as widgets
 
 from byoc_kit.preview import kernel
+from byoc_kit.preview.control_panel import close_whole
 from byoc_kit.ship import page
 from byoc_kit.ship.commands import Action
 from byoc_kit.ship.controller import CLOSE_GRACE_S, Controller
 from byoc_kit.ship.loop_thread import LoopThread
 from byoc_kit.ship.overview import Overview
 from byoc_kit.ship.plain import as_plain
-from byoc_kit.ship.views import JobView, Page, close_all, make_button
+from byoc_kit.ship.views import JobView, Page, make_button
 
 _JOIN_S = CLOSE_GRACE_S + 2.0
 _CSS = Path(__file__).with_name("panel.css")
@@ -41,13 +43,12 @@ class Panel:
         self._overview, self._beside = Page(), Page()
         self._reasons = widgets.HTML()
         self._job, self._server = JobView(), JobView()
-        self.buttons = {action: make_button(action.capitalize(), about) for action, about in _ABOUT.items()}
-        self.cancel_button = make_button("Cancel", "Interrupt the command that runs")
-        self.refresh_button = make_button("Refresh", "Read the saved notebook again")
-        for action, button in self.buttons.items():
-            button.on_click(lambda _, action=action: self._thread.call(self._controller.press, action))
-        self.cancel_button.on_click(lambda _: self._thread.call(self._controller.cancel))
-        self.refresh_button.on_click(lambda _: self._thread.call(self._controller.refresh))
+        self.buttons = {
+            action: self._make_button(action.capitalize(), about, self._controller.press, action)
+            for action, about in _ABOUT.items()
+        }
+        self.cancel_button = self._make_button("Cancel", "Interrupt the command that runs", self._controller.cancel)
+        self.refresh_button = self._make_button("Refresh", "Read the saved notebook again", self._controller.refresh)
         self.view = self._lay_out(overview)
 
     def start(self) -> None:
@@ -62,7 +63,7 @@ class Panel:
         """End what runs, the thread and the widgets."""
         atexit.unregister(self._end)
         self._end()
-        close_all(self.view)
+        close_whole(self.view)
 
     def _end(self) -> None:
         self._is_ending = True
@@ -76,6 +77,9 @@ class Panel:
         view = self.view._repr_mimebundle_()
         publish_display_data({**view, "text/plain": as_plain(self._controller.overview)})
         self.start()
+
+    def _make_button(self, name: str, about: str, act: Callable[..., None], *arguments: Action) -> widgets.Button:
+        return make_button(name, about, lambda: self._thread.call(act, *arguments))
 
     def _lay_out(self, overview: Overview) -> widgets.VBox:
         style = widgets.HTML(f"<style>{_CSS.read_text()}</style>", layout=widgets.Layout(display="none"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from byoc_kit.ship import job_page
 from byoc_kit.ship.job import Job
+
+# The longest that Windows and GTK take for one double click.
+_DOUBLE_CLICK_S = 0.5
 
 
 class Page:
@@ -42,13 +46,17 @@ class JobView:
         self._log.value = job_page.log(job)
 
 
-def make_button(name: str, about: str) -> widgets.Button:
-    """Make a button."""
-    return widgets.Button(description=name, tooltip=about, layout=widgets.Layout(width="auto"))
+def make_button(name: str, about: str, act: Callable[[], None]) -> widgets.Button:
+    """Make a button; a double click acts once, for the second one would stop what the first has begun."""
+    button = widgets.Button(description=name, tooltip=about, layout=widgets.Layout(width="auto"))
+    acted_s = -_DOUBLE_CLICK_S
 
+    def on_click(_: widgets.Button) -> None:
+        nonlocal acted_s
+        now_s = time.monotonic()
+        if now_s - acted_s >= _DOUBLE_CLICK_S:
+            acted_s = now_s
+            act()
 
-def close_all(widget: Any) -> None:
-    """Close a widget and what is in it."""
-    for inner in getattr(widget, "children", ()):
-        close_all(inner)
-    widget.close()
+    button.on_click(on_click)
+    return button

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from byoc_kit.bundle.load import Bundle, BundleError, load_processor, read_bundle, schema_drift
+from byoc_kit.orphans import end_with_parent
 from byoc_kit.sourcemap import locate
 from byoc_kit.verify.replay import Fault, Place, Replay, Task, in_one_line, replay
 
 
 def main(task_file: str, folder: str) -> None:
     """Load a bundle's processor, run the task, and leave what came of it in the task's folder."""
+    end_with_parent()
     task = Task.load(task_file)
     _run(task, read_bundle(folder)).save()
 

@@ -1,5 +1,6 @@
 import base64
 import re
+import time
 from fractions import Fraction
 from io import BytesIO
 
@@ -17,7 +18,7 @@ from byoc_kit.media.decode import MediaError
 from byoc_kit.preview import preview
 from byoc_kit.preview.headless import LIMIT_BYTES, StaticPreview
 from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, poster
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.preview.version import Version
 from byoc_kit.regress import versions
 
 CELL = """
@@ -59,7 +60,7 @@ class Pictures:
 
 
 def static(process_frame, source, **options):
-    return StaticPreview(FrameProcessor(Hooks.of(process_frame)), source, **{"width": 640, **options})
+    return StaticPreview(Version(process_frame), source, **{"width": 640, **options})
 
 
 def rows(table):
@@ -107,6 +108,80 @@ def test_the_pass_counts_what_was_withheld(clip):
     passed.close()
     stats = passed.stats()
     assert (stats.frames_in, stats.frames_out, stats.drops) == (10, 5, {"withheld": 5})
+
+
+@pytest.mark.parametrize("source", ["clip", "synthetic:bars"])
+def test_frames_have_the_size_and_are_judged_by_the_pace_that_were_asked_for(clip, source):
+    seen = []
+
+    def process_frame(frame):
+        seen.append(frame.tensor.shape)
+        return frame
+
+    passed = preview(process_frame, clip if source == "clip" else source, size=(48, 32), fps=1e6)
+    assert set(seen) == {(1, 32, 48, 3)}
+    said = rows(passed.table())
+    assert re.search(r"\d+x\d+ scaled to 48x32, 1e\+06 fps", said["source"])
+    assert said["live"].startswith("misses 1e+06 fps by")
+    assert not passed.stats().budget.is_held
+
+
+def test_two_functions_are_compared_on_each_frame(clip):
+    seen = []
+
+    def brighter(frame):
+        return 255 - frame.pixels
+
+    def darker(frame):
+        seen.append(frame.pts)
+        frame.pixels[...] = 0
+        return frame
+
+    passed = preview(brighter, clip, compare=darker)
+    assert len(seen) == 10
+    assert passed._alt().startswith("Contact sheet of clip.mp4: darker above and brighter below, frames 0")
+    assert {np.asarray(shot.before).max() for shot in passed._shots} == {0}
+    assert np.asarray(passed._shots[0].after).mean() == pytest.approx(235, abs=3)
+
+
+def test_what_the_compared_function_raises_fails_the_cell_under_its_name(clip):
+    def fails(frame):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no") as caught:
+        preview(same, clip, compare=fails)
+    assert caught.value.__notes__ == ["fails failed on frame 0 of clip.mp4 (params: none)"]
+
+
+def test_the_first_frames_which_load_libraries_do_not_decide(clip):
+    takes_s = iter([0.3, 0, 0])
+
+    def process_frame(frame):
+        time.sleep(next(takes_s, 0))
+        return frame
+
+    passed = preview(process_frame, clip)
+    assert passed.stats().process_ms["p95"] < 200
+    assert float(re.search(r"max ([\d.]+) ms", passed.table())[1]) >= 300
+
+
+@pytest.mark.parametrize("fails_at", [None, 3])
+def test_the_streams_hooks_run_around_the_frames(clip, tmp_path, fails_at):
+    hooks = """
+frames = []
+from pathlib import Path
+def on_stream_start(params): Path("seen").write_text("start")
+def on_stream_stop(): Path("seen").write_text(Path("seen").read_text() + " stop")
+"""
+    source = hooks + CELL.format(clip=clip.name).replace(
+        "return", f"frames.append(1); 1 / (len(frames) != {fails_at}); return"
+    )
+    if fails_at is None:
+        run(source, tmp_path)
+    else:
+        with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+            run(source, tmp_path)
+    assert (tmp_path / "seen").read_text() == "start stop"
 
 
 def test_it_stops_after_so_many_frames(clip):
@@ -184,4 +259,6 @@ def test_all_that_is_left_stays_small_whatever_it_shows(monkeypatch):
 
 def test_a_poster_stays_small_whatever_it_shows():
     picture = noise(1280, 720)[0]
-    assert len(poster(picture, picture, 1280)) < POSTER_LIMIT_BYTES
+    data = poster(picture, picture, 1280)
+    assert len(data) < POSTER_LIMIT_BYTES
+    assert len(base64.b64encode(data)) < LIMIT_BYTES

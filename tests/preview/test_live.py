@@ -1,3 +1,4 @@
+import enum
 import json
 import threading
 import time
@@ -14,8 +15,11 @@ from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.decode import read_clip
 from byoc_kit.preview import credit, kernel
+from byoc_kit.preview.camera import Camera
+from byoc_kit.preview.live import LivePreview
 from byoc_kit.regress.cases import load_case, replay_case
 from byoc_kit.regress.golden import load_golden
+from byoc_kit.server.size import Size
 
 
 class Params(byoc_kit.Params):
@@ -143,8 +147,108 @@ def test_a_value_that_does_not_fit_is_said_and_the_old_one_stays(make_live, fron
     status = front_end.wait_for_status(lambda status: status["notice"])
     assert status["notice"] == "word: String should have at most 5 characters"
     assert live.params.word == "ok"
+    live._controls["level"].value = 20
+    assert live.stats().error == "word: String should have at most 5 characters"  # the box still has it
     live._controls["word"].value = "fine"
     assert live.stats().error == ""
+
+
+def test_what_was_refused_is_gone_with_another_function(make_live, front_end):
+    live = make_live(fill)
+    live.play()
+    live._controls["word"].value = "much too long"
+    live.swap(lambda frame, params: frame if isinstance(params, Params) else None)
+    assert live.stats().error == ""
+
+
+def test_a_size_scales_the_frames_and_leaves_the_clip_seekable(make_live, front_end, shown):
+    seen = []
+
+    def process_frame(frame):
+        seen.append((frame.width, frame.height))
+        return frame
+
+    make_live(process_frame, size=Size(48, 32)).play()
+    pair = front_end.wait_for_frame(3)
+    assert {picture.shape for picture in shown(pair)} == {(32, 48, 3)}
+    assert set(seen) == {(48, 32)}
+
+
+def test_pixels_that_are_scaled_are_shown_as_they_came_in(make_live, front_end, means):
+    def blacken(frame):
+        frame.pixels[...] = 0
+        return frame
+
+    make_live(blacken, "synthetic:bars", size=Size(48, 32)).play()
+    pair = front_end.wait_for_pair(lambda before, after: after == pytest.approx(0, abs=3))
+    assert means(pair)[0] > 30
+
+
+def test_an_exception_of_the_past_is_gone_from_a_held_picture(make_live, front_end):
+    def process_frame(frame, params: Params):
+        if params.level < 100:
+            raise ValueError
+        return frame
+
+    live = make_live(process_frame)
+    live.play()
+    live.pause()
+    live._controls["level"].value = 50
+    front_end.wait_for_status(lambda status: status["error"])
+    front_end.sent.clear()
+    live._controls["level"].value = 150
+    front_end.wait_for(lambda content: content["kind"] == "pair")
+    newest = front_end.wait_for_status(lambda status: '"level": 150' in status["curl"] and status["error"] is None)
+    assert newest["notice"] == ""
+
+
+def test_an_enum_that_its_cell_defines_anew_keeps_its_control(make_live, front_end):
+    def define():
+        class Mood(enum.Enum):
+            WARM = "warm"
+            COLD = "cold"
+
+        class Moody(byoc_kit.Params):
+            mood: Mood = Mood.WARM
+
+        def process_frame(frame, params: Moody):
+            return np.full_like(frame.pixels, 50 if params.mood is Mood.WARM else 200)
+
+        return process_frame, Mood
+
+    live = make_live(define()[0])
+    live.play()
+    process_frame, mood = define()
+    live.swap(process_frame)
+    live._controls["mood"].value = mood.COLD
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(200, abs=3))
+    assert live.stats().error == ""
+
+
+def test_each_status_has_a_higher_number(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(5)
+    live.pause()
+    numbers = [content["status"]["number"] for content, _ in front_end.sent if content.get("status")]
+    assert len(numbers) > 1
+    assert len({*numbers}) == len(numbers)
+
+
+def test_a_preview_without_a_first_picture_can_be_shown_again(make_live, front_end, monkeypatch):
+    monkeypatch.setattr("byoc_kit.preview.live.POSTER_PATIENCE_S", 0.0)
+    monkeypatch.setattr("IPython.display.display", lambda view: None)
+    live = LivePreview(lambda frame: time.sleep(0.5), "synthetic:bars", width=64)
+    live._ipython_display_()
+    live._ipython_display_()
+    live.close()
+
+
+def test_a_source_that_cannot_be_played_leaves_no_widget(front_end):
+    before = {*_instances}
+    with pytest.raises(ByocKitError):
+        LivePreview(invert, "nowhere.mp4", width=64)
+    assert {*_instances} <= before
 
 
 def test_the_parameters_are_there_as_a_command_for_a_stream(make_live, front_end):
@@ -373,15 +477,21 @@ def test_a_source_that_is_not_there_is_said_and_the_old_one_plays_on(make_live, 
     front_end.wait_for(lambda content: content["kind"] == "pair")
 
 
+def send_camera_frame(live, level, *, captured_ms=1, turn=None):
+    """Do as the browser's camera, asked for last or in an earlier turn."""
+    buffer = BytesIO()
+    Image.fromarray(np.full((48, 64, 3), level, np.uint8)).save(buffer, "JPEG")
+    turn = turn or live._camera._turn
+    message = {"kind": "camera-frame", "turn": turn, "captured_ms": captured_ms}
+    live._pictures._handle_custom_msg(message, [memoryview(buffer.getvalue())])
+
+
 def test_the_browsers_camera_plays(make_live, front_end, means):
     live = make_live(invert)
     live.play()
     front_end.command(live, "source", "webcam")
     front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])
-    buffer = BytesIO()
-    Image.fromarray(np.full((48, 64, 3), 77, np.uint8)).save(buffer, "JPEG")
-    message = {"kind": "camera-frame", "captured_ms": 4321}
-    live._pictures._handle_custom_msg(message, [memoryview(buffer.getvalue())])
+    send_camera_frame(live, 77, captured_ms=4321)
     front_end.wait_for(lambda content: content["kind"] == "camera-more")
     pair = front_end.wait_for(lambda content: content.get("captured_ms") == 4321)
     assert means(pair) == pytest.approx([77, 178], abs=3)
@@ -398,10 +508,41 @@ def test_why_there_is_no_camera_is_said(make_live, front_end, reason, said):
     live.play()
     front_end.command(live, "source", "webcam")
     front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])
-    live._pictures._handle_custom_msg({"kind": "camera-refused", "reason": reason, "detail": ""}, [])
+    refused = {"kind": "camera-refused", "turn": live._camera._turn, "reason": reason, "detail": ""}
+    live._pictures._handle_custom_msg(refused, [])
     status = front_end.wait_for_status(lambda status: said in status["notice"])
     assert status["error"] is None
     assert status["state"]["source"] == "clip.mp4"
+    front_end.sent.clear()
+    live._pictures._handle_custom_msg({"kind": "ready"}, [])  # the page was loaded anew
+    assert "camera" not in {content["kind"] for content, _ in front_end.sent}
+
+
+def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(make_live, front_end):
+    live = make_live(invert, "webcam")
+    live.play()
+    first = front_end.wait_for(lambda content: content["kind"] == "camera")[0]["turn"]
+    send_camera_frame(live, 20)
+    front_end.wait_for_pair(lambda before, _: before == pytest.approx(20, abs=3))
+    front_end.command(live, "source", "webcam")
+    second = front_end.wait_for(lambda content: content["kind"] == "camera" and content["turn"] != first)[0]["turn"]
+    send_camera_frame(live, 60, turn=first)  # it was on its way
+    send_camera_frame(live, 100, turn=second)
+    front_end.wait_for_pair(lambda before, _: before == pytest.approx(100, abs=3))
+    front_end.wait_for(lambda content: content == {"kind": "camera", "on": False, "turn": first})
+    assert not any(content.get("on") is False and content["turn"] == second for content, _ in front_end.sent)
+
+
+def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
+    sent = []
+    camera = Camera(sent.append)
+    frames = camera.frames()
+    buffer = BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "JPEG")
+    for captured_ms in (1, 2):
+        camera.receive({"turn": camera._turn, "captured_ms": captured_ms}, buffer.getvalue())
+    assert next(frames).pts == 2
+    assert [content["kind"] for content in sent].count("camera-more") == 2
 
 
 def test_closing_leaves_no_thread_and_no_widget(make_live, front_end):

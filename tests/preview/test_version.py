@@ -6,7 +6,6 @@ import pytest
 import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
-from byoc_kit.preview.player import carried_over
 from byoc_kit.preview.version import Version
 
 FRAME = VideoFrame.from_pixels(np.zeros((16, 16, 3), np.uint8))
@@ -108,7 +107,7 @@ def test_values_that_fit_are_carried_over_and_others_are_not():
     def process_frame(frame, params: After):
         return frame
 
-    assert carried_over(Before(gain=3.0), Version(process_frame)) == After(gain=3.0, mode=3, new=5)
+    assert Version(process_frame).carried_over(Before(gain=3.0)) == After(gain=3.0, mode=3, new=5)
 
 
 def test_a_parameter_without_default_is_named():

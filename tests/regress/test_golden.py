@@ -28,6 +28,13 @@ def test_saving_replaces_what_was_there(golden, tmp_path):
     assert list(load_golden(tmp_path).pictures) == [3]
 
 
+def test_other_pictures_are_not_replaced(golden, tmp_path):
+    (tmp_path / "00001.png").write_bytes(b"somebody's")
+    with pytest.raises(RegressionError, match="has pictures that are no golden frames, and they would be lost"):
+        save_golden(golden, tmp_path)
+    assert (tmp_path / "00001.png").read_bytes() == b"somebody's"
+
+
 def test_missing_golden_frames_say_how_to_make_them(tmp_path):
     with pytest.raises(RegressionError) as caught:
         load_golden(tmp_path)

@@ -70,6 +70,13 @@ def test_the_other_hooks_run_around_the_frames(short_clip):
     assert seen == ["load", 2, "stop"]
 
 
+def test_the_stream_ends_also_where_a_frame_fails(short_clip):
+    seen = []
+    with pytest.raises(RegressionError, match="ZeroDivisionError"):
+        process(short_clip, process_frame=lambda frame: 1 / 0, on_stream_stop=lambda: seen.append("stop"))
+    assert seen == ["stop"]
+
+
 async def test_async_hooks_run_where_a_loop_runs_already(short_clip):
     async def process_frame(frame):
         return frame

@@ -1,4 +1,5 @@
 import av
+import numpy as np
 import pytest
 
 from byoc_kit.frames import VideoFrame
@@ -44,6 +45,24 @@ def test_a_frame_is_scaled_and_what_is_not_said_follows_its_shape(size, expected
     assert (frame.width, frame.height) == expected
     assert (frame.pts, frame.log_timestamps) == (7, {"received": 1.5})
     assert frame.pixels.shape == (expected[1], expected[0], 3)
+
+
+def test_a_frame_of_pixels_is_scaled_too():
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:, 32:] = 200
+    frame = VideoFrame.from_pixels(pixels, 7)
+    fitted = Size(width=32).fit(frame)
+    assert (fitted.pts, fitted.pixels.shape) == (7, (24, 32, 3))
+    assert (fitted.pixels[:, :12].max(), fitted.pixels[:, 20:].min()) == (0, 200)
+    assert frame.pixels is pixels
+    assert Size(64, 48).fit(frame) is frame
+
+
+@pytest.mark.parametrize("make", [decoded, lambda: VideoFrame.from_pixels(np.zeros((48, 64, 3), np.uint8))])
+def test_what_is_noted_beside_a_frame_stays_with_it(make):
+    frame = make()
+    frame.side_data.position = 12
+    assert Size(32, 32).fit(frame).side_data.position == 12
 
 
 def test_a_frame_that_fits_is_not_touched():

@@ -196,6 +196,29 @@ def test_the_server_is_ready_beside_other_commands_and_stops(make_panel):
     assert not is_listening(port)
 
 
+def test_a_double_click_does_not_stop_what_it_has_begun(make_panel):
+    panel = make_panel(*SOUND, with_bundle=True)
+    panel.click(Action.SERVE)
+    panel.click(Action.SERVE)
+    panel.until_shown("ready at http://127.0.0.1:")
+    assert panel.buttons[Action.SERVE].description == "Stop"
+
+
+def test_what_is_cancelled_before_it_began_has_ended(make_panel):
+    panel = make_panel(*SOUND)
+    started = threading.Event()
+
+    def press_and_cancel():
+        panel._controller.press(Action.CHECK)
+        panel._controller.cancel()
+        started.set()
+
+    panel._thread.call(press_and_cancel)
+    assert started.wait(DEADLINE_S)
+    panel.until_shown("cancelled")
+    panel.until(lambda panel: panel.cancel_button.disabled and "check" in panel.enabled)
+
+
 def test_closing_ends_the_server(make_panel):
     panel = make_panel(*SOUND, with_bundle=True)
     panel.click(Action.SERVE)
