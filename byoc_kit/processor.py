@@ -64,13 +64,13 @@ class Hooks:
     @property
     def user_file(self) -> str:
         """The file (or notebook cell) that ``process_frame`` was written in, as tracebacks name it."""
-        code = getattr(_function(self.process_frame), "__code__", None)
+        code = getattr(function_behind(self.process_frame), "__code__", None)
         return code.co_filename if code else ""
 
     @property
     def first_line(self) -> int | None:
         """The line of :attr:`user_file` that ``process_frame`` begins at."""
-        code = getattr(_function(self.process_frame), "__code__", None)
+        code = getattr(function_behind(self.process_frame), "__code__", None)
         return code.co_firstlineno if code else None
 
 
@@ -188,14 +188,14 @@ def _params_type(process_frame: Hook) -> type[Params]:
     annotated = _params_class(argument.annotation)
     if annotated:
         return annotated
-    found = getattr(_function(process_frame), "__globals__", {}).get("Params", Params)
+    found = getattr(function_behind(process_frame), "__globals__", {}).get("Params", Params)
     if not _is_params(found):
         msg = "Params must be a class made from byoc_kit.Params: write `class Params(byoc_kit.Params)`"
         raise ByocKitError(msg)
     return cast("type[Params]", found)
 
 
-def _function(hook: Hook) -> Any:
+def function_behind(hook: Hook) -> Any:
     """Return the function behind a hook: behind a decorator, a partial, a method or an object that can be called."""
     hook = inspect.unwrap(hook)
     while isinstance(hook, functools.partial):

@@ -16,7 +16,6 @@ from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
 
-SPEEDS = (0.25, 0.5, 1.0, 2.0)
 # Later than this, the source goes on from now rather than hurry after the lost time.
 MAX_LAG_S = 0.5
 # A longer step between two pictures is a hole in the clip, not its pace.

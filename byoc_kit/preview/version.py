@@ -13,7 +13,7 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, ParamsError, params_error
 from byoc_kit.preview import kernel
 from byoc_kit.preview.feed import fresh
-from byoc_kit.processor import FrameProcessor, Hook, Hooks
+from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
@@ -88,7 +88,8 @@ class Version(FrameProcessor):
 
 def _hooks_beside(process_frame: Callable[..., Any]) -> dict[str, Hook]:
     """Return the other hooks of the notebook that ``process_frame`` was written in."""
-    if getattr(process_frame, "__module__", None) != "__main__":
+    function = function_behind(process_frame)  # a decorator's wrapper has the names of the decorator's module
+    if getattr(function, "__module__", None) != "__main__":
         return {}
-    namespace = getattr(process_frame, "__globals__", {})
+    namespace = getattr(function, "__globals__", {})
     return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}

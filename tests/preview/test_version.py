@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import byoc_kit
 from byoc_kit import VideoFrame
@@ -44,6 +45,14 @@ def test_the_model_is_loaded_and_the_stream_begun_before_the_first_frame(namespa
     run(version)
     run(version)
     assert namespace["calls"] == ["load", "start", "frame", "frame"]
+
+
+def test_a_decorator_of_another_module_hides_no_hook(namespace):
+    plain = Version(namespace["process_frame"]).hooks
+    decorated = Version(torch.inference_mode()(namespace["process_frame"])).hooks
+    assert plain.load_model is not None
+    assert decorated.load_model is plain.load_model
+    assert decorated.on_stream_start is plain.on_stream_start
 
 
 def test_another_process_frame_does_not_load_the_same_model_again(namespace):
