@@ -36,10 +36,11 @@ def start(
         msg = f"fps must be above 0, not {fps}"
         raise ByocKitError(msg)
     asked = dict(zip(("width", "height"), size, strict=True))
-    fitted, _ = Size().updated(asked, Version(process_frame).hooks.params_type)
+    version = Version(process_frame)
+    fitted, _ = Size().updated(asked, version.hooks.params_type)
     if not kernel.has_front_end():
         beside = Version(compare) if compare is not None else None
-        return StaticPreview(Version(process_frame), source, width=width, fps=fps, size=fitted, compare=beside)
+        return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
     live = LivePreview(process_frame, source, width=width, fps=fps, size=fitted, compare=compare)
     _playing.add(kernel.cell(), live)
     return live
