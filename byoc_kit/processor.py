@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, ClassVar, TypeVar, cast, get_args
 
 import torch
@@ -19,11 +20,11 @@ from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 
 from byoc_kit.audio import as_audio_frames
 from byoc_kit.background import on_thread
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
 from byoc_kit.hook_loop import run_to_end
 from byoc_kit.params import Params
-from byoc_kit.sourcemap import SourceMap
+from byoc_kit.sourcemap import SourceMap, locate
 
 Hook = Callable[..., Any]
 T = TypeVar("T")
@@ -64,14 +65,8 @@ class Hooks:
     @property
     def user_file(self) -> str:
         """The file (or notebook cell) that ``process_frame`` was written in, as tracebacks name it."""
-        code = getattr(function_behind(self.process_frame), "__code__", None)
+        code = _code(self.process_frame)
         return code.co_filename if code else ""
-
-    @property
-    def first_line(self) -> int | None:
-        """The line of :attr:`user_file` that ``process_frame`` begins at."""
-        code = getattr(function_behind(self.process_frame), "__code__", None)
-        return code.co_firstlineno if code else None
 
 
 class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
@@ -124,6 +119,18 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         """Run ``on_stream_stop()`` where the notebook has one."""
         if self.hooks.on_stream_stop:
             _finish(self.hooks.on_stream_stop())
+
+    def where(self, hook: str, error: BaseException) -> str:
+        """Name the user's own line that an exception of a hook came from; see :func:`~byoc_kit.sourcemap.locate`."""
+        code, module = _code(getattr(self.hooks, hook)), self.hooks.user_file
+        if code is None:
+            return locate(error.__traceback__, module, self.source_map)
+        source_map = self.source_map if code.co_filename == module else None
+        return locate(error.__traceback__, code.co_filename, source_map, first_line=code.co_firstlineno)
+
+    def said(self, hook: str, error: BaseException) -> str:
+        """Say that a hook failed: where, and with what."""
+        return f"{hook} failed at {self.where(hook, error)}: {type(error).__name__}: {text_of(error)}"
 
     # What stock pytrickle calls.
 
@@ -203,6 +210,10 @@ def function_behind(hook: Hook) -> Any:
     if inspect.isroutine(hook) or isinstance(hook, type):
         return getattr(hook, "__func__", hook)
     return getattr(type(hook), "__call__", hook)  # noqa: B004  # what a call of it runs
+
+
+def _code(hook: Hook) -> CodeType | None:
+    return getattr(function_behind(hook), "__code__", None)
 
 
 def _check_signature(name: str, hook: Hook) -> None:

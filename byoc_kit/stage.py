@@ -13,16 +13,17 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 from byoc_kit.data import Publish, publishing_to
+from byoc_kit.errors import text_of
 from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.sourcemap import locate, user_trace
+from byoc_kit.sourcemap import user_trace
 from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """One kind of exception of ``process_frame``: where it came from, what it said last, how often.
+    """One kind of exception of a hook: where it came from, what it said last, how often.
 
     ``trace`` is the traceback cut to the user's own lines.
     """
@@ -52,6 +53,22 @@ class Failure:
     message: str
     count: int
     trace: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException, hook: str, processor: FrameProcessor) -> Failure:
+        """Return the first of its kind."""
+        trace = user_trace(error.__traceback__, processor.hooks.user_file, processor.source_map)
+        return cls(type(error).__name__, processor.where(hook, error), text_of(error), count=1, trace=trace)
+
+    def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:
+        """Put it in the place of the one of its kind before, counted after that, and return it."""
+        kind = self.error, self.where
+        before = failures.get(kind)
+        failures[kind] = replace(self, count=before.count + 1) if before else self
+        return failures[kind]
+
+    def __str__(self) -> str:
+        return f"{self.error} at {self.where}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -282,17 +299,13 @@ class Stage:
         return frame.original() if self._last_good is None else as_frame(self._last_good, frame)
 
     def _record(self, error: BaseException, processor: FrameProcessor) -> Failure:
-        name, text = type(error).__name__, text_of(error)
-        hooks = processor.hooks
-        where = locate(error.__traceback__, hooks.user_file, processor.source_map, first_line=hooks.first_line)
-        trace = user_trace(error.__traceback__, hooks.user_file, processor.source_map)
+        failure = Failure.of(error, "process_frame", processor)
         with self._changed:
-            before = self._counters.failures.get((name, where))
-            failure = Failure(name, where, text, count=before.count + 1 if before else 1, trace=trace)
-            self._counters.failures[name, where] = self._counters.last_failure = failure
+            failure = failure.counted(self._counters.failures)
+            self._counters.last_failure = failure
             self._counters.failures_in_a_row += 1
-        if before is None and self._logs_failures:
-            logger.error("process_frame raised %s at %s: %s; %s", name, where, text, _GOES_OUT[self._on_error])
+        if failure.count == 1 and self._logs_failures:
+            logger.error("process_frame raised %s; %s", failure, _GOES_OUT[self._on_error])
         return failure
 
 
@@ -301,11 +314,3 @@ _GOES_OUT = {
     OnError.LAST: "the last good frame goes out again",
     OnError.DROP: "the frame is dropped",
 }
-
-
-def text_of(error: BaseException) -> str:
-    """Return what an exception says; one whose text cannot be had says so."""
-    try:
-        return str(error)
-    except Exception as worse:  # noqa: BLE001  # somebody's own exception class
-        return f"(its text raises {type(worse).__name__})"

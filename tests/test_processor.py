@@ -15,6 +15,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.sourcemap import CellSpan, SourceMap
 
 
 class Gain(Params):
@@ -383,3 +384,39 @@ async def test_a_stock_server_takes_the_processor_and_its_control_messages(caplo
     await server._handle_control_message({"gain": 3})
     assert processor.params == Gain(gain=0.5)
     assert "gain: Input should be less than or equal to 2" in caplog.text
+
+
+EXPORTED = """\
+def process_frame(frame): ...
+
+def load_model():
+    {}["weights"]
+
+def process_audio(frame):
+    return "no sound"
+"""
+
+
+def exported():
+    """The processor of an exported module, whose hooks begin a cell each."""
+    made = {}
+    exec(compile(EXPORTED, "processor.py", "exec"), made)  # noqa: S102
+    names = ("process_frame", "load_model", "process_audio")
+    processor = FrameProcessor(Hooks.of(**{name: made[name] for name in names}))
+    processor.source_map = SourceMap("effects.ipynb", [CellSpan(4, 3, 2), CellSpan(5, 6, 2)])
+    return processor
+
+
+def test_an_exception_of_any_hook_is_said_with_cell_and_line():
+    processor = exported()
+    with pytest.raises(KeyError) as raised:
+        processor.load()
+    said = "load_model failed at effects.ipynb, cell 4, line 2: KeyError: 'weights'"
+    assert processor.said("load_model", raised.value) == said
+
+
+def test_a_wrong_result_is_where_its_hook_begins():
+    processor = exported()
+    with pytest.raises(FrameError) as raised:
+        processor.process_audio(AudioFrame.from_tensor(torch.zeros(2, 8), format="fltp", layout="stereo"), Params())
+    assert processor.where("process_audio", raised.value) == "effects.ipynb, cell 5, line 1"

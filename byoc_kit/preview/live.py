@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.preview import kernel
@@ -36,7 +36,7 @@ from byoc_kit.preview.version import Version
 from byoc_kit.preview.widget import Pictures
 from byoc_kit.server.size import Size
 from byoc_kit.sources import Reel
-from byoc_kit.stage import Processed, text_of
+from byoc_kit.stage import Processed
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from byoc_kit.data import Publish
+from byoc_kit.errors import text_of
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import choose_decoder
 from byoc_kit.media.decode import to_video_frame
@@ -34,7 +35,7 @@ from byoc_kit.server.outbox import Outbox
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
 from byoc_kit.server.sound import SoundWorker
-from byoc_kit.stage import Processed, Stage, text_of
+from byoc_kit.stage import Processed, Stage
 from byoc_kit.timings import Timings
 from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
 

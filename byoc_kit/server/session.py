@@ -15,7 +15,7 @@ import aiohttp
 
 from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
-from byoc_kit.params import ParamsError, parse_changes
+from byoc_kit.params import Params, ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_json
@@ -77,7 +77,7 @@ class Session:
             reporting = [asyncio.create_task(work) for work in self._reporting(self._http)]
             sending = self._start_sending(self._http)
             try:
-                started = await self._call_hook("on_stream_start", lambda: self._processor.start_stream(self._params))
+                started = await self._start(self._processor, self._params)
                 if started:
                     self.state = "streaming"
                     await self._stream(self._http)
@@ -85,7 +85,7 @@ class Session:
                 self._begin_to_end()
                 if self._pipeline is not None:
                     self._pipeline.abandon()
-                await self._call_hook("on_stream_stop", self._processor.stop_stream)
+                await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
                 await self._end_sending(sending)
                 await _cancel(reporting)
                 self.state = "ended"
@@ -137,13 +137,12 @@ class Session:
         except ParamsError as error:
             logger.warning("stream %s: its parameters do not fit any more (%s); the defaults are used", self.id, error)
         before = self._processor
-        is_started = await self._call_hook("on_stream_start", lambda: processor.start_stream(params))
-        if not is_started:
+        if not await self._start(processor, params):
             return
         self._processor, self._params = processor, params
         if self._pipeline is not None:
             self._pipeline.swap(processor, params)
-        await self._call_hook("on_stream_stop", before.stop_stream)
+        await self._call_hook("on_stream_stop", before, before.stop_stream)
 
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
@@ -190,7 +189,10 @@ class Session:
             work["data"] = asyncio.create_task(self._data.run(), name=f"data-{self.id}")
         return work
 
-    async def _call_hook(self, name: str, call: Callable[[], None]) -> bool:
+    async def _start(self, processor: FrameProcessor, params: Params) -> bool:
+        return await self._call_hook("on_stream_start", processor, lambda: processor.start_stream(params))
+
+    async def _call_hook(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> bool:
         """Call a hook of the notebook; returns whether it went well, and in time.
 
         What it raises ends the stream and is shown, and nothing else. One that does not return is left alone when the
@@ -215,8 +217,9 @@ class Session:
             return False
         error = calling.exception()
         if error is not None:
-            logger.error("stream %s: %s failed", self.id, name, exc_info=error)
-            self._error = self._error or f"{name} failed: {type(error).__name__}: {error}"
+            said = processor.said(name, error)
+            logger.error("stream %s: %s", self.id, said, exc_info=error)
+            self._error = self._error or said
         return error is None
 
     async def _stream(self, http: aiohttp.ClientSession) -> None:

@@ -13,7 +13,7 @@ from byoc_kit.data import Publish, publishing_to
 from byoc_kit.frames import AudioFrame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.stage import Failure, text_of
+from byoc_kit.stage import Failure
 from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class SoundWorker:
         name: str,
     ) -> None:
         self.late = 0
-        self._failures: dict[str, Failure] = {}
+        self._failures: dict[tuple[str, str], Failure] = {}
         self._frame_since_s: float | None = None
         self.process_times = Timings()
         self.processor = processor
@@ -99,19 +99,18 @@ class SoundWorker:
                     self._sink(result)
 
     def _process(self, frame: AudioFrame) -> list[AudioFrame]:
+        processor = self.processor  # which a swap may replace meanwhile
         self._frame_since_s = time.monotonic()
         with self.process_times.measured():
             try:
-                return self.processor.process_audio(frame, self._params())
+                return processor.process_audio(frame, self._params())
             except BaseException as error:  # noqa: BLE001  # any exception of the user's code: counted, shown
-                self._record(error)
+                self._record(error, processor)
                 return [frame]
             finally:
                 self._frame_since_s = None
 
-    def _record(self, error: BaseException) -> None:
-        name = type(error).__name__
-        before = self._failures.get(name)
-        if before is None:
-            logger.error("process_audio raised %s; the sound goes out as it came", name, exc_info=error)
-        self._failures[name] = Failure(name, "process_audio", text_of(error), before.count + 1 if before else 1)
+    def _record(self, error: BaseException, processor: FrameProcessor) -> None:
+        failure = Failure.of(error, "process_audio", processor).counted(self._failures)
+        if failure.count == 1:
+            logger.error("process_audio raised %s; the sound goes out as it came", failure)

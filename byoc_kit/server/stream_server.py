@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
 from byoc_kit.background import on_thread
+from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.params import ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.health import health_response
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 STREAM_ID_HEADER = "X-Stream-Id"
 MAX_BODY = 10 << 20
+
+
+class LoadError(ByocKitError):
+    """A processor that cannot be served: its ``load_model`` failed, or the machine encodes no picture."""
 
 
 class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle has no type hints
@@ -89,24 +93,20 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def swap(self, processor: FrameProcessor) -> None:
         """Serve another processor from the next frame on; the old one goes on until the new one's model is loaded.
 
-        Raises what its ``load_model`` raises; nothing has changed then.
+        Raises :class:`LoadError` where its ``load_model`` fails; nothing has changed then.
         """
-        await processor.ensure_model_loaded()
+        await _load_model(processor)
         self.frame_processor = processor
         await self.sessions.swap(processor)
 
     async def _load(self) -> None:
-        steps: dict[str, Callable[[], Awaitable[None]]] = {
-            "load_model": self.frame_processor.ensure_model_loaded,
-            "encoding a first picture": lambda: on_thread(lambda: warm_up(self.settings), name="warm_up"),
-        }
-        for name, step in steps.items():
-            try:
-                await step()
-            except Exception as error:
-                logger.exception("%s failed", name)
-                self._load_error = f"{name} failed: {type(error).__name__}: {error}"
-                return
+        try:
+            await _load_model(self.frame_processor)
+            await _warm_up(self.settings)
+        except LoadError as error:
+            logger.exception("the server is not ready")
+            self._load_error = str(error)
+            return
         self._is_ready = True
         logger.info("ready")
 
@@ -170,6 +170,21 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         streams, ended = self.sessions.status(), self.sessions.ended
         content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}
         return web.json_response(content)
+
+
+async def _load_model(processor: FrameProcessor) -> None:
+    try:
+        await processor.ensure_model_loaded()
+    except Exception as error:
+        raise LoadError(processor.said("load_model", error)) from error
+
+
+async def _warm_up(settings: ServerSettings) -> None:
+    try:
+        await on_thread(lambda: warm_up(settings), name="warm_up")
+    except Exception as error:
+        msg = f"encoding a first picture failed: {type(error).__name__}: {text_of(error)}"
+        raise LoadError(msg) from error
 
 
 class _RefusedError(Exception):

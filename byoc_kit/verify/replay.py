@@ -22,11 +22,11 @@ from typing import Any
 import av
 import numpy as np
 
+from byoc_kit.errors import text_of
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.stage import text_of
 from byoc_kit.timings import percentiles_ms
 
 TASK = "task.json"

@@ -288,7 +288,8 @@ async def test_a_hook_that_raises_what_ends_a_program_ends_its_stream_only(rig, 
         assert (await it.post("/stream/start", it.start_body()))[0] == 200
         assert (await it.post("/stream/stop"))[0] == 200
         await it.until_idle()
-        assert f"{hook} failed: ByocKitError: {type(error).__name__}" in it.server.sessions.ended["error"]
+        said = f"{hook} failed at test_faults.py, line {broken.__code__.co_firstlineno + 1}: ByocKitError: "
+        assert it.server.sessions.ended["error"].startswith(said + type(error).__name__)
         assert await it.get("/health") == (200, {"status": "ok"})
 
 

@@ -67,7 +67,8 @@ async def test_a_failing_load_model_is_an_error_that_says_so(rig):
         await until(lambda: it.server._load_error, "loading fails")
         status, answer = await it.get("/health")
         assert status == 503
-        assert answer == {"status": "error", "detail": "load_model failed: OSError: no weights here"}
+        where = f"test_stream_server.py, line {load_model.__code__.co_firstlineno + 2}"
+        assert answer == {"status": "error", "detail": f"load_model failed at {where}: OSError: no weights here"}
 
 
 async def test_frames_and_sound_come_back(ready, clip):
@@ -367,7 +368,11 @@ async def test_a_process_audio_that_raises_lets_the_sound_through(rig, clip, cap
         received = await it.stream(it.start_body(), clip.until(1))
     with open_stream(io.BytesIO(bytes(received.data))) as container:
         assert max(abs(frame.to_ndarray()).max() for frame in container.decode(audio=0)) > 0.001
-    assert caplog.text.count("process_audio raised LookupError") == 1
+        [failure] = it.server.sessions.ended["failures"]
+    assert (failure["error"], failure["message"]) == ("LookupError", "no ears")
+    assert failure["where"] == f"test_stream_server.py, line {broken.__code__.co_firstlineno + 1}"
+    assert failure["count"] > 1
+    assert caplog.text.count(f"process_audio raised LookupError at {failure['where']}: no ears") == 1
 
 
 async def test_sound_alone_goes_through(ready):
@@ -470,7 +475,8 @@ async def test_a_start_hook_that_raises_ends_the_stream_and_is_shown(rig):
         assert (await it.post("/stream/start", it.start_body()))[0] == 200
         await it.until_idle()
         last = (await it.get("/stream/status"))[1]["last_ended"]
-    assert last["error"] == "on_stream_start failed: OSError: no camera"
+    where = f"test_stream_server.py, line {refuse.__code__.co_firstlineno + 1}"
+    assert last["error"] == f"on_stream_start failed at {where}: OSError: no camera"
 
 
 async def test_metrics_count_over_all_streams(ready, clip):

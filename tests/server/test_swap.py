@@ -7,6 +7,7 @@ from stream_rig import SEGMENTS, served, streaming
 
 import byoc_kit
 from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.server.stream_server import LoadError
 from byoc_kit.stage import Stage
 
 
@@ -64,7 +65,7 @@ async def test_one_whose_model_does_not_load_changes_nothing(rig):
 
     async with served(rig) as it:
         before = it.server.frame_processor
-        with pytest.raises(KeyError, match="weights"):
+        with pytest.raises(LoadError, match=r"^load_model failed at test_swap\.py, line \d+: KeyError: 'weights'$"):
             await it.server.swap(makes(255, load_model=load_model))
         assert it.server.frame_processor is before
 
