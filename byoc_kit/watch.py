@@ -83,7 +83,7 @@ class _Watch:
         except ByocKitError as error:
             logger.error("%s", error)  # noqa: TRY400  # its text is whole; a traceback through the kit would hide it
         except Exception:
-            logger.exception("load_model failed; the version before goes on")
+            logger.exception("%s cannot be exported or served; the version before goes on", self._notebook.name)
         else:
             took_ms = 1000 * (time.monotonic() - started_s)
             logger.info("%s is served as it was saved %.0f ms ago", self._notebook.name, took_ms)

@@ -50,7 +50,7 @@ def watched(tmp_path, caplog):
         listener = listen("127.0.0.1", 0)
         it.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         running = asyncio.create_task(watcher.run(listener))
-        await until(lambda: watcher._server and watcher._server._is_ready, "the notebook is served")
+        await until(lambda: (it := watcher._server) and (it._is_ready or it._load_error), "the model is loaded")
         it.server, it.watcher = watcher._server, watcher
         yield it
         running.cancel()
@@ -76,7 +76,7 @@ async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, c
         for source, said in {
             "x = GAIN": "effects.ipynb, cell 1, line 1: nothing defines GAIN",
             "x = 1 / 0": "effects.ipynb, cell 1, line 1: ZeroDivisionError",
-            "def load_model(): raise KeyError('weights')": "load_model failed",
+            "def load_model(): raise KeyError('weights')": "load_model failed at effects.ipynb, cell 1, line 1:",
         }.items():
             it.save(source, PROCESS_FRAME)
             await until(lambda: said in caplog.text, said)  # noqa: B023
@@ -87,6 +87,23 @@ async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, c
         await asyncio.sleep(0.2)
         it.save(PROCESS_FRAME.format(2))
         await until(lambda: it.server.frame_processor is not before, "the mended one is served")
+
+
+async def test_a_version_that_loads_after_a_first_that_did_not_is_ready(watched):
+    async with watched("def load_model(): raise KeyError('weights')", PROCESS_FRAME) as it:
+        it.save(PROCESS_FRAME)
+        await until(lambda: it.server._is_ready, "the mended one is served")
+        async with aiohttp.ClientSession() as http, http.get(f"{it.url}/health") as answer:
+            assert answer.status == 200
+
+
+async def test_what_nobody_expects_is_not_called_a_failing_model(watched, caplog):
+    async with watched(PROCESS_FRAME) as it:
+        it.watcher._target = None
+        it.save(PROCESS_FRAME.format(2))
+        await until(lambda: "effects.ipynb cannot be exported or served" in caplog.text, "it is said")
+    assert "load_model" not in caplog.text
+    assert "TypeError" in caplog.text
 
 
 async def test_new_outputs_are_no_change(watched):

@@ -86,18 +86,26 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def stop(self) -> None:
         """End every stream with its tail sent, and the loading of the model."""
         await self.sessions.stop()
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.wait([self._loading])
+        await self._end_loading()
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Serve another processor from the next frame on; the old one goes on until the new one's model is loaded.
 
-        Raises :class:`LoadError` where its ``load_model`` fails; nothing has changed then.
+        Where the old one's model has failed to load, or still loads, it is the first to be served. Raises
+        :class:`LoadError` where its ``load_model`` fails; nothing has changed then.
         """
         await _load_model(processor)
+        if not self._is_ready:
+            await _warm_up(self.settings)
+            await self._end_loading()
         self.frame_processor = processor
         await self.sessions.swap(processor)
+        self._is_ready, self._load_error = True, None
+
+    async def _end_loading(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
 
     async def _load(self) -> None:
         try:

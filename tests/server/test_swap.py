@@ -1,8 +1,11 @@
 """Another processor for a stream that runs."""
 
+import threading
+
 import numpy as np
 import pytest
 from pydantic import Field
+from server_rig import until
 from stream_rig import SEGMENTS, served, streaming
 
 import byoc_kit
@@ -68,6 +71,38 @@ async def test_one_whose_model_does_not_load_changes_nothing(rig):
         with pytest.raises(LoadError, match=r"^load_model failed at test_swap\.py, line \d+: KeyError: 'weights'$"):
             await it.server.swap(makes(255, load_model=load_model))
         assert it.server.frame_processor is before
+
+
+async def test_a_good_one_after_a_model_that_did_not_load_is_ready(rig):
+    def load_model():
+        raise KeyError("weights")
+
+    async with rig(lambda frame: np.zeros_like(frame.pixels), load_model=load_model) as it:
+        await until(lambda: it.server._load_error, "loading fails")
+        await it.server.swap(makes(255))
+        assert await it.get("/health") == (200, {"status": "ok"})
+        async with streaming(it) as stream:
+            await stream.post(0, SEGMENTS[0])
+            await stream.until_frames_in(10)
+        assert stream.levels() == [255] * 10
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+async def test_one_that_is_loaded_before_the_first_is_ready_and_stays_so(rig, ends_well):
+    released, ended = threading.Event(), threading.Event()
+
+    def load_model():
+        released.wait(30)
+        ended.set()
+        if not ends_well:
+            raise KeyError("weights")
+
+    async with rig(lambda frame: frame, load_model=load_model) as it:
+        await it.server.swap(makes(255))
+        released.set()
+        await until(ended.is_set, "the first model has been loaded")
+        assert it.server._loading.done()
+        assert await it.get("/health") == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize(("level", "kept"), [(4, 4), (9, 2)])
