@@ -66,7 +66,8 @@ class Session:
         self._http: aiohttp.ClientSession | None = None
         self._error: str | None = None
         self._ended_by: str | None = None
-        self._hooks_called: dict[str, float] = {}
+        self._hooks_turn = asyncio.Lock()
+        self._hooks_called: dict[asyncio.Task[None], tuple[str, float]] = {}
         self._ends_at_s = math.inf
         self._stopping = asyncio.Event()
         self.update_params(request.params)
@@ -77,15 +78,17 @@ class Session:
             reporting = [asyncio.create_task(work) for work in self._reporting(self._http)]
             sending = self._start_sending(self._http)
             try:
-                started = await self._start(self._processor, self._params)
-                if started:
-                    self.state = "streaming"
+                async with self._hooks_turn:
+                    if await self._start(self._processor, self._params):
+                        self.state = "streaming"
+                if self.state == "streaming":
                     await self._stream(self._http)
             finally:
                 self._begin_to_end()
                 if self._pipeline is not None:
                     self._pipeline.abandon()
-                await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
+                async with self._hooks_turn:
+                    await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
                 await self._end_sending(sending)
                 await _cancel(reporting)
                 self.state = "ended"
@@ -103,7 +106,7 @@ class Session:
     def problem(self) -> str | None:
         """Say why the container is not well, as far as this stream shows it."""
         now_s = time.monotonic()
-        at_work = [(name, now_s - since_s) for name, since_s in self._hooks_called.items()]
+        at_work = [(name, now_s - since_s) for name, since_s in self._hooks_called.values()]
         if self._pipeline is not None:
             at_work.append(self._pipeline.stalled)
         for name, taking_s in at_work:
@@ -130,19 +133,30 @@ class Session:
 
         The parameters stay where the new class takes them, and else are its own defaults.
         """
+        async with self._hooks_turn:
+            if self._stopping.is_set():
+                return
+            before, has_started = self._processor, self.state == "streaming"
+            seen, params = self._params, self._carried_over(processor)
+            if has_started and not await self._start(processor, params):
+                return
+            if self._params is not seen:  # changed while the hook ran
+                params = self._carried_over(processor)
+            self._processor, self._params = processor, params
+            if self._pipeline is not None:
+                self._pipeline.swap(processor, params)
+            if has_started:
+                await self._call_hook("on_stream_stop", before, before.stop_stream)
+
+    def _carried_over(self, processor: FrameProcessor) -> Params:
+        """Return the parameters as another processor takes them."""
         params = processor.hooks.params_type()
         fields = type(params).model_fields.keys()
         try:
-            params = params.updated({name: value for name, value in self._params if name in fields})
+            return params.updated({name: value for name, value in self._params if name in fields})
         except ParamsError as error:
             logger.warning("stream %s: its parameters do not fit any more (%s); the defaults are used", self.id, error)
-        before = self._processor
-        if not await self._start(processor, params):
-            return
-        self._processor, self._params = processor, params
-        if self._pipeline is not None:
-            self._pipeline.swap(processor, params)
-        await self._call_hook("on_stream_stop", before, before.stop_stream)
+            return params
 
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
@@ -203,9 +217,9 @@ class Session:
             with publishing_to(self._publish):
                 call()
 
-        self._hooks_called[name] = time.monotonic()
         calling = asyncio.create_task(on_thread(run, name=name))
-        calling.add_done_callback(lambda _: self._hooks_called.pop(name))
+        self._hooks_called[calling] = name, time.monotonic()
+        calling.add_done_callback(self._hooks_called.pop)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait([calling] if self._is_ending else [calling, stopping], **self._time_left())
@@ -268,7 +282,9 @@ class Session:
         await _cancel([task for task in ends.values() if task is not self._publishing])
 
     def _begin_to_end(self) -> None:
+        """Give the end its time, and leave alone a hook of a swap that has not returned."""
         self.state = "stopping"
+        self._stopping.set()
         self._ends_at_s = min(self._ends_at_s, time.monotonic() + _END_S)
 
     @property

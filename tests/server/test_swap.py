@@ -1,5 +1,7 @@
 """Another processor for a stream that runs."""
 
+import asyncio
+import json
 import threading
 
 import numpy as np
@@ -10,6 +12,7 @@ from stream_rig import SEGMENTS, served, streaming
 
 import byoc_kit
 from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.server.requests import parse_start
 from byoc_kit.server.stream_server import LoadError
 from byoc_kit.stage import Stage
 
@@ -32,25 +35,91 @@ def makes(value, params_type=byoc_kit.Params, **hooks):
     return FrameProcessor(Hooks.of(process_frame, **hooks))
 
 
+class Noting:
+    """Hooks that note their calls; the start of one that is held back ends when it is released."""
+
+    def __init__(self):
+        self.called = []
+        self.released = threading.Event()
+
+    def hooks(self, name, *, is_held=False):
+        def start(*_):
+            self.called.append(f"start {name}")
+            if is_held:
+                self.released.wait(30)
+                self.called.append(f"started {name}")
+
+        return {"on_stream_start": start, "on_stream_stop": lambda: self.called.append(f"stop {name}")}
+
+    async def until_called(self, what):
+        await until(lambda: what in self.called, what)
+
+
 async def test_a_stream_goes_on_with_the_new_one_from_the_next_frame(rig):
-    called = []
-
-    def hooks(name):
-        return {
-            f"on_stream_{what}": lambda *_, what=what: called.append(f"{what} {name}") for what in ("start", "stop")
-        }
-
-    async with served(rig, lambda frame: np.zeros_like(frame.pixels), **hooks("a")) as it:
+    noting = Noting()
+    async with served(rig, lambda frame: np.zeros_like(frame.pixels), **noting.hooks("a")) as it:
         async with streaming(it) as stream:
             await stream.post(0, SEGMENTS[0])
             await stream.until_frames_in(10)
             await stream.until_frames_out(10)
-            await it.server.swap(makes(255, **hooks("b")))
+            await it.server.swap(makes(255, **noting.hooks("b")))
             await stream.post(1, SEGMENTS[1])
             await stream.until_frames_in(20)
         assert stream.levels() == [0] * 10 + [255] * 10
         assert it.server.sessions.ended["error"] is None
-    assert called == ["start a", "start b", "stop a", "stop b"]
+    assert noting.called == ["start a", "start b", "stop a", "stop b"]
+
+
+async def test_a_start_ends_before_the_next_one_begins(rig, caplog):
+    noting = Noting()
+    async with served(rig, **noting.hooks("a", is_held=True)) as it:
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        await noting.until_called("start a")
+        other = makes(255, **noting.hooks("b"))
+        swapping = asyncio.create_task(it.server.swap(other))
+        await until(lambda: it.server.frame_processor is other, "the swap has begun")
+        noting.released.set()
+        await swapping
+        assert (await it.post("/stream/stop"))[0] == 200
+        await it.until_idle()
+    assert noting.called == ["start a", "started a", "start b", "stop a", "stop b"]
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+async def test_a_stream_that_has_not_begun_begins_with_the_new_one(rig):
+    noting = Noting()
+    async with served(rig, **noting.hooks("a")) as it:
+        it.server.sessions.start("x", parse_start(json.dumps(it.start_body()).encode()))
+        await it.server.sessions.swap(makes(255, **noting.hooks("b")))
+        await noting.until_called("start b")
+        assert (await it.post("/stream/stop"))[0] == 200
+    assert noting.called == ["start b", "stop b"]
+
+
+async def test_a_stream_that_ends_does_not_wait_for_the_start_of_another(rig):
+    noting = Noting()
+    async with served(rig, **noting.hooks("a")) as it:
+        async with streaming(it):
+            swapping = asyncio.create_task(it.server.swap(makes(255, **noting.hooks("b", is_held=True))))
+            await noting.until_called("start b")
+        assert noting.called == ["start a", "start b", "stop a"]
+        noting.released.set()
+        await swapping
+
+
+async def test_parameters_that_come_during_a_swap_are_kept(rig):
+    noting = Noting()
+
+    def process_frame(frame, params: Params):
+        return frame
+
+    async with served(rig, process_frame, params_type=Params) as it, streaming(it, params={"level": 3}):
+        swapping = asyncio.create_task(it.server.swap(makes(0, LessParams, **noting.hooks("b", is_held=True))))
+        await noting.until_called("start b")
+        assert (await it.post("/stream/params", {"level": 4}))[0] == 200
+        noting.released.set()
+        await swapping
+        assert (await it.stream_status())["params"] == {"level": 4, "gain": 1.5}
 
 
 async def test_the_next_stream_is_served_with_the_new_one(rig):
