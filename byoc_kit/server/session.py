@@ -187,9 +187,9 @@ class Session:
         """Return what runs until the very end."""
         work: list[Coroutine[Any, Any, None]] = []
         if self.request.control_url:
-            work.append(self._follow_control(http, self.request.control_url))
+            work.append(self._logged("control", self._follow_control(http, self.request.control_url)))
         if self.request.events_url:
-            work.append(self._report_status())
+            work.append(self._logged("events", self._report_status()))
         return work
 
     def _start_sending(self, http: aiohttp.ClientSession) -> dict[str, asyncio.Task[None]]:
@@ -337,6 +337,13 @@ class Session:
         except ParamsError as error:
             logger.warning("stream %s: a control message does not fit: %s; the last good values stay", self.id, error)
 
+    async def _logged(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Say at once what breaks off work for a channel: nothing waits for it before the stream's own end."""
+        try:
+            await work
+        except Exception:
+            logger.exception("stream %s goes on without its %s channel", self.id, name)
+
     async def _report_status(self) -> None:
         """Publish a status at once and every 5 s: the gateway ends a stream that has said nothing for 30 s."""
         while True:
@@ -361,6 +368,10 @@ def _take_error(task: asyncio.Task[Any]) -> None:
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
+    """Cancel what still runs; what it raises at that is logged."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        task.add_done_callback(_take_error)
+    if running:
+        await asyncio.wait(running)

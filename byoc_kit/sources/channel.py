@@ -14,6 +14,7 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from byoc_kit.background import background
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, to_video_frame
 from byoc_kit.media.live import read_programs
@@ -36,7 +37,7 @@ class TrickleChannel:
     def __init__(self, url: str, *, name: str | None = None) -> None:
         self.name = name or url
         self._url = url
-        self._error: MediaError | None = None
+        self._error: Exception | None = None
         self._is_closed = False
         self._inlet: ByteInlet | None = None
 
@@ -97,11 +98,9 @@ class TrickleChannel:
         from byoc_kit.trickle.pipes import ByteInlet
 
         inlet, is_done = ByteInlet(), asyncio.Event()
-        feeding = asyncio.create_task(self._feed(inlet), name="source-feed")
-        ready.set_result((inlet, is_done, asyncio.get_running_loop()))
-        await is_done.wait()  # the inlet needs the loop for as long as it is read
-        feeding.cancel()
-        await asyncio.wait([feeding])
+        async with background(self._feed(inlet), name="source-feed"):
+            ready.set_result((inlet, is_done, asyncio.get_running_loop()))
+            await is_done.wait()  # the inlet needs the loop for as long as it is read
 
     async def _feed(self, inlet: ByteInlet) -> None:
         from byoc_kit.trickle.client import TrickleError, client_session, read_channel
@@ -119,5 +118,7 @@ class TrickleChannel:
             )
         except TrickleError as error:
             self._error = MediaError(f"{self.name} broke off: {error}; choose it again when it is back")
+        except Exception as error:  # noqa: BLE001  # it is raised where the frames are read
+            self._error = error
         finally:
             inlet.end()

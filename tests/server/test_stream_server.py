@@ -215,6 +215,18 @@ async def test_events_say_status_at_once_and_stopped_at_the_end(ready):
         assert json.loads(await answer.read())["type"] == "stream_stopped"
 
 
+async def test_events_that_break_off_are_logged_at_once(ready, monkeypatch, caplog):
+    async def broken(*_):
+        raise RuntimeError("no event")
+
+    monkeypatch.setattr("byoc_kit.server.session.publish_message", broken)
+    assert (await ready.post("/stream/start", ready.start_body()))[0] == 200
+    await until(lambda: "stream request-1 goes on without its events channel" in caplog.text, "it is said")
+    monkeypatch.undo()
+    assert (await ready.post("/stream/stop"))[0] == 200
+    assert caplog.text.count("without its events channel") == 1
+
+
 async def test_stream_hooks_run_once_each(rig, clip):
     calls = []
     async with rig(
