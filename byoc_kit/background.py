@@ -1,9 +1,11 @@
-"""Work beside the event loop: a task with an owner, and a thread that nobody waits for."""
+"""Work beside the event loop: a task with an owner, and threads that nobody waits for."""
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
@@ -33,6 +35,29 @@ async def on_thread(function: Callable[[], T], *, name: str) -> T:
     Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model. What
     would end the loop (``SystemExit``), or cannot be awaited (``StopIteration``), is raised as a :class:`ByocKitError`.
     """
+    return await _outcome(function, lambda run: threading.Thread(target=run, name=name, daemon=True).start())
+
+
+class OwnThread:
+    """One daemon thread that runs function after function; it ends once nobody has this object any more."""
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        weakref.finalize(self, self._waiting.put, None)
+        threading.Thread(target=_run_each, args=(self._waiting,), name=name, daemon=True).start()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Do as :func:`on_thread` does, after the functions before."""
+        return await _outcome(function, self._waiting.put)
+
+
+def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (run := waiting.get()) is not None:
+        run()
+        del run  # what it holds may be all that keeps the owner alive
+
+
+async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None]], None]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -53,7 +78,7 @@ async def on_thread(function: Callable[[], T], *, name: str) -> T:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    start(run)
     return await future
 
 

@@ -5,13 +5,11 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import inspect
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType
 from typing import Any, ClassVar, TypeVar, cast, get_args
 
@@ -19,7 +17,7 @@ import torch
 from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 
 from byoc_kit.audio import as_audio_frames
-from byoc_kit.background import on_thread
+from byoc_kit.background import OwnThread, on_thread
 from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
 from byoc_kit.hook_loop import run_to_end
@@ -82,7 +80,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self.params = self.hooks.params_type()
         self._frame_params = _params_name(self.hooks.process_frame)
         self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
-        self._executor: ThreadPoolExecutor | None = None
+        self._own_thread: OwnThread | None = None
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run ``process_frame`` on the calling thread, without gradients; ``None`` drops the frame.
@@ -164,9 +162,9 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         await on_thread(self.stop_stream, name="on_stream_stop")
 
     async def _on_own_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="process_frame")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+        if self._own_thread is None:
+            self._own_thread = OwnThread("process_frame")
+        return await self._own_thread.run(partial(function, *arguments))
 
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:
@@ -205,7 +203,7 @@ def _params_type(process_frame: Hook) -> type[Params]:
 def function_behind(hook: Hook) -> Any:
     """Return the function behind a hook: behind a decorator, a partial, a method or an object that can be called."""
     hook = inspect.unwrap(hook)
-    while isinstance(hook, functools.partial):
+    while isinstance(hook, partial):
         hook = inspect.unwrap(hook.func)
     if inspect.isroutine(hook) or isinstance(hook, type):
         return getattr(hook, "__func__", hook)

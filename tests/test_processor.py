@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 import threading
 from fractions import Fraction
@@ -240,11 +241,22 @@ async def test_the_event_loop_stays_free_while_process_frame_blocks():
 
 async def test_every_frame_runs_on_the_same_thread():
     threads = []
-    processor = FrameProcessor(Hooks.of(lambda frame: threads.append(threading.current_thread().name)))
+    processor = FrameProcessor(Hooks.of(lambda frame: threads.append(threading.current_thread())))
     for _ in range(3):
         await processor.process_video_async(stock_frame())
     assert len(set(threads)) == 1
-    assert threads[0].startswith("process_frame")
+    assert threads[0].name.startswith("process_frame")
+
+
+async def test_the_thread_of_process_frame_holds_up_no_end_and_ends_with_its_processor():
+    threads = []
+    processor = FrameProcessor(Hooks.of(lambda frame: threads.append(threading.current_thread())))
+    await processor.process_video_async(stock_frame())
+    assert threads[0].daemon  # the interpreter waits for no such thread, however long its frame takes
+    del processor
+    gc.collect()
+    await asyncio.to_thread(threads[0].join, 10)
+    assert not threads[0].is_alive()
 
 
 async def test_sound_goes_through_as_it_came():
