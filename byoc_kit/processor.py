@@ -168,10 +168,14 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:
-    try:
+    with suppress(Exception):  # an annotation that means something to type checkers only may raise anything
         return list(inspect.signature(function, eval_str=True).parameters.values())
-    except NameError:  # an annotation of a name that exists for type checkers only
+    try:
         return list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):  # as of most functions that are not written in Python
+        name = getattr(function, "__name__", type(function).__name__)
+        msg = f"{name} does not say what it takes; wrap it in a function of your own that takes frame"
+        raise ByocKitError(msg) from None
 
 
 def _params_argument(hook: Hook) -> inspect.Parameter | None:

@@ -85,8 +85,9 @@ def test_params_annotated_under_another_name_are_passed():
     assert FrameProcessor(Hooks.of(louder)).process(grey(), Gain(gain=2)).pixels.max() == 200
 
 
-def test_an_annotation_that_only_a_type_checker_knows_is_left_alone():
-    made = namespace("from __future__ import annotations\ndef f(frame: Unknown, params: Unknown): return frame")
+@pytest.mark.parametrize("annotation", ["Unknown", "byoc_kit.Unknown", "int | 'Unknown'"])
+def test_an_annotation_that_only_a_type_checker_knows_is_left_alone(annotation):
+    made = namespace(f"from __future__ import annotations\ndef f(frame: {annotation}, params: Unknown): return frame")
     assert Hooks.of(made["f"]).params_type is Params
 
 
@@ -103,6 +104,11 @@ def test_a_params_class_of_another_kind_is_refused():
 def test_a_signature_that_cannot_be_called_is_refused(function, reason):
     with pytest.raises(ByocKitError, match=reason):
         Hooks.of(function)
+
+
+def test_a_function_that_says_nothing_of_its_arguments_is_refused_in_a_sentence():
+    with pytest.raises(ByocKitError, match=r"^min does not say what it takes; wrap it in a function of your own"):
+        Hooks.of(min)
 
 
 def test_what_cannot_be_called_is_no_process_frame():
