@@ -9,8 +9,7 @@ import aiohttp
 from byoc_kit.errors import ByocKitError
 from byoc_kit.network.models import ModelEntry
 
-CONTAINER_TIMEOUT_S = 30.0
-
+_TIMEOUT = aiohttp.ClientTimeout(total=30.0)
 _LAST_SUCCESS_STATUS = 399
 
 
@@ -40,9 +39,8 @@ class ContainerRefusedError(ByocKitError):
 class ContainerClient:
     """Posts to the stream routes of containers; no answer at all becomes a 500, as a gateway would see it."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, timeout_s: float = CONTAINER_TIMEOUT_S) -> None:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def post_json(self, model: ModelEntry, path: str, stream_id: str, body: bytes) -> ContainerAnswer:
         """Post a body as ``application/json``."""
@@ -56,9 +54,7 @@ class ContainerClient:
         if model.token is not None:
             headers["Authorization"] = f"Bearer {model.token}"
         url = model.url + path
-        call = self._session.post(
-            url, data=body, headers=headers, skip_auto_headers=["Content-Type"], timeout=self._timeout
-        )
+        call = self._session.post(url, data=body, headers=headers, skip_auto_headers=["Content-Type"], timeout=_TIMEOUT)
         try:
             async with call as response:
                 return ContainerAnswer(response.status, response.content_type, await response.read())

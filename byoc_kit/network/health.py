@@ -11,9 +11,9 @@ from http import HTTPStatus
 import aiohttp
 
 POLL_INTERVAL_S = 1.0
-POLL_TIMEOUT_S = 3.0
 CHANGES_KEPT = 256
 
+_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 _READY = {"status": "ok"}
 _MAX_DETAIL_CHARS = 200
 
@@ -34,11 +34,10 @@ class HealthWatch:
     Ready means the documented contract and nothing less: status 200 and a body that is exactly ``{"status": "ok"}``.
     """
 
-    def __init__(self, url: str, *, interval_s: float = POLL_INTERVAL_S, timeout_s: float = POLL_TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, interval_s: float = POLL_INTERVAL_S) -> None:
         self.url = url
         self.history: deque[HealthChange] = deque(maxlen=CHANGES_KEPT)
         self._interval_s = interval_s
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._ready = asyncio.Event()
 
     @property
@@ -64,12 +63,12 @@ class HealthWatch:
 
     async def _ask(self, session: aiohttp.ClientSession) -> tuple[bool, str]:
         try:
-            async with session.get(f"{self.url}/health", timeout=self._timeout) as response:
+            async with session.get(f"{self.url}/health", timeout=_TIMEOUT) as response:
                 body = await response.read()
                 detail = f"HTTP {response.status} {body.decode(errors='replace')}"[:_MAX_DETAIL_CHARS]
                 return response.status == HTTPStatus.OK and _json(body) == _READY, detail
         except TimeoutError:
-            return False, f"no answer within {self._timeout.total:g} s"
+            return False, f"no answer within {_TIMEOUT.total:g} s"
         except aiohttp.ClientError as error:
             return False, f"no answer: {error}"
 

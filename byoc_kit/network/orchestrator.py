@@ -15,8 +15,8 @@ import aiohttp
 
 from byoc_kit.background import background
 from byoc_kit.errors import ByocKitError
-from byoc_kit.network.container import CONTAINER_TIMEOUT_S, ContainerAnswer, ContainerClient, ContainerRefusedError
-from byoc_kit.network.health import POLL_INTERVAL_S, POLL_TIMEOUT_S, HealthWatch
+from byoc_kit.network.container import ContainerAnswer, ContainerClient, ContainerRefusedError
+from byoc_kit.network.health import POLL_INTERVAL_S, HealthWatch
 from byoc_kit.network.models import ModelEntry
 from byoc_kit.network.run import serving
 from byoc_kit.network.streams import KEEPALIVE_INTERVAL_S, Stream, StreamStatus, StreamUrls
@@ -52,19 +52,15 @@ class Orchestrator:
         entries: Iterable[ModelEntry],
         *,
         health_interval_s: float = POLL_INTERVAL_S,
-        health_timeout_s: float = POLL_TIMEOUT_S,
         keepalive_interval_s: float = KEEPALIVE_INTERVAL_S,
-        container_timeout_s: float = CONTAINER_TIMEOUT_S,
         container_host: str | None = None,
     ) -> None:
         self.models = {entry.model_id: entry for entry in entries}
         self.health = {
-            model_id: HealthWatch(entry.url, interval_s=health_interval_s, timeout_s=health_timeout_s)
-            for model_id, entry in self.models.items()
+            model_id: HealthWatch(entry.url, interval_s=health_interval_s) for model_id, entry in self.models.items()
         }
         self.channels = Channels()
         self._keepalive_interval_s = keepalive_interval_s
-        self._container_timeout_s = container_timeout_s
         self._container_host = container_host
         self._streams: dict[str, _RunningStream] = {}
         self._containers: ContainerClient
@@ -84,7 +80,7 @@ class Orchestrator:
         """Own what runs in the background, from the health polls to the streams; the lifespan of the served app."""
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            self._containers = ContainerClient(session, timeout_s=self._container_timeout_s)
+            self._containers = ContainerClient(session)
             await stack.enter_async_context(self.channels.serving())
             for model_id, watch in self.health.items():
                 await stack.enter_async_context(background(watch.run(session), name=f"health {model_id}"))
