@@ -15,11 +15,11 @@ from byoc_kit.bench.child import Child
 from byoc_kit.bench.source import RATE, SourcePicture
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
 from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.verify.stream import note_arrivals
 
 # Sound comes between pictures: one behind which nothing comes at once must not wait for what does.
 _SOUND_BEFORE_S = 0.25 / RATE
-_VIDEO_TYPE = "video/MP2T"
 _HEALTH_INTERVAL_S = 0.05
 _HEALTH_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 _MEMORY_INTERVAL_S = 1.0
@@ -59,7 +59,7 @@ async def beside(work: Coroutine[Any, Any, None], *watchers: Coroutine[Any, Any,
 
 async def publish(http: aiohttp.ClientSession, url: str, pictures: Iterable[SourcePicture], seen: Seen) -> None:
     """Publish pictures at their pace, then close the channel."""
-    publisher = SegmentPublisher(http, url, _VIDEO_TYPE)
+    publisher = SegmentPublisher(http, url, VIDEO_TYPE)
     running = asyncio.create_task(publisher.run())
     started_s = time.monotonic()
     try:

@@ -16,6 +16,7 @@ from byoc_kit.bench.contenders import Server
 from byoc_kit.bench.measure import Seen, beside, poll_health, publish, read, sample_memory
 from byoc_kit.bench.source import SourcePicture
 from byoc_kit.trickle.client import TrickleError, client_session
+from byoc_kit.trickle.protocol import EXPECT_HEADER, VIDEO_TYPE
 from byoc_kit.trickle.server import BASE_PATH
 from byoc_kit.verify.target import free_port
 
@@ -147,7 +148,7 @@ async def _has_ended(http: aiohttp.ClientSession, url: str) -> bool:
 
 
 async def _create(http: aiohttp.ClientSession, url: str) -> None:
-    async with http.post(url, headers={"Expect-Content": "video/MP2T"}) as answer:
+    async with http.post(url, headers={EXPECT_HEADER: VIDEO_TYPE}) as answer:
         answer.raise_for_status()
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from byoc_kit.background import background
 from byoc_kit.network.models import ModelEntry
 from byoc_kit.trickle.channels import Channel, ChannelClosedError, Channels, SegmentMissingError
+from byoc_kit.trickle.protocol import DATA_TYPE, VIDEO_TYPE
 
 KEEPALIVE_INTERVAL_S = 10.0
 MAX_EVENT_GAP_S = 30.0
@@ -19,11 +20,11 @@ MAX_EVENT_GAP_S = 30.0
 
 # Suffix and MIME type of each channel, as go-livepeer's byoc/stream_orchestrator.go makes them.
 _CHANNELS = {
-    "input": ("", "video/MP2T"),
-    "output": ("-out", "video/MP2T"),
+    "input": ("", VIDEO_TYPE),
+    "output": ("-out", VIDEO_TYPE),
     "control": ("-control", "application/json"),
     "events": ("-events", "application/json"),
-    "data": ("-data", "application/jsonl"),
+    "data": ("-data", DATA_TYPE),
 }
 
 

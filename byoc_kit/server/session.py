@@ -31,6 +31,7 @@ from byoc_kit.trickle.client import (
     read_messages,
 )
 from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
+from byoc_kit.trickle.protocol import VIDEO_TYPE
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ STATUS_INTERVAL_S = 5.0
 DRAIN_S = 4.0
 _END_S = 6.0  # all of a stream's end but its last event: an orchestrator kills the container after 8 s
 _LAST_EVENT_S = 1.0
-VIDEO_TYPE = "video/MP2T"
 _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, older frames are dropped instead
 
 

@@ -82,7 +82,7 @@ async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any
 
 
 async def _is_channel(url: URL, http: aiohttp.ClientSession) -> bool:
-    from byoc_kit.trickle.connection import LATEST_HEADER
+    from byoc_kit.trickle.protocol import LATEST_HEADER
 
     async with http.get(url / "next") as answer:
         return answer.status == HTTPStatus.OK and LATEST_HEADER in answer.headers

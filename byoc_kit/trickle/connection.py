@@ -1,4 +1,4 @@
-"""What reading and publishing share: the HTTP session, the protocol's headers, and trying again."""
+"""What reading and publishing share: the HTTP session, the answers that end a channel, and trying again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from http import HTTPStatus
 
 import aiohttp
 
-logger = logging.getLogger(__name__)
+from byoc_kit.trickle.protocol import CLOSED_HEADER
 
-CLOSED_HEADER = "Lp-Trickle-Closed"
-LATEST_HEADER = "Lp-Trickle-Latest"
-RESET_HEADER = "Lp-Trickle-Reset"
-SEQ_HEADER = "Lp-Trickle-Seq"
+logger = logging.getLogger(__name__)
 
 GIVE_UP_AFTER_S = 20.0
 CONNECT_TIMEOUT_S = 10.0

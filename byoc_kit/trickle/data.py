@@ -10,22 +10,18 @@ from contextlib import suppress
 
 import aiohttp
 
-from byoc_kit.data import DataError, encode_line
 from byoc_kit.trickle.connection import (
     REQUEST_TIMEOUT,
-    RESET_HEADER,
     Backoff,
     TrickleError,
     delete_channel,
     end_of_channel,
     reason_of,
 )
-
-__all__ = ["DataError", "DataPublisher", "encode_line"]
+from byoc_kit.trickle.protocol import DATA_TYPE, RESET_HEADER
 
 MAX_LINES = 1000
 MAX_SEGMENT = 65_536
-CONTENT_TYPE = "application/jsonl"
 
 
 class DataPublisher:
@@ -42,15 +38,12 @@ class DataPublisher:
         url: str,
         *,
         max_lines: int = MAX_LINES,
-        deletes_channel: bool = True,
     ) -> None:
         self.lines_sent = 0
         self.lines_lost = 0
-        self.is_open = True
         self.ended: str | None = None
         self._session = session
         self._url = url
-        self._deletes_channel = deletes_channel
         self._lines: deque[bytes] = deque()
         self._max_lines = max_lines
         self._is_finished = False
@@ -89,9 +82,8 @@ class DataPublisher:
             self.ended = str(error)
             raise
         finally:
-            self.is_open = False
             self._drop()
-        if self.ended is None and self._deletes_channel:
+        if self.ended is None:
             await delete_channel(self._session, self._url, written_s=self._written_s)
 
     async def _send(self) -> None:
@@ -114,7 +106,7 @@ class DataPublisher:
 
     async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
         """Send lines as one segment; returns whether they are taken, and sets ``ended`` where nothing is any more."""
-        headers = {"Content-Type": CONTENT_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
+        headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
         url = f"{self._url}/-1"
         async with self._session.post(url, data=b"".join(batch), headers=headers, timeout=REQUEST_TIMEOUT) as answer:
             self.ended = end_of_channel(answer)

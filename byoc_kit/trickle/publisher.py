@@ -14,13 +14,13 @@ from aiohttp.http import StreamWriter
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
     REQUEST_TIMEOUT,
-    RESET_HEADER,
     Backoff,
     TrickleError,
     delete_channel,
     end_of_channel,
     reason_of,
 )
+from byoc_kit.trickle.protocol import RESET_HEADER
 from byoc_kit.trickle.segment_buffer import MAX_BYTES, SegmentBuffer
 
 logger = logging.getLogger(__name__)
@@ -43,23 +43,15 @@ class SegmentPublisher:
         content_type: str,
         *,
         max_bytes: int = MAX_BYTES,
-        deletes_channel: bool = True,
     ) -> None:
         self.segments = 0
         self.segments_lost = 0
-        self.is_open = True
         self.ended: str | None = None
         self._session = session
         self._url = url
         self._content_type = content_type
-        self._deletes_channel = deletes_channel
         self._buffer = SegmentBuffer(max_bytes)
         self._written_s = -math.inf
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes handed to the network so far, those of lost segments among them."""
-        return self._buffer.bytes_taken
 
     @property
     def waits_s(self) -> deque[float]:
@@ -89,9 +81,8 @@ class SegmentPublisher:
             self.ended = str(error)
             raise
         finally:
-            self.is_open = False
             self._buffer.close()
-        if self.ended is None and self._deletes_channel:
+        if self.ended is None:
             await delete_channel(self._session, self._url, written_s=self._written_s)
 
     async def _send(self) -> None:

@@ -20,7 +20,6 @@ class SegmentBuffer:
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self.bytes_taken = 0
         self.waits_s: deque[float] = deque(maxlen=_WAITS_KEPT)
         self._max_bytes = max_bytes
         self._items: deque[tuple[float, bytes | None]] = deque()
@@ -78,7 +77,6 @@ class SegmentBuffer:
             return None
         added_s, data = self._take()
         self.waits_s.append(time.monotonic() - added_s)
-        self.bytes_taken += len(data or b"")
         return data
 
     @property

@@ -23,13 +23,20 @@ from byoc_kit.trickle.channels import (
     SegmentFullError,
     SegmentMissingError,
 )
+from byoc_kit.trickle.protocol import (
+    CLOSED_HEADER,
+    EXPECT_HEADER,
+    LATEST_HEADER,
+    RESET_HEADER,
+    SEGMENT_MISSING_STATUS,
+    SEQ_HEADER,
+)
 from byoc_kit.trickle.segments import Segment
 
 BASE_PATH = "/ai/trickle/"
-SEGMENT_MISSING_STATUS = 470
 
 _CHANNEL_NAME = re.compile(r"[\w.~-]{1,255}", re.ASCII)
-_TERMINATED = {"Lp-Trickle-Closed": "terminated"}
+_TERMINATED = {CLOSED_HEADER: "terminated"}
 
 
 def create_app(*, base_path: str = BASE_PATH, channels: Channels | None = None) -> FastAPI:
@@ -72,10 +79,10 @@ class SegmentResponse(Response):
         self._segment = segment
         self.status_code = 200
         self.background = None
-        headers = {"Lp-Trickle-Seq": str(segment.seq), "Content-Type": channel.content_type}
+        headers = {SEQ_HEADER: str(segment.seq), "Content-Type": channel.content_type}
         is_behind = segment.seq != channel.next_seq
         if is_behind:
-            headers["Lp-Trickle-Latest"] = str(channel.next_seq)
+            headers[LATEST_HEADER] = str(channel.next_seq)
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +93,7 @@ class SegmentResponse(Response):
         try:
             await self._stream(send)
         except ChannelClosedError:
-            headers = {"Lp-Trickle-Seq": str(self._segment.seq), **_TERMINATED}
+            headers = {SEQ_HEADER: str(self._segment.seq), **_TERMINATED}
             await PlainTextResponse("Channel closed", headers=headers)(scope, receive, send)
         except SegmentMissingError as missing:
             await _segment_missing(missing)(scope, receive, send)
@@ -108,7 +115,7 @@ class _Routes:
 
     async def create(self, name: str, request: Request) -> Response:
         """Create a channel; its content type is in ``Expect-Content``. One that exists is left as it is."""
-        self._channels.create(_checked_name(name), request.headers.get("Expect-Content", "application/octet-stream"))
+        self._channels.create(_checked_name(name), request.headers.get(EXPECT_HEADER, "application/octet-stream"))
         return Response()
 
     async def delete(self, name: str) -> Response:
@@ -119,7 +126,7 @@ class _Routes:
     async def next(self, name: str) -> Response:
         """Answer the sequence number of the next write."""
         latest = str(self._find(name).next_seq)
-        return PlainTextResponse(latest, headers={"Lp-Trickle-Latest": latest})
+        return PlainTextResponse(latest, headers={LATEST_HEADER: latest})
 
     async def publish(self, name: str, seq: str, request: Request) -> Response:
         """Append the body to a segment while it arrives, and close the segment with it.
@@ -128,9 +135,7 @@ class _Routes:
         which lets waiting preconnects go. A read error answers 500 and leaves the segment open.
         """
         channel = self._find(name)
-        segment = channel.open_for_write(
-            _parsed_seq(seq, lowest=NEXT_WRITE), reset="Lp-Trickle-Reset" in request.headers
-        )
+        segment = channel.open_for_write(_parsed_seq(seq, lowest=NEXT_WRITE), reset=RESET_HEADER in request.headers)
         try:
             await _until_either(_copy_body(request, channel, segment), segment.wait_closed())
         except ClientDisconnect:
@@ -138,7 +143,7 @@ class _Routes:
         except SegmentFullError:
             return PlainTextResponse("Segment too large", status_code=413)
         channel.finish(segment)
-        headers = {"Lp-Trickle-Seq": str(segment.seq), **(_TERMINATED if channel.is_closed else {})}
+        headers = {SEQ_HEADER: str(segment.seq), **(_TERMINATED if channel.is_closed else {})}
         return Response(headers=headers)
 
     async def subscribe(self, name: str, seq: str) -> Response:
@@ -194,7 +199,7 @@ async def _until_either(work: Coroutine[Any, Any, None], stop: Coroutine[Any, An
 
 
 def _segment_missing(missing: SegmentMissingError) -> Response:
-    headers = {"Lp-Trickle-Latest": str(missing.latest), "Lp-Trickle-Seq": str(missing.seq)}
+    headers = {LATEST_HEADER: str(missing.latest), SEQ_HEADER: str(missing.seq)}
     return PlainTextResponse("Entry not found", status_code=SEGMENT_MISSING_STATUS, headers=headers)
 
 

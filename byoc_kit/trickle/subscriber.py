@@ -17,13 +17,12 @@ import aiohttp
 
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
-    LATEST_HEADER,
-    SEQ_HEADER,
     Backoff,
     end_of_channel,
     reason_of,
     sequence_number,
 )
+from byoc_kit.trickle.protocol import LATEST_HEADER, SEGMENT_MISSING_STATUS, SEQ_HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,6 @@ LATEST = -2
 MAX_MESSAGE = 10 << 20
 
 _NEXT_WRITE = -1
-_MISSING = 470
 _CHUNK = 65_536
 _EMPTY_ANSWER_PAUSE_S = 0.2
 _WAITING = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
@@ -58,7 +56,7 @@ async def read_channel(
                 async with await requests.take(place.seq) as response:
                     if end_of_channel(response):
                         return
-                    if response.status == _MISSING:
+                    if response.status == SEGMENT_MISSING_STATUS:
                         backoff.succeeded()
                         await place.skip(response)
                         continue

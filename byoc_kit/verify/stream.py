@@ -15,8 +15,7 @@ from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.live import read_programs
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
 from byoc_kit.trickle.pipes import ByteInlet
-
-VIDEO_TYPE = "video/MP2T"
+from byoc_kit.trickle.protocol import VIDEO_TYPE
 
 
 @dataclass
