@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
-    from byoc_kit.preview.headless import StaticPreview
+    from byoc_kit.preview import Preview
     from byoc_kit.verify.replay import Replay, Task
 
-_NAME = re.compile(r"In\[(\d+)\]")
+_NAME = re.compile(r"Cell In\[(\d+)\]")
 
 
 def keep_previews_still() -> None:
@@ -25,13 +25,12 @@ def keep_previews_still() -> None:
     module: Any = import_module("byoc_kit.preview")
     shown = module.preview
 
-    def still(process_frame: Callable[..., Any], source: str | Path = "", **options: Any) -> StaticPreview:
-        from byoc_kit.preview.headless import StaticPreview
-        from byoc_kit.processor import FrameProcessor, Hooks
-
-        source = source or shown.__defaults__[0]
-        width = options.get("width", module.DISPLAY_WIDTH)
-        return StaticPreview(FrameProcessor(Hooks.of(process_frame)), source, width=width, frames=0)
+    def still(*arguments: Any, **options: Any) -> Preview:
+        start: Any = import_module("byoc_kit.preview.start")
+        headless = import_module("byoc_kit.preview.headless")
+        start.StaticPreview = partial(headless.StaticPreview, frames=0)
+        preview: Preview = shown(*arguments, **options)
+        return preview
 
     module.preview = still
 
@@ -64,11 +63,10 @@ def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping
 
 def _place(error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
     """Name the innermost cell and line of the notebook."""
-    from IPython import get_ipython
+    from byoc_kit.preview.kernel import cell_name
 
-    name_of = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)
     for frame, line in reversed(list(walk_tb(error.__traceback__))):
-        found = _NAME.fullmatch((name_of(frame.f_code.co_filename) or ("", ""))[1])
+        found = _NAME.fullmatch(cell_name(frame.f_code.co_filename) or "")
         if found:
             return f"{notebook}, cell {cells.get(int(found[1]), '?')}, line {line}"
     return notebook

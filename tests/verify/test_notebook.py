@@ -46,6 +46,17 @@ async def test_a_preview_does_not_move_what_a_hook_remembers(run, small_clip):
     assert replay.pixels(0).max() == 1
 
 
+async def test_a_still_preview_takes_what_any_takes(run, small_clip):
+    taken = f"shown = preview(process_frame, {str(small_clip)!r}, size=(32, None), fps=12, compare=process_frame)"
+    replay = await run(
+        PROCESS_FRAME,
+        f"from byoc_kit import preview\n{taken}",
+        "assert ' scaled to 32x' in shown.table() and ', 12 fps' in shown.table()",
+        f"preview(process_frame, {str(small_clip)!r}, fps=0)",
+    )
+    assert replay.failure == "effects.ipynb, cell 4, line 1: ByocKitError: fps must be above 0, not 0"
+
+
 async def test_a_cell_that_raises_is_named_with_its_line(run):
     failed = await run(
         "# words", "one = 1", "def ask():\n    raise KeyError('no')", "ask()", kinds=["markdown", "", "", ""]
