@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -38,7 +37,7 @@ def open_web(url: str) -> LiveSource:
     A byoc-kit server gives the input of its newest stream, a trickle channel its video, and whatever else is opened as
     a network video. Raises :class:`MediaError` where nobody answers within 5 s, and for a server without a stream.
     """
-    answer = _asked(url, _what_is_at)
+    answer = _what_is_at(url)
     if answer.is_channel:
         return TrickleChannel(url.rstrip("/"), name=without_secrets(url))
     if answer.server_status is None:
@@ -56,16 +55,46 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
     if not isinstance(channel, str):
         msg = f"the stream on {server} has no input that it names; give the URL of its trickle channel instead"
         raise MediaError(msg)
-    answer = _asked(channel, _what_is_at)
+    answer = _what_is_at(channel)
     if not answer.is_channel:
         msg = f"the input of {server}, {channel}, is no trickle channel any more; start a stream, then choose it again"
         raise MediaError(msg)
     return TrickleChannel(channel.rstrip("/"), name=f"the input of {server}")
 
 
-async def _what_is_at(url: URL, http: aiohttp.ClientSession) -> _Answer:
-    server_status, is_channel = await asyncio.gather(_server_status(url, http), _is_channel(url, http))
-    return _Answer(server_status, is_channel)
+def _what_is_at(url: str) -> _Answer:
+    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises :class:`MediaError`."""
+    answer: Future[_Answer] = Future()
+
+    async def settle() -> None:
+        try:
+            answer.set_result(await _asked(url))
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            answer.set_exception(error)
+
+    # Nobody waits for the loop's own end, which waits for a name that is still looked up.
+    threading.Thread(target=lambda: asyncio.run(settle()), name="source-ask", daemon=True).start()
+    return answer.result()
+
+
+async def _asked(url: str) -> _Answer:
+    import aiohttp
+    from yarl import URL
+
+    from byoc_kit.trickle.client import client_session
+
+    name = without_secrets(url)
+    try:
+        base = URL(url).with_query(None).with_fragment(None)
+        async with asyncio.timeout(ANSWER_TIMEOUT_S), client_session() as http:
+            return _Answer(*await asyncio.gather(_server_status(base, http), _is_channel(base, http)))
+    except TimeoutError:
+        msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; see that it runs and can be reached from here"
+        raise MediaError(msg) from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        reason = "it is no URL" if isinstance(error, ValueError) else str(error) or type(error).__name__
+        msg = f"{name} cannot be reached ({reason}); see that it runs, and that the URL is right"
+        raise MediaError(msg) from None
 
 
 async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any] | None:
@@ -86,37 +115,3 @@ async def _is_channel(url: URL, http: aiohttp.ClientSession) -> bool:
 
     async with http.get(url / "next") as answer:
         return answer.status == HTTPStatus.OK and LATEST_HEADER in answer.headers
-
-
-def _asked(url: str, ask: Callable[[URL, aiohttp.ClientSession], Coroutine[Any, Any, _Answer]]) -> _Answer:
-    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises :class:`MediaError`."""
-    answer: Future[_Answer] = Future()
-
-    def run() -> None:
-        asyncio.run(_settle(answer, url, ask))
-
-    threading.Thread(target=run, name="source-ask", daemon=True).start()
-    return answer.result()
-
-
-async def _settle(
-    future: Future[_Answer], url: str, ask: Callable[[URL, aiohttp.ClientSession], Coroutine[Any, Any, _Answer]]
-) -> None:
-    import aiohttp
-    from yarl import URL
-
-    from byoc_kit.trickle.client import client_session
-
-    name = without_secrets(url)
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S), client_session() as http:
-            future.set_result(await ask(URL(url).with_query(None).with_fragment(None), http))
-    except TimeoutError:
-        msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; see that it runs and can be reached from here"
-        future.set_exception(MediaError(msg))
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        reason = "it is no URL" if isinstance(error, ValueError) else str(error) or type(error).__name__
-        msg = f"{name} cannot be reached ({reason}); see that it runs, and that the URL is right"
-        future.set_exception(MediaError(msg))
-    except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
-        future.set_exception(error)

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import threading
 from urllib.parse import urlsplit
 
@@ -237,6 +238,19 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
     assert str(raised.value) == (
         f"http://127.0.0.1:{silent.port}/video did not answer within 0 s; see that it runs and can be reached from here"
     )
+
+
+def test_a_name_that_is_looked_up_for_long_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(web_module, "ANSWER_TIMEOUT_S", 0.3)
+    given_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait(DEADLINE_S) and [])
+    with pytest.raises(MediaError, match=r"http://slow\.invalid/a\.mp4 did not answer within 0 s"):
+        open_source("http://slow.invalid/a.mp4")
+    asking = [thread for thread in threading.enumerate() if thread.name == "source-ask"]
+    assert asking
+    given_up.set()
+    for thread in asking:
+        thread.join(DEADLINE_S)
 
 
 def test_a_port_where_nobody_is_is_named(free_port):
