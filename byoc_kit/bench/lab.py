@@ -15,7 +15,7 @@ import aiohttp
 
 from byoc_kit.bench.child import Child, running
 from byoc_kit.bench.measure import beside
-from byoc_kit.verify.target import free_port
+from byoc_kit.port import free_port
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.1

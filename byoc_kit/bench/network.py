@@ -15,10 +15,10 @@ from byoc_kit.bench.child import Child, running
 from byoc_kit.bench.contenders import Server
 from byoc_kit.bench.measure import Seen, beside, poll_health, publish, read, sample_memory
 from byoc_kit.bench.source import SourcePicture
+from byoc_kit.port import free_port
 from byoc_kit.trickle.client import TrickleError, client_session
 from byoc_kit.trickle.protocol import EXPECT_HEADER, VIDEO_TYPE
 from byoc_kit.trickle.server import BASE_PATH
-from byoc_kit.verify.target import free_port
 
 _READY_TIMEOUT_S = 60.0
 _START_TIMEOUT = aiohttp.ClientTimeout(total=30.0)

@@ -20,7 +20,7 @@ from byoc_kit.bench.run import say
 from byoc_kit.bench.table import verdict_lines, warning_lines
 from byoc_kit.bench.targets import Verdict, at_most
 from byoc_kit.errors import ByocKitError
-from byoc_kit.verify.target import free_port
+from byoc_kit.port import free_port
 
 _TIMES = 15
 _SAVES = 7

@@ -134,7 +134,7 @@ class Controller:
         import aiohttp
 
         from byoc_kit.network.health import HealthWatch
-        from byoc_kit.verify.target import free_port
+        from byoc_kit.port import free_port
 
         port = free_port()
         job.arguments += ["--port", str(port)]

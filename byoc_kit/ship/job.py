@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from byoc_kit.ship.commands import Action
-from byoc_kit.ship.tail import Tail
+from byoc_kit.verify.tail import Tail
 
 if TYPE_CHECKING:
     from byoc_kit.network.health import HealthWatch

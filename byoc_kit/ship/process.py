@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.ship.tail import Tail
+from byoc_kit.verify.tail import Tail
 
 # A server first delivers what is left of its streams; go-livepeer's own grace is 8 s.
 INTERRUPT_GRACE_S = 10.0

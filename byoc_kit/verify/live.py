@@ -17,10 +17,11 @@ from byoc_kit.network.container import ContainerRefusedError
 from byoc_kit.network.health import HealthWatch
 from byoc_kit.network.models import ModelEntry, read_models
 from byoc_kit.network.orchestrator import Orchestrator
+from byoc_kit.port import free_port
 from byoc_kit.trickle.client import client_session
 from byoc_kit.verify.stream import Received, receive, send
 from byoc_kit.verify.streamed import Streamed
-from byoc_kit.verify.target import BrokenOffError, Target, Where, free_port, running, serve_command
+from byoc_kit.verify.target import BrokenOffError, Target, Where, running, serve_command
 
 _READY_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 15.0
@@ -67,7 +68,7 @@ async def stream_clip(
                 streamed.was_ready = watch.is_ready
             await target.stop()
             streamed.exit_code, streamed.stopped_in_s = target.exit_code, target.stopped_in_s
-            streamed.last_lines = tuple(target.log) if streamed.broken else ()
+            streamed.last_lines = tuple(target.log.lines) if streamed.broken else ()
     return received
 
 

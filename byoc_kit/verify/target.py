@@ -6,22 +6,20 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.text import printable
+from byoc_kit.verify.tail import Tail
 
 T = TypeVar("T")
 
 # go-livepeer's stop grace for a managed container.
 STOP_GRACE_S = 8.0
-_TAIL, _WIDEST = 20, 300
+_LINES = 20
 _PIECE = 1 << 16
 # From a connection's end to the process's own, and to the last of its output.
 _LAST_BREATH_S = 2.0
@@ -65,7 +63,7 @@ class Target:
         self.url = url
         self.exit_code: int | None = None
         self.stopped_in_s: float | None = None
-        self.log: deque[str] = deque(maxlen=_TAIL)
+        self.log = Tail(_LINES)
         self._process = process
         self._called = called
         self._following = asyncio.create_task(_follow(process, self.log)) if process else None
@@ -114,13 +112,6 @@ class Target:
         self._following.cancel()
 
 
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
     """Return the command that serves a bundle here, as the container's own does."""
     return [sys.executable, "-m", "byoc_kit.cli", "serve", str(bundle), "--port", str(port)]
@@ -148,18 +139,7 @@ def _ending(code: int) -> str:
     return f"ended with exit code {code}" + (f", which is {name}" if name else "")
 
 
-async def _follow(process: asyncio.subprocess.Process, log: deque[str]) -> None:
-    """Keep the last lines, as a terminal may have them; in pieces, since one without an end would fill the pipe."""
+async def _follow(process: asyncio.subprocess.Process, log: Tail) -> None:
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-    rest = b""
     while piece := await process.stdout.read(_PIECE):
-        *lines, rest = (rest + piece).split(b"\n")
-        log.extend(map(_shown, lines))
-        rest = rest[-_PIECE:]
-    if rest:
-        log.append(_shown(rest))
-
-
-def _shown(line: bytes) -> str:
-    text = printable(line.decode(errors="replace").rstrip().rpartition("\r")[2])  # a progress bar's last state
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."
+        log.feed(piece)

@@ -10,7 +10,7 @@ import pytest
 from byoc_kit.errors import ByocKitError
 from byoc_kit.ship import process
 from byoc_kit.ship.process import run
-from byoc_kit.ship.tail import Tail
+from byoc_kit.verify.tail import Tail
 
 DEADLINE_S = 20
 

@@ -128,13 +128,13 @@ def test_a_url_where_nothing_answers_is_given_up(monkeypatch, capsys, unused_tcp
 
 
 def test_a_server_that_does_not_come_up_shows_its_last_lines(bundle, monkeypatch, capsys, small_clip, tmp_path):
-    monkeypatch.setattr("byoc_kit.verify.live.serve_command", lambda *_: ["sh", "-c", "echo 'a\033[2Jb'; exit 3"])
+    monkeypatch.setattr("byoc_kit.verify.live.serve_command", lambda *_: ["sh", "-c", "echo 'a\033[2Jb\a'; exit 3"])
     options = ["--clip", str(small_clip), "--skip-notebook", "--report", str(tmp_path / "report")]
     assert main(["verify", str(bundle), *options]) == 1
     said = capsys.readouterr().out
     assert re.search(r"module +10 of 10", said)
     assert "server over trickle  the server ended with exit code 3\n" in said
-    assert "the server's last lines:\n  a\\x1b[2Jb\n" in said
+    assert "the server's last lines:\n  ab\\x07\n" in said
     assert "SIGTERM" not in said
 
 

@@ -1,6 +1,6 @@
 import tracemalloc
 
-from byoc_kit.ship.tail import Tail
+from byoc_kit.verify.tail import Tail
 
 
 def fed(*pieces, lines=12):
