@@ -26,16 +26,18 @@ logger = logging.getLogger(__name__)
 class Controller:
     """Holds what there is to show, and acts; ``on_change`` is called whenever that may have changed.
 
+    ``on_progress`` is called while something runs, for what changes by itself: its time, its log, its health.
+
     Everything happens on the loop that :meth:`main` runs on, and the other methods are to be called there. One command
     runs at a time, and the server beside it.
     """
 
-    def __init__(self, overview: Overview, on_change: Callable[[], None]) -> None:
+    def __init__(self, overview: Overview, *, on_change: Callable[[], None], on_progress: Callable[[], None]) -> None:
         self.overview = overview
         self.fault = ""
         self.job: Job | None = None
         self.server: Job | None = None
-        self._on_change = on_change
+        self._on_change, self._on_progress = on_change, on_progress
         self._stopped = asyncio.Event()
 
     @property
@@ -145,7 +147,7 @@ class Controller:
     async def _keep_shown(self) -> None:
         while True:
             await asyncio.sleep(_SHOW_S)
-            self._on_change()
+            self._on_progress()
 
     async def _end_all(self) -> None:
         tasks = {job.task for job in (self.job, self.server) if job and job.task and not job.task.done()}

@@ -37,7 +37,7 @@ class Panel:
     """
 
     def __init__(self, overview: Overview) -> None:
-        self._controller = Controller(overview, self._show)
+        self._controller = Controller(overview, on_change=self._show, on_progress=self._show_jobs)
         self._thread = LoopThread(self._controller.main, name="ship-panel")
         self._is_started = self._is_ending = False
         self._overview, self._beside = Page(), Page()
@@ -112,9 +112,15 @@ class Panel:
             button.disabled = bool(reasons[action])
         self.buttons[Action.SERVE].description = "Stop" if controller.is_serving else "Serve"
         self.cancel_button.disabled = not controller.is_busy
-        if controller.job is not None:
-            self._job.show(controller.job)
-        if controller.server is not None:
-            self._server.show(controller.server)
         for button in (*self.buttons.values(), self.cancel_button, self.refresh_button):
             kernel.let_front_end_choose(button)
+        self._show_jobs()
+
+    def _show_jobs(self) -> None:
+        """Bring what runs up to date, which changes all the time."""
+        if self._is_ending:
+            return
+        if self._controller.job is not None:
+            self._job.show(self._controller.job)
+        if self._controller.server is not None:
+            self._server.show(self._controller.server)

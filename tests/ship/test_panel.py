@@ -11,7 +11,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.image.docker import ImageError
-from byoc_kit.ship import controller
+from byoc_kit.ship import controller, page
 from byoc_kit.ship.commands import Action
 from byoc_kit.ship.panel import Panel
 
@@ -27,8 +27,8 @@ class Watched(Panel):
         super().__init__(overview)
         self.start()
 
-    def _show(self):
-        super()._show()
+    def _show_jobs(self):
+        super()._show_jobs()
         with self._changed:
             self._changed.notify_all()
 
@@ -194,6 +194,17 @@ def test_the_server_is_ready_beside_other_commands_and_stops(make_panel):
     panel.until_shown(f"--port {port} stopped")
     panel.until(lambda panel: panel.buttons[Action.SERVE].description == "Serve")
     assert not is_listening(port)
+
+
+def test_what_runs_is_shown_anew_without_the_notebook(make_panel, monkeypatch):
+    panel = make_panel(*SOUND, with_bundle=True)
+    panel.click(Action.SERVE)
+    panel.until_shown("ready at http://127.0.0.1:")
+    made_anew = []
+    monkeypatch.setattr(page, "as_html", made_anew.append)
+    before = panel._server._how_long.value
+    panel.until(lambda panel: panel._server._how_long.value != before)
+    assert made_anew == []
 
 
 def test_a_double_click_does_not_stop_what_it_has_begun(make_panel):
