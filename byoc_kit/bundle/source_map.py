@@ -58,16 +58,16 @@ def as_exported(notebook: Notebook, module: Module) -> Exported:
     cells = []
     for cell in notebook.exported:
         section = _hash(lines, *sections[cell]) if cell in sections else None
-        cells.append(ExportedCell(cell.number, cell.id, marker(cell), sha256_of(cell.source), section))
+        cells.append(ExportedCell(cell.number, cell.id, marker(cell), text_sha256(cell.source), section))
     first = module.imports[0] - 1
     after_imports = first + module.imports[1]
     end = lines.index(MARKER, max([after_imports, *(end for _, end in sections.values())]))
-    own = sha256_of("\n".join([*lines[: first - 1], *lines[end:]]))
+    own = text_sha256("\n".join([*lines[: first - 1], *lines[end:]]))
     return Exported(own, _hash(lines, first, after_imports), tuple(cells))
 
 
 def _hash(lines: Sequence[str], begin: int, end: int) -> str:
-    return sha256_of("\n".join(lines[begin:end]))
+    return text_sha256("\n".join(lines[begin:end]))
 
 
 def render_map(notebook: Notebook, module: Module) -> str:
@@ -98,7 +98,7 @@ def read_exported(bundle: Path) -> Exported:
         raise BundleError(msg) from None
 
 
-def sha256_of(text: str) -> str:
+def text_sha256(text: str) -> str:
     """Return the hash of a text."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 

@@ -16,7 +16,7 @@ from byoc_kit.bundle.imports import ImportedName, ImportNode, MergedImports, blo
 from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.parts import split_module
 from byoc_kit.bundle.plan import plan_again, write
-from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, sha256_of
+from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, text_sha256
 from byoc_kit.notebook.check import require_exportable
 from byoc_kit.notebook.magics import dropped_lines
 from byoc_kit.notebook.names import tree_of
@@ -56,7 +56,7 @@ def sync(folder: Path) -> list[Cell]:
 def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:
     """Return the cells that a module's edits change, with their new sources. Raises :class:`SyncError`."""
     parts = split_module(module, exported.markers)
-    if sha256_of(parts.own) != exported.own_sha256:
+    if text_sha256(parts.own) != exported.own_sha256:
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
     merged = merge_imports(notebook.exported)
@@ -64,24 +64,24 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
     edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
         section = parts.sections.get(was.marker)
-        if section is None or sha256_of(section) == was.section_sha256:
+        if section is None or text_sha256(section) == was.section_sha256:
             continue
         cell = by_id.get(was.id or was.cell) or _gone(notebook, was)
         kept = merged.kept.get(cell, [])
         before = [cell.lines[number - 1] for number in kept]
         if "\n".join(before) == section:
             continue  # the notebook has the same edit
-        if sha256_of(cell.source) != was.source_sha256 or sha256_of("\n".join(before)) != was.section_sha256:
+        if text_sha256(cell.source) != was.source_sha256 or text_sha256("\n".join(before)) != was.section_sha256:
             raise _both_changed(notebook, was.label)
         edits[cell] = section.split("\n")
     try:
         sources = _new_sources(notebook, merged, edits)
     except SyntaxError:  # a check of the notebook says which cell, and why
         return {cell: "\n".join(lines) for cell, lines in edits.items()}
-    if sha256_of(parts.imports) != exported.imports_sha256:
+    if text_sha256(parts.imports) != exported.imports_sha256:
         before_block = "\n".join(merged.lines)
         if parts.imports != before_block:
-            if sha256_of(before_block) != exported.imports_sha256:
+            if text_sha256(before_block) != exported.imports_sha256:
                 raise _both_changed(notebook, "the imports")
             _edit_imports(notebook, merged.moved, parts.imports, sources)
     return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}

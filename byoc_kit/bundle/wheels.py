@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
+from byoc_kit.assets import sha256_of
 from byoc_kit.bundle.kit_wheel import kit_wheel
 from byoc_kit.bundle.lock import LOCK, WHEELS, Pin, parse_lock
 from byoc_kit.errors import ByocKitError
@@ -77,7 +77,7 @@ def read_lock(bundle: Path) -> dict[str, str]:
 def _missing(locked: Iterable[Pin], bundle: Path) -> list[Pin]:
     carried = {(name, version): path for path, name, version in _wheels_in(bundle / WHEELS)}
     found = ((one, carried.get((one.name, one.version))) for one in locked)
-    return [one for one, path in found if path is None or (one.sha256 and _sha256_of(path) != one.sha256)]
+    return [one for one, path in found if path is None or (one.sha256 and sha256_of(path) != one.sha256)]
 
 
 def _read(bundle: Path) -> list[Pin]:
@@ -110,8 +110,3 @@ def _download(bundle: Path, missing: Iterable[Pin]) -> None:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
         msg = f"pip download ended with exit code {done.returncode}:\n{tail}"
         raise WheelError(msg)
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from byoc_kit.assets import sha256_of
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.regress.png import read_png, write_png
@@ -94,9 +94,9 @@ def load_golden(folder: Path | str) -> Golden:
 def clip_sha256(path: Path | str) -> str:
     """Return a clip's hash. Raises :class:`RegressionError` if it cannot be read."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return sha256_of(Path(path))
     except OSError as error:
-        msg = f"cannot read the clip {path}: {error.strerror}"
+        msg = f"cannot read the clip {path}: {error.strerror}; give one that can be read"
         raise RegressionError(msg) from error
 
 

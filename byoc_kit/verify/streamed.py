@@ -11,6 +11,7 @@ from typing import Any
 
 from byoc_kit.frames import Pixels
 from byoc_kit.media.quality import Quality
+from byoc_kit.timings import percentiles_ms
 from byoc_kit.verify.target import STOP_GRACE_S, Where
 
 
@@ -101,12 +102,9 @@ class Streamed:
         """Mean SSIM of the frames that were compared."""
         return _mean([frame.quality.ssim for frame in self.frames if frame.quality])
 
-    def latency_ms(self, percentile: int) -> float:
-        """Return a percentile of the time from a frame's being due to its being back whole."""
-        latencies = sorted(frame.latency_s for frame in self.frames if frame.latency_s is not None)
-        if not latencies:
-            return math.nan
-        return 1000 * latencies[min(len(latencies) - 1, len(latencies) * percentile // 100)]
+    def latency_ms(self) -> dict[str, float]:
+        """Return the median and 95th percentile of the time from a frame's being due to its being back whole."""
+        return percentiles_ms(frame.latency_s for frame in self.frames if frame.latency_s is not None)
 
     @property
     def drops(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
 from byoc_kit.verify.replay import Outcome, Replay
@@ -64,8 +64,7 @@ def _replayed(name: str, one: Replay, max_diff: str, note: str) -> Row:
     made, dropped, raised = (one.count(outcome) for outcome in Outcome)
     frames = f"{made} of {len(one.frames)}"
     left = [f"{count} {outcome}" for outcome, count in (("dropped", dropped), ("raised", raised)) if count]
-    took_ms = one.took_ms()
-    p50, p95 = (f"{took_ms[name]:.0f} ms" if took_ms else "" for name in ("p50", "p95"))
+    p50, p95 = _percentiles(one.took_ms())
     return Row(name, frames, max_diff, p50=p50, p95=p95, note=", ".join([*left, note]))
 
 
@@ -87,17 +86,18 @@ def _streamed(name: str, one: Streamed, result: Result) -> Row:
         return Row(name, note=one.broken)
     compared = sum(frame.quality is not None for frame in one.frames)
     against = "notebook" if result.truth is result.notebook else "module"
+    p50, p95 = _percentiles(one.latency_ms())
     said = f"after the codec: {compared} frames against the {against}" if compared else ""
     return Row(
         name,
         f"{len(one.received)} of {len(one.wanted)}",
         psnr=f"{one.mean_psnr_db:.1f} dB" if compared else "",
         ssim=f"{one.mean_ssim:.4f}" if compared else "",
-        p50=_ms(one.latency_ms(50)),
-        p95=_ms(one.latency_ms(95)),
+        p50=p50,
+        p95=p95,
         note="; ".join(filter(None, [one.broken, one.misfit or said])),
     )
 
 
-def _ms(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.0f} ms"
+def _percentiles(ms: Mapping[str, float]) -> tuple[str, str]:
+    return (f"{ms['p50']:.0f} ms", f"{ms['p95']:.0f} ms") if ms else ("", "")

@@ -28,7 +28,7 @@ def test_frames_are_matched_by_their_time_and_those_kept_are_compared(judged, re
     assert len(streamed.received) == len(streamed.frames) == 10
     assert [number for number, frame in enumerate(streamed.frames) if frame.quality] == [0, 4, 9]
     assert streamed.mean_psnr_db > 50
-    assert round(streamed.latency_ms(50)) == 10
+    assert round(streamed.latency_ms()["p50"]) == 10
     assert [picture.number for picture in streamed.pictures] == [0, 4, 9]
 
 
