@@ -14,8 +14,8 @@ from PIL import Image
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
+from byoc_kit.sources import WEBCAM
 
-WEBCAM = "webcam"
 # The page has one camera for all that ask for it in turn: what an earlier one says of it counts no more.
 _turns = itertools.count(1)
 _MILLISECONDS = Fraction(1, 1000)

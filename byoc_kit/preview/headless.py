@@ -13,7 +13,6 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.params import Params
-from byoc_kit.preview.camera import WEBCAM
 from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.preview.feed import fresh
 from byoc_kit.preview.poster import publish_text
@@ -21,7 +20,7 @@ from byoc_kit.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.preview.version import Version
 from byoc_kit.regress.versions import versions
 from byoc_kit.server.size import Size
-from byoc_kit.sources import Reel, is_reel, open_source
+from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
 from byoc_kit.timings import percentiles_ms
 
 FRAMES = 25

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.preview.camera import WEBCAM, Camera
+from byoc_kit.preview.camera import Camera
 from byoc_kit.preview.feed import Feed
 from byoc_kit.preview.live_feed import LiveFeed
 from byoc_kit.preview.reel_feed import ReelFeed
-from byoc_kit.sources import Reel, is_reel, open_source
+from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
 
 
 def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:

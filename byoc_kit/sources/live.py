@@ -7,6 +7,9 @@ from typing import Protocol
 
 from byoc_kit.frames import VideoFrame
 
+# The camera of the browser's machine; the preview alone can open it.
+WEBCAM = "webcam"
+
 
 class LiveSource(Protocol):
     """Frames that come when they come: a URL, a trickle channel, a running server. It is read once, by one thread."""

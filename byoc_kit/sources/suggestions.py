@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from byoc_kit.sources.images import is_image
+from byoc_kit.sources.live import WEBCAM
 from byoc_kit.sources.patterns import PATTERNS
 
 LIMIT = 30
@@ -25,10 +26,10 @@ def suggestions(folder: str | Path) -> list[str]:
     """Return what a person could choose here, 30 at most, to be given to :func:`open_source` from that folder.
 
     Video files of the folder and of its ``clips/``, then folders of images (with a ``/`` behind), each sorted, then the
-    patterns. A folder that cannot be read has none.
+    patterns, and the webcam, which is the preview's to open. A folder that cannot be read has these alone.
     """
     folder = Path(folder)
-    patterns = [f"synthetic:{name}" for name in PATTERNS]
+    always = [*(f"synthetic:{name}" for name in PATTERNS), WEBCAM]
     videos: list[str] = []
     images: list[str] = []
     for place in ("", "clips/"):
@@ -36,7 +37,7 @@ def suggestions(folder: str | Path) -> list[str]:
         videos += [f"{place}{name}" for name in files]
         images += [f"{place}{name}/" for name in folders]
     found = sorted(videos) + sorted(images)
-    return found[: LIMIT - len(patterns)] + patterns
+    return found[: LIMIT - len(always)] + always
 
 
 def _look(folder: Path) -> tuple[list[str], list[str]]:
