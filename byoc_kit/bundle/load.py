@@ -67,7 +67,7 @@ def _reading(folder: Path, name: str) -> Iterator[None]:
         msg = f"{folder} is no bundle: it has no {name}; make one with `byoc-kit export NOTEBOOK`"
         raise BundleError(msg) from None
     except OSError as error:
-        msg = f"cannot read {folder / name}: {error.strerror}"
+        msg = f"cannot read {folder / name}: {error.strerror}; let it be read, or export the notebook again"
         raise BundleError(msg) from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())

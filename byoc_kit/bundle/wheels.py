@@ -108,5 +108,5 @@ def _download(bundle: Path, missing: Iterable[Pin]) -> None:
     )  # fmt: skip
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-        msg = f"pip download ended with exit code {done.returncode}:\n{tail}"
+        msg = f"pip download ended with exit code {done.returncode}; mend what its last lines say:\n{tail}"
         raise WheelError(msg)

@@ -102,5 +102,6 @@ def _run_and_show(command: list[str], *, called: str) -> None:
             sys.stderr.write(line)
             last.append(line)
     if process.returncode:
-        msg = f"{called} ended with exit code {process.returncode}; its last lines:\n{''.join(last).rstrip()}"
+        said = "".join(last).rstrip()
+        msg = f"{called} ended with exit code {process.returncode}; mend what its last lines say:\n{said}"
         raise ImageError(msg)

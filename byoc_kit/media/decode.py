@@ -58,7 +58,7 @@ def open_clip(path: Path | str) -> InputContainer:
     try:
         container = av.open(str(path))
     except av.FFmpegError as error:
-        msg = f"{path} is no video file ({error})"
+        msg = f"{path} is no video file ({error}); give the path of one"
         raise MediaError(msg) from error
     if not container.streams.video:
         container.close()

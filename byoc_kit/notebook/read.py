@@ -104,7 +104,7 @@ def read_file(path: Path) -> bytes:
         msg = f"there is no notebook {printable(str(path))}; give the path of an .ipynb file"
         raise NotebookError(msg) from None
     except OSError as error:
-        msg = f"cannot read {printable(str(path))}: {error.strerror}"
+        msg = f"cannot read {printable(str(path))}: {error.strerror}; give the path of an .ipynb file that can be read"
         raise NotebookError(msg) from error
     except ValueError:  # a NUL character, or half a surrogate pair
         msg = f"{printable(str(path))} can be no file's name; give the path of an .ipynb file"

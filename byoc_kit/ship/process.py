@@ -64,7 +64,7 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
             start_new_session=True,
         )
     except OSError as error:
-        msg = f"cannot start {command[0]} in {folder}: {os.strerror(error.errno or 0)}"
+        msg = f"cannot start {command[0]} in {folder}: {os.strerror(error.errno or 0)}; see that both are there"
         raise ByocKitError(msg) from error
 
 

@@ -90,6 +90,15 @@ def test_a_damaged_manifest_is_one_line(export, change):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_manifest_that_cannot_be_read_says_what_to_do(tmp_path):
+    (tmp_path / "bundle.json").mkdir()
+    with pytest.raises(BundleError) as caught:
+        read_bundle(tmp_path)
+    assert str(caught.value) == (
+        f"cannot read {tmp_path}/bundle.json: Is a directory; let it be read, or export the notebook again"
+    )
+
+
 @pytest.mark.parametrize("content", ["{", "{}", '{"lines": [[1]]}', '{"lines": 3}'])
 def test_a_damaged_source_map_is_one_line(export, content):
     folder = export()

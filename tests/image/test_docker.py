@@ -307,7 +307,7 @@ def test_a_failed_build_ends_with_fifteen_lines_of_it(fake_docker, tmp_path, cap
     with pytest.raises(ImageError) as caught:
         build_image(tmp_path, tag="a:1")
     lines = "\n".join(map(str, range(26, 41)))
-    assert str(caught.value) == f"docker build ended with exit code 7; its last lines:\n{lines}"
+    assert str(caught.value) == f"docker build ended with exit code 7; mend what its last lines say:\n{lines}"
     assert capsys.readouterr().err.startswith("1\n2\n")
 
 

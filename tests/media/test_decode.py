@@ -94,7 +94,7 @@ def test_a_folder_is_no_clip(tmp_path):
 def test_a_file_that_is_no_video_is_named(tmp_path, content):
     path = tmp_path / "bad.mp4"
     path.write_bytes(content)
-    with pytest.raises(MediaError, match=r"bad\.mp4 is no video file \("):
+    with pytest.raises(MediaError, match=r"bad\.mp4 is no video file \(.+\); give the path of one"):
         open_clip(path)
 
 

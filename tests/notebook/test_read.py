@@ -55,7 +55,9 @@ def test_a_missing_notebook_is_one_line(tmp_path):
 def test_a_folder_is_no_notebook(tmp_path):
     with pytest.raises(NotebookError) as caught:
         read_notebook(tmp_path)
-    assert str(caught.value) == f"cannot read {tmp_path}: Is a directory"
+    assert str(caught.value) == (
+        f"cannot read {tmp_path}: Is a directory; give the path of an .ipynb file that can be read"
+    )
 
 
 def test_what_is_no_json_is_said_with_the_place():
