@@ -1,8 +1,20 @@
 """The errors that byoc-kit raises on purpose."""
 
+from __future__ import annotations
+
+from traceback import walk_tb
+
 
 class ByocKitError(Exception):
     """Something a person can mend; the text says what is wrong, where, and what to do next."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Have a notebook show its own lines and the text: where in this kit it was raised mends nothing."""
+        from byoc_kit.sourcemap import cell_name
+
+        steps = [(cell_name(frame.f_code.co_filename), line) for frame, line in walk_tb(self.__traceback__)]
+        places = [f"{cell}, line {line}" for cell, line in steps if cell is not None]
+        return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
 def text_of(error: BaseException) -> str:

@@ -23,15 +23,19 @@ class ParamsError(ByocKitError):
 class Params(BaseModel):
     """Base class of a notebook's parameters: immutable, so that one frame sees one set.
 
-    Unknown names are errors, and so are NaN and infinity, which JSON cannot say.
+    Unknown names are errors, and so are NaN and infinity, which JSON cannot say. Defaults are checked as any value is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, validate_by_name=True
+    )
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field."""
+        names = {field.alias: name for name, field in type(self).model_fields.items() if field.alias}
+        named = {names.get(name, name): value for name, value in changes.items()}
         try:
-            return type(self).model_validate({**dict(self), **changes})
+            return type(self).model_validate({**dict(self), **named})
         except ValidationError as error:
             raise params_error(error) from None
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +44,14 @@ class SourceMap:
         """Name a line of another file than the module; ``None`` where it is an ordinary one."""
         del file, line
         return None
+
+
+def cell_name(file: str) -> str | None:
+    """Return what IPython calls the cell that it ran as ``file``; ``None`` for a real file, or outside a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(file)
+    return " ".join(name) if name else None
 
 
 def locate(

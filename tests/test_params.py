@@ -153,3 +153,13 @@ def test_whatever_a_client_sends_gives_changes_or_a_params_error(raw):
 @given(st.dictionaries(st.text().filter(lambda name: name != "params"), st.integers() | st.text() | st.none()))
 def test_an_object_reads_the_same_as_its_json(changes):
     assert parse_changes(changes) == parse_changes(json.dumps(changes)) == changes
+
+
+def test_a_field_is_known_by_its_alias_too():
+    class Aliased(Params):
+        gain: float = Field(1.0, alias="g")
+        bias: int = 0
+
+    changed = Aliased().updated({"gain": 2})
+    assert changed.updated({"bias": 3}).gain == 2
+    assert changed.updated({"g": 4}).gain == 4

@@ -3,6 +3,8 @@
 
 const CAMERA_CREDIT = 2;
 const CAMERA_QUALITY = 0.85;
+// The kernel gives credit for each picture at once, whatever process_frame does: after so long there is none any more.
+const CAMERA_PATIENCE_MS = 10000;
 const CAMERA_WISHES = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 const CAMERA_REFUSALS = {
   NotAllowedError: "denied",
@@ -20,6 +22,7 @@ class Camera {
     this.stream = null;
     this.video = null;
     this.credit = 0;
+    this.sent = 0;
     this.turn = null;
   }
 
@@ -32,7 +35,7 @@ class Camera {
       const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
       if (turn !== this.turn) return stream.getTracks().forEach((track) => track.stop());
       this.stream = stream;
-      stream.getVideoTracks()[0].onended = () => this.refuse("ended", "it was switched off; choose it again");
+      stream.getVideoTracks()[0].onended = () => this.refuse("ended");
       this.video = document.createElement("video");
       this.video.muted = this.video.playsInline = true;
       this.video.srcObject = stream;
@@ -64,15 +67,26 @@ class Camera {
   await(turn) {
     this.video.requestVideoFrameCallback(async () => {
       if (turn !== this.turn) return;
-      const captured_ms = Math.round(performance.now());
+      const now = performance.now();
+      if (this.credit < 1 && now - this.sent > CAMERA_PATIENCE_MS) return this.refuse("ended");
       this.await(turn);
       if (this.credit < 1 || !this.video.videoWidth) return;
       this.credit--;
-      const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
-      canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
-      const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });
-      const data = await blob.arrayBuffer();
-      if (turn === this.turn) this.send({ kind: "camera-frame", turn, captured_ms }, [data]);
+      this.sent = now;
+      try {
+        await this.capture(turn);
+      } catch (error) {
+        if (turn === this.turn) this.refuse("other", `${error.name}: ${error.message}`);
+      }
     });
+  }
+
+  async capture(turn) {
+    const captured_ms = Math.round(performance.now());
+    const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
+    canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
+    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });
+    const data = await blob.arrayBuffer();
+    if (turn === this.turn) this.send({ kind: "camera-frame", turn, captured_ms }, [data]);
   }
 }

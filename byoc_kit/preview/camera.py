@@ -26,8 +26,10 @@ _REFUSALS = {
     "denied": "the browser was not allowed to use the camera: allow it in the page's site settings, then choose "
     f"{WEBCAM} again",
     "missing": f"the browser's machine has no camera: connect one, then choose {WEBCAM} again, or choose a clip",
+    "ended": f"the browser's camera was switched off or pulled out; choose {WEBCAM} again, or a clip",
     "busy": f"another program holds the camera: close that, then choose {WEBCAM} again",
 }
+_OTHER = f"the browser's camera does not work: {{detail}}; reload the page, then choose {WEBCAM} again, or a clip"
 
 
 class Camera:
@@ -84,7 +86,7 @@ class Camera:
             else:
                 reason = str(content.get("reason"))
                 detail = str(content.get("detail") or "no reason was given")
-                self._refusal = _REFUSALS.get(reason) or f"the browser's camera does not start: {detail}"
+                self._refusal = _REFUSALS.get(reason) or _OTHER.format(detail=detail)
             self._changed.notify()
         if is_replacing:
             self._send({"kind": "camera-more"})

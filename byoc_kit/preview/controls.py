@@ -22,6 +22,7 @@ Change = Callable[[str, Any], None]
 _STEPS_A_SLIDER = 100
 _NAME_WIDTH = "120px"
 _CONTROL_WIDTH = "420px"
+_ROUNDING = 1e-9
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
@@ -73,7 +74,9 @@ def make_control(name: str, field: FieldInfo, value: Any) -> widgets.Widget:
     }
     kind = field.annotation
     if (choices := choices_of(kind)) is not None:
-        return widgets.Dropdown(options=list(choices.items()), value=value, **look)
+        dropdown = widgets.Dropdown(options=list(choices.items()), **look)
+        dropdown.value = shown_value(dropdown, value)
+        return dropdown
     if kind is bool:
         return widgets.Checkbox(value=value, **look)
     if kind in (int, float):
@@ -81,7 +84,7 @@ def make_control(name: str, field: FieldInfo, value: Any) -> widgets.Widget:
     if is_colour(field) and _COLOUR.fullmatch(str(value)):
         return widgets.ColorPicker(value=value, **look)
     control = widgets.Text(continuous_update=False, **look)
-    control.is_json = kind is not str  # read back by _plain
+    control.is_json, control.is_text = kind is not str, str in get_args(kind)  # read back by _plain
     control.value = shown_value(control, value)
     return control
 
@@ -94,18 +97,26 @@ def is_colour(field: FieldInfo) -> bool:
 
 def shown_value(control: widgets.Widget, value: Any) -> Any:
     """Return a parameter's value as its control has it."""
+    if isinstance(control, widgets.Dropdown):  # a class may keep an enum's values in place of its members
+        choices = (choice for _, choice in control.options)
+        return next((choice for choice in choices if value in (choice, getattr(choice, "value", None))), value)
     is_text = isinstance(control, widgets.Text) and not isinstance(value, str)
     return json.dumps(to_jsonable_python(value)) if is_text else value
 
 
 def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_whole: bool) -> widgets.Widget:
-    """Make a slider for a number with both bounds, else a box."""
-    if bounds.low is None or bounds.high is None:
+    """Make a slider for a number with room between both bounds, else a box."""
+    if bounds.low is None or bounds.high is None or not bounds.low < bounds.high:
         return (widgets.IntText if is_whole else widgets.FloatText)(value=value, **look)
     step = bounds.step or (1 if is_whole else round_step((bounds.high - bounds.low) / _STEPS_A_SLIDER))
+    low, high = bounds.low, bounds.high
+    if bounds.step:  # a slider counts its steps from its low end
+        low = math.ceil(low / step - _ROUNDING) * step
     # An excluded bound is a step away; a default that lies closer must not be moved by the slider.
-    low = min(value, bounds.low + step) if bounds.is_low_excluded else bounds.low
-    high = max(value, bounds.high - step) if bounds.is_high_excluded else bounds.high
+    if bounds.is_low_excluded:
+        low = min(value, low if low > bounds.low else low + step)
+    if bounds.is_high_excluded:
+        high = max(value, high - step)
     if is_whole:
         return widgets.IntSlider(value, math.ceil(low), math.floor(high), max(1, int(step)), **look)
     return widgets.FloatSlider(value, min=low, max=high, step=step, readout_format=readout_format(step), **look)
@@ -123,12 +134,12 @@ def choices_of(kind: Any) -> dict[str, Any] | None:
 def round_step(step: float) -> float:
     """Return the next smaller of 1, 2 and 5 times a power of ten, so that a slider stops at plain numbers."""
     power = 10.0 ** math.floor(math.log10(step))
-    return max(digit * power for digit in (1, 2, 5) if digit * power <= step * (1 + 1e-9))
+    return max(digit * power for digit in (1, 2, 5) if digit * power <= step * (1 + _ROUNDING))
 
 
 def readout_format(step: float) -> str:
     """Return the number format that shows a slider's steps."""
-    return f".{max(0, -math.floor(math.log10(step) + 1e-9))}f"
+    return f".{max(0, -math.floor(math.log10(step) + _ROUNDING))}f"
 
 
 def lay_out(params: Params, controls: Mapping[str, widgets.Widget]) -> list[widgets.Widget]:
@@ -145,6 +156,7 @@ def _plain(control: Any) -> Any:
     if not getattr(control, "is_json", False):
         return control.value
     try:
-        return json.loads(control.value)
+        value = json.loads(control.value)
     except json.JSONDecodeError:
         return control.value  # pydantic says what is wrong with it, or takes it as text
+    return value if value is None or not control.is_text else control.value

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.timings import Timings
+
+logger = logging.getLogger(__name__)
 
 Submit = Callable[[VideoFrame], None]
 
@@ -29,13 +35,15 @@ class Feed(Protocol):
     """
 
     name: str
+    source: Any
+    """What it was opened from, to open it again."""
     decode_times: Timings
     error: str
     """One sentence once the frames have broken off; empty where all is well."""
 
     @property
     def fps(self) -> float | None:
-        """Frames a second that are to come; ``None`` where nobody knows."""
+        """Frames a second that a live stream of it would have; ``None`` where nobody knows."""
         ...
 
     @property
@@ -69,6 +77,14 @@ class Feed(Protocol):
         ...
 
 
+def why_it_broke_off(name: str, error: Exception) -> str:
+    """Say in one sentence why a feed's frames have ended; what nobody foresaw goes to the log too."""
+    if isinstance(error, ByocKitError):
+        return str(error)
+    logger.error("%s broke off", name, exc_info=error)
+    return f"{name} broke off: {type(error).__name__}: {error}; choose it again, or another source"
+
+
 def fresh(frame: VideoFrame) -> VideoFrame:
     """Return the frame for ``process_frame`` to write into; what came in stays as it was.
 
@@ -81,6 +97,15 @@ def fresh(frame: VideoFrame) -> VideoFrame:
     return copy
 
 
+def as_it_came(frame: VideoFrame) -> VideoFrame:
+    """Return the frame as it was before ``process_frame`` got it; its pixels are not to be written to.
+
+    A decoded one is converted anew when somebody asks for its pixels; of another one, :func:`fresh` has kept them.
+    """
+    kept = frame.side_data.input
+    return frame.replace(pixels=kept) if isinstance(kept, np.ndarray) else frame.original()
+
+
 def noted(frame: VideoFrame, name: str) -> Any:
-    """Return what a feed has noted beside the frame: its ``position``, or ``captured_ms`` of a camera."""
+    """Return what is noted beside the frame: its ``position``, its ``stream``, or ``captured_ms`` of a camera."""
     return getattr(frame.side_data, name, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params
-from byoc_kit.preview.arrived import as_it_came
+from byoc_kit.preview.feed import as_it_came
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.regress.versions import versions
 

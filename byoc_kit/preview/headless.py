@@ -13,9 +13,9 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.params import Params
+from byoc_kit.preview import Preview
 from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.preview.feed import fresh
-from byoc_kit.preview.poster import publish_text
 from byoc_kit.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.preview.version import Version
 from byoc_kit.regress.versions import versions
@@ -30,7 +30,7 @@ _LONGEST_VALUE = 500
 _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
 
 
-class StaticPreview:
+class StaticPreview(Preview):
     """Runs the first ``frames`` of a reel through ``version``, at once and on the calling thread.
 
     Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
@@ -51,7 +51,6 @@ class StaticPreview:
         if frames < 0:
             msg = f"frames must be 0 or more, not {frames}"
             raise ByocKitError(msg)
-        self.params: Params = version.params
         self._version = version
         self._beside = compare
         self._reel = _open(source)
@@ -66,17 +65,9 @@ class StaticPreview:
         self._run(frames)
 
     @property
-    def last_error(self) -> None:
-        """Nothing: what ``process_frame`` raises has failed the cell."""
-
-    def play(self) -> None:
-        """Nothing plays where nobody looks on."""
-
-    def pause(self) -> None:
-        """Nothing plays where nobody looks on."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def params(self) -> Params:
+        """The defaults."""
+        return self._version.params
 
     def stats(self) -> PreviewStats:
         """Return what the pass counted; rates are those of ``process_frame`` alone."""
@@ -122,7 +113,7 @@ class StaticPreview:
 
         html = self._html(b64encode(self.sheet()).decode())
         publish_display_data({"text/html": html, "text/plain": f"<{self._alt()}>"})
-        publish_text(self.table())
+        publish_display_data({"text/plain": self.table()})
 
     def _run(self, frames: int) -> None:
         with closing(self._reel.frames()) as reading:
@@ -138,14 +129,9 @@ class StaticPreview:
                 for number, frame in enumerate(islice(chain([first], reading), frames)):
                     self._process(number, self._size.fit(frame), is_shown=number in wanted)
             finally:
-                self._end_stream()
+                self._version.end_stream()
         if not self._shots:
             self._shots.append(self._shot(0, fitted, None, missing="not processed"))
-
-    def _end_stream(self) -> None:
-        for version in (self._version, self._beside):
-            if version is not None and self._took_s:
-                version.end_stream()
 
     def _process(self, number: int, frame: VideoFrame, *, is_shown: bool) -> None:
         given, before = fresh(frame), frame

@@ -38,12 +38,18 @@ class Keeper:
 
     def take(self, result: Processed) -> None:
         """Take a result, on the stage's thread."""
-        recorder, stretch = self._recorder, self._stretch
+        recorder, stretch = self._recorder, self._stretch  # other threads set them
         if recorder is not None:
             recorder.add(result.source, result.output)
-        if stretch is None or result.failure is not None:
+            if recorder.error:
+                self.end_recording()
+        if stretch is None:
             return
         golden, name = stretch
+        if result.failure is not None:
+            self._stretch = None
+            self._do(lambda: f"{name} failed, so no golden frames were kept; mend it, and save again")
+            return
         golden.add(result.source, result.output, result.params)
         if golden.is_full:
             self._stretch = None

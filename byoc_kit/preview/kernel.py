@@ -9,7 +9,7 @@ from typing import Any
 
 from ipywidgets import Widget
 
-from byoc_kit.sourcemap import SourceMap
+from byoc_kit.sourcemap import SourceMap, cell_name
 
 
 def parent_message() -> dict[str, Any]:
@@ -53,14 +53,6 @@ class ExecutedCell(SourceMap):
         """Name a line of another cell."""
         name = cell_name(file)
         return f"{name}, line {line}" if name else None
-
-
-def cell_name(file: str) -> str | None:
-    """Return what IPython calls the cell that it ran as ``file``; ``None`` for a real file."""
-    from IPython import get_ipython
-
-    name = getattr(getattr(get_ipython(), "compile", None), "format_code_name", lambda _: None)(file)
-    return " ".join(name) if name else None
 
 
 def source_map(user_file: str) -> SourceMap | None:

@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+from typing_extensions import override
 
-from byoc_kit.errors import ByocKitError, text_of
-from byoc_kit.frames import VideoFrame
+from byoc_kit.errors import ByocKitError
 from byoc_kit.params import Params, ParamsError
-from byoc_kit.preview import kernel
-from byoc_kit.preview.arrived import as_it_came
+from byoc_kit.preview import Preview, kernel
+from byoc_kit.preview.beside import Beside
 from byoc_kit.preview.camera import Camera
 from byoc_kit.preview.channel import Channel
 from byoc_kit.preview.control_panel import ControlPanel, close_whole
-from byoc_kit.preview.feed import Feed, noted
+from byoc_kit.preview.feed import Feed, as_it_came, noted
+from byoc_kit.preview.followed import Followed
 from byoc_kit.preview.keeper import Chore, Keeper
 from byoc_kit.preview.opening import open_feed
-from byoc_kit.preview.pictures import poster
+from byoc_kit.preview.pictures import side_by_side
 from byoc_kit.preview.player import LastError, Player
-from byoc_kit.preview.poster import publish_hidden
-from byoc_kit.preview.reel_feed import ReelFeed
+from byoc_kit.preview.poster import Poster
 from byoc_kit.preview.report import Report
 from byoc_kit.preview.sender import Sender, Shot
 from byoc_kit.preview.stats import PreviewStats
@@ -40,11 +40,11 @@ from byoc_kit.stage import Processed
 
 logger = logging.getLogger(__name__)
 
-# The poster waits this long for the first frame; a model that takes longer leaves none.
+# The cell waits this long for a first picture to leave in the notebook; a later one takes its place there.
 POSTER_PATIENCE_S = 3.0
 
 
-class LivePreview:
+class LivePreview(Preview):
     """Plays ``source`` through ``process_frame`` and shows what the front end has time for.
 
     What the front end says comes on other threads (JupyterLab's subshells): it only puts values into slots, and what
@@ -53,23 +53,22 @@ class LivePreview:
 
     def __init__(
         self,
-        process_frame: Callable[..., Any],
+        version: Version,
         source: str | Path | Reel,
         *,
         width: int,
         fps: float | None = None,
         size: Size | None = None,
-        compare: Callable[..., Any] | None = None,
+        compare: Version | None = None,
     ) -> None:
         self._width = width
         self._fps = fps
-        self._follows = kernel.global_name(process_frame)
-        self._followed = process_frame
         self._is_started = False
         self._opening = ""
+        self._posters: list[Poster] = []
         self._camera: Camera | None = None
-        self._beside = Version(compare) if compare is not None else None
-        version = Version(process_frame)
+        self._followed = Followed(version)
+        self._beside = Beside(compare) if compare is not None else None
         feed = self._open(source)
         # From here on nothing is refused: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
@@ -86,59 +85,48 @@ class LivePreview:
         self.view = widgets.VBox([self._pictures, self._controls.view])
 
     @property
+    @override
     def params(self) -> Params:
-        """The parameters as the controls stand."""
         return self._player.params
 
     @property
+    @override
     def last_error(self) -> LastError | None:
-        """The frame that ``process_frame`` failed on last, and why."""
         return self._player.last_error
 
+    @override
     def play(self) -> None:
-        """Play, or play on."""
         self._player.play()
         self._tell()
 
+    @override
     def pause(self) -> None:
-        """Hold the picture; the controls still act on it."""
         self._player.pause()
         self._tell()
 
+    @override
     def step(self, frames: int = 1) -> None:
-        """Hold the frame so many after the present one; a negative number goes back."""
-        self._reel().step(frames)
+        self._player.reel().step(frames)
 
+    @override
     def seek(self, frame: int) -> None:
-        """Go to a frame by its number, from 0."""
-        self._reel().seek(frame)
+        self._player.reel().seek(frame)
 
+    @override
     def switch(self, source: str | Path | Reel) -> None:
-        """Play another source; the present one stays until the first frame of that is there.
-
-        Raises :class:`~byoc_kit.errors.ByocKitError` for what cannot be played.
-        """
         self._player.switch(self._open(source))
 
+    @override
     def swap(self, process_frame: Callable[..., Any]) -> None:
-        """Run another ``process_frame`` from the next frame on, as re-running its cell does.
+        self._swap(self._player.version.followed_by(process_frame))
 
-        Raises :class:`~byoc_kit.errors.ByocKitError` for one that cannot be called; the present one goes on.
-        """
-        version = self._player.version.followed_by(process_frame)
-        self._player.swap(version)
-        self._show_params()
-
+    @override
     def revert(self) -> None:
-        """Bring the last good ``process_frame`` back."""
         if self._player.revert() is not None:
             self._show_params()
 
+    @override
     def record(self, *, on: bool = True) -> None:
-        """Write what comes in and what comes out to two MP4 files in ``recordings/``, until it is turned off.
-
-        Raises :class:`~byoc_kit.errors.ByocKitError` where that folder cannot be written to.
-        """
         if on:
             self._keeper.begin_recording(self._player.version.name, self._player.feed.fps)
             self._say("Recording…")
@@ -146,27 +134,23 @@ class LivePreview:
             self._keeper.end_recording()
             self._tell()
 
+    @override
     def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
-        """Keep the next frames, in and out, for a regression notebook: a folder in ``golden/``, without loss.
+        player, count = self._player, frames + lead_in
+        self._keeper.keep_golden(player.version.name, player.feed.name, frames=frames, lead_in=lead_in)
+        if count > 1:
+            self._say(f"Keeping {count} frames" + ("…" if player.is_playing else " as soon as it plays: press Play"))
+        player.feed.again()
 
-        ``lead_in`` more come before them, as inputs only, for a function that remembers earlier frames. Held, the
-        present frame is kept. Raises :class:`~byoc_kit.errors.ByocKitError` for more than 100 frames.
-        """
-        self._keeper.keep_golden(self._player.version.name, self._player.feed.name, frames=frames, lead_in=lead_in)
-        self._player.feed.again()
-
+    @override
     def save_case(self) -> None:
-        """Keep the frame that failed last as a test case, in ``cases/``.
-
-        Raises :class:`~byoc_kit.errors.ByocKitError` where none has failed.
-        """
         if self.last_error is None:
-            msg = "no frame has failed yet, so there is no case to save"
+            msg = "no frame has failed yet, so there is no case to save; what comes in can be kept with Save as golden"
             raise ByocKitError(msg)
         self._keeper.keep_case(self.last_error)
 
+    @override
     def close(self) -> None:
-        """End the threads and the widgets."""
         atexit.unregister(self.close)
         self._stop_following()
         self._player.close()
@@ -177,41 +161,52 @@ class LivePreview:
         self._controls.close()
         close_whole(self.view)
 
+    @override
     def stats(self) -> PreviewStats:
-        """Return rates, timings, drops and the last error."""
         return self._report.stats()
 
     def follow(self, namespace: Mapping[str, Any]) -> None:
-        """Take over what was defined anew under the name of ``process_frame``; called after each cell that ran."""
-        function = namespace.get(self._follows) if self._follows else None
-        if function is None or function is self._followed:
-            self._player.feed.again()  # what process_frame calls, or reads, may be another now
-            return
-        self._followed = function
+        """Take over what the notebook has defined anew; called after each cell that ran."""
+        function = self._followed.newer(namespace)
         try:
-            self.swap(function)
+            is_other_beside = self._beside is not None and self._beside.follow(namespace)
+            if function is not None:
+                version = self._player.version.followed_by(function)
+                self._followed.take(version)
+                self._swap(version)
         except ByocKitError as error:
             self._say(f"{error}; the version before goes on")
-        else:
+            return
+        if function is not None or is_other_beside:
             self._say("")  # what was said of a version before is past
+        self._player.feed.again()  # what process_frame calls, or reads, may be another now
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         display(self.view)
-        if self._is_started:
+        if not self._is_started:
+            self._is_started = True
+            self._sender.start()
+            self.play()
+            self._controls.free()
+            self._sender.wait_for_first(POSTER_PATIENCE_S)
+            # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the
+            # last registered runs first.
+            atexit.register(self.close)
+        self._posters.append(Poster())
+        self._publish_posters()
+
+    def _publish_posters(self) -> None:
+        """Put the last picture into the notebook where there is one; until then, a sentence in its place."""
+        shot, posters = self._sender.last, self._posters
+        if shot is None:
+            posters[-1].publish(None)
             return
-        self._is_started = True
-        self._sender.start()
-        self.play()
-        self._controls.free()
-        first = self._sender.wait_for_first(POSTER_PATIENCE_S)
-        if first is not None:
-            right = first.right or first.left
-            publish_hidden(poster(first.left.pixels, right.pixels, self._width))
-        # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the last
-        # registered runs first.
-        atexit.register(self.close)
+        self._posters = []
+        picture = side_by_side(shot.left.pixels, (shot.right or shot.left).pixels, self._width)
+        for poster in posters:
+            poster.publish(picture)
 
     def _open(self, source: str | Path | Reel) -> Feed:
         return open_feed(source, fps=self._fps, camera=self._new_camera)
@@ -220,43 +215,34 @@ class LivePreview:
         self._camera = Camera(lambda content: self._channel.tell(content))  # noqa: PLW0108  # made after its first use
         return self._camera
 
-    def _reel(self) -> ReelFeed:
-        feed = self._player.feed
-        if not isinstance(feed, ReelFeed):
-            msg = f"{feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
-            raise ByocKitError(msg)
-        return feed
+    def _swap(self, version: Version) -> None:
+        self._player.swap(version)
+        self._show_params()
 
     def _show(self, result: Processed) -> None:
         """Take what the stage made of a frame, on its thread."""
         self._keeper.take(result)
         if not self._player.is_playing:
             self._board.change()  # no later frame would bring the status
+        left = as_it_came(result.source)
         if result.failure is not None:
             self._tell_if_due()
-            last = self._sender.last
-            if last is not None and last.right is not None:
-                return  # the last good frame stays, on both sides, under what is said of the failure
-        left = as_it_came(result.source)
+            if self._has_good_picture_of(noted(left, "stream")):
+                return  # it stays, on both sides, under what is said of the failure
         shot = Shot(
-            self._output_beside(result) if self._beside else left,
+            self._beside.output(result) if self._beside else left,
             result.output,
             due_s=time.monotonic() - result.took_s - result.waited_s,
-            position=noted(result.source, "position"),
-            captured_ms=noted(result.source, "captured_ms"),
+            position=noted(left, "position"),
+            captured_ms=noted(left, "captured_ms"),
         )
         self._sender.offer(shot)
+        if self._posters:
+            self._do(self._publish_posters, self._saver)
 
-    def _output_beside(self, result: Processed) -> VideoFrame:
-        """Return what the function that is compared makes of the same frame."""
-        assert self._beside is not None  # noqa: S101  # asked by the caller
-        try:
-            output = self._beside.run_beside(as_it_came(result.source), result.params)
-        except Exception as error:  # noqa: BLE001  # somebody's function: said, and shown as it came in
-            self._report.beside_error = f"{self._beside.name} failed: {type(error).__name__}: {text_of(error)}"
-            return as_it_came(result.source)
-        self._report.beside_error = ""
-        return output or as_it_came(result.source)
+    def _has_good_picture_of(self, stream: int) -> bool:
+        last = self._sender.last
+        return last is not None and last.right is not None and noted(last.left, "stream") == stream
 
     def _show_params(self) -> None:
         """Have the controls show what the next frame sees; what was refused is gone from them."""
@@ -277,9 +263,8 @@ class LivePreview:
         """Take what the front end says."""
         kind = content.get("kind")
         if kind == "ack":
-            for picture in content["pictures"]:
-                if picture["drawn"]:
-                    self._sender.on_drawn(int(picture["number"]), picture)
+            for answer in content["pictures"]:
+                self._sender.on_answer(answer)
             self._player.wake()
             self._sender.wake()
         elif kind in ("camera-frame", "camera-refused") and self._camera is not None:
@@ -301,10 +286,12 @@ class LivePreview:
         except ByocKitError as error:
             self._say(str(error))
 
-    def _switch_at_leisure(self, source: str) -> None:
-        self._opening = f"Opening {source}…"
+    def _switch_at_leisure(self, source: str | None) -> None:
+        """Open a source, or the present one again, beside what plays."""
+        again = self._player.feed
+        self._opening = f"Opening {source or again.name}…"
         self._say(self._opening)
-        self._do(lambda: self.switch(source), self._opener)
+        self._do(lambda: self.switch(source or again.source), self._opener)
 
     def _do(self, chore: Chore, thread: Executor) -> None:
         """Have a chore run beside what plays."""
@@ -350,9 +337,9 @@ _COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
     "pause": lambda preview, _: preview.pause(),
     "step": lambda preview, frames: preview.step(int(frames)),
     "seek": lambda preview, frame: preview.seek(int(frame)),
-    "speed": lambda preview, speed: preview._reel().set_speed(float(speed)),  # noqa: SLF001
-    "loop": lambda preview, is_looping: preview._reel().set_looping(bool(is_looping)),  # noqa: SLF001
-    "source": lambda preview, source: preview._switch_at_leisure(str(source)),  # noqa: SLF001
+    "speed": lambda preview, speed: preview._player.reel().set_speed(float(speed)),  # noqa: SLF001
+    "loop": lambda preview, is_looping: preview._player.reel().set_looping(bool(is_looping)),  # noqa: SLF001
+    "source": lambda preview, source: preview._switch_at_leisure(source and str(source)),  # noqa: SLF001
     "revert": lambda preview, _: preview.revert(),
     "record": lambda preview, _: preview.record(on=not preview._keeper.is_recording),  # noqa: SLF001
     "save_golden": lambda preview, _: preview.save_golden(),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
-from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.feed import Submit
+from byoc_kit.preview.feed import Submit, why_it_broke_off
 from byoc_kit.sources import LiveSource
 from byoc_kit.timings import Timings
-
-logger = logging.getLogger(__name__)
 
 
 class LiveFeed:
@@ -24,6 +21,7 @@ class LiveFeed:
 
     def __init__(self, source: LiveSource) -> None:
         self.name = source.name
+        self.source: Any = source
         self.error = ""
         self.decode_times = Timings()
         self._source = source
@@ -75,11 +73,9 @@ class LiveFeed:
                     self._take(frame, submit)
             self._is_playing = False
             self.error = f"{self.name} has ended; choose it again, or another source"
-        except Exception as error:
-            if not isinstance(error, ByocKitError):
-                logger.exception("%s broke off", self.name)
+        except Exception as error:  # noqa: BLE001  # said in the widget
             self._is_playing = False
-            self.error = str(error) if isinstance(error, ByocKitError) else f"{self.name} broke off: {error}"
+            self.error = why_it_broke_off(self.name, error)
         if not self._is_closing:
             on_event()
 

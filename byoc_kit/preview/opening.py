@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from byoc_kit.errors import ByocKitError
 from byoc_kit.preview.camera import Camera
 from byoc_kit.preview.feed import Feed
 from byoc_kit.preview.live_feed import LiveFeed
@@ -18,7 +19,18 @@ def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[
 
     Raises :class:`~byoc_kit.errors.ByocKitError`, in one sentence, for what cannot be played.
     """
-    if source == WEBCAM:
+    feed = _feed_of(source, fps, camera)
+    feed.source = source
+    return feed
+
+
+def _feed_of(source: Any, fps: float | None, camera: Callable[[], Camera]) -> Feed:
+    if isinstance(source, str) and source == WEBCAM:
         return LiveFeed(camera())
     opened: Any = open_source(source) if isinstance(source, str | Path) else source
-    return ReelFeed(opened, fps=fps) if is_reel(opened) else LiveFeed(opened)
+    if is_reel(opened):
+        return ReelFeed(opened, fps=fps)
+    if hasattr(opened, "frames") and hasattr(opened, "close"):
+        return LiveFeed(opened)
+    msg = f"a source is a path, a URL, synthetic or {WEBCAM}, not {type(source).__name__}"
+    raise ByocKitError(msg)

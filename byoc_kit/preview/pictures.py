@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import cv2  # pytrickle requires it; its JPEG encoder is libjpeg-turbo
+import cv2  # its JPEG encoder is libjpeg-turbo
 import numpy as np
 from av.video.plane import VideoPlane
 
@@ -114,7 +114,7 @@ def _jpeg_of_bgr(bgr: Any, quality: int = QUALITY) -> bytes:
     return data.tobytes()
 
 
-def poster(before: Pixels, after: Pixels, width: int) -> bytes:
+def side_by_side(before: Pixels, after: Pixels, width: int) -> bytes:
     """Encode input and output side by side, in less than 300 kB as a notebook has it: in base64."""
     left, right = shrink(before, width), shrink(after, width)
     rows, columns = max(left.shape[0], right.shape[0]), left.shape[1] + _POSTER_GAP + right.shape[1]

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params
-from byoc_kit.preview.arrived import as_it_came
-from byoc_kit.preview.feed import Feed, fresh
+from byoc_kit.preview.feed import Feed, as_it_came, fresh
+from byoc_kit.preview.reel_feed import ReelFeed
 from byoc_kit.preview.stats import COLD_FRAMES, Meter
 from byoc_kit.preview.version import Version
 from byoc_kit.server.size import Size
@@ -75,6 +76,7 @@ class Player:
         self._show = show
         self._on_event = on_event
         self._next_feed: Feed | None = None
+        self._stream = 0
         self._refusal = ""
         self._lock = threading.RLock()
         self._is_started = False
@@ -115,8 +117,19 @@ class Player:
 
     def pause(self) -> None:
         """Hold the frame."""
-        self._is_resting = False
+        self._is_resting = self.is_paused_by_error = False
         self.feed.pause()
+
+    def reel(self) -> ReelFeed:
+        """Return the feed for a person to steer, who then decides when it plays on.
+
+        Raises :class:`ByocKitError` for a live one.
+        """
+        if not isinstance(self.feed, ReelFeed):
+            msg = f"{self.feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
+            raise ByocKitError(msg)
+        self.is_paused_by_error = False
+        return self.feed
 
     def rest(self) -> None:
         """Hold the frame until :meth:`wake`, if it plays: nobody looks on."""
@@ -160,6 +173,9 @@ class Player:
         with self._lock:
             if self._is_closed:
                 return
+            if not self._is_started:
+                self.feed = feed
+                return
             given_up, self._next_feed = self._next_feed, feed
         if given_up is not None:
             given_up.close()
@@ -180,17 +196,19 @@ class Player:
     def close(self) -> None:
         """End the threads; what waits is dropped."""
         with self._lock:
+            if self._is_closed:
+                return
             self._is_closed = True
             feeds = [self.feed, *([self._next_feed] if self._next_feed else [])]
             self._next_feed = None
         for feed in feeds:
             feed.close()
-        if self.stage.close(drain=False) and self._good is not None:
-            self._end_stream(self._good)
+        if self.stage.close(drain=False):
+            self._end_stream()
 
-    def _end_stream(self, version: Version) -> None:
+    def _end_stream(self) -> None:
         try:
-            version.end_stream()
+            self.version.end_stream()
         except Exception:
             logger.exception("on_stream_stop failed")
 
@@ -198,23 +216,25 @@ class Player:
         feed.start(lambda frame: self._submit(feed, frame), lambda: self._hear(feed))
 
     def _submit(self, feed: Feed, frame: VideoFrame) -> None:
-        if feed is self._next_feed:
-            self._take_over(feed)
-        if feed is not self.feed:
-            return
-        self.arrivals.tick()
-        self.stage.submit(fresh(self._size.fit(frame)))
-
-    def _take_over(self, feed: Feed) -> None:
+        fitted = fresh(self._size.fit(frame))
         with self._lock:
-            if feed is not self._next_feed:
-                return
-            old, self.feed, self._next_feed = self.feed, feed, None
-            self.version.begin_stream()
-            if old.is_playing or old.error:
-                feed.play()
-        old.close()
-        self._on_event()
+            old = self._take_over(feed) if feed is self._next_feed else None
+            if feed is self.feed:
+                # Frames of the feed before may still wait: each says which stream's hooks it wants.
+                fitted.side_data.stream = self._stream
+                self.arrivals.tick()
+                self.stage.submit(fitted)
+        if old is not None:
+            old.close()
+            self._on_event()
+
+    def _take_over(self, feed: Feed) -> Feed:
+        """Have the next feed take the place of the present one; returns that, to be closed."""
+        old, self.feed, self._next_feed = self.feed, feed, None
+        self._stream += 1
+        if old.is_playing or old.error:
+            feed.play()
+        return old
 
     def _hear(self, feed: Feed) -> None:
         """Take note of a feed's event."""

@@ -19,7 +19,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.mp4 import Mp4Writer
-from byoc_kit.preview.arrived import as_it_came
+from byoc_kit.preview.feed import as_it_came
 
 # So many frames may wait for the encoder: 60 MB at 720p.
 _WAITING = 8

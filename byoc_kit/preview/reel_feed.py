@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator
+from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.feed import Position, Submit
+from byoc_kit.preview.feed import Position, Submit, why_it_broke_off
 from byoc_kit.sources import Reel
 from byoc_kit.timings import Timings
-
-logger = logging.getLogger(__name__)
 
 # Later than this, the source goes on from now rather than hurry after the lost time.
 MAX_LAG_S = 0.5
@@ -29,6 +26,7 @@ class ReelFeed:
 
     def __init__(self, reel: Reel, *, fps: float | None = None) -> None:
         self.name = reel.name
+        self.source: Any = reel
         self.error = ""
         self.decode_times = Timings()
         self._reel = reel
@@ -45,13 +43,13 @@ class ReelFeed:
         self._due_s = 0.0
         self._frames: Generator[VideoFrame] | None = None
         self._next = 0
-        self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._kept: dict[int, VideoFrame] = {}
         self._thread: threading.Thread | None = None
 
     @property
     def fps(self) -> float:
-        """Frames a second, at the present speed."""
-        return (self._fps or self._reel.fps) * self._speed
+        """Frames a second at speed 1: the pace that a live stream would have."""
+        return self._fps or self._reel.fps
 
     @property
     def is_playing(self) -> bool:
@@ -151,11 +149,9 @@ class ReelFeed:
                 submit(frame)
                 if is_held:
                     on_event()
-        except Exception as error:
-            if not isinstance(error, ByocKitError):
-                logger.exception("%s broke off", self.name)
+        except Exception as error:  # noqa: BLE001  # said in the widget
             self._is_playing = False
-            self.error = str(error) if isinstance(error, ByocKitError) else f"{self.name} broke off: {error}"
+            self.error = why_it_broke_off(self.name, error)
             on_event()
         finally:
             self._close_frames()
@@ -197,7 +193,7 @@ class ReelFeed:
     def _step_s(self) -> float:
         """How long the present frame is shown."""
         if self._fps is not None:
-            return 1 / self.fps
+            return 1 / self._fps / self._speed
         step_s = self._reel.time_s(self._number + 1) - self._reel.time_s(self._number)
         return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._reel.fps) / self._speed
 

@@ -7,14 +7,15 @@ import shlex
 from pathlib import Path
 
 from byoc_kit.params import Params
+from byoc_kit.preview.beside import Beside
 from byoc_kit.preview.credit import Credit
+from byoc_kit.preview.feed import noted
 from byoc_kit.preview.keeper import Keeper
 from byoc_kit.preview.machine import machine
 from byoc_kit.preview.player import Player
 from byoc_kit.preview.sender import Sender
 from byoc_kit.preview.stats import Budget, PreviewStats, failure_sentence, numbers
 from byoc_kit.preview.status import Message
-from byoc_kit.preview.version import Version
 from byoc_kit.sources import suggestions
 
 # The badge says how it stands now, not before a slider was moved.
@@ -25,18 +26,16 @@ _PARAMS_URL = "http://localhost:8000/stream/params"
 
 
 class Report:
-    """Asks the parts of a preview; ``beside`` is the version that is compared, if any.
+    """Asks the parts of a preview; ``beside`` is the function that is compared, if any.
 
-    ``notice`` is what was done or refused last; ``params_errors``, of each field, and ``beside_error`` stand as long as
-    they hold.
+    ``notice`` is what was done or refused last; ``params_errors``, of each field, stand as long as they hold.
     """
 
     def __init__(
-        self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Version | None
+        self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Beside | None
     ) -> None:
         self.notice = ""
         self.params_errors: dict[str, str] = {}
-        self.beside_error = ""
         self._player = player
         self._sender = sender
         self._credit = credit
@@ -95,7 +94,8 @@ class Report:
             },
         }
 
-    def _error(self) -> dict[str, str] | None:
+    def _error(self) -> Message | None:
+        """Return what stands on the picture, and the position of the frame that failed, which no picture shows."""
         player = self._player
         if player.stage.error is not None:
             return {"text": f"the preview ended: {player.stage.error}; run the cell again", "trace": ""}
@@ -107,13 +107,15 @@ class Report:
         said = failure_sentence(failed.failure)
         if player.is_paused_by_error:
             said += "; paused, since it says the same each time: mend the cell, or press Play"
-        return {"text": said, "trace": failed.traceback}
+        position = noted(failed.frame, "position")
+        return {"text": said, "trace": failed.traceback, "position": vars(position) if position else None}
 
     def _params_error(self) -> str:
         return "; ".join(list(self.params_errors.values()))
 
     def _notice(self) -> str:
-        return self._params_error() or self.beside_error or self.notice or (_LATE if self._credit.is_late else "")
+        compared = self._beside.error if self._beside else ""
+        return self._params_error() or compared or self.notice or (_LATE if self._credit.is_late else "")
 
 
 def curl(params: Params) -> str:

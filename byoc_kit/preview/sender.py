@@ -44,7 +44,7 @@ class Shot:
 class Sender:
     """Sends shots, the newest first; one that a newer replaces is counted as ``not_shown``.
 
-    What the ``board`` has goes with the pictures. :meth:`on_drawn` takes the front end's answers. When nobody looks on
+    What the ``board`` has goes with the pictures. :meth:`on_answer` takes the front end's answers. When nobody looks on
     any more, ``on_gone`` is told; the last shot then goes out every few seconds, and who answers it is there again.
     """
 
@@ -102,11 +102,15 @@ class Sender:
         with self._changed:
             self._changed.notify()
 
-    def on_drawn(self, number: int, answer: Mapping[str, Any]) -> None:
-        """Take the answer to a shot that was drawn: ``draw_ms``, ``ago_ms``, and ``glass_ms`` for one of the camera."""
-        if number not in self._under_way:
+    def on_answer(self, answer: Mapping[str, Any]) -> None:
+        """Take the answer to a shot: its ``number``, whether it was ``drawn``, ``draw_ms``, ``ago_ms``, ``glass_ms``.
+
+        ``glass_ms`` is from the browser's camera to the canvas, null for another source.
+        """
+        with self._changed:
+            due_s, sent_s = self._under_way.pop(int(answer["number"]), (0.0, 0.0))
+        if not sent_s or not answer["drawn"]:
             return
-        due_s, sent_s = self._under_way.pop(number)
         draw_s, ago_s, glass_ms = answer["draw_ms"] / 1000, answer["ago_ms"] / 1000, answer["glass_ms"]
         drawn_s = time.monotonic() - ago_s
         self.shown.tick()
@@ -148,9 +152,10 @@ class Sender:
     def _send(self, shot: Shot, number: int) -> None:
         with self.encode_times.measured():
             sheet = encode_pair(shot.left, shot.right, self._width)
-        if len(self._under_way) >= _REMEMBERED:
-            self._under_way.clear()  # a page that was closed answers no more
-        self._under_way[number] = shot.due_s, time.monotonic()
+        with self._changed:
+            if len(self._under_way) >= _REMEMBERED:  # a page that was closed answers no more
+                del self._under_way[min(self._under_way)]
+            self._under_way[number] = shot.due_s, time.monotonic()
         content: Message = {
             "position": vars(shot.position) if shot.position else None,
             "captured_ms": shot.captured_ms,

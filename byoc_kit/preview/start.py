@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,21 @@ def start(
 ) -> Preview:
     """Make the preview that :func:`byoc_kit.preview.preview` describes."""
     _playing.close_earlier(kernel.cell())
-    if width < 1:
-        msg = f"width must be at least 1 pixel, not {width}"
+    if not isinstance(width, int) or width < 1:
+        msg = f"width must be a whole number of pixels, at least 1, not {width!r}"
         raise ByocKitError(msg)
-    if fps is not None and not fps > 0:
-        msg = f"fps must be above 0, not {fps}"
+    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < math.inf):
+        msg = f"fps must be a number above 0, not {fps!r}"
         raise ByocKitError(msg)
-    asked = dict(zip(("width", "height"), size, strict=True))
+    if not isinstance(size, tuple | list) or len(size) != 2:
+        msg = f"size must be a width and a height, as (640, 360), not {size!r}"
+        raise ByocKitError(msg)
     version = Version(process_frame)
+    beside = version.followed_by(compare) if compare is not None else None
+    asked = dict(zip(("width", "height"), size, strict=True))
     fitted, _ = Size().updated(asked, version.hooks.params_type)
     if not kernel.has_front_end():
-        beside = Version(compare) if compare is not None else None
         return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
-    live = LivePreview(process_frame, source, width=width, fps=fps, size=fitted, compare=compare)
+    live = LivePreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
     _playing.add(kernel.cell(), live)
     return live

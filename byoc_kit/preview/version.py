@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -12,30 +14,43 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, ParamsError, params_error
 from byoc_kit.preview import kernel
-from byoc_kit.preview.feed import fresh
+from byoc_kit.preview.feed import fresh, noted
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
 
+@dataclass
+class Course:
+    """What the hooks of a notebook have done so far, whatever version of ``process_frame`` called them.
+
+    A model is not loaded anew because another cell was edited. ``stream`` is the number of the stream that runs.
+    """
+
+    loaded: set[Hook] = field(default_factory=set)
+    started: set[Hook] = field(default_factory=set)
+    stream: int | None = None
+    is_streaming: bool = False
+
+
 class Version(FrameProcessor):
     """Runs ``load_model`` and ``on_stream_start`` before its first frame, as the container does.
 
-    ``has_run`` are the hooks that earlier versions have run already: a model is not loaded anew because another cell
-    was edited. Raises :class:`ByocKitError` for a ``process_frame`` that cannot be called, or whose parameters have no
-    defaults.
+    A frame that is noted to be of another ``stream`` than the one before ends that stream and begins its own. Raises
+    :class:`ByocKitError` for a ``process_frame`` that cannot be called, or whose parameters have no good defaults.
     """
 
-    def __init__(self, process_frame: Callable[..., Any], *, has_run: set[Hook | None] | None = None) -> None:
+    def __init__(self, process_frame: Callable[..., Any], *, course: Course | None = None) -> None:
         hooks = Hooks.of(process_frame, **_hooks_beside(process_frame))
+        hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
         try:
             super().__init__(hooks)
         except ValidationError as error:
-            msg = f"{hooks.params_type.__name__} needs a default for each field, so that a stream can start: "
+            name = hooks.params_type.__name__
+            msg = f"{name} needs a default for each field, and one that fits it, so that a stream can start: "
             raise ByocKitError(msg + str(params_error(error))) from error
         self.source_map = kernel.source_map(hooks.user_file)
-        self._has_run: set[Hook | None] = set() if has_run is None else has_run
-        self._is_other_stream = False
+        self._course = course or Course()
 
     @property
     def name(self) -> str:
@@ -44,16 +59,22 @@ class Version(FrameProcessor):
         return str(getattr(function, "__name__", type(function).__name__))
 
     def followed_by(self, process_frame: Callable[..., Any]) -> Version:
-        """Return the version that comes after this one, in the same notebook."""
-        return Version(process_frame, has_run=self._has_run)
+        """Return another version of the same notebook: one that comes after this one, or is compared with it."""
+        return Version(process_frame, course=self._course)
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
-        """Run the hooks that have not run yet, then ``process_frame``; raises what they raise."""
-        if self._is_other_stream:
-            self._is_other_stream = False
+        """Run the hooks that are due, then ``process_frame``; raises what they raise."""
+        course, hooks = self._course, self.hooks
+        stream = noted(frame, "stream")
+        if stream != course.stream:
             self.end_stream()
-        self._run_once(self.hooks.load_model, self.load)
-        self._run_once(self.hooks.on_stream_start, lambda: self.start_stream(params))
+        if hooks.load_model is not None and hooks.load_model not in course.loaded:
+            self.load()
+            course.loaded.add(hooks.load_model)
+        if hooks.on_stream_start is not None and hooks.on_stream_start not in course.started:
+            self.start_stream(params)
+            course.started.add(hooks.on_stream_start)
+        course.stream, course.is_streaming = stream, True
         return super().process(frame, params)
 
     def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
@@ -69,27 +90,32 @@ class Version(FrameProcessor):
                     carried = carried.updated({name: value})
         return carried
 
-    def begin_stream(self) -> None:
-        """Have the stream's hooks run before the next frame: another source is another stream."""
-        self._is_other_stream = True
-
     def end_stream(self) -> None:
         """Run ``on_stream_stop`` where a stream has begun."""
-        start = self.hooks.on_stream_start
-        if start is None or start in self._has_run:
+        course = self._course
+        if course.is_streaming:
+            course.is_streaming = False
+            course.started.clear()
             self.stop_stream()
-        self._has_run.discard(start)
 
-    def _run_once(self, hook: Hook | None, run: Callable[[], None]) -> None:
-        if hook is not None and hook not in self._has_run:
-            run()
-            self._has_run.add(hook)
+
+def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> type[Params]:
+    """Return the class that the notebook has under the name of this one: its cell may have run again, on its own."""
+    now = namespace.get(params_type.__name__)
+    is_the_notebooks = params_type.__module__ == "__main__" and params_type.__qualname__ == params_type.__name__
+    is_class = isinstance(now, type) and issubclass(now, Params)
+    return cast("type[Params]", now) if is_the_notebooks and is_class else params_type
 
 
 def _hooks_beside(process_frame: Callable[..., Any]) -> dict[str, Hook]:
     """Return the other hooks of the notebook that ``process_frame`` was written in."""
+    namespace = _namespace(process_frame)
+    return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}
+
+
+def _namespace(process_frame: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the names of the notebook that a function was written in; none for a function of a module."""
     function = function_behind(process_frame)  # a decorator's wrapper has the names of the decorator's module
     if getattr(function, "__module__", None) != "__main__":
         return {}
-    namespace = getattr(function, "__globals__", {})
-    return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}
+    return cast("Mapping[str, Any]", getattr(function, "__globals__", {}))

@@ -193,9 +193,10 @@ class View {
     setTimeout(() => (control.textContent = "Copy as curl"), 2000);
   }
 
+  /** Ask for a source; the name that stands there already means the present one, opened again. */
   switchTo(source) {
     this.asked = source;
-    if (source) this.command("source", source);
+    if (source) this.command("source", source === this.playing ? null : source);
   }
 
   toggle() {
@@ -238,7 +239,7 @@ class View {
   draw(bitmap, boxes) {
     boxes.forEach((box, i) => {
       const canvas = this.canvases[i];
-      canvas.classList.toggle("byoc-preview-withheld", !box);
+      canvas.classList.toggle("byoc-preview-withheld", !box); // what it still shows is of an earlier frame
       if (!box) return;
       const [x, y, width, height] = box;
       if (canvas.width !== width || canvas.height !== height) {
@@ -253,6 +254,9 @@ class View {
   drawDifference() {
     if (this.pictures.dataset.mode !== "difference") return;
     const [left, right, canvas] = this.canvases;
+    const isWithheld = right.classList.contains("byoc-preview-withheld");
+    canvas.classList.toggle("byoc-preview-withheld", isWithheld);
+    if (isWithheld) return;
     canvas.width = left.width;
     canvas.height = left.height;
     const context = canvas.getContext("2d", { alpha: false });
@@ -295,6 +299,7 @@ class View {
   tellError(error) {
     this.error.hidden = !error;
     if (!error) return;
+    if (error.position) this.place(error.position);
     setText(this.errorText, error.text);
     setText(this.errorTrace, error.trace);
     this.errorTrace.hidden = !error.trace;
@@ -309,6 +314,7 @@ class View {
       this.play.title = name;
       this.play.setAttribute("aria-label", name);
     }
+    this.playing = state.source;
     if (document.activeElement !== this.source) this.source.value = state.source;
     if (this.sources.childElementCount !== state.sources.length)
       this.sources.replaceChildren(...state.sources.map((value) => make("option", { value })));

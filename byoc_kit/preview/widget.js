@@ -76,6 +76,7 @@ export default () => {
   const views = new Set();
   let lastDrawn = -1;
   let lastStatus = null;
+  let onUnseen = () => {};
 
   /** Draw a pair unless a newer one is there already. Returns whether it was drawn. */
   function draw({ number, boxes, position, bitmap }) {
@@ -101,7 +102,7 @@ export default () => {
   const turns = new Turns(draw);
 
   async function show(pair, buffer) {
-    if (views.size === 0 || pair.number < lastDrawn) return false;
+    if (pair.number < lastDrawn) return false;
     const bitmap = await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
     return turns.take({ ...pair, bitmap });
   }
@@ -119,6 +120,7 @@ export default () => {
       }
 
       async function receivePair(content, buffer) {
+        if (views.size === 0) return; // unanswered, the kernel comes to rest
         const received = performance.now();
         const drawn = await show(content, buffer).catch((error) => {
           console.error("byoc-kit: a picture could not be drawn", error);
@@ -130,6 +132,7 @@ export default () => {
       }
 
       model.on("msg:custom", receive);
+      onUnseen = () => camera.stop();
       return () => {
         model.off("msg:custom", receive);
         camera.stop();
@@ -145,6 +148,7 @@ export default () => {
       return () => {
         views.delete(view);
         view.root.remove();
+        if (views.size === 0) onUnseen();
       };
     },
   };

@@ -10,6 +10,8 @@ from importlib import import_module
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
+from byoc_kit.sourcemap import cell_name
+
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
     from byoc_kit.preview import Preview
     from byoc_kit.verify.replay import Replay, Task
@@ -63,8 +65,6 @@ def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping
 
 def _place(error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
     """Name the innermost cell and line of the notebook."""
-    from byoc_kit.preview.kernel import cell_name
-
     for frame, line in reversed(list(walk_tb(error.__traceback__))):
         found = _NAME.fullmatch(cell_name(frame.f_code.co_filename) or "")
         if found:

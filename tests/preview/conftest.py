@@ -9,6 +9,7 @@ from lab_rig import browser, lab, page
 from PIL import Image
 
 from byoc_kit.preview.live import LivePreview
+from byoc_kit.preview.version import Version
 from byoc_kit.preview.widget import Pictures
 
 __all__ = ["browser", "lab", "page"]
@@ -129,7 +130,10 @@ def make_live(clip, front_end):
     made = []
 
     def make(process_frame, source=clip, **options):
-        live = LivePreview(process_frame, source, **{"width": 640, "fps": 200, **options})
+        version = Version(process_frame)
+        if "compare" in options:
+            options["compare"] = version.followed_by(options["compare"])
+        live = LivePreview(version, source, **{"width": 640, "fps": 200, **options})
         live._sender.start()
         made.append(live)
         return live

@@ -3,7 +3,7 @@ from typing import Literal
 
 import ipywidgets as widgets
 import pytest
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 import byoc_kit
 from byoc_kit.preview.controls import lay_out, make_controls, round_step
@@ -93,6 +93,41 @@ def test_every_default_arrives_unchanged(controls):
 def test_a_moved_control_tells_its_field_and_value(controls, moved, name, moved_to, value):
     controls[name].value = moved_to
     assert moved == [(name, value)]
+
+
+def test_text_that_looks_like_a_number_stays_text_where_text_fits(moved):
+    class Named(byoc_kit.Params):
+        name: str | None = None
+
+    control = make_controls(Named(), lambda _, value: moved.append(value))["name"]
+    for value in ("2024", "null"):
+        control.value = value
+        Named().updated({"name": moved[-1]})
+    assert moved == ["2024", None]
+
+
+def test_a_number_without_room_between_its_bounds_has_a_box():
+    class Fixed(byoc_kit.Params):
+        gain: float = Field(1, ge=1, le=1)
+
+    assert type(make_controls(Fixed(), lambda *_: None)["gain"]) is widgets.FloatText
+
+
+def test_a_slider_stops_at_multiples_only():
+    class Even(byoc_kit.Params):
+        rows: int = Field(4, ge=1, le=9, multiple_of=2)
+
+    slider = make_controls(Even(), lambda *_: None)["rows"]
+    assert (slider.min, slider.step) == (2, 2)
+
+
+def test_an_enum_that_is_kept_by_its_value_has_its_control():
+    class Plain(byoc_kit.Params):
+        model_config = ConfigDict(use_enum_values=True)
+        mood: Mood = Mood.WILD
+
+    control = make_controls(Plain().updated({"mood": Mood.VERY_CALM}), lambda *_: None)["mood"]
+    assert control.value is Mood.VERY_CALM
 
 
 def test_an_enum_is_called_by_its_names(controls):

@@ -17,7 +17,6 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.preview import preview
 from byoc_kit.preview.headless import LIMIT_BYTES, StaticPreview
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, poster
 from byoc_kit.preview.version import Version
 from byoc_kit.regress import versions
 
@@ -255,10 +254,3 @@ def test_all_that_is_left_stays_small_whatever_it_shows(monkeypatch):
     sizes = [len(text.encode()) for bundle in left for text in bundle.values()]
     assert len(sizes) == 3
     assert 100_000 < sum(sizes) < LIMIT_BYTES
-
-
-def test_a_poster_stays_small_whatever_it_shows():
-    picture = noise(1280, 720)[0]
-    data = poster(picture, picture, 1280)
-    assert len(data) < POSTER_LIMIT_BYTES
-    assert len(base64.b64encode(data)) < LIMIT_BYTES

@@ -1,4 +1,5 @@
 import enum
+import errno
 import json
 import threading
 import time
@@ -14,9 +15,11 @@ import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.decode import read_clip
+from byoc_kit.media.mp4 import Mp4Writer
 from byoc_kit.preview import credit, kernel
 from byoc_kit.preview.camera import Camera
 from byoc_kit.preview.live import LivePreview
+from byoc_kit.preview.version import Version
 from byoc_kit.regress.cases import load_case, replay_case
 from byoc_kit.regress.golden import load_golden
 from byoc_kit.server.size import Size
@@ -126,17 +129,17 @@ def test_what_the_first_frames_take_is_forgotten(make_live, front_end):
     assert live.stats().process_ms["p95"] < 200
 
 
-def test_a_slider_acts_on_the_held_frame_while_paused(make_live, front_end, means):
+def test_a_slider_acts_on_the_held_frame_while_paused(make_live, front_end):
     live = make_live(fill)
     live.play()
     front_end.wait_for_number(5)
     live.pause()
     live.seek(6)
-    front_end.wait_for_pair(lambda before, _: before == pytest.approx(140, abs=3))
     for level in (10, 120, 60):
         live._controls["level"].value = level
-    pair = front_end.wait_for_pair(lambda _, after: after == pytest.approx(60, abs=3))
-    assert means(pair)[0] == pytest.approx(140, abs=3)
+    pair = front_end.wait_for_pair(
+        lambda before, after: (before, after) == (pytest.approx(140, abs=3), pytest.approx(60, abs=3))
+    )
     assert pair[0]["position"]["number"] == 6
 
 
@@ -238,7 +241,7 @@ def test_each_status_has_a_higher_number(make_live, front_end):
 def test_a_preview_without_a_first_picture_can_be_shown_again(make_live, front_end, monkeypatch):
     monkeypatch.setattr("byoc_kit.preview.live.POSTER_PATIENCE_S", 0.0)
     monkeypatch.setattr("IPython.display.display", lambda view: None)
-    live = LivePreview(lambda frame: time.sleep(0.5), "synthetic:bars", width=64)
+    live = LivePreview(Version(lambda frame: time.sleep(0.5)), "synthetic:bars", width=64)
     live._ipython_display_()
     live._ipython_display_()
     live.close()
@@ -247,7 +250,7 @@ def test_a_preview_without_a_first_picture_can_be_shown_again(make_live, front_e
 def test_a_source_that_cannot_be_played_leaves_no_widget(front_end):
     before = {*_instances}
     with pytest.raises(ByocKitError):
-        LivePreview(invert, "nowhere.mp4", width=64)
+        LivePreview(Version(invert), "nowhere.mp4", width=64)
     assert {*_instances} <= before
 
 
@@ -295,6 +298,17 @@ def test_the_same_exception_ten_times_in_a_row_holds_the_clip(make_live, front_e
     assert live.stats().failures[0].count >= 10
     live.play()
     front_end.wait_for_status(lambda status: status["state"]["is_playing"])
+
+
+def test_what_a_person_steers_after_an_exception_does_not_play_on_by_itself(make_live, front_end):
+    live = make_live(lambda frame: 1 / 0)
+    live.play()
+    front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
+    live.step()
+    front_end.sent.clear()
+    live.swap(invert)
+    front_end.wait_for_pair(lambda _, right: right is not None)
+    assert not live._player.is_playing
 
 
 def test_a_result_of_another_type_is_said(make_live, front_end):
@@ -410,9 +424,55 @@ def test_two_functions_stand_side_by_side(make_live, front_end, means):
 
 
 def test_what_the_compared_function_raises_is_said(make_live, front_end):
-    make_live(invert, compare=lambda frame: 1 / 0).play()
+    def divide(frame):
+        return 1 / 0
+
+    make_live(invert, compare=divide).play()
     status = front_end.wait_for_status(lambda status: status["notice"])
-    assert status["notice"] == "<lambda> failed: ZeroDivisionError: division by zero"
+    line = divide.__code__.co_firstlineno + 1
+    assert status["notice"] == f"divide failed at test_live.py, line {line}: ZeroDivisionError: division by zero"
+
+
+@pytest.fixture
+def namespace(monkeypatch):
+    """The names of the notebook that runs."""
+    names = {"__name__": "__main__", "byoc_kit": byoc_kit, "np": np}
+    monkeypatch.setattr(kernel, "global_name", lambda function: function.__name__)
+    return names
+
+
+def run_cell(namespace, source, *previews):
+    exec(source, namespace)  # noqa: S102
+    for live in previews:
+        live.follow(namespace)
+
+
+def test_the_compared_function_is_followed_too(make_live, front_end, namespace):
+    run_cell(namespace, "def level(frame):\n    return np.full_like(frame.pixels, 60)")
+    live = make_live(invert, compare=namespace["level"])
+    live.play()
+    front_end.wait_for_pair(lambda left, _: left == pytest.approx(60, abs=2))
+    run_cell(namespace, "def level(frame):\n    return np.full_like(frame.pixels, 160)", live)
+    front_end.wait_for_pair(lambda left, _: left == pytest.approx(160, abs=2))
+    run_cell(namespace, "level = 3", live)
+    status = front_end.wait_for_status(lambda status: status["notice"])
+    assert status["notice"] == "level: process_frame must be a function, not int; the version before goes on"
+
+
+def test_the_parameters_class_is_followed_when_its_cell_alone_runs(make_live, front_end, namespace):
+    cell = "class Look(byoc_kit.Params):\n    level: int = {}\n    {}"
+    run_cell(namespace, cell.format(60, "bias: int = 0"))
+    run_cell(namespace, "def fill(frame, params: Look):\n    return np.full_like(frame.pixels, params.level)")
+    live = make_live(namespace["fill"])
+    live.play()
+    live._controls["level"].value = 90
+    run_cell(namespace, cell.format(60, "more: int = 5"), live)
+    assert live.params.model_dump() == {"level": 90, "more": 5}
+    assert live._controls["more"].value == 5
+    front_end.wait_for_pair(lambda _, right: right == pytest.approx(90, abs=2))
+    swapped = live._player.version
+    live.follow(namespace)
+    assert live._player.version is swapped
 
 
 def test_a_withheld_frame_shows_its_input_alone(make_live, front_end, shown):
@@ -465,6 +525,59 @@ def test_another_source_takes_over_when_its_first_frame_is_there(make_live, fron
     status = front_end.wait_for_status(lambda status: status["state"]["source"] == "bars")
     assert status["state"]["is_playing"]
     front_end.wait_for(lambda content: (content.get("position") or {}).get("count", 10) > 10)
+
+
+def test_frames_that_wait_while_the_source_changes_are_still_of_the_stream_before(make_live, front_end):
+    seen = []
+
+    def slow(frame):
+        time.sleep(0.02)
+        seen.append((frame.side_data.stream, frame.width))
+        return frame
+
+    live = make_live(slow)
+    live.play()
+    front_end.wait_for_number(3)
+    live.switch("synthetic:bars")
+    front_end.wait_for(lambda content: (content.get("position") or {}).get("count", 10) > 10)
+    live.close()
+    assert seen == sorted(seen)
+    assert len({stream for stream, _ in seen}) == len({*seen}) == 2
+
+
+def test_a_source_chosen_before_it_plays_is_the_one_that_plays(make_live, front_end):
+    live = make_live(invert)
+    live.switch("synthetic:bars")
+    live.play()
+    status = front_end.wait_for_status(lambda status: status["state"]["is_playing"])
+    assert status["state"]["source"] == "bars"
+    assert [thread.name for thread in preview_threads()].count("preview-source") == 1
+
+
+def test_the_present_source_can_be_opened_again(make_live, front_end):
+    live = make_live(invert, "synthetic:ball")
+    live.play()
+    front_end.wait_for_number(2)
+    before = live._player.feed
+    front_end.command(live, "source", None)
+    front_end.wait_for_status(lambda status: live._player.feed is not before)
+    assert live._player.feed.name == before.name
+
+
+def test_a_source_on_which_all_frames_fail_is_shown_as_it_comes_in(make_live, front_end, shown):
+    def small_only(frame):
+        if frame.width > 96:
+            raise ValueError("too large")
+        return frame
+
+    live = make_live(small_only)
+    live.play()
+    front_end.wait_for_number(2)
+    front_end.command(live, "source", "synthetic:bars")
+    pair = front_end.wait_for(lambda content: (content.get("position") or {}).get("count", 10) > 10)
+    assert shown(pair)[1] is None
+    position = front_end.wait_for_status(lambda status: status["error"])["error"]["position"]
+    assert position["count"] > 10
 
 
 def test_a_source_that_is_not_there_is_said_and_the_old_one_plays_on(make_live, front_end):
@@ -545,6 +658,30 @@ def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
     assert [content["kind"] for content in sent].count("camera-more") == 2
 
 
+def test_a_picture_that_comes_late_takes_its_place_in_the_notebook(make_live, monkeypatch):
+    published, is_late = [], threading.Event()
+
+    def publish(bundle, transient, update):
+        published.append((bundle["text/html"], transient["display_id"], update))
+        if update:
+            is_late.set()
+
+    monkeypatch.setattr("byoc_kit.preview.live.POSTER_PATIENCE_S", 0.0)
+    monkeypatch.setattr("IPython.display.display", lambda view: None)
+    monkeypatch.setattr("IPython.display.publish_display_data", publish)
+    may_go = threading.Event()
+    live = LivePreview(Version(lambda frame: may_go.wait(20) and frame), "synthetic:bars", width=64)
+    live._ipython_display_()
+    may_go.set()
+    assert is_late.wait(20)
+    live.close()
+    (before, place, is_update), (after, same_place, is_late_update) = published
+    assert "had no picture yet" in before
+    assert "data:image/jpeg" in after
+    assert place == same_place
+    assert (is_update, is_late_update) == (False, True)
+
+
 def test_closing_leaves_no_thread_and_no_widget(make_live, front_end):
     before = {*_instances}
     live = make_live(fill)
@@ -607,6 +744,20 @@ def test_input_and_output_are_recorded(make_live, front_end, tmp_path, monkeypat
     assert came + went == pytest.approx(255, abs=4)
 
 
+def test_a_recording_that_breaks_off_is_said_at_once(make_live, front_end, tmp_path, monkeypatch):
+    def full(self, pixels, pts):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Mp4Writer, "write", full)
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "record")
+    status = front_end.wait_for_status(lambda status: "broke off" in status["notice"])
+    assert "No space left on device; make room there, or choose another folder" in status["notice"]
+    assert not status["state"]["is_recording"]
+
+
 def test_a_recording_ends_whole_with_the_preview(make_live, front_end, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     live = make_live(invert)
@@ -632,6 +783,32 @@ def test_the_held_frame_is_kept_as_golden(make_live, front_end, tmp_path, monkey
     assert golden.params == {"level": 90, "word": "ok"}
     assert (golden.pictures[0] == 90).all()
     assert golden.inputs[0].pixels.mean() == pytest.approx(100, abs=3)
+
+
+def test_a_stretch_of_frames_is_kept_as_golden(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(fill)
+    live.play()
+    live.pause()
+    live.save_golden(3, lead_in=2)
+    front_end.wait_for_status(lambda status: status["notice"] == "Keeping 5 frames as soon as it plays: press Play")
+    live.play()
+    front_end.wait_for_status(lambda status: status["notice"].startswith("Saved"))
+    golden = load_golden(tmp_path / "golden" / "fill")
+    assert [*golden.inputs] == [0, 1, 2, 3, 4]
+    assert [*golden.pictures] == [2, 3, 4]
+
+
+def test_no_golden_frames_are_kept_of_a_function_that_fails(make_live, front_end, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(lambda frame: 1 / 0)
+    live.play()
+    front_end.command(live, "save_golden")
+    status = front_end.wait_for_status(lambda status: "golden" in status["notice"])
+    assert status["notice"] == "<lambda> failed, so no golden frames were kept; mend it, and save again"
+    live.swap(invert)
+    front_end.wait_for_pair(lambda _, right: right is not None)
+    assert not (tmp_path / "golden").exists()
 
 
 def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from byoc_kit import VideoFrame
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, poster, scaled_i420
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, scaled_i420, side_by_side
 
 _BT709 = 1
 
@@ -73,12 +73,12 @@ def test_red_stays_red():
 
 def test_a_poster_stays_small_whatever_it_shows():
     noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-    assert len(poster(noise, noise, 1280)) < POSTER_LIMIT_BYTES
+    assert len(side_by_side(noise, noise, 1280)) < POSTER_LIMIT_BYTES
 
 
 def test_a_poster_has_both_pictures():
     before, after = np.full((64, 96, 3), 40, np.uint8), np.full((32, 48, 3), 220, np.uint8)
-    sheet = opened(poster(before, after, 640))
+    sheet = opened(side_by_side(before, after, 640))
     assert sheet.shape == (64, 96 + 8 + 48, 3)
     assert sheet[:, :96].mean() == pytest.approx(40, abs=2)
     assert sheet[:32, 104:].mean() == pytest.approx(220, abs=2)

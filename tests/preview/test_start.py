@@ -87,8 +87,28 @@ def test_a_parameter_without_default_is_named(clip):
         preview(process_frame, clip)
 
 
-@pytest.mark.parametrize(("option", "said"), [({"fps": 0}, "fps must be above 0"), ({"width": 0}, "width must be")])
-def test_an_option_out_of_range_is_named(in_cell, clip, option, said):
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"fps": 0}, "fps must be a number above 0, not 0"),
+        ({"fps": "30"}, "fps must be a number above 0, not '30'"),
+        ({"width": 0}, "width must be a whole number of pixels, at least 1, not 0"),
+        ({"width": "640"}, "width must be a whole number of pixels"),
+        ({"size": 640}, r"size must be a width and a height, as \(640, 360\), not 640"),
+        ({"size": (640,)}, r"size must be a width and a height, .*, not \(640,\)"),
+        ({"source": 5}, "a source is a path, a URL, synthetic or webcam, not int"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_named(in_cell, clip, option, said):
     in_cell("a", "1")
     with pytest.raises(ByocKitError, match=said):
-        preview(same, clip, **option)
+        preview(same, **{"source": clip, **option})
+
+
+def test_a_preview_that_nobody_watches_can_be_steered_all_the_same(clip):
+    seen = preview(same, clip)
+    seen.play()
+    seen.seek(3)
+    seen.save_golden()
+    seen.close()
+    assert seen.last_error is None

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 
 import byoc_kit
 from byoc_kit import VideoFrame
@@ -71,12 +72,51 @@ def test_another_load_model_is_run(namespace):
     assert namespace["calls"] == ["load", "start", "frame", "load", "start", "frame"]
 
 
-def test_another_source_is_another_stream(namespace):
+def test_a_frame_of_another_stream_ends_the_one_before(namespace):
     version = Version(namespace["process_frame"])
+    for stream in (0, 0, 1):
+        frame = VideoFrame.from_pixels(np.zeros((16, 16, 3), np.uint8))
+        frame.side_data.stream = stream
+        version.process(frame, version.params)
+    assert namespace["calls"] == ["load", "start", "frame", "frame", "stop", "start", "frame"]
+
+
+def test_a_stream_that_has_not_begun_is_not_ended_and_one_that_has_only_once(namespace):
+    version = Version(namespace["process_frame"])
+    version.end_stream()
     run(version)
-    version.begin_stream()
+    version.end_stream()
+    version.end_stream()
+    assert namespace["calls"] == ["load", "start", "frame", "stop"]
+
+
+def test_a_stream_is_ended_without_a_hook_that_begins_it(namespace):
+    del namespace["on_stream_start"]
+    version = Version(namespace["process_frame"])
+    version.end_stream()
     run(version)
-    assert namespace["calls"] == ["load", "start", "frame", "stop", "start", "frame"]
+    version.end_stream()
+    version.end_stream()
+    assert namespace["calls"] == ["load", "frame", "stop"]
+
+
+def test_a_function_that_is_compared_shares_the_hooks(namespace):
+    version = Version(namespace["process_frame"])
+    exec("def other(frame):\n    calls.append('other')\n    return frame", namespace)  # noqa: S102
+    beside = version.followed_by(namespace["other"])
+    run(version)
+    beside.run_beside(FRAME, version.params)
+    version.end_stream()
+    assert namespace["calls"] == ["load", "start", "frame", "other", "stop"]
+
+
+def test_the_parameters_class_is_the_one_that_was_defined_last(namespace):
+    cell = "import byoc_kit\nclass Look(byoc_kit.Params):\n    gain: float = {}"
+    exec(cell.format(1), namespace)  # noqa: S102
+    exec("def process_frame(frame, params: Look):\n    return frame", namespace)  # noqa: S102
+    assert Version(namespace["process_frame"]).params.gain == 1
+    exec(cell.format(2), namespace)  # noqa: S102
+    assert Version(namespace["process_frame"]).params.gain == 2
 
 
 def test_a_load_model_that_fails_fails_the_frame_and_is_tried_again(namespace):
@@ -127,4 +167,15 @@ def test_a_parameter_without_default_is_named():
         return frame
 
     with pytest.raises(ByocKitError, match=r"Params needs a default for each field, .*: gain: Field required"):
+        Version(process_frame)
+
+
+def test_a_default_that_does_not_fit_is_named():
+    class Params(byoc_kit.Params):
+        gain: float = Field(9, le=4)
+
+    def process_frame(frame, params: Params):
+        return frame
+
+    with pytest.raises(ByocKitError, match=r"Params needs .*: gain: Input should be less than or equal to 4"):
         Version(process_frame)

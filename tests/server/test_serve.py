@@ -108,14 +108,14 @@ async def test_sigterm_does_not_wait_for_a_model_that_loads(tmp_path):
         ("Hooks.of(process_frame", "Hooks.of(process_frame, load_model=load_model"),
     )
     async with served(bundle) as (target, _):
-        await until(lambda: any("loading weights" in line for line in target.log), "load_model runs")
+        await until(lambda: any("loading weights" in line for line in target.log.lines), "load_model runs")
         await target.stop()
         assert target.exit_code == 0
 
 
 async def test_sigterm_while_everything_is_imported_ends_it_at_once():
     async with served() as (target, _):
-        await until(lambda: any("listening on" in line for line in target.log), "the port is bound")
+        await until(lambda: any("listening on" in line for line in target.log.lines), "the port is bound")
         await target.stop()
         assert target.exit_code == 0
 
@@ -185,7 +185,7 @@ async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_pa
         sending.cancel()
         assert failure["where"] == "green_tint.ipynb, cell 6, line 2"
         assert failure["error"] == "AttributeError"
-    assert sum("cell 6, line 2" in line for line in target.log) == 1
+    assert sum("cell 6, line 2" in line for line in target.log.lines) == 1
 
 
 def test_a_taken_port_is_said_in_one_line(capsys):

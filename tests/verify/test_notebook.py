@@ -54,7 +54,7 @@ async def test_a_still_preview_takes_what_any_takes(run, small_clip):
         "assert ' scaled to 32x' in shown.table() and ', 12 fps' in shown.table()",
         f"preview(process_frame, {str(small_clip)!r}, fps=0)",
     )
-    assert replay.failure == "effects.ipynb, cell 4, line 1: ByocKitError: fps must be above 0, not 0"
+    assert replay.failure == "effects.ipynb, cell 4, line 1: ByocKitError: fps must be a number above 0, not 0"
 
 
 async def test_a_cell_that_raises_is_named_with_its_line(run):

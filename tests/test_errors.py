@@ -1,0 +1,27 @@
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from byoc_kit.errors import text_of
+
+
+@pytest.fixture
+def shell():
+    shell = InteractiveShell.instance()
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def test_a_notebook_shows_its_own_line_and_the_sentence(shell, capsys):
+    cell = "import byoc_kit.preview\nbyoc_kit.preview(lambda frame: frame, 'nowhere.mp4')"
+    assert not shell.run_cell(cell).success
+    place, said = capsys.readouterr().out.strip().split("\n")
+    assert place.endswith("In[1], line 2")
+    assert said.startswith("MediaError: there is no clip nowhere.mp4; give the path of a video file")
+
+
+def test_an_exception_whose_text_cannot_be_had_says_so():
+    class MuteError(Exception):
+        def __str__(self):
+            raise KeyError
+
+    assert text_of(MuteError()) == "(its text raises KeyError)"
