@@ -1,6 +1,7 @@
 """The preview in a real JupyterLab, driven by a real browser."""
 
 import base64
+import re
 import shutil
 from io import BytesIO
 
@@ -157,6 +158,23 @@ def test_both_pictures_play_and_the_controls_act_on_them(lab, page):
     choose(page, "Settings", "Theme", "JupyterLab Light")
 
 
+@pytest.mark.parametrize(("name", "control"), [("motion_trails", "dim"), ("neural_comic", "ink")])
+def test_the_other_examples_play_and_obey(lab, page, name, control):
+    open_notebook(page, lab, f"{name}.ipynb")
+    run_all(page)
+    wait_until_moves(page, "input")
+    wait_until_moves(page, "output")
+    button(page, "Pause").click()
+    wait_until_still(page)
+    held = pixels(page, "input")["sum"]
+    page.get_by_role("slider", name=control).focus()
+    before = pixels(page, "output")["sum"]
+    page.keyboard.press("Home")
+    page.wait_for_function(f"before => ({READ_CANVAS})('output').sum !== before", arg=before)
+    assert pixels(page, "input")["sum"] == held
+    screenshot(page, name)
+
+
 def test_it_plays_and_obeys_while_another_cell_runs(lab, page):
     wait = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.05)"
     play(page, lab, "busy.ipynb", "byoc_kit.preview(process_frame)", wait)
@@ -251,13 +269,19 @@ def test_the_browsers_camera_is_a_source_and_a_refusal_is_said(lab, page):
     page.get_by_label("Source", exact=True).fill("synthetic:bars")
     page.keyboard.press("Enter")
     wait_for_text(page, ".byoc-preview-where", "/ 299")
-    page.evaluate(
-        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') } }"
-    )
-    page.get_by_label("Source", exact=True).fill("webcam")
-    page.keyboard.press("Enter")
-    wait_for_text(page, ".byoc-preview-notice", "was not allowed to use the camera")
-    wait_until_moves(page, "input")
+    for name, said in (
+        ("NotAllowedError", "was not allowed to use the camera"),
+        ("NotFoundError", "has no camera"),
+        ("NotReadableError", "another program holds the camera"),
+        ("SecurityError", "only to pages from https or localhost"),
+    ):
+        page.evaluate(
+            "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', name) } }", name
+        )
+        page.get_by_label("Source", exact=True).fill("webcam")
+        page.keyboard.press("Enter")
+        wait_for_text(page, ".byoc-preview-notice", said)
+        wait_until_moves(page, "input")
 
 
 def test_the_ways_to_compare_show_the_same_frame(lab, page):
@@ -282,6 +306,64 @@ def test_the_ways_to_compare_show_the_same_frame(lab, page):
     seen = "getComputedStyle(document.querySelector('.byoc-preview-figure-output')).visibility"
     page.wait_for_function(f"{seen} === 'hidden'")
     page.wait_for_function(f"{seen} === 'visible'")
+
+
+def test_two_functions_are_compared_and_each_cell_that_runs_again_counts(lab, page):
+    level = "def level(frame):\n    return frame.pixels * 0 + {}"
+    play(page, lab, "two.ipynb", level.format(60), "byoc_kit.preview(process_frame, compare=level)", model=INVERT)
+    page.wait_for_function(f"Math.abs(({READ_CANVAS})('input').means[0] - 60) < 3")
+    edit_cell(page, 2, level.format(160))
+    page.wait_for_function(f"Math.abs(({READ_CANVAS})('input').means[0] - 160) < 3")
+    edit_cell(page, 1, INVERT.replace("255 - frame.pixels", "frame.pixels * 0 + 30"))
+    page.wait_for_function(f"Math.abs(({READ_CANVAS})('output').means[0] - 30) < 3")
+
+
+def test_what_is_on_screen_is_recorded_and_kept(lab, page):
+    play(page, lab, "keep.ipynb", model=INVERT)
+    page.get_by_label("Speed", exact=True).select_option("0.5x")
+    button(page, "Record").click()
+    button(page, "Stop recording").wait_for()
+    wait_until_moves(page, "output")
+    button(page, "Stop recording").click()
+    wait_for_text(page, ".byoc-preview-notice", "Recorded recordings/process_frame-input.mp4")
+    assert (lab.folder / "recordings" / "process_frame-output.mp4").stat().st_size > 1000
+    button(page, "Save as golden").click()
+    wait_for_text(page, ".byoc-preview-notice", "Saved golden frames to golden/process_frame")
+    assert (lab.folder / "golden" / "process_frame" / "golden.json").exists()
+    page.get_by_text("Parameters as JSON").click()
+    button(page, "Copy as curl").click()
+    page.locator("button", has_text=re.compile("Copied|Selected")).wait_for()
+    screenshot(page, "kept")
+
+
+def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
+    shown = "from byoc_kit.preview import credit\ncredit.GONE_AFTER_S = 0.5\np = byoc_kit.preview(process_frame)\np"
+    asleep = "import time\nwhile p._player.is_playing:\n    time.sleep(0.05)\nprint('at rest')"
+    play(page, lab, "unseen.ipynb", shown, model=INVERT)
+    page.locator(".jp-Cell").nth(2).locator(".cm-content").click()
+    choose(page, "Edit", "Clear Cell Output")
+    page.wait_for_selector(".byoc-preview", state="detached")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(asleep)
+    page.keyboard.press("Shift+Enter")
+    page.get_by_text("at rest", exact=True).wait_for()
+    edit_cell(page, 3, "p")
+    page.wait_for_selector(".byoc-preview-number")
+    wait_until_moves(page, "output")
+
+
+def test_a_restart_of_the_kernel_is_said(lab, page):
+    play(page, lab, "restart.ipynb", model=INVERT)
+    choose(page, "Kernel", "Restart Kernel…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.wait_for_selector(".jupyter-widgets-disconnected .byoc-preview")
+    said = "getComputedStyle(document.querySelector('.byoc-preview'), '::before').content"
+    assert page.evaluate(said) == '"The kernel was restarted: run this cell again."'
+    screenshot(page, "restarted")
+    run_all(page)
+    wait_until_moves(page, "output")
 
 
 def test_running_the_cell_again_leaves_one_preview(lab, page):
