@@ -1,4 +1,4 @@
-"""Where a preview is measured: a JupyterLab, a browser, the folder both see, and the clip in it."""
+"""Where a preview is measured: a JupyterLab, the folder that it sees, and the clip in it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from byoc_kit.bench.lab import Lab, running_lab
-from byoc_kit.bench.preview_page import chromium
 from byoc_kit.bench.source import make_source
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import save_mp4
-
-if TYPE_CHECKING:
-    from playwright.async_api import Browser
 
 _CLIP_S = 10.0
 _PACKAGES = ["jupyterlab", "ipykernel", "ipywidgets", "anywidget", "jupyter-rfb", "simplejpeg", "pillow"]
@@ -28,29 +23,28 @@ class Desk:
     """All that one measurement after the other needs."""
 
     lab: Lab
-    browser: Browser
     folder: Path
     clip: Path
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """The version of each program that takes part."""
-        return package_versions(_PACKAGES) | {"Chromium": self.browser.version}
 
 
 @asynccontextmanager
 async def desk(clip: Path) -> AsyncIterator[Desk]:
-    """Make the clip that is shown, 720p at 30 fps, and run JupyterLab and Chromium on a temporary folder.
+    """Make the clip that is shown, 720p at 30 fps, and run JupyterLab on a temporary folder.
 
     Raises :class:`ByocKitError`, saying what to install, where something is missing.
     """
-    package_versions(_PACKAGES)
+    versions()
     with tempfile.TemporaryDirectory(prefix="byoc-kit-bench-") as name:
         folder = Path(name)
         shown = folder / "clip.mp4"
         save_mp4(b"".join(picture.data for picture in make_source(clip, seconds=_CLIP_S)), shown)
-        async with chromium() as browser, running_lab(folder) as lab:
-            yield Desk(lab, browser, folder, shown)
+        async with running_lab(folder) as lab:
+            yield Desk(lab, folder, shown)
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each package that takes part; raises :class:`ByocKitError` for one that is not there."""
+    return package_versions(_PACKAGES)
 
 
 def package_versions(packages: Sequence[str]) -> dict[str, str]:

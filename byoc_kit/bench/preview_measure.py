@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import psutil  # type: ignore[import-untyped]  # it has no type hints
@@ -16,6 +17,9 @@ from byoc_kit.bench.lab import Lab
 from byoc_kit.bench.preview_contenders import Shower
 from byoc_kit.bench.preview_desk import Desk
 from byoc_kit.bench.preview_page import NotebookPage, open_notebook, renderers
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 # The first seconds have the first pictures, the poster and JupyterLab's own work in them.
 SETTLE_S = 4.0
@@ -56,9 +60,9 @@ class Watched:
     clock_ms: float
 
 
-async def watch(shower: Shower, at: Desk, *, seconds: float, picture: Path) -> Watched:
+async def watch(shower: Shower, at: Desk, browser: Browser, *, seconds: float, picture: Path) -> Watched:
     """Show the clip for so many seconds, then while twelve cells run; ``picture`` gets a screenshot."""
-    async with showing(shower, at) as (page, notes):
+    async with _showing(shower, at, browser) as (page, notes):
         playing = await _window(page, at.lab, notes, lambda: asyncio.sleep(seconds))
         clock_ms = await page.clock_ms()
         await page.screenshot(picture)
@@ -69,11 +73,10 @@ async def watch(shower: Shower, at: Desk, *, seconds: float, picture: Path) -> W
 
 
 @asynccontextmanager
-async def showing(shower: Shower, at: Desk) -> AsyncIterator[tuple[NotebookPage, Path]]:
+async def _showing(shower: Shower, at: Desk, browser: Browser) -> AsyncIterator[tuple[NotebookPage, Path]]:
     """Have a contender show the clip in a new notebook and kernel; yields page and notes once it has settled."""
-    notes, notebook = at.folder / f"{shower.key}.notes", at.folder / f"{shower.key}.ipynb"
-    _write(notebook, [shower.cell(str(at.clip), str(notes)), *[_BUSY_CELL] * BUSY_CELLS])
-    async with open_notebook(at.browser, at.lab, notebook.name) as page:
+    notebook, notes = write_notebook(shower, at)
+    async with open_notebook(browser, at.lab, notebook) as page:
         await page.run_first(shower)
         await asyncio.sleep(SETTLE_S)
         yield page, notes
@@ -114,7 +117,11 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _write(file: Path, cells: list[str]) -> None:
+def write_notebook(shower: Shower, at: Desk) -> tuple[str, Path]:
+    """Write the notebook in which a contender shows the clip; returns its name, and where its kernel will note."""
+    notes, file = at.folder / f"{shower.key}.notes", at.folder / f"{shower.key}.ipynb"
+    cells = [shower.cell(str(at.clip), str(notes)), *[_BUSY_CELL] * BUSY_CELLS]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     nbformat.write(notebook, file)
+    return file.name, notes

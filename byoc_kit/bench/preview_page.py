@@ -18,12 +18,12 @@ from byoc_kit.bench.preview_number import BLOCKS, STRIP
 from byoc_kit.errors import ByocKitError
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, CDPSession, Page
+    from playwright.async_api import Browser, Page
 
 # A picture that is not on the screen need not be drawn: everything fits into this window.
-_VIEWPORT = {"width": 1760, "height": 1600}
+VIEWPORT = {"width": 1760, "height": 1600}
 _TIMEOUT_MS = 60_000
-_CHROMIUM_ARGS = [
+CHROMIUM_ARGS = [
     "--no-sandbox",  # which refuses to start as root
     "--disable-gpu",
     "--no-first-run",
@@ -32,9 +32,18 @@ _CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 _READER = (Path(__file__).parent / "preview_reader.js").read_text()
-_IDLE = "Python 3 (ipykernel) | Idle"
+IDLE = "Python 3 (ipykernel) | Idle"
 _LAST_HAS_RUN = r"""() => /^\[\d+\]:$/.test([...document.querySelectorAll('.jp-InputPrompt')].at(-1).textContent)"""
 _ASKED = 5
+
+
+def chromium_binary() -> str:
+    """Return the path of Chromium; raises :class:`ByocKitError` where there is none."""
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    if binary is None:
+        msg = "the preview is measured in Chromium, which is not on the path; apt-get install chromium"
+        raise ByocKitError(msg)
+    return binary
 
 
 @asynccontextmanager
@@ -45,12 +54,9 @@ async def chromium() -> AsyncIterator[Browser]:
     except ImportError:
         msg = "the preview is measured in Chromium by Playwright; pip install 'byoc-kit[bench]'"
         raise ByocKitError(msg) from None
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    if binary is None:
-        msg = "the preview is measured in Chromium, which is not on the path; apt-get install chromium"
-        raise ByocKitError(msg)
+    binary = chromium_binary()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=binary, args=_CHROMIUM_ARGS)
+        browser = await playwright.chromium.launch(executable_path=binary, args=CHROMIUM_ARGS)
         try:
             yield browser
         finally:
@@ -62,7 +68,6 @@ class NotebookPage:
     """An open notebook whose kernel is idle."""
 
     page: Page
-    devtools: CDPSession
 
     async def run_first(self, shower: Shower) -> None:
         """Run the first cell, and wait until a frame number can be read in its output."""
@@ -95,12 +100,6 @@ class NotebookPage:
             answers.append((told_s - asked_s, said_ms - 500 * (asked_s + told_s)))
         return float(min(answers)[1])
 
-    async def heap_mb(self) -> float:
-        """Return the size of the page's JavaScript objects, without those that nobody needs."""
-        await self.devtools.send("HeapProfiler.collectGarbage")
-        metrics = (await self.devtools.send("Performance.getMetrics"))["metrics"]
-        return next(float(metric["value"]) for metric in metrics if metric["name"] == "JSHeapUsedSize") / 1e6
-
     async def screenshot(self, file: Path) -> None:
         """Write what the page looks like."""
         await self.page.screenshot(path=file)
@@ -112,16 +111,14 @@ class NotebookPage:
 @asynccontextmanager
 async def open_notebook(browser: Browser, lab: Lab, notebook: str) -> AsyncIterator[NotebookPage]:
     """Open a notebook of the lab's folder in a window of its own, and wait for its kernel."""
-    context = await browser.new_context(viewport=_VIEWPORT)  # type: ignore[arg-type]  # a ViewportSize is a dict
+    context = await browser.new_context(viewport=VIEWPORT)  # type: ignore[arg-type]  # a ViewportSize is a dict
     try:
         page = await context.new_page()
         page.set_default_timeout(_TIMEOUT_MS)
-        devtools = await context.new_cdp_session(page)
-        await devtools.send("Performance.enable")
         await page.goto(lab.notebook_url(notebook))
         await page.wait_for_selector(".jp-Notebook .jp-Cell")
-        await page.get_by_text(_IDLE).wait_for()
-        yield NotebookPage(page, devtools)
+        await page.get_by_text(IDLE).wait_for()
+        yield NotebookPage(page)
     finally:
         await context.close()
 

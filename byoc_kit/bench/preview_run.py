@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from byoc_kit.bench import machine
 from byoc_kit.bench.preview_contenders import Shower, choose
-from byoc_kit.bench.preview_desk import desk
+from byoc_kit.bench.preview_desk import desk, versions
 from byoc_kit.bench.preview_measure import watch
+from byoc_kit.bench.preview_page import chromium
 from byoc_kit.bench.preview_record import PreviewRecord, PreviewRun, preview_table, write_preview_json
 from byoc_kit.bench.run import Request, say, to_its_end
 from byoc_kit.bench.source import HEIGHT, RATE, WIDTH
@@ -27,7 +28,7 @@ def bench_preview(request: Request) -> int:
         raise ByocKitError(msg)
     facts = machine.facts()
     request.output.mkdir(parents=True, exist_ok=True)
-    runs, versions = to_its_end(_rounds(request, chosen))
+    runs, took_part = to_its_end(_rounds(request, chosen))
     settings = {
         "clip": request.clip.name,
         "size": f"{WIDTH}x{HEIGHT}",
@@ -35,7 +36,7 @@ def bench_preview(request: Request) -> int:
         "rate": RATE,
         "seconds": request.seconds,
         "runs": request.runs,
-        "versions": versions,
+        "versions": took_part,
     }
     record = PreviewRecord(settings, facts, runs)
     write_preview_json(record, request.output / "preview.json")
@@ -49,12 +50,12 @@ def bench_preview(request: Request) -> int:
 async def _rounds(request: Request, chosen: Sequence[Shower]) -> tuple[list[PreviewRun], dict[str, str]]:
     """Run all contenders, round after round, so that what drifts on the machine hits all alike."""
     runs = []
-    async with desk(request.clip) as at:
+    async with desk(request.clip) as at, chromium() as browser:
         for number in range(1, request.runs + 1):
             for shower in chosen:
                 say(f"round {number} of {request.runs}: {shower.title}")
                 load = machine.load()
                 picture = request.output / f"preview-{shower.key}.png"
-                watched = await watch(shower, at, seconds=request.seconds, picture=picture)
+                watched = await watch(shower, at, browser, seconds=request.seconds, picture=picture)
                 runs.append(PreviewRun.of(watched, contender=shower.key, round=number, load=load))
-        return runs, at.versions
+        return runs, versions() | {"Chromium": browser.version}

@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from byoc_kit.bench.devtools import open_page
 from byoc_kit.bench.preview_soak import Sample, judge_growth, soak_preview
 from byoc_kit.errors import ByocKitError
 
@@ -25,3 +28,30 @@ def test_a_leak_is_found_in_each(name, number):
 def test_a_soak_without_a_start_and_an_end_is_refused(clip, tmp_path):
     with pytest.raises(ByocKitError, match="--soak must be 2 minutes at least"):
         soak_preview(clip, minutes=1, output=tmp_path)
+
+
+@pytest.mark.browser
+def test_a_short_soak_samples_a_page_that_plays(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("byoc_kit.bench.preview_soak._SAMPLE_S", 0.1)
+    monkeypatch.setattr("byoc_kit.bench.preview_soak._MINUTE_S", 6.0)
+    code = soak_preview(clip, minutes=2, output=tmp_path)
+    content = json.loads((tmp_path / "preview-soak.json").read_text())
+    assert code == int(any(target["is_met"] is False for target in content["targets"]))
+    assert len(content["samples"]) > 4
+    for sample in content["samples"]:
+        assert sample["kernel_mb"] > 50
+        assert sample["page_mb"] > 50
+        assert 1 < sample["heap_mb"] < sample["page_mb"]
+    assert max(sample["shown_fps"] for sample in content["samples"]) > 1
+    assert (tmp_path / "preview-soak.png").exists()
+    assert "preview-soak.svg" in capsys.readouterr().out
+
+
+async def test_a_chromium_that_does_not_start_shows_its_last_lines(monkeypatch, tmp_path):
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\necho no display\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("byoc_kit.bench.devtools.chromium_binary", lambda: str(broken))
+    with pytest.raises(ByocKitError, match=r"Chromium ended early \(exit code 3\); its last lines:\nno display"):
+        async with open_page("about:blank", tmp_path / "log"):
+            pass
