@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 import psutil  # type: ignore[import-untyped]  # it has no type hints
@@ -17,9 +16,6 @@ from byoc_kit.bench.lab import Lab
 from byoc_kit.bench.preview_contenders import Shower
 from byoc_kit.bench.preview_desk import Desk
 from byoc_kit.bench.preview_page import NotebookPage, open_notebook, renderers
-
-if TYPE_CHECKING:
-    from playwright.async_api import Browser
 
 # The first seconds have the first pictures, the poster and JupyterLab's own work in them.
 SETTLE_S = 4.0
@@ -52,32 +48,36 @@ class Window:
 
 @dataclass
 class Watched:
-    """One run: the notes of all its frames, playing alone, playing beside busy cells, and the clocks' difference."""
+    """One run: all frames' notes, playing alone, playing beside busy cells, the clocks' difference, the browser."""
 
     notes: list[Note]
     playing: Window
     busy: Window
     clock_ms: float
+    chromium: str
 
 
-async def watch(shower: Shower, at: Desk, browser: Browser, *, seconds: float, picture: Path) -> Watched:
+async def watch(shower: Shower, at: Desk, *, seconds: float, picture: Path) -> Watched:
     """Show the clip for so many seconds, then while twelve cells run; ``picture`` gets a screenshot."""
-    async with _showing(shower, at, browser) as (page, notes):
+    async with _showing(shower, at) as (page, notes):
         playing = await _window(page, at.lab, notes, lambda: asyncio.sleep(seconds))
         clock_ms = await page.clock_ms()
-        await page.screenshot(picture)
+        screenshot = await page.page.screenshot()
         busy = await _window(page, at.lab, notes, page.run_others)
         await asyncio.sleep(_AFTER_S)
         busy.shown += (await page.take_seen())[0]
-    return Watched(read_notes(notes), playing, busy, clock_ms)
+        chromium = await page.page.version()
+    await asyncio.to_thread(picture.write_bytes, screenshot)
+    return Watched(read_notes(notes), playing, busy, clock_ms, chromium)
 
 
 @asynccontextmanager
-async def _showing(shower: Shower, at: Desk, browser: Browser) -> AsyncIterator[tuple[NotebookPage, Path]]:
+async def _showing(shower: Shower, at: Desk) -> AsyncIterator[tuple[NotebookPage, Path]]:
     """Have a contender show the clip in a new notebook and kernel; yields page and notes once it has settled."""
     notebook, notes = write_notebook(shower, at)
-    async with open_notebook(browser, at.lab, notebook) as page:
+    async with open_notebook(at, notebook) as page:
         await page.run_first(shower)
+        await page.read_numbers(shower)
         await asyncio.sleep(SETTLE_S)
         yield page, notes
     await at.lab.end_kernels()

@@ -9,7 +9,6 @@ from byoc_kit.bench import machine
 from byoc_kit.bench.preview_contenders import Shower, choose
 from byoc_kit.bench.preview_desk import desk, versions
 from byoc_kit.bench.preview_measure import watch
-from byoc_kit.bench.preview_page import chromium
 from byoc_kit.bench.preview_record import PreviewRecord, PreviewRun, preview_table, write_preview_json
 from byoc_kit.bench.run import Request, say, to_its_end
 from byoc_kit.bench.source import HEIGHT, RATE, WIDTH
@@ -50,12 +49,14 @@ def bench_preview(request: Request) -> int:
 async def _rounds(request: Request, chosen: Sequence[Shower]) -> tuple[list[PreviewRun], dict[str, str]]:
     """Run all contenders, round after round, so that what drifts on the machine hits all alike."""
     runs = []
-    async with desk(request.clip) as at, chromium() as browser:
+    chromium = ""
+    async with desk(request.clip) as at:
         for number in range(1, request.runs + 1):
             for shower in chosen:
                 say(f"round {number} of {request.runs}: {shower.title}")
                 load = machine.load()
                 picture = request.output / f"preview-{shower.key}.png"
-                watched = await watch(shower, at, browser, seconds=request.seconds, picture=picture)
+                watched = await watch(shower, at, seconds=request.seconds, picture=picture)
                 runs.append(PreviewRun.of(watched, contender=shower.key, round=number, load=load))
-        return runs, versions() | {"Chromium": browser.version}
+                chromium = watched.chromium
+        return runs, versions() | {"Chromium": chromium}

@@ -10,11 +10,10 @@ from pathlib import Path
 from statistics import fmean
 
 from byoc_kit.bench import machine
-from byoc_kit.bench.devtools import open_page
 from byoc_kit.bench.preview_contenders import OURS
 from byoc_kit.bench.preview_desk import desk
 from byoc_kit.bench.preview_measure import kernel_of, write_notebook
-from byoc_kit.bench.preview_page import IDLE, renderers
+from byoc_kit.bench.preview_page import open_notebook, renderers
 from byoc_kit.bench.record import dump, load_warnings
 from byoc_kit.bench.run import say, to_its_end
 from byoc_kit.bench.table import verdict_lines, warning_lines
@@ -98,9 +97,9 @@ async def _play(clip: Path, seconds: float) -> list[Sample]:
     samples: list[Sample] = []
     async with desk(clip) as at:
         notebook, notes = write_notebook(OURS, at)
-        async with open_page(at.lab.notebook_url(notebook), at.folder / "chromium.log") as page:
-            await page.wait_for(f"document.body?.innerText.includes({IDLE!r})")
-            await page.evaluate("void jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        async with open_notebook(at, notebook) as opened:
+            await opened.run_first(OURS)
+            page = opened.page
             await page.wait_for(f"{_SHOWN} !== undefined")
             kernel, begun_s = kernel_of(notes), time.monotonic()
             while time.monotonic() - begun_s < seconds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -82,11 +83,17 @@ def _why_no_report(done: subprocess.CompletedProcess[str]) -> LockError:
         return LockError(f"pip cannot reach its index, which knows the hashes; connect to it, or {NO_HASHES}")
     prefix = "No matching distribution found for "
     if reason.startswith(prefix):
-        wanted = reason.removeprefix(prefix).partition(" (from")[0].replace("===", "==")
-        return NotFoundError(
-            f"pip finds no {wanted} here; let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name where it is, or {NO_HASHES}"
-        )
+        return _not_found(reason.removeprefix(prefix).partition(" (from")[0])
+    if alone := re.search(r"Cannot install (\S+) because these package versions have conflicting", done.stderr):
+        return _not_found(alone[1])  # what pip says of one that it does not find, where it has constraints
     return LockError(f"pip gives no hashes ({reason or f'exit code {done.returncode}'}); mend that, or {NO_HASHES}")
+
+
+def _not_found(requirement: str) -> NotFoundError:
+    wanted = requirement.replace("===", "==")
+    return NotFoundError(
+        f"pip finds no {wanted} here; let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name where it is, or {NO_HASHES}"
+    )
 
 
 def _last_error(done: subprocess.CompletedProcess[str]) -> str:

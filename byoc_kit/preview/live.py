@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -66,6 +67,7 @@ class LivePreview(Preview):
         self._is_started = False
         self._opening = ""
         self._posters: list[Poster] = []
+        self._publishing = threading.Lock()
         self._camera: Camera | None = None
         self._followed = Followed(version)
         self._beside = Beside(compare) if compare is not None else None
@@ -169,11 +171,11 @@ class LivePreview(Preview):
         """Take over what the notebook has defined anew; called after each cell that ran."""
         function = self._followed.newer(namespace)
         try:
-            is_other_beside = self._beside is not None and self._beside.follow(namespace)
             if function is not None:
                 version = self._player.version.followed_by(function)
                 self._followed.take(version)
                 self._swap(version)
+            is_other_beside = self._beside is not None and self._beside.follow(namespace)
         except ByocKitError as error:
             self._say(f"{error}; the version before goes on")
             return
@@ -199,14 +201,14 @@ class LivePreview(Preview):
 
     def _publish_posters(self) -> None:
         """Put the last picture into the notebook where there is one; until then, a sentence in its place."""
-        shot, posters = self._sender.last, self._posters
-        if shot is None:
-            posters[-1].publish(None)
-            return
-        self._posters = []
-        picture = side_by_side(shot.left.pixels, (shot.right or shot.left).pixels, self._width)
-        for poster in posters:
-            poster.publish(picture)
+        with self._publishing:
+            shot, picture = self._sender.last, None
+            if shot is not None:
+                picture = side_by_side(shot.left.pixels, (shot.right or shot.left).pixels, self._width)
+            for poster in self._posters:
+                poster.publish(picture)
+            if picture is not None:
+                self._posters.clear()
 
     def _open(self, source: str | Path | Reel) -> Feed:
         return open_feed(source, fps=self._fps, camera=self._new_camera)

@@ -1,11 +1,9 @@
 import json
-import sys
 
 import pytest
 
 from byoc_kit.bench.preview_contenders import ALL, choose
 from byoc_kit.bench.preview_desk import package_versions
-from byoc_kit.bench.preview_page import chromium
 from byoc_kit.cli import main
 from byoc_kit.errors import ByocKitError
 
@@ -48,17 +46,3 @@ def test_contenders_are_chosen_by_name_in_the_usual_order():
 def test_a_missing_package_is_one_sentence():
     with pytest.raises(ByocKitError, match=r"needs no-such-thing; pip install 'byoc-kit\[bench\]'"):
         package_versions(["pillow", "no-such-thing"])
-
-
-async def test_a_missing_chromium_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ByocKitError, match="not on the path; apt-get install chromium"):
-        async with chromium():
-            pass
-
-
-async def test_a_missing_playwright_is_one_sentence(monkeypatch):
-    monkeypatch.setitem(sys.modules, "playwright.async_api", None)
-    with pytest.raises(ByocKitError, match=r"by Playwright; pip install 'byoc-kit\[bench\]'"):
-        async with chromium():
-            pass

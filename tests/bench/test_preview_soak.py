@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from byoc_kit.bench.devtools import open_page
 from byoc_kit.bench.preview_soak import Sample, judge_growth, soak_preview
 from byoc_kit.errors import ByocKitError
 
@@ -45,13 +44,3 @@ def test_a_short_soak_samples_a_page_that_plays(clip, tmp_path, monkeypatch, cap
     assert max(sample["shown_fps"] for sample in content["samples"]) > 1
     assert (tmp_path / "preview-soak.png").exists()
     assert "preview-soak.svg" in capsys.readouterr().out
-
-
-async def test_a_chromium_that_does_not_start_shows_its_last_lines(monkeypatch, tmp_path):
-    broken = tmp_path / "chromium"
-    broken.write_text("#!/bin/sh\necho no display\nexit 3\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr("byoc_kit.bench.devtools.chromium_binary", lambda: str(broken))
-    with pytest.raises(ByocKitError, match=r"Chromium ended early \(exit code 3\); its last lines:\nno display"):
-        async with open_page("about:blank", tmp_path / "log"):
-            pass

@@ -240,7 +240,11 @@ def test_another_build_of_torch_brings_its_libraries(variant, index, tmp_path, m
     assert make_lock([], tmp_path, device="cu126").text == lock.text
 
 
-def test_a_build_that_pip_does_not_find_is_named(known_kit, tmp_path):
+@pytest.mark.parametrize("constraint", ["", "torch<999"])
+def test_a_build_that_pip_does_not_find_is_named(known_kit, tmp_path, monkeypatch, constraint):
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(constraint)
+    monkeypatch.setenv("PIP_CONSTRAINT", str(constraints))
     with pytest.raises(LockError) as caught:
         make_lock([], tmp_path, device="cu128")
     assert str(caught.value) == (

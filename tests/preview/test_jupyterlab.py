@@ -395,6 +395,16 @@ def test_a_page_that_was_closed_finds_its_preview_playing(lab, page):
     wait_for_gain(page, "< 0.05")
 
 
+def test_a_first_picture_that_comes_late_becomes_the_poster(lab, page):
+    slow = (
+        "import time\nfrom byoc_kit.preview import live\nlive.POSTER_PATIENCE_S = 0\n"
+        "def process_frame(frame):\n    time.sleep(1)\n    return 255 - frame.pixels"
+    )
+    play(page, lab, "late.ipynb", model=slow)
+    page.locator("img.byoc-poster").wait_for(state="attached")
+    assert page.locator(".byoc-poster").count() == 1
+
+
 def test_a_notebook_opened_without_its_kernel_shows_the_poster(lab, page):
     write_notebook(lab, "poster.ipynb", "byoc_kit.preview(process_frame)")
     open_notebook(page, lab, "poster.ipynb")
