@@ -97,7 +97,8 @@ class Page:
 async def open_page(url: str, log: Path) -> AsyncIterator[Page]:
     """Run a headless Chromium with one page; raises :class:`ByocKitError` where it is missing or does not start."""
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="byoc-kit-chromium-") as profile:
+    # Chromium's helpers write to the profile a moment longer than it runs itself.
+    with tempfile.TemporaryDirectory(prefix="byoc-kit-chromium-", ignore_cleanup_errors=True) as profile:
         own = [f"--remote-debugging-port={port}", f"--user-data-dir={profile}"]
         command = [_binary(), *_ARGUMENTS, *own, url]
         async with running("Chromium", command, log) as chromium, aiohttp.ClientSession() as http:
