@@ -39,6 +39,7 @@ _ERRORS = {
     "no-process-frame": "no tagged cell defines process_frame",
     "no-tagged-cell": "nothing is tagged for the export",
     "notebook-only": "a tagged cell uses what only a notebook has",
+    "params-default": "a field of the parameters has no default, or one that does not fit it, so no stream can start",
     "relative-import": "an exported module has no package around it",
     "reserved-name": "a name is taken that the exported module needs",
     "secret": "a literal looks like a password or a key, and an image is no place for one",

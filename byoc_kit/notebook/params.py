@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import ValidationError
+
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
-from byoc_kit.params import Params
+from byoc_kit.params import Params, params_error
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
@@ -28,13 +30,15 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 class ParamsClass:
     """The class of the parameters: with its fields, without its methods, of which only the ``names`` are there.
 
-    It is open where it may have attributes that nothing here shows.
+    It is open where it may have attributes that nothing here shows, and plain where it has fields alone: a validator
+    may make a good value of any default.
     """
 
     type: type[Params]
     names: frozenset[str]
     schema: dict[str, Any] | None
     is_open: bool = False
+    is_plain: bool = False
 
 
 def read_params_schema(notebook: Notebook) -> dict[str, Any] | None:
@@ -55,7 +59,7 @@ def render_schema(schema: dict[str, Any]) -> str:
 
 
 def check_params(notebook: Notebook) -> Iterator[Finding]:
-    """Yield what keeps the parameters from having a schema, and uses of fields that they do not have."""
+    """Yield what keeps the parameters from having a schema, bad defaults, and uses of fields that they do not have."""
     try:
         found = _read(notebook)
     except NotStatic as unknown:
@@ -63,6 +67,8 @@ def check_params(notebook: Notebook) -> Iterator[Finding]:
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding("params-schema", notebook.name, message, hint, Place.of(unknown.cell, unknown.node))
         return
+    if found.is_plain:
+        yield from _check_defaults(notebook, found.type)
     if not found.is_open:
         for binding in bindings(notebook.exported):
             if binding.name in _HOOKS and isinstance(binding.node, _Function):
@@ -95,7 +101,9 @@ def _read(notebook: Notebook) -> ParamsClass:
             raise NotStatic(binding.cell, binding.node, reason) from error
     own = set(_names_of_classes(static, name))
     is_open = kind.model_config.get("extra") == "allow" or "__getattr__" in own
-    return ParamsClass(kind, frozenset({*dir(kind), *kind.model_fields, *own}), schema, is_open=is_open)
+    is_plain = own <= {*kind.model_fields, "model_config"}
+    names = frozenset({*dir(kind), *kind.model_fields, *own})
+    return ParamsClass(kind, names, schema, is_open=is_open, is_plain=is_plain)
 
 
 def _class_name(static: Static) -> str:
@@ -177,6 +185,22 @@ def _names_of_classes(static: Static, name: str) -> Iterator[str]:
             if isinstance(statement, _Function):
                 yield statement.name
             yield from (n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
+    """Yield the first field whose default keeps a stream from starting."""
+    try:
+        kind()
+    except ValidationError as error:
+        field, _, reason = str(params_error(error)).partition(": ")
+    else:
+        return
+    binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
+    statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
+    fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
+    message = f"no stream can start with the default of {shown(field)}: {reason}"
+    hint = "give the field a default, and one that fits it"
+    yield Finding("params-default", notebook.name, message, hint, Place.of(binding.cell, next(fields, binding.node)))
 
 
 def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: ParamsClass) -> Iterator[Finding]:

@@ -280,7 +280,7 @@ ELSEWHERE = {
         "undeclared-file",
     },
     "test_modules": {"ambiguous-module", "shadowed-module"},
-    "test_params": {"params-schema", "unknown-param"},
+    "test_params": {"params-default", "params-schema", "unknown-param"},
 }
 
 
