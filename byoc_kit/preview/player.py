@@ -173,13 +173,15 @@ class Player:
         with self._lock:
             if self._is_closed:
                 return
-            if not self._is_started:
-                self.feed = feed
-                return
-            given_up, self._next_feed = self._next_feed, feed
+            is_started = self._is_started
+            if is_started:
+                given_up, self._next_feed = self._next_feed, feed
+            else:
+                given_up, self.feed = self.feed, feed
         if given_up is not None:
             given_up.close()
-        self._start(feed)
+        if is_started:
+            self._start(feed)
 
     def take_refusal(self) -> str:
         """Return, once, why a feed that was switched to does not play; empty where nothing is to be said."""
