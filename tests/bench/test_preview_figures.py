@@ -15,7 +15,13 @@ def window(shown, start_s=100.0, end_s=110.0, cpu_s=None):
 def watched():
     """Ten seconds of ten frames a second, each shown 50 ms after its return, 60 ms after it was submitted."""
     notes = [Note(n, 100 + n / 10 - 0.01, 100 + n / 10, own_cpu_s=n / 100) for n in range(1, 100)]
-    return Watched(notes, window([(note.number, note.returned_s + 0.05) for note in notes]), window([]), clock_ms=0.1)
+    return Watched(
+        notes,
+        window([(note.number, note.returned_s + 0.05) for note in notes]),
+        window([]),
+        clock_ms=0.1,
+        chromium="Chromium 150",
+    )
 
 
 def test_figures_are_of_what_was_shown(watched):

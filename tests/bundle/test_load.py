@@ -51,13 +51,13 @@ def test_what_a_cell_raises_is_named_by_cell_and_line(export, source, said):
     assert "processor" not in sys.modules
 
 
-def test_parameters_without_defaults_are_said_in_one_line(export):
-    needs_gain = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float"
+def test_a_default_that_only_running_the_cells_shows_is_said_in_one_line(export):
+    needs_gain = "import json, byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = json.loads('null')"
     process_frame = "def process_frame(frame, params): return frame"
     with pytest.raises(BundleError) as caught:
         load_processor(read_bundle(export(cells=[("byoc", s) for s in (needs_gain, process_frame, CAPABILITY)])))
     assert str(caught.value).startswith(
-        "processor.py: ValidationError: 1 validation error for Params gain Field required"
+        "processor.py: ValidationError: 1 validation error for Params gain Input should be a valid number"
     )
     assert len(str(caught.value).splitlines()) == 1
 
