@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write the bundle of a notebook")
     export.set_defaults(run=_export)
-    export.add_argument("notebook", type=Path)
+    export.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
     export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
@@ -61,16 +62,16 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve a bundle as its container will")
     serve.set_defaults(run=_serve)
-    serve.add_argument("bundle", type=Path)
+    serve.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
-    serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image instead")
+    serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image, or this one")
 
     _add_watch(commands)
 
     build = commands.add_parser("build", help="build a bundle's image with Docker")
     build.set_defaults(run=_build)
-    build.add_argument("bundle", type=Path)
+    build.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
     build.add_argument("--tag", help="the image's name (default: that of aiModels.json)")
     build.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
 
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
     demo.set_defaults(run=_demo)
-    demo.add_argument("notebook", type=Path)
+    demo.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     demo.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
     return parser
 
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(commands: Commands) -> None:
     check = commands.add_parser("check", help="say what would keep a notebook from being exported")
     check.set_defaults(run=_check)
-    check.add_argument("notebook", type=Path, nargs="?")
+    check.add_argument("notebook", type=Path, nargs="?", help="an .ipynb")
     check.add_argument("--format", choices=["text", "json", "github"], default="text", help="(default: %(default)s)")
     check.add_argument("--fix", action="store_true", help="tag the cells that the tagged ones need, and show the diff")
     check.add_argument("--codes", action="store_true", help="list all codes with what they are about")
@@ -107,7 +108,10 @@ def _check(options: argparse.Namespace) -> int:
     if options.fix:
         from byoc_kit.notebook.fix import fix
 
-        sys.stderr.write(fix(options.notebook).diff(str(options.notebook)))
+        fixed = fix(options.notebook)
+        sys.stderr.write(fixed.diff(str(options.notebook)))
+        if fixed.tagged:
+            print(f"tagged cell {', '.join(map(str, fixed.tagged))}", file=sys.stderr)
     from byoc_kit.notebook.check import check
     from byoc_kit.notebook.read import read_notebook
 
@@ -136,7 +140,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.wheelhouse:
         print("collecting wheels ...", file=sys.stderr)
         collect_wheelhouse(target)
-    print(f"wrote {target}: {', '.join(bundle.files)}")
+    print(f"wrote {target}: {', '.join(bundle.files)}; next: byoc-kit verify {shlex.quote(str(target))}")
     return 0
 
 
@@ -153,7 +157,7 @@ def _target(options: argparse.Namespace) -> Path:
 def _add_sync(commands: Commands) -> None:
     sync = commands.add_parser("sync", help="take edits of a bundle's processor.py back to its notebook")
     sync.set_defaults(run=_sync)
-    sync.add_argument("bundle", type=Path)
+    sync.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
 
 
 def _sync(options: argparse.Namespace) -> None:
@@ -167,7 +171,7 @@ def _sync(options: argparse.Namespace) -> None:
 def _add_watch(commands: Commands) -> None:
     watch = commands.add_parser("watch", help="serve a notebook, and each change as soon as it is saved")
     watch.set_defaults(run=_watch)
-    watch.add_argument("notebook", type=Path)
+    watch.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     watch.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
     watch.add_argument("--host", default="127.0.0.1")
     watch.add_argument("--port", type=int, default=8000)
@@ -213,10 +217,10 @@ def _build(options: argparse.Namespace) -> None:
 def _add_verify(commands: Commands) -> None:
     verify = commands.add_parser("verify", help="compare notebook, module, server and container over a clip")
     verify.set_defaults(run=_verify)
-    verify.add_argument("bundle", type=Path)
+    verify.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
     verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
     where = verify.add_mutually_exclusive_group()
-    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too")
+    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or this one")
     where.add_argument("--url", help="a container that runs already, too")
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
     verify.add_argument(

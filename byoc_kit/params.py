@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,14 @@ class ParamsError(ByocKitError):
         self.field = field
         self.reason = reason
         super().__init__(f"{field}: {reason}")
+
+
+class DefaultError(ParamsError):
+    """A default that does not fit, so that no stream can start; ``field`` names its parameter."""
+
+    def __str__(self) -> str:
+        said = f"no stream can start with the default of {self.field}: {self.reason}"
+        return f"{said}; give the field a default, and one that fits it"
 
 
 class Params(BaseModel):
@@ -39,14 +47,27 @@ class Params(BaseModel):
         except ValidationError as error:
             raise params_error(error) from None
         except Exception as error:
-            reason = f"its validator raised {type(error).__name__}: {error}"
-            raise ParamsError("params", reason) from error
+            raise ParamsError("params", _raised(error)) from error
 
 
-def params_error(error: ValidationError, *, prefix: str = "") -> ParamsError:
+ParamsT = TypeVar("ParamsT", bound=Params)
+
+
+def default_params(kind: type[ParamsT]) -> ParamsT:
+    """Return the parameters of a stream that names none; raises :class:`DefaultError` where a default does not fit."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = params_error(error)
+        raise DefaultError(first.field, first.reason) from None
+    except Exception as error:
+        raise DefaultError("params", _raised(error)) from error
+
+
+def params_error(error: ValidationError) -> ParamsError:
     """Say pydantic's first complaint in one line, the field's dotted name first."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(filter(None, [prefix, *map(str, first["loc"])])) or "params"
+    field = ".".join(map(str, first["loc"])) or "params"
     reason = "is no parameter of this model" if first["type"] == "extra_forbidden" else first["msg"]
     return ParamsError(field, reason)
 
@@ -70,3 +91,7 @@ def parse_changes(raw: Any) -> dict[str, Any]:
     if set(raw) == {"params"}:
         return parse_changes(raw["params"])
     return raw
+
+
+def _raised(error: Exception) -> str:
+    return f"its validator raised {type(error).__name__}: {error}"

@@ -21,7 +21,7 @@ from byoc_kit.background import OwnThread, on_thread
 from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
 from byoc_kit.hook_loop import run_to_end
-from byoc_kit.params import Params
+from byoc_kit.params import Params, default_params
 from byoc_kit.sourcemap import SourceMap, locate
 
 Hook = Callable[..., Any]
@@ -68,7 +68,10 @@ class Hooks:
 
 
 class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
-    """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``."""
+    """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``.
+
+    Raises :class:`~byoc_kit.params.DefaultError` where no stream could start with the parameters' defaults.
+    """
 
     hooks: ClassVar[Hooks]
     source_map: SourceMap | None = None
@@ -77,7 +80,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         super().__init__()
         if hooks is not None:
             self.hooks = hooks  # type: ignore[misc]  # an instance made in a notebook brings its own
-        self.params = self.hooks.params_type()
+        self.params = default_params(self.hooks.params_type)
         self._frame_params = _params_name(self.hooks.process_frame)
         self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._own_thread: OwnThread | None = None

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import getsourcelines
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from byoc_kit.capability import Capability
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.sourcemap import CellSpan, SourceMap
 
 if TYPE_CHECKING:  # the container binds its port before torch is imported
@@ -47,6 +49,9 @@ class Bundle:
 def read_bundle(folder: Path | str) -> Bundle:
     """Read a bundle's manifest. Raises :class:`BundleError` if there is none, or a broken one."""
     folder = Path(folder)
+    if folder.suffix == ".ipynb":
+        msg = f"{folder} is a notebook; `byoc-kit export {folder}` makes its bundle, export/{folder.stem}: give that"
+        raise BundleError(msg)
     with _reading(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_bytes())
         notebook = folder / manifest["notebook"]
@@ -97,13 +102,23 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
         spec.loader.exec_module(module)
         processor: FrameProcessor = module.Processor()
     except (Exception, SystemExit) as error:
+        where = locate(error.__traceback__, str(path), bundle.source_map, first_line=_first_line(module, error))
         del sys.modules["processor"]
-        where = locate(error.__traceback__, str(path), bundle.source_map)
-        text = " ".join(str(error).split())
-        msg = f"{where}: {type(error).__name__}: {text}; run the notebook from the top to see it"
+        text = " ".join(text_of(error).split())
+        is_ours = isinstance(error, ByocKitError)
+        said = text if is_ours else f"{type(error).__name__}: {text}; run the notebook from the top to see it"
+        msg = f"{where}: {said}"
         raise BundleError(msg) from error
     processor.source_map = bundle.source_map
     return processor
+
+
+def _first_line(module: ModuleType, error: BaseException) -> int | None:
+    """Return the line of the parameters' class where it is their defaults that do not fit."""
+    from byoc_kit.params import DefaultError
+
+    kind = module.Processor.hooks.params_type if isinstance(error, DefaultError) else None
+    return getsourcelines(kind)[1] if kind is not None and kind.__module__ == module.__name__ else None
 
 
 def schema_drift(bundle: Bundle, processor: FrameProcessor) -> str | None:

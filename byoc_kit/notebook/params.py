@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
-
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
-from byoc_kit.params import Params, params_error
+from byoc_kit.params import DefaultError, Params, default_params
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
@@ -190,16 +188,14 @@ def _names_of_classes(static: Static, name: str) -> Iterator[str]:
 def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
     """Yield the first field whose default keeps a stream from starting."""
     try:
-        kind()
-    except ValidationError as error:
-        field, _, reason = str(params_error(error)).partition(": ")
+        default_params(kind)
+    except DefaultError as error:
+        field, (message, _, hint) = error.field, str(error).rpartition("; ")
     else:
         return
     binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
     statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
     fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
-    message = f"no stream can start with the default of {shown(field)}: {reason}"
-    hint = "give the field a default, and one that fits it"
     yield Finding("params-default", notebook.name, message, hint, Place.of(binding.cell, next(fields, binding.node)))
 
 

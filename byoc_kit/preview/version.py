@@ -8,11 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pydantic import ValidationError
-
-from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params, ParamsError, params_error
+from byoc_kit.params import Params, ParamsError
 from byoc_kit.preview import kernel
 from byoc_kit.preview.feed import fresh, noted
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
@@ -43,12 +40,7 @@ class Version(FrameProcessor):
     def __init__(self, process_frame: Callable[..., Any], *, course: Course | None = None) -> None:
         hooks = Hooks.of(process_frame, **_hooks_beside(process_frame))
         hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
-        try:
-            super().__init__(hooks)
-        except ValidationError as error:
-            name = hooks.params_type.__name__
-            msg = f"{name} needs a default for each field, and one that fits it, so that a stream can start: "
-            raise ByocKitError(msg + str(params_error(error))) from error
+        super().__init__(hooks)
         self.source_map = kernel.source_map(hooks.user_file)
         self._course = course or Course()
 

@@ -12,11 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.params import params_error
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.regress.golden import RegressionError
 from byoc_kit.regress.png import read_png, write_png
@@ -86,7 +84,7 @@ def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case) 
     Returns what it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
     :class:`~byoc_kit.params.ParamsError` where the case's parameters do not fit it any more.
     """
-    processor = process_frame if isinstance(process_frame, FrameProcessor) else _processor(process_frame)
+    processor = process_frame if isinstance(process_frame, FrameProcessor) else FrameProcessor(Hooks.of(process_frame))
     params = processor.hooks.params_type().updated(case.params)
     frame = VideoFrame.from_pixels(case.pixels.copy(), case.pts, case.time_base)
 
@@ -101,14 +99,6 @@ def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case) 
     # On a thread, as in the preview and the container: not on the one that runs the notebook's event loop.
     with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
         return thread.submit(replay).result()
-
-
-def _processor(process_frame: Callable[..., Any]) -> FrameProcessor:
-    hooks = Hooks.of(process_frame)
-    try:
-        return FrameProcessor(hooks)
-    except ValidationError as error:
-        raise params_error(error, prefix=hooks.params_type.__name__) from error
 
 
 def _manifest(case: Case) -> dict[str, Any]:

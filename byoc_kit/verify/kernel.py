@@ -10,6 +10,7 @@ from importlib import import_module
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
+from byoc_kit.errors import ByocKitError
 from byoc_kit.sourcemap import cell_name
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
@@ -50,7 +51,7 @@ def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str,
 
 def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping[int, int]) -> Replay:
     from byoc_kit.processor import FrameProcessor, Hooks
-    from byoc_kit.verify.replay import Fault, Replay, in_one_line, replay
+    from byoc_kit.verify.replay import Fault, Replay, replay
 
     optional = {field.name for field in fields(Hooks)} - {"process_frame", "params_type"}
     hooks = {name: namespace[name] for name in optional if callable(namespace.get(name))}
@@ -58,8 +59,8 @@ def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping
         return Replay.broken(task, Fault.LOAD, f"{notebook} defines no process_frame")
     try:
         processor = FrameProcessor(Hooks.of(namespace["process_frame"], **hooks))
-    except Exception as error:  # noqa: BLE001  # what somebody's Params may raise
-        return Replay.broken(task, Fault.LOAD, f"{notebook}: {in_one_line(error)}")
+    except ByocKitError as error:
+        return Replay.broken(task, Fault.LOAD, f"{notebook}: {error}")
     return replay(processor, task, lambda error: _place(error, notebook, cells))
 
 

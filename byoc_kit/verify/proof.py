@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +18,40 @@ from byoc_kit.verify.replay import Replay, Task, decode
 # What is kept of a replay lies on disk, which /tmp may have in memory.
 _FRAMES, _BYTES = 60, 256 << 20
 _FEWEST = 5
+_SAY_EACH_S = 10.0
 
 
 async def prove(
     bundle: Bundle, clip: LiveClip, params: Mapping[str, Any], kept: tuple[int, ...], folder: Path, *,
-    timeout_s: float, with_notebook: bool,
+    timeout_s: float, with_notebook: bool, say: Callable[[str], None],
 ) -> tuple[Replay | None, Replay]:  # fmt: skip
     """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the frames that are kept.
 
-    Both start at the same time, and wait for each other with their frames.
+    Both start at the same time, and wait for each other with their frames. ``say`` is told how far they are.
     """
     file = folder / "clip.ts"
     file.write_bytes(clip.data)
     names = ("notebook", "module") if with_notebook else ("module",)
     tasks = {name: Task(file, params, kept, folder / name) for name in names}
-    # The module may have to wait for the notebook's frames.
-    module = replay_module(bundle, tasks["module"], timeout_s=timeout_s * len(tasks))
-    if not with_notebook:
-        return None, await module
-    notebook = replay_notebook(bundle.notebook, tasks["notebook"], timeout_s=timeout_s)
-    both: tuple[Replay, Replay] = await asyncio.gather(notebook, module)
-    return both
+    telling = asyncio.create_task(_tell(tasks, len(clip.picture_times_s), say))
+    try:
+        # The module may have to wait for the notebook's frames.
+        module = replay_module(bundle, tasks["module"], timeout_s=timeout_s * len(tasks))
+        if not with_notebook:
+            return None, await module
+        notebook = replay_notebook(bundle.notebook, tasks["notebook"], timeout_s=timeout_s)
+        both: tuple[Replay, Replay] = await asyncio.gather(notebook, module)
+        return both
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+async def _tell(tasks: Mapping[str, Task], frames: int, say: Callable[[str], None]) -> None:
+    """Say now and then how many frames are through; whoever waits for a slow model sees that it goes on."""
+    while True:
+        await asyncio.sleep(_SAY_EACH_S)
+        say("; ".join(f"{name}: {task.done} of {frames} frames" for name, task in tasks.items()))
 
 
 def golden_frames(clip: LiveClip) -> tuple[int, ...]:

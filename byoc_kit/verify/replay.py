@@ -11,8 +11,9 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -31,6 +32,7 @@ from byoc_kit.timings import percentiles_ms
 
 TASK = "task.json"
 _REPLAY = "replay.json"
+_PROGRESS = "progress"
 
 Place = Callable[[BaseException], str]
 """Names the line of the notebook that an exception came from."""
@@ -77,6 +79,19 @@ class Task:
         """Read it back."""
         said = json.loads(Path(path).read_bytes())
         return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]))
+
+    def counted(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield the frames with their numbers, and let another process see how many are through."""
+        for number, frame in enumerate(frames):
+            yield number, frame
+            (self.folder / _PROGRESS).write_text(str(number + 1))
+
+    @property
+    def done(self) -> int:
+        """How many frames are through."""
+        with suppress(FileNotFoundError, ValueError):  # it has none yet, or is writing the next number
+            return int((self.folder / _PROGRESS).read_text())
+        return 0
 
 
 @dataclass(frozen=True)
@@ -182,7 +197,7 @@ def _replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
         processor.start_stream(params)
         with task.clip.open("rb") as clip:
             fcntl.flock(clip, fcntl.LOCK_EX)  # two at a time would measure each other
-            frames = tuple(_process(processor, task, params, *each, place) for each in enumerate(decode(clip)))
+            frames = tuple(_process(processor, task, params, *each, place) for each in task.counted(decode(clip)))
         hook = "on_stream_stop"
         processor.stop_stream()
     except ParamsError as error:

@@ -63,11 +63,13 @@ class Result:
         return checks
 
     def _check_exceptions(self) -> Check:
+        replays = [(of, one) for of, one in (("notebook", self.notebook), ("module", self.module)) if one]
+        if not any(one.frames for _, one in replays) and not any(one.received for one in self.streams):
+            return Check("process_frame", "was never called", "no exception", is_met=False)
         failures = [(one.where.kind, failure) for one in self.streams for failure in one.status.get("failures", [])]
         raised = [f"{f['error']} at {f['where']}: {f['message']} ({f['count']}x in the {of})" for of, f in failures]
         if not raised:
-            both = [(of, one) for of, one in (("notebook", self.notebook), ("module", self.module)) if one]
-            raised = [f"in the {of} {first_error(one)}" for of, one in both if one.count(Outcome.RAISED)]
+            raised = [f"in the {of} {first_error(one)}" for of, one in replays if one.count(Outcome.RAISED)]
         return Check("process_frame", "; ".join(raised) or "no exception", "no exception", not raised)
 
     @property

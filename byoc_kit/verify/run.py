@@ -79,8 +79,11 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
     kept = golden_frames(clip)
     _say("running the notebook and the module over the clip" if request.with_notebook else "running the module")
     result.notebook, result.module = asyncio.run(
-        prove(bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook)
-    )
+        prove(
+            bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook,
+            say=_say,
+        )
+    )  # fmt: skip
     if result.notebook is not None and not (result.notebook.fault or result.module.fault):
         result.difference = compare_replays(result.notebook, result.module)
     if result.module.fault is Fault.PARAMS:

@@ -56,10 +56,10 @@ def test_a_default_that_only_running_the_cells_shows_is_said_in_one_line(export)
     process_frame = "def process_frame(frame, params): return frame"
     with pytest.raises(BundleError) as caught:
         load_processor(read_bundle(export(cells=[("byoc", s) for s in (needs_gain, process_frame, CAPABILITY)])))
-    assert str(caught.value).startswith(
-        "processor.py: ValidationError: 1 validation error for Params gain Input should be a valid number"
+    assert str(caught.value) == (
+        "effects.ipynb, cell 1, line 2: no stream can start with the default of gain: "
+        "Input should be a valid number; give the field a default, and one that fits it"
     )
-    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
@@ -67,6 +67,15 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
         read_bundle(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} is no bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`"
+    )
+
+
+def test_a_notebook_is_no_bundle_and_says_how_to_make_one():
+    with pytest.raises(BundleError) as caught:
+        read_bundle("notebooks/effects.ipynb")
+    assert str(caught.value) == (
+        "notebooks/effects.ipynb is a notebook; "
+        "`byoc-kit export notebooks/effects.ipynb` makes its bundle, export/effects: give that"
     )
 
 

@@ -83,7 +83,7 @@ def test_a_parameter_without_default_is_named(clip):
     def process_frame(frame, params: Params):
         return frame
 
-    with pytest.raises(ByocKitError, match=r"Params needs a default for each field, .*: gain: Field required"):
+    with pytest.raises(ByocKitError, match="no stream can start with the default of gain: Field required; give"):
         preview(process_frame, clip)
 
 

@@ -166,7 +166,7 @@ def test_a_parameter_without_default_is_named():
     def process_frame(frame, params: Params):
         return frame
 
-    with pytest.raises(ByocKitError, match=r"Params needs a default for each field, .*: gain: Field required"):
+    with pytest.raises(ByocKitError, match="no stream can start with the default of gain: Field required; give"):
         Version(process_frame)
 
 
@@ -177,5 +177,5 @@ def test_a_default_that_does_not_fit_is_named():
     def process_frame(frame, params: Params):
         return frame
 
-    with pytest.raises(ByocKitError, match=r"Params needs .*: gain: Input should be less than or equal to 4"):
+    with pytest.raises(ByocKitError, match="default of gain: Input should be less than or equal to 4; give"):
         Version(process_frame)

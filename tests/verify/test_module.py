@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from byoc_kit.verify.module import replay_module
@@ -124,10 +126,27 @@ async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export,
     scratch.mkdir()
     kept = tuple(range(10))
     notebook, module = await prove(
-        bundle, live_clip(small_clip), {"gain": 1.5}, kept, scratch, timeout_s=60, with_notebook=True
+        bundle, live_clip(small_clip), {"gain": 1.5}, kept, scratch, timeout_s=60, with_notebook=True, say=print
     )
     assert (notebook.failure, module.failure) == ("", "")
     assert {frame.outcome for frame in module.frames} == {"made", "dropped", "raised"}
     assert {frame.size for frame in module.frames if frame.outcome == "made"} == {"41x31"}
     assert compare_replays(notebook, module).is_within(0)
     assert notebook.params == module.params == {"gain": 1.5}
+
+
+async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path, monkeypatch):
+    from byoc_kit.media.clip import live_clip
+    from byoc_kit.verify import proof
+
+    monkeypatch.setattr(proof, "_SAY_EACH_S", 0.01)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    slow = "import time\ndef process_frame(frame):\n    time.sleep(0.05)\n    return frame"
+    said = []
+    await prove(
+        export(slow), live_clip(small_clip), {}, (0,), scratch, timeout_s=60, with_notebook=True, say=said.append
+    )
+    assert said[0] == "notebook: 0 of 10 frames; module: 0 of 10 frames"
+    through = [int(number) for line in said for number in re.findall(r": (\d+) of 10", line)]
+    assert {5, 6} & set(through)

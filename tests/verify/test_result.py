@@ -3,14 +3,12 @@ from pathlib import Path
 
 from byoc_kit.media.quality import Quality
 from byoc_kit.verify.difference import Difference
-from byoc_kit.verify.replay import Fault, Replay
+from byoc_kit.verify.replay import Fault, Outcome, Replay, Replayed
 from byoc_kit.verify.result import Result
 from byoc_kit.verify.streamed import FrameResult, Limits, Streamed
 from byoc_kit.verify.target import Where
 
-MODULE = Replay(Path())
-
-
+MODULE = Replay(Path(), (Replayed(0, 1, Outcome.MADE, 0.01),))
 LIMITS = Limits(min_frames=0.9, min_psnr_db=30)
 
 
@@ -89,7 +87,7 @@ def test_what_did_not_run_to_its_end_falls_short():
     assert short(good(notebook=broken)) == ["notebook"]
     assert good(notebook=broken).truth is MODULE
     assert short(good(module=broken)) == ["module"]
-    assert short(good(module=broken, not_served="it does not load", streams=[])) == ["module"]
+    assert short(good(module=broken, not_served="it does not load", streams=[])) == ["module", "process_frame"]
 
 
 def test_the_module_may_be_as_far_from_the_notebook_as_the_limits_say():
