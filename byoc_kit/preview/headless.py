@@ -178,7 +178,7 @@ class StaticPreview(Preview):
     def _verdict(self) -> str:
         if not self._took_s:
             return "not run"
-        return str(Budget(percentiles_ms(self._warm_s)["p95"], self._fps))
+        return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)}, by p95"
 
     def _alt(self) -> str:
         return _short(describe(self._shots, self._reel.name, self._names))

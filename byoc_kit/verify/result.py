@@ -52,15 +52,17 @@ class Result:
         if self.notebook is not None:
             value = self.notebook.failure or "runs to its end"
             checks.append(Check("notebook", value, "runs to its end", not self.notebook.failure))
-        if self.module is not None and (self.module.failure or self.difference is None):
-            value, wanted = self.module.failure or "runs to its end", "runs with requirements.lock alone"
-            checks.append(Check("module", value, wanted, not self.module.failure))
-        elif self.difference is not None:
-            value = self.difference.text or "equal to the notebook"
-            limit = self.limits.max_diff
-            wanted = f"at most {limit} of 255 apart" if limit else "equal to the notebook"
-            checks.append(Check("module", value, wanted, self.difference.is_within(limit)))
-        return checks
+        module, difference = self.module, self.difference
+        if module is None:
+            return checks
+        if module.failure or difference is None:
+            value, wanted = module.failure or "runs to its end", "runs with requirements.lock alone"
+            return [*checks, Check("module", value, wanted, not module.failure)]
+        raised = module.count(Outcome.RAISED)
+        equal = f"equal to the notebook, which raises in {raised} frames too" if raised else "equal to the notebook"
+        limit = self.limits.max_diff
+        wanted = f"at most {limit} of 255 apart" if limit else "equal to the notebook"
+        return [*checks, Check("module", difference.text or equal, wanted, difference.is_within(limit))]
 
     def _check_exceptions(self) -> Check:
         replays = [(of, one) for of, one in (("notebook", self.notebook), ("module", self.module)) if one]

@@ -44,7 +44,7 @@ def rows(result: Result) -> list[Row]:
 def _notebook(result: Result) -> Row:
     if result.notebook is None:
         return Row("notebook", note="not run: --skip-notebook")
-    return _replayed("notebook", result.notebook, "", "the others are judged against it")
+    return _replayed("notebook", result.notebook, "", "what the others are compared with")
 
 
 def _module(result: Result) -> Row:
@@ -87,7 +87,7 @@ def _streamed(name: str, one: Streamed, result: Result) -> Row:
     compared = sum(frame.quality is not None for frame in one.frames)
     against = "notebook" if result.truth is result.notebook else "module"
     p50, p95 = _percentiles(one.latency_ms())
-    said = f"after the codec: {compared} frames against the {against}" if compared else ""
+    said = f"{compared} of them compared with the {against}'s, after the codec" if compared else ""
     return Row(
         name,
         f"{len(one.received)} of {len(one.wanted)}",

@@ -169,7 +169,7 @@ def test_verify_streams_the_clip_through_the_image(bundle, image, clip, tmp_path
     assert re.search(r"\nnotebook +132 of 132 ", said)
     assert re.search(r"\nmodule +132 of 132 +0 ", said)
     assert re.search(r"\nserver over trickle +\d+ of 132 +\d+\.\d dB ", said)
-    assert re.search(r"\ncontainer +\d+ of 132 +\d+\.\d dB +0\.\d+ +\d+ ms +\d+ ms +after the codec: ", said)
+    assert re.search(r"\ncontainer +\d+ of 132 +\d+\.\d dB +0\.\d+ +\d+ ms +\d+ ms +\d+ of them compared ", said)
     assert "<th>container</th>" in (tmp_path / "report.html").read_text()
     assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}")
 

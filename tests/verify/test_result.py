@@ -106,3 +106,19 @@ def test_an_exception_in_a_replay_is_one_of_process_frame(replayed):
     assert short(result) == ["process_frame"]
     [check] = [check for check in result.checks() if check.name == "process_frame"]
     assert check.value == "in the module ValueError: no (here), in 10 of 10 frames"
+
+
+def test_what_raises_in_both_is_not_just_called_equal(replayed):
+    def fail(frame):
+        raise ValueError("no")
+
+    one = replayed(fail)
+    found = {check.name: check.value for check in good(notebook=one, module=one, difference=Difference(0)).checks()}
+    assert found["module"] == "equal to the notebook, which raises in 10 frames too"
+
+
+def test_a_process_frame_that_nothing_called_does_not_pass():
+    broken = Replay(Path(), fault=Fault.LOAD, failure="cell 3 raises")
+    result = good(notebook=broken, module=broken, streams=[], not_served="the module does not load")
+    [check] = [check for check in result.checks() if check.name == "process_frame"]
+    assert (check.value, check.is_met) == ("was never called", False)

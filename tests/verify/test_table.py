@@ -35,7 +35,7 @@ def test_all_ways_are_there_and_those_that_were_not_gone_say_why(replayed):
         "0.9810",
         "12 ms",
         "12 ms",
-        "after the codec: 1 frames against the notebook",
+        "1 of them compared with the notebook's, after the codec",
     )
     assert (container.is_run, container.note) == (False, "not run: no --image and no --url")
 
