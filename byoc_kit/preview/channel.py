@@ -59,5 +59,5 @@ class Channel:
             self.credit.reset()
         elif content.get("kind") == "ack":
             newest = max(int(picture["number"]) for picture in content["pictures"])
-            self.credit.ack(newest, is_slow=bool(content["is_slow"]))
+            self.credit.ack(newest)
         self._on_message(content, bytes(buffers[0]) if buffers else None)

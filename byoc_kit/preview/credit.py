@@ -7,10 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# A quick front end answers every fourth picture: with six under way the next need not wait for the answer's journey.
-# One that is slow to draw answers each, and has fewer queue up before it.
+# The front end answers every fourth picture: with six under way the next need not wait for the answer's journey. One
+# that is slow to draw leaves pictures out, and lets none queue up.
 WINDOW = 6
-SLOW_WINDOW = 3
 # No answer for the longer of 400 ms and four round trips: the front end is busy, or has no way to answer.
 MIN_PATIENCE_S = 0.4
 PATIENCE_ROUND_TRIPS = 4
@@ -36,7 +35,6 @@ class Credit:
         self._last_sent_s = 0.0
         self._last_heard_s = clock()
         self._is_late = False
-        self._window = SLOW_WINDOW
 
     @property
     def is_late(self) -> bool:
@@ -69,10 +67,9 @@ class Credit:
             self._under_way[number] = self._last_sent_s = now_s
             return number
 
-    def ack(self, number: int, *, is_slow: bool = False) -> None:
-        """Take the answer to a picture, and those to the pictures before, of a front end quick or slow to draw."""
+    def ack(self, number: int) -> None:
+        """Take the answer to a picture, and those to the pictures before."""
         with self._lock:
-            self._window = SLOW_WINDOW if is_slow else WINDOW
             self._last_heard_s = self._clock()
             self._is_late = False
             if number in self._under_way:
@@ -88,5 +85,5 @@ class Credit:
 
     def _may_send(self, now_s: float) -> bool:
         if not self._is_late:
-            return len(self._under_way) < self._window
+            return len(self._under_way) < WINDOW
         return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)

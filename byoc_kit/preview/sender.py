@@ -42,7 +42,7 @@ class Shot:
 
 
 class Sender:
-    """Sends shots, the newest first; one that a newer replaces is counted as ``not_shown``.
+    """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
 
     What the ``board`` has goes with the pictures. :meth:`on_answer` takes the front end's answers. When nobody looks on
     any more, ``on_gone`` is told; the last shot then goes out every few seconds, and who answers it is there again.
@@ -109,6 +109,7 @@ class Sender:
         """
         with self._changed:
             due_s, sent_s = self._under_way.pop(int(answer["number"]), (0.0, 0.0))
+            self.not_shown += bool(sent_s) and not answer["drawn"]
         if not sent_s or not answer["drawn"]:
             return
         draw_s, ago_s, glass_ms = answer["draw_ms"] / 1000, answer["ago_ms"] / 1000, answer["glass_ms"]

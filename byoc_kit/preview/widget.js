@@ -1,9 +1,8 @@
 // The model of a preview: draws what the kernel sends, acknowledges each pair, and hands on what a person wants.
 
 // Each answer costs the kernel as much as a picture's encoding, in status messages that nobody needs: four pictures an
-// answer, unless drawing is slow or no fourth one comes.
+// answer, unless no fourth one comes. On busy cores an answer a picture cost a quarter of the frames.
 const DRAWN_AN_ANSWER = 4;
-const SLOW_MS = 30;
 const ANSWER_AFTER_MS = 150;
 
 /** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
@@ -12,13 +11,11 @@ class Answers {
     this.send = send;
     this.waiting = [];
     this.timer = null;
-    this.isSlow = false;
   }
 
   add(answer) {
     this.waiting.push({ ...answer, at: performance.now() });
-    this.isSlow = answer.draw_ms > SLOW_MS;
-    if (this.isSlow || this.waiting.length >= DRAWN_AN_ANSWER) this.flush();
+    if (this.waiting.length >= DRAWN_AN_ANSWER) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), ANSWER_AFTER_MS);
   }
 
@@ -28,12 +25,38 @@ class Answers {
     const now = performance.now();
     const pictures = this.waiting.map(({ at, ...answer }) => ({ ...answer, ago_ms: now - at }));
     this.waiting = [];
-    if (pictures.length) this.send({ kind: "ack", is_slow: this.isSlow, pictures });
+    if (pictures.length) this.send({ kind: "ack", pictures });
   }
 }
 
-// So many pictures of a bunch are shown one a repaint; of more, the oldest are left out.
+/** Decodes one picture after the other; of those that come meanwhile the newest is next, and the others are left out. */
+class Decoder {
+  constructor() {
+    this.isBusy = false;
+    this.callNext = null;
+  }
+
+  /** Return a picture as a bitmap; null where a newer one came before its turn. */
+  async decode(buffer) {
+    if (this.isBusy) {
+      this.callNext?.(false);
+      const isNewest = await new Promise((resolve) => (this.callNext = resolve));
+      if (!isNewest) return null;
+    }
+    this.isBusy = true; // it still is, where the one before has called
+    try {
+      return await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
+    } finally {
+      this.isBusy = this.callNext !== null;
+      this.callNext?.(true);
+      this.callNext = null;
+    }
+  }
+}
+
+// So many pictures of a bunch are shown one a repaint, unless they get too old; of more, the oldest are left out.
 const BUNCH = 3;
+const STALE_MS = 40;
 
 /** Have each picture drawn in a repaint of its own: of two between the same repaints nobody would see the first. */
 class Turns {
@@ -44,52 +67,52 @@ class Turns {
   }
 
   /** Draw a picture, at once if none was since the last repaint. Returns, when it was its turn, whether it was drawn. */
-  take(picture) {
-    if (!this.isDrawn || document.hidden) return this.drawNow(picture); // a hidden page is not repainted
+  take(bitmap, pair) {
+    if (document.hidden) this.keepNewest(0); // a hidden page is not repainted
+    if (!this.isDrawn || document.hidden) return this.drawNow(bitmap, pair);
     return new Promise((resolve) => {
-      this.waiting.push({ picture, resolve });
-      this.waiting.sort((one, other) => one.picture.number - other.picture.number); // decoding ends out of order
-      if (this.waiting.length > BUNCH) {
-        const oldest = this.waiting.shift();
-        oldest.picture.bitmap.close();
-        oldest.resolve(false);
-      }
+      this.waiting.push({ bitmap, pair, resolve, since: performance.now() });
+      this.keepNewest(BUNCH);
     });
   }
 
-  drawNow(picture) {
+  drawNow(bitmap, pair) {
     if (!this.isDrawn) {
       this.isDrawn = true;
       requestAnimationFrame(() => this.onRepaint());
     }
-    return this.draw(picture);
+    this.draw(bitmap, pair);
+    bitmap.close();
+    return true;
   }
 
   onRepaint() {
     this.isDrawn = false;
+    const fresh = this.waiting.findIndex(({ since }) => performance.now() - since <= STALE_MS);
+    this.keepNewest(fresh < 0 ? 1 : this.waiting.length - fresh);
     const next = this.waiting.shift();
-    if (next) next.resolve(this.drawNow(next.picture));
+    if (next) next.resolve(this.drawNow(next.bitmap, next.pair));
+  }
+
+  keepNewest(count) {
+    while (this.waiting.length > count) {
+      const oldest = this.waiting.shift();
+      oldest.bitmap.close();
+      oldest.resolve(false);
+    }
   }
 }
 
 export default () => {
   const views = new Set();
-  let lastDrawn = -1;
   let lastStatus = null;
   let onUnseen = () => {};
 
-  /** Draw a pair unless a newer one is there already. Returns whether it was drawn. */
-  function draw({ number, boxes, position, bitmap }) {
-    const isNewest = number > lastDrawn;
-    if (isNewest) {
-      lastDrawn = number;
-      views.forEach((view) => {
-        view.draw(bitmap, boxes);
-        view.place(position);
-      });
-    }
-    bitmap.close();
-    return isNewest;
+  function draw(bitmap, { boxes, position }) {
+    views.forEach((view) => {
+      view.draw(bitmap, boxes);
+      view.place(position);
+    });
   }
 
   /** Show a status, unless a newer one came before it: the kernel sends from several threads. */
@@ -99,12 +122,13 @@ export default () => {
     views.forEach((view) => view.tell(status));
   }
 
+  const decoder = new Decoder();
   const turns = new Turns(draw);
 
+  /** Show a pair, unless newer ones come before its turn. Returns whether it was shown. */
   async function show(pair, buffer) {
-    if (pair.number < lastDrawn) return false;
-    const bitmap = await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
-    return turns.take({ ...pair, bitmap });
+    const bitmap = await decoder.decode(buffer);
+    return bitmap !== null && turns.take(bitmap, pair);
   }
 
   return {

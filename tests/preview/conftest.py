@@ -58,9 +58,9 @@ class FrontEnd:
         if self.answers and content["kind"] == "pair":
             self.ack(pictures, content["number"])
 
-    def ack(self, pictures, number):
-        drawn = {"number": number, "drawn": True, "draw_ms": 1.5, "glass_ms": None, "ago_ms": 0.5}
-        pictures._handle_custom_msg({"kind": "ack", "is_slow": False, "pictures": [drawn]}, [])
+    def ack(self, pictures, number, *, is_drawn=True):
+        answer = {"number": number, "drawn": is_drawn, "draw_ms": 1.5, "glass_ms": None, "ago_ms": 0.5}
+        pictures._handle_custom_msg({"kind": "ack", "pictures": [answer]}, [])
 
     def command(self, live, name, value=None):
         """Do as a person who uses the controls."""

@@ -4,7 +4,6 @@ from byoc_kit.preview.credit import (
     LATE_INTERVAL_S,
     MIN_PATIENCE_S,
     PATIENCE_ROUND_TRIPS,
-    SLOW_WINDOW,
     WINDOW,
     Credit,
 )
@@ -21,7 +20,7 @@ class Clock:
 def spent_credit():
     clock = Clock()
     credit = Credit(clock)
-    for _ in range(SLOW_WINDOW):
+    for _ in range(WINDOW):
         assert credit.take() is not None
     return clock, credit
 
@@ -31,42 +30,40 @@ def taken(credit):
     return list(iter(credit.take, None))
 
 
-def test_the_window_is_three_until_an_answer_shows_how_quick_the_page_is():
+def test_an_answer_lets_as_many_go_as_it_answers():
     _, credit = spent_credit()
     assert credit.take() is None
     credit.ack(0)
-    assert taken(credit) == [3, 4, 5, 6]
-    credit.ack(5, is_slow=True)
-    assert taken(credit) == [7, 8]
-    credit.ack(6)
-    assert len(taken(credit)) == WINDOW - 2
+    assert taken(credit) == [6]
+    credit.ack(4)
+    assert taken(credit) == [7, 8, 9, 10]
 
 
-def test_an_ack_counts_for_the_pictures_before_it():
+def test_an_answer_counts_for_the_pictures_before_it():
     _, credit = spent_credit()
-    credit.ack(1, is_slow=True)
-    assert taken(credit) == [3, 4]
-    credit.ack(0, is_slow=True)
+    credit.ack(1)
+    assert taken(credit) == [6, 7]
+    credit.ack(0)
     assert credit.take() is None
 
 
 def test_without_answers_it_goes_on_slowly_and_says_so():
     clock, credit = spent_credit()
     clock.now_s += MIN_PATIENCE_S + 0.01
-    assert credit.take() == 3
+    assert credit.take() == WINDOW
     assert credit.is_late
     assert credit.take() is None
     clock.now_s += LATE_INTERVAL_S
-    assert credit.take() == 4
+    assert credit.take() == WINDOW + 1
 
 
 def test_the_next_ack_ends_the_slow_going():
     clock, credit = spent_credit()
     clock.now_s += 1
     credit.take()
-    credit.ack(3)
+    credit.ack(6)
     assert not credit.is_late
-    assert taken(credit) == [4, 5, 6, 7, 8, 9]
+    assert taken(credit) == [7, 8, 9, 10, 11, 12]
 
 
 def test_a_long_way_to_the_browser_earns_patience():
@@ -97,4 +94,4 @@ def test_a_closed_tab_gets_next_to_nothing():
 def test_a_new_view_starts_with_full_credit():
     _, credit = spent_credit()
     credit.reset()
-    assert [credit.take(), credit.take(), credit.take(), credit.take()] == [3, 4, 5, None]
+    assert taken(credit) == [6, 7, 8, 9, 10, 11]

@@ -79,9 +79,20 @@ def test_without_acks_a_few_pictures_go_and_the_rest_is_counted(make_live, front
     live.play()
     for _ in range(20):
         assert seen.acquire(timeout=20)
-    assert len(front_end.pairs) == credit.SLOW_WINDOW
+    assert len(front_end.pairs) == credit.WINDOW
     assert live.stats().not_shown > 0
     assert live.stats().shown == 0
+
+
+def test_a_picture_that_the_page_left_out_is_counted_too(make_live, front_end):
+    front_end.answers = False
+    live = make_live(invert)
+    live.play()
+    number = front_end.wait_for(lambda content: content["kind"] == "pair")[0]["number"]
+    live.pause()
+    before = live.stats().not_shown
+    front_end.ack(live._pictures, number, is_drawn=False)
+    assert (live.stats().not_shown, live.stats().shown) == (before + 1, 0)
 
 
 def test_a_silent_front_end_is_told_that_it_is_late(make_live, front_end, monkeypatch):
