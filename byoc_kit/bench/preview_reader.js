@@ -1,4 +1,4 @@
-// Look at the shown picture before each repaint, and note when each frame number is seen first.
+// Look at the shown picture after each repaint, and note when each frame number is seen first.
 // The number is a row of black and white blocks: preview_number.py.
 ({ selector, left, width, blocks, strip }) => {
   const row = document.createElement("canvas");
@@ -28,7 +28,14 @@
       reader.seen.push([number, (performance.timeOrigin + performance.now()) / 1000]);
       last = number;
     }
-    requestAnimationFrame(look);
   }
-  look();
+
+  // A task that is posted in a frame's callback runs after its repaint, whoever draws in a callback behind this one.
+  const repainted = new MessageChannel();
+  repainted.port1.onmessage = look;
+  const onRepaint = () => {
+    repainted.port2.postMessage(null);
+    requestAnimationFrame(onRepaint);
+  };
+  onRepaint();
 }

@@ -58,40 +58,49 @@ class Decoder {
 const BUNCH = 3;
 const STALE_MS = 40;
 
-/** Have each picture drawn in a repaint of its own: of two between the same repaints nobody would see the first. */
+/** Have each picture drawn in a repaint of its own: of two before the same repaint nobody would see the first. */
 class Turns {
   constructor(draw) {
     this.draw = draw;
     this.waiting = [];
-    this.isDrawn = false;
+    this.isAsked = false;
   }
 
-  /** Draw a picture, at once if none was since the last repaint. Returns, when it was its turn, whether it was drawn. */
+  /** Draw a picture when it is its turn; returns whether it was drawn. */
   take(bitmap, pair) {
-    if (document.hidden) this.keepNewest(0); // a hidden page is not repainted
-    if (!this.isDrawn || document.hidden) return this.drawNow(bitmap, pair);
-    return new Promise((resolve) => {
-      this.waiting.push({ bitmap, pair, resolve, since: performance.now() });
-      this.keepNewest(BUNCH);
-    });
+    const shown = new Promise((resolve, reject) =>
+      this.waiting.push({ bitmap, pair, resolve, reject, since: performance.now() }),
+    );
+    this.keepNewest(document.hidden ? 1 : BUNCH);
+    if (document.hidden) this.drawNext(); // a hidden page is not repainted
+    else this.askForRepaint();
+    return shown;
   }
 
-  drawNow(bitmap, pair) {
-    if (!this.isDrawn) {
-      this.isDrawn = true;
-      requestAnimationFrame(() => this.onRepaint());
-    }
-    this.draw(bitmap, pair);
-    bitmap.close();
-    return true;
+  askForRepaint() {
+    if (this.isAsked || !this.waiting.length) return;
+    this.isAsked = true;
+    requestAnimationFrame(() => this.onRepaint());
   }
 
   onRepaint() {
-    this.isDrawn = false;
+    this.isAsked = false;
     const fresh = this.waiting.findIndex(({ since }) => performance.now() - since <= STALE_MS);
     this.keepNewest(fresh < 0 ? 1 : this.waiting.length - fresh);
+    this.drawNext();
+    this.askForRepaint();
+  }
+
+  drawNext() {
     const next = this.waiting.shift();
-    if (next) next.resolve(this.drawNow(next.bitmap, next.pair));
+    if (!next) return;
+    try {
+      this.draw(next.bitmap, next.pair);
+      next.resolve(true);
+    } catch (error) {
+      next.reject(error);
+    }
+    next.bitmap.close();
   }
 
   keepNewest(count) {
