@@ -21,7 +21,7 @@ demo: .venv/made ## export the example notebook, verify it, and build and verify
 test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
 	$(BIN)/pytest
 
-styles: .venv/made ## verify the notebooks of other styles, tests/styles; some ten minutes
+styles: .venv/made ## verify the notebooks of other styles, tests/styles; five to ten minutes
 	$(BIN)/pytest -m styles tests/styles
 
 bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest

@@ -62,16 +62,16 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve a bundle as its container will")
     serve.set_defaults(run=_serve)
-    serve.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
+    serve.add_argument("bundle", type=Path, help="what `export` has written, e.g. export/NAME")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
-    serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image, or this one")
+    serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image, or the image NAME")
 
     _add_watch(commands)
 
     build = commands.add_parser("build", help="build a bundle's image with Docker")
     build.set_defaults(run=_build)
-    build.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
+    build.add_argument("bundle", type=Path, help="what `export` has written, e.g. export/NAME")
     build.add_argument("--tag", help="the image's name (default: that of aiModels.json)")
     build.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
 
@@ -157,7 +157,7 @@ def _target(options: argparse.Namespace) -> Path:
 def _add_sync(commands: Commands) -> None:
     sync = commands.add_parser("sync", help="take edits of a bundle's processor.py back to its notebook")
     sync.set_defaults(run=_sync)
-    sync.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
+    sync.add_argument("bundle", type=Path, help="what `export` has written, e.g. export/NAME")
 
 
 def _sync(options: argparse.Namespace) -> None:
@@ -217,10 +217,10 @@ def _build(options: argparse.Namespace) -> None:
 def _add_verify(commands: Commands) -> None:
     verify = commands.add_parser("verify", help="compare notebook, module, server and container over a clip")
     verify.set_defaults(run=_verify)
-    verify.add_argument("bundle", type=Path, help="what `export` has written, as export/NAME")
+    verify.add_argument("bundle", type=Path, help="what `export` has written, e.g. export/NAME")
     verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
     where = verify.add_mutually_exclusive_group()
-    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or this one")
+    where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or the image NAME")
     where.add_argument("--url", help="a container that runs already, too")
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
     verify.add_argument(

@@ -23,3 +23,8 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception as worse:  # noqa: BLE001  # somebody's own exception class
         return f"(its text raises {type(worse).__name__})"
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an exception's name and text."""
+    return " ".join(f"{type(error).__name__}: {text_of(error)}".split()).removesuffix(":")

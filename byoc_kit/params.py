@@ -8,7 +8,9 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, in_one_line
+
+_ALL = "params"
 
 
 class ParamsError(ByocKitError):
@@ -24,6 +26,8 @@ class DefaultError(ParamsError):
     """A default that does not fit, so that no stream can start; ``field`` names its parameter."""
 
     def __str__(self) -> str:
+        if self.field == _ALL:
+            return f"no stream can start with the parameters' defaults: {self.reason}; choose others"
         said = f"no stream can start with the default of {self.field}: {self.reason}"
         return f"{said}; give the field a default, and one that fits it"
 
@@ -47,7 +51,7 @@ class Params(BaseModel):
         except ValidationError as error:
             raise params_error(error) from None
         except Exception as error:
-            raise ParamsError("params", _raised(error)) from error
+            raise ParamsError(_ALL, f"its validator raised {in_one_line(error)}") from error
 
 
 ParamsT = TypeVar("ParamsT", bound=Params)
@@ -61,15 +65,23 @@ def default_params(kind: type[ParamsT]) -> ParamsT:
         first = params_error(error)
         raise DefaultError(first.field, first.reason) from None
     except Exception as error:
-        raise DefaultError("params", _raised(error)) from error
+        raise DefaultError(_ALL, f"making them raises {in_one_line(error)}") from error
 
 
 def params_error(error: ValidationError) -> ParamsError:
     """Say pydantic's first complaint in one line, the field's dotted name first."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(map(str, first["loc"])) or "params"
-    reason = "is no parameter of this model" if first["type"] == "extra_forbidden" else first["msg"]
-    return ParamsError(field, reason)
+    return params_errors(error)[0]
+
+
+def params_errors(error: ValidationError) -> list[ParamsError]:
+    """Say each of pydantic's complaints in one line, the field's dotted name first."""
+    return [
+        ParamsError(
+            ".".join(map(str, one["loc"])) or _ALL,
+            "is no parameter of this model" if one["type"] == "extra_forbidden" else one["msg"],
+        )
+        for one in error.errors(include_url=False)
+    ]
 
 
 def parse_changes(raw: Any) -> dict[str, Any]:
@@ -84,14 +96,10 @@ def parse_changes(raw: Any) -> dict[str, Any]:
             return parse_changes(json.loads(raw))
         except (ValueError, RecursionError) as error:
             reason = f"is no JSON ({error})"
-            raise ParamsError("params", reason) from None
+            raise ParamsError(_ALL, reason) from None
     if not isinstance(raw, dict):
         reason = f"must be an object, not {type(raw).__name__}"
-        raise ParamsError("params", reason)
+        raise ParamsError(_ALL, reason)
     if set(raw) == {"params"}:
         return parse_changes(raw["params"])
     return raw
-
-
-def _raised(error: Exception) -> str:
-    return f"its validator raised {type(error).__name__}: {error}"

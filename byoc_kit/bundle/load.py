@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import getsourcelines
@@ -14,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from byoc_kit.capability import Capability
-from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.errors import ByocKitError, in_one_line
 from byoc_kit.sourcemap import CellSpan, SourceMap
 
 if TYPE_CHECKING:  # the container binds its port before torch is imported
@@ -49,8 +50,9 @@ class Bundle:
 def read_bundle(folder: Path | str) -> Bundle:
     """Read a bundle's manifest. Raises :class:`BundleError` if there is none, or a broken one."""
     folder = Path(folder)
-    if folder.suffix == ".ipynb":
-        msg = f"{folder} is a notebook; `byoc-kit export {folder}` makes its bundle, export/{folder.stem}: give that"
+    if folder.suffix == ".ipynb" and folder.is_file():
+        export = f"byoc-kit export {shlex.quote(str(folder))}"
+        msg = f"{folder} is a notebook; `{export}` makes its bundle, export/{folder.stem}: give that"
         raise BundleError(msg)
     with _reading(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -89,8 +91,6 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
 
     Raises :class:`BundleError` naming cell and line if they raise.
     """
-    from byoc_kit.sourcemap import locate
-
     path = (bundle.folder / "processor.py").resolve()
     spec = spec_from_file_location("processor", path)
     if spec is None or spec.loader is None or not path.is_file():
@@ -102,23 +102,32 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
         spec.loader.exec_module(module)
         processor: FrameProcessor = module.Processor()
     except (Exception, SystemExit) as error:
-        where = locate(error.__traceback__, str(path), bundle.source_map, first_line=_first_line(module, error))
+        where = _place(error, module, bundle)
         del sys.modules["processor"]
-        text = " ".join(text_of(error).split())
-        is_ours = isinstance(error, ByocKitError)
-        said = text if is_ours else f"{type(error).__name__}: {text}; run the notebook from the top to see it"
+        hint = "run the notebook from the top to see it"
+        said = str(error) if isinstance(error, ByocKitError) else f"{in_one_line(error)}; {hint}"
         msg = f"{where}: {said}"
         raise BundleError(msg) from error
     processor.source_map = bundle.source_map
     return processor
 
 
-def _first_line(module: ModuleType, error: BaseException) -> int | None:
-    """Return the line of the parameters' class where it is their defaults that do not fit."""
+def _place(error: BaseException, module: ModuleType, bundle: Bundle) -> str:
+    """Name the line that raised, or that of the parameters' class where it is their defaults that do not fit."""
     from byoc_kit.params import DefaultError
+    from byoc_kit.sourcemap import locate
 
-    kind = module.Processor.hooks.params_type if isinstance(error, DefaultError) else None
-    return getsourcelines(kind)[1] if kind is not None and kind.__module__ == module.__name__ else None
+    if not isinstance(error, DefaultError):
+        return locate(error.__traceback__, str(module.__file__), bundle.source_map)
+    trace, line = (error.__cause__ or error).__traceback__, _line_of_params(module)
+    return locate(trace, str(module.__file__), bundle.source_map, first_line=line)
+
+
+def _line_of_params(module: ModuleType) -> int | None:
+    with suppress(AttributeError, OSError):  # a cell raised it, or no class statement made the class
+        kind = module.Processor.hooks.params_type
+        return getsourcelines(kind)[1] if kind.__module__ == module.__name__ else None
+    return None
 
 
 def schema_drift(bundle: Bundle, processor: FrameProcessor) -> str | None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import ValidationError
+
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import bindings, untagged_cell
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
-from byoc_kit.params import DefaultError, Params, default_params
+from byoc_kit.params import DefaultError, Params, params_errors
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
@@ -186,13 +188,19 @@ def _names_of_classes(static: Static, name: str) -> Iterator[str]:
 
 
 def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
-    """Yield the first field whose default keeps a stream from starting."""
+    """Yield the first field whose default keeps a stream from starting; what a factory makes is not known here."""
+    factories = {name: field for name, field in kind.model_fields.items() if field.default_factory is not None}
+    made = {*factories, *(field.alias for field in factories.values())}
     try:
-        default_params(kind)
-    except DefaultError as error:
-        field, (message, _, hint) = error.field, str(error).rpartition("; ")
+        kind()
+    except ValidationError as error:
+        wrong = [one for one in params_errors(error) if one.field.partition(".")[0] not in made]
     else:
         return
+    if not wrong:
+        return
+    field = wrong[0].field
+    message, _, hint = str(DefaultError(field, wrong[0].reason)).rpartition("; ")
     binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
     statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
     fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)

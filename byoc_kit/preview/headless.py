@@ -30,6 +30,10 @@ _LONGEST_VALUE = 500
 _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
 
 
+class LiveSourceError(ByocKitError):
+    """A source that has no frames of its own to count, where nobody looks on."""
+
+
 class StaticPreview(Preview):
     """Runs the first ``frames`` of a reel through ``version``, at once and on the calling thread.
 
@@ -178,7 +182,7 @@ class StaticPreview(Preview):
     def _verdict(self) -> str:
         if not self._took_s:
             return "not run"
-        return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)}, by p95"
+        return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)} (p95)"
 
     def _alt(self) -> str:
         return _short(describe(self._shots, self._reel.name, self._names))
@@ -191,7 +195,7 @@ def _open(source: str | Path | Reel) -> Reel:
     opened = open_source(source) if isinstance(source, str | Path) and source != WEBCAM else source
     if not is_reel(opened):
         msg = f"{source} is live, and nobody looks on here; give a clip, a folder of images, or synthetic"
-        raise ByocKitError(msg)
+        raise LiveSourceError(msg)
     return opened
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from byoc_kit.bundle.load import Bundle, BundleError, load_processor, read_bundle, schema_drift
+from byoc_kit.errors import in_one_line
 from byoc_kit.orphans import end_with_parent
 from byoc_kit.sourcemap import locate
-from byoc_kit.verify.replay import Fault, Place, Replay, Task, in_one_line, replay
+from byoc_kit.verify.replay import Fault, Place, Replay, Task, replay
 
 
 def main(task_file: str, folder: str) -> None:

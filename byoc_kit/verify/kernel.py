@@ -15,13 +15,15 @@ from byoc_kit.sourcemap import cell_name
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
     from byoc_kit.preview import Preview
+    from byoc_kit.preview.headless import StaticPreview
+    from byoc_kit.preview.version import Version
     from byoc_kit.verify.replay import Replay, Task
 
 _NAME = re.compile(r"Cell In\[(\d+)\]")
 
 
 def keep_previews_still() -> None:
-    """Let previews show the clip's first frame and process none.
+    """Let previews show the clip's first frame and process none; in place of a live source they show a pattern.
 
     Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
     """
@@ -31,11 +33,19 @@ def keep_previews_still() -> None:
     def still(*arguments: Any, **options: Any) -> Preview:
         start: Any = import_module("byoc_kit.preview.start")
         headless = import_module("byoc_kit.preview.headless")
-        start.StaticPreview = partial(headless.StaticPreview, frames=0)
+        start.StaticPreview = partial(_still, headless)
         preview: Preview = shown(*arguments, **options)
         return preview
 
     module.preview = still
+
+
+def _still(headless: Any, version: Version, source: Any, **options: Any) -> StaticPreview:
+    try:
+        shown: StaticPreview = headless.StaticPreview(version, source, frames=0, **options)
+    except headless.LiveSourceError:
+        shown = headless.StaticPreview(version, "synthetic", frames=0, **options)
+    return shown
 
 
 def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import av
 import numpy as np
 
-from byoc_kit.errors import text_of
+from byoc_kit.errors import in_one_line
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.params import Params, ParamsError
@@ -180,11 +180,6 @@ def decode(reader: ByteReader) -> Iterator[VideoFrame]:
                         yield to_video_frame(frame)
     except (MediaError, av.FFmpegError, IndexError):
         return
-
-
-def in_one_line(error: BaseException) -> str:
-    """Return an exception's name and text."""
-    return " ".join(f"{type(error).__name__}: {text_of(error)}".split()).removesuffix(":")
 
 
 def _replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:

@@ -51,15 +51,34 @@ def test_what_a_cell_raises_is_named_by_cell_and_line(export, source, said):
     assert "processor" not in sys.modules
 
 
-def test_a_default_that_only_running_the_cells_shows_is_said_in_one_line(export):
-    needs_gain = "import json, byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = json.loads('null')"
-    process_frame = "def process_frame(frame, params): return frame"
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (
+            "class Params(byoc_kit.Params):\n    gain: float = json.loads('null')",
+            "effects.ipynb, cell 1, line 2: no stream can start with the default of gain: "
+            "Input should be a valid number; give the field a default, and one that fits it",
+        ),
+        (
+            "Params = create_model('Params', __base__=byoc_kit.Params, gain=(float, ...))",
+            "processor.py: no stream can start with the default of gain: Field required; "
+            "give the field a default, and one that fits it",
+        ),
+        (
+            "class Params(byoc_kit.Params):\n    gain: float = Field(default_factory=lambda: {}['gain'])",
+            "effects.ipynb, cell 1, line 3: no stream can start with the parameters' defaults: "
+            "making them raises KeyError: 'gain'; choose others",
+        ),
+    ],
+)
+def test_defaults_with_which_no_stream_can_start_are_said_in_one_line(export, params, said):
+    imports = "import json, byoc_kit; from pydantic import Field, create_model"
+    process_frame = "def process_frame(frame, params: Params): return frame"
+    cells = [("byoc", source) for source in (f"{imports}\n{params}", process_frame, CAPABILITY)]
     with pytest.raises(BundleError) as caught:
-        load_processor(read_bundle(export(cells=[("byoc", s) for s in (needs_gain, process_frame, CAPABILITY)])))
-    assert str(caught.value) == (
-        "effects.ipynb, cell 1, line 2: no stream can start with the default of gain: "
-        "Input should be a valid number; give the field a default, and one that fits it"
-    )
+        load_processor(read_bundle(export(cells=cells)))
+    assert str(caught.value) == said
+    assert "processor" not in sys.modules
 
 
 def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
@@ -70,12 +89,13 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
     )
 
 
-def test_a_notebook_is_no_bundle_and_says_how_to_make_one():
+def test_a_notebook_is_no_bundle_and_says_how_to_make_one(write_notebook, monkeypatch):
+    monkeypatch.chdir(write_notebook(name="my effects.ipynb").parent)
     with pytest.raises(BundleError) as caught:
-        read_bundle("notebooks/effects.ipynb")
+        read_bundle("my effects.ipynb")
     assert str(caught.value) == (
-        "notebooks/effects.ipynb is a notebook; "
-        "`byoc-kit export notebooks/effects.ipynb` makes its bundle, export/effects: give that"
+        "my effects.ipynb is a notebook; "
+        "`byoc-kit export 'my effects.ipynb'` makes its bundle, export/my effects: give that"
     )
 
 

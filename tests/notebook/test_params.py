@@ -294,6 +294,14 @@ def test_a_default_with_which_no_stream_can_start(field, reason):
     ]
 
 
+def test_what_a_factory_makes_is_not_judged_and_the_other_defaults_are():
+    made = "class Params(byoc_kit.Params):\n    gain: float = Field(default_factory=lambda: 1.4)"
+    assert said(IMPORTS, made, PROCESS_FRAME) == []
+    assert said(IMPORTS, made.replace("1.4", "1.4, alias='loudness'"), PROCESS_FRAME) == []
+    [finding] = said(IMPORTS, f"{made}\n    steps: int", PROCESS_FRAME)
+    assert finding.startswith("effects.ipynb, cell 2, line 3: no stream can start with the default of steps: ")
+
+
 def test_a_default_that_a_validator_may_make_good_is_not_judged():
     params = (
         "class Params(byoc_kit.Params):\n    gain: float = Field(9, le=4)\n"

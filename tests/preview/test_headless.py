@@ -86,7 +86,7 @@ def test_a_run_that_nobody_watches_leaves_a_contact_sheet_and_a_table(clip, tmp_
     assert said["source"] == "clip.mp4, 96x64, 25 fps"
     assert said["frames"] == "10 in, 10 out (96x64)"
     assert re.fullmatch(r"p50 [\d.]+ ms, p95 [\d.]+ ms, max [\d.]+ ms", said["process_frame"])
-    assert re.fullmatch(r"will hold 25 fps here, by p95|misses 25 fps by [\d.]+ ms, by p95", said["live"])
+    assert re.fullmatch(r"will hold 25 fps here \(p95\)|misses 25 fps by [\d.]+ ms \(p95\)", said["live"])
     assert said["params"] == "gain=2.0"
     assert said["device"] == versions()["device"]
     assert f"torch {versions()['torch']}" in said["versions"]
@@ -235,9 +235,9 @@ def test_a_reel_without_a_frame_is_named():
 def test_a_slow_function_misses_the_rate(clip):
     passed = static(same, clip)
     passed._took_s = [0.052] * 10
-    assert rows(passed.table())["live"] == "misses 25 fps by 12.0 ms, by p95"
+    assert rows(passed.table())["live"] == "misses 25 fps by 12.0 ms (p95)"
     passed._took_s = [0.012] * 10
-    assert rows(passed.table())["live"] == "will hold 25 fps here, by p95"
+    assert rows(passed.table())["live"] == "will hold 25 fps here (p95)"
 
 
 def test_all_that_is_left_stays_small_whatever_it_shows(monkeypatch):

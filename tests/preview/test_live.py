@@ -89,7 +89,7 @@ def test_a_picture_that_the_page_left_out_is_counted_too(make_live, front_end):
     live = make_live(invert)
     live.play()
     number = front_end.wait_for(lambda content: content["kind"] == "pair")[0]["number"]
-    live.pause()
+    live.close()  # nothing else is counted from now on
     before = live.stats().not_shown
     front_end.ack(live._pictures, number, is_drawn=False)
     assert (live.stats().not_shown, live.stats().shown) == (before + 1, 0)

@@ -57,6 +57,15 @@ async def test_a_still_preview_takes_what_any_takes(run, small_clip):
     assert replay.failure == "effects.ipynb, cell 4, line 1: ByocKitError: fps must be a number above 0, not 0"
 
 
+async def test_a_preview_of_a_live_source_keeps_no_notebook_from_being_verified(run):
+    replay = await run(
+        PROCESS_FRAME,
+        "from byoc_kit import preview\nshown = preview(process_frame, source='webcam')",
+        "assert 'bars, ' in shown.table()",
+    )
+    assert replay.failure == ""
+
+
 async def test_a_cell_that_raises_is_named_with_its_line(run):
     failed = await run(
         "# words", "one = 1", "def ask():\n    raise KeyError('no')", "ask()", kinds=["markdown", "", "", ""]
