@@ -93,7 +93,7 @@ def test_a_notebook_that_raises_falls_short_in_one_line(tmp_path, capsys, bundle
     assert code == 1
     assert "green_tint.ipynb, cell 8, line 3: NameError: name 'no_such_function' is not defined" in said
     assert "falls short: notebook\n" in said
-    assert "frames against the module" in said
+    assert "of them compared with the module's, after the codec" in said
 
 
 def test_a_clip_that_is_not_there_is_said_in_one_line(capsys):
