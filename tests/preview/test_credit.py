@@ -34,15 +34,15 @@ def test_an_answer_lets_as_many_go_as_it_answers():
     _, credit = spent_credit()
     assert credit.take() is None
     credit.ack(0)
-    assert taken(credit) == [6]
+    assert taken(credit) == [WINDOW]
     credit.ack(4)
-    assert taken(credit) == [7, 8, 9, 10]
+    assert taken(credit) == [WINDOW + n for n in (1, 2, 3, 4)]
 
 
 def test_an_answer_counts_for_the_pictures_before_it():
     _, credit = spent_credit()
     credit.ack(1)
-    assert taken(credit) == [6, 7]
+    assert taken(credit) == [WINDOW, WINDOW + 1]
     credit.ack(0)
     assert credit.take() is None
 
@@ -61,9 +61,9 @@ def test_the_next_ack_ends_the_slow_going():
     clock, credit = spent_credit()
     clock.now_s += 1
     credit.take()
-    credit.ack(6)
+    credit.ack(WINDOW)
     assert not credit.is_late
-    assert taken(credit) == [7, 8, 9, 10, 11, 12]
+    assert taken(credit) == list(range(WINDOW + 1, 2 * WINDOW + 1))
 
 
 def test_a_long_way_to_the_browser_earns_patience():
@@ -94,4 +94,4 @@ def test_a_closed_tab_gets_next_to_nothing():
 def test_a_new_view_starts_with_full_credit():
     _, credit = spent_credit()
     credit.reset()
-    assert taken(credit) == [6, 7, 8, 9, 10, 11]
+    assert taken(credit) == list(range(WINDOW, 2 * WINDOW))
