@@ -78,7 +78,7 @@ def params_errors(error: ValidationError) -> list[ParamsError]:
     return [
         ParamsError(
             ".".join(map(str, one["loc"])) or _ALL,
-            "is no parameter of this model" if one["type"] == "extra_forbidden" else one["msg"],
+            "is no parameter of this model" if one["type"] == "extra_forbidden" else " ".join(one["msg"].split()),
         )
         for one in error.errors(include_url=False)
     ]

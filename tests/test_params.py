@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, computed_field, model_validator
 
-from byoc_kit.params import Params, ParamsError, parse_changes
+from byoc_kit.params import DefaultError, Params, ParamsError, default_params, parse_changes
 
 
 class Blur(Params):
@@ -163,3 +163,17 @@ def test_a_field_is_known_by_its_alias_too():
     changed = Aliased().updated({"gain": 2})
     assert changed.updated({"bias": 3}).gain == 2
     assert changed.updated({"g": 4}).gain == 4
+
+
+def test_a_default_that_does_not_fit_is_one_line_whatever_a_validator_says():
+    class Talkative(Range):
+        low: int = 10
+
+        @model_validator(mode="after")
+        def _explain(self):
+            raise ValueError("low\nis\nabove high")
+
+    with pytest.raises(DefaultError) as caught:
+        default_params(Talkative)
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).startswith("no stream can start with the parameters' defaults: Value error, low is above")

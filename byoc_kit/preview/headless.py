@@ -31,7 +31,7 @@ _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{d
 
 
 class LiveSourceError(ByocKitError):
-    """A source that has no frames of its own to count, where nobody looks on."""
+    """A live source, where nobody looks on and frames are to be counted."""
 
 
 class StaticPreview(Preview):

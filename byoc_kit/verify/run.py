@@ -61,8 +61,8 @@ def verify(request: Request) -> int:
         require_target(bundle, where)
     clip = request.clip or _example_clip(bundle)
     live = live_clip(clip)
-    if load := _load():
-        _say(f"this machine is busy ({load}): frames may be late, or dropped for newer ones")
+    if busy := _busy():
+        _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
     result = Result(request.limits, drift=_drift(bundle))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,9 +70,9 @@ def verify(request: Request) -> int:
         _run(request, bundle, live, result, Path(scratch), folder)
     report = write_report(folder, bundle, clip, result)
     print_table(result)
-    if load and any(check.name.endswith("frames back") and not check.is_met for check in result.checks()):
+    if busy and any(check.name.endswith("frames back") and not check.is_met for check in result.checks()):
         hint = "on an idle one fewer frames may be late or lost; --min-frames accepts fewer"
-        print(f"this machine was busy ({load}): {hint}")  # noqa: T201
+        print(f"this machine was busy ({busy}): {hint}")  # noqa: T201
     print(f"report: {report}")  # noqa: T201  # a command's last line
     return 0 if result.is_met else 1
 
@@ -116,7 +116,7 @@ def _save(data: bytes, path: Path) -> None:
         _say(f"what came back is no whole video ({error}): the report has none")
 
 
-def _load() -> str:
+def _busy() -> str:
     """Say how busy this machine is; nothing where it is not."""
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     return f"load {load:.1f} on {cpus} CPUs" if load > _BUSY * cpus else ""

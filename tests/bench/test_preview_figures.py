@@ -20,7 +20,7 @@ def watched():
         window([(note.number, note.returned_s + 0.05) for note in notes]),
         window([]),
         clock_ms=0.1,
-        chromium="Chromium 150",
+        chromium="150.0.1.2",
     )
 
 
