@@ -21,6 +21,7 @@ from typing import Self
 from byoc_kit.data import Publish, publishing_to
 from byoc_kit.errors import text_of
 from byoc_kit.frames import VideoFrame, as_frame
+from byoc_kit.malloc import keep_freed_frames
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.sourcemap import user_trace
@@ -164,6 +165,7 @@ class Stage:
 
     def start(self) -> None:
         """Start the worker thread."""
+        keep_freed_frames()
         self._busy_since_s = time.monotonic()
         self._worker.start()
 
