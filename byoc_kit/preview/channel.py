@@ -13,7 +13,7 @@ from contextvars import Context
 from ipywidgets import Widget
 
 from byoc_kit.preview import kernel
-from byoc_kit.preview.credit import Credit
+from byoc_kit.preview.credit import Credit, Ticket
 from byoc_kit.preview.pictures import Sheet
 from byoc_kit.preview.status import Message
 from byoc_kit.preview.widget import Pictures
@@ -34,9 +34,10 @@ class Channel:
         self._lock = threading.Lock()
         pictures.on_msg(self._receive)
 
-    def show(self, number: int, sheet: Sheet, status: Message) -> None:
-        """Send a pair under a number that :attr:`credit` gave; one message and one buffer, so none runs ahead."""
-        self._send({"kind": "pair", "number": number, "boxes": sheet.boxes, **status}, [sheet.data])
+    def show(self, ticket: Ticket, sheet: Sheet, status: Message) -> None:
+        """Send a pair on a ticket that :attr:`credit` gave; one message and one buffer, so none runs ahead."""
+        pair = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked, "boxes": sheet.boxes}
+        self._send({**pair, **status}, [sheet.data])
 
     def tell(self, content: Message) -> None:
         """Send a message without pictures; it needs no credit."""

@@ -1,4 +1,4 @@
-"""How many pictures may be under way to the front end."""
+"""How many pictures may be under way to the front end, and which of them it answers at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
-# The front end answers every fourth picture: with nine under way, at 30 fps, an answer may take 170 ms before a picture
-# waits for it. On busy cores six cost a tenth of the frames. This bounds what is on its way, not what is drawn: a front
-# end that is slow to draw leaves pictures out.
-WINDOW = 9
+# Each answer makes the kernel busy and idle again, and JupyterLab says so at the upper and the lower edge of its page:
+# without a GPU, Chromium then composes all between anew, 18 ms each time. So few pictures are asked for an answer while
+# the answers are quick, and the window leaves room for the time that one takes. Where they are slow, so is the way or
+# the page: less may be under way then, though not less than 9 pictures; six cost a tenth of the frames on busy cores.
+QUICK_S = 0.2
+SPACING, WINDOW = 4, 9
+QUICK_SPACING, QUICK_WINDOW = 12, 21
 # No answer for the longer of 400 ms and four round trips: the front end is busy, or has no way to answer.
 MIN_PATIENCE_S = 0.4
 PATIENCE_ROUND_TRIPS = 4
@@ -21,8 +25,16 @@ GONE_INTERVAL_S = 5.0
 _REMEMBERED = 16
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """Lets one picture go. The front end answers it at once where ``is_asked``, otherwise with others."""
+
+    number: int
+    is_asked: bool
+
+
 class Credit:
-    """Lets a few pictures go unanswered; while no answer comes at all, one every 200 ms.
+    """Lets some pictures go unanswered; while no answer comes at all, one every 200 ms.
 
     The front end acknowledges pictures by their numbers. Thread-safe.
     """
@@ -30,9 +42,11 @@ class Credit:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._under_way: dict[int, float] = {}
+        self._asked: dict[int, float] = {}
         self._round_trips: deque[float] = deque(maxlen=20)
         self._next = 0
+        self._next_asked = 0
+        self._answered = 0
         self._last_sent_s = 0.0
         self._last_heard_s = clock()
         self._is_late = False
@@ -53,38 +67,56 @@ class Credit:
         # The shortest of the last round trips: a freeze must not teach that freezes are normal.
         return max(MIN_PATIENCE_S, PATIENCE_ROUND_TRIPS * min(self._round_trips, default=0.0))
 
-    def take(self) -> int | None:
-        """Return the number of a picture that may go now, or ``None``."""
+    @property
+    def window(self) -> int:
+        """How many pictures may be under way."""
+        return QUICK_WINDOW if self._is_quick else WINDOW
+
+    def take(self) -> Ticket | None:
+        """Return the ticket of a picture that may go now, or ``None``."""
         with self._lock:
             now_s = self._clock()
-            oldest_s = next(iter(self._under_way.values()), now_s)
+            oldest_s = next(iter(self._asked.values()), now_s)
             self._is_late = self._is_late or now_s - oldest_s > self.patience_s
             if not self._may_send(now_s):
                 return None
-            if len(self._under_way) >= _REMEMBERED:
-                del self._under_way[next(iter(self._under_way))]
-            number = self._next
+            ticket = Ticket(self._next, is_asked=self._is_late or self._next >= self._next_asked)
             self._next += 1
-            self._under_way[number] = self._last_sent_s = now_s
-            return number
+            self._last_sent_s = now_s
+            if ticket.is_asked:
+                self._ask(ticket.number, now_s)
+            return ticket
 
     def ack(self, number: int) -> None:
         """Take the answer to a picture, and those to the pictures before."""
         with self._lock:
             self._last_heard_s = self._clock()
             self._is_late = False
-            if number in self._under_way:
-                self._round_trips.append(self._last_heard_s - self._under_way[number])
-            self._under_way = {n: sent_s for n, sent_s in self._under_way.items() if n > number}
+            if number in self._asked:
+                self._round_trips.append(self._last_heard_s - self._asked[number])
+            self._answered = max(self._answered, number + 1)
+            self._asked = {n: sent_s for n, sent_s in self._asked.items() if n > number}
 
     def reset(self) -> None:
         """Forget what is under way: a view came up, and what was sent before it is lost."""
         with self._lock:
             self._last_heard_s = self._clock()
             self._is_late = False
-            self._under_way.clear()
+            self._answered = self._next_asked = self._next
+            self._asked.clear()
+
+    def _ask(self, number: int, now_s: float) -> None:
+        if len(self._asked) >= _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+        self._asked[number] = now_s
+        self._next_asked = number + (QUICK_SPACING if self._is_quick else SPACING)
+
+    @property
+    def _is_quick(self) -> bool:
+        return bool(self._round_trips) and self._round_trips[-1] <= QUICK_S
 
     def _may_send(self, now_s: float) -> bool:
-        if not self._is_late:
-            return len(self._under_way) < WINDOW
-        return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)
+        if self._is_late:
+            return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)
+        # Where the answers were quick until now, more may be under way than is allowed, with none asked among them.
+        return self._next - self._answered < self.window or not self._asked

@@ -14,6 +14,7 @@ from typing import Any
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.preview.channel import Channel
+from byoc_kit.preview.credit import Ticket
 from byoc_kit.preview.feed import Position
 from byoc_kit.preview.pictures import encode_pair
 from byoc_kit.preview.stats import Meter
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 # How often a sender without credit looks whether the front end is late; an answer wakes it at once.
 _LOOK_S = 0.05
-_REMEMBERED = 16
+_REMEMBERED = 200
+# The front end answers a picture after 0.6 s at the latest.
+_ANSWERED_AFTER_S = 0.7
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Sender:
     def __init__(
         self, channel: Channel, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
     ) -> None:
-        self.shown = Meter()
+        self.shown = Meter(known_after_s=_ANSWERED_AFTER_S)
         self.not_shown = 0
         self.encode_times = Timings()
         self.wire_times = Timings()
@@ -114,7 +117,7 @@ class Sender:
             return
         draw_s, ago_s, glass_ms = answer["draw_ms"] / 1000, answer["ago_ms"] / 1000, answer["glass_ms"]
         drawn_s = time.monotonic() - ago_s
-        self.shown.tick()
+        self.shown.tick(drawn_s)
         self.draw_times.add(draw_s)
         self.wire_times.add(max(0.0, drawn_s - sent_s - draw_s))
         self.latencies.add(drawn_s - due_s if glass_ms is None else glass_ms / 1000)
@@ -129,13 +132,12 @@ class Sender:
 
     def _run(self) -> None:
         while (turn := self._wait_for_turn()) is not None:
-            shot, number = turn
             try:
-                self._send(shot, number)
+                self._send(*turn)
             except Exception:
                 logger.exception("a picture could not be sent")
 
-    def _wait_for_turn(self) -> tuple[Shot, int] | None:
+    def _wait_for_turn(self) -> tuple[Shot, Ticket] | None:
         with self._changed:
             while not self._is_closing:
                 if self._channel.credit.is_gone:
@@ -143,23 +145,23 @@ class Sender:
                     self._waiting = self._waiting or self._last
                 if self._waiting is None:
                     self._changed.wait()
-                elif (number := self._channel.credit.take()) is None:
+                elif (ticket := self._channel.credit.take()) is None:
                     self._changed.wait(_LOOK_S)
                 else:
                     shot, self._waiting = self._waiting, None
-                    return shot, number
+                    return shot, ticket
         return None
 
-    def _send(self, shot: Shot, number: int) -> None:
+    def _send(self, shot: Shot, ticket: Ticket) -> None:
         with self.encode_times.measured():
             sheet = encode_pair(shot.left, shot.right, self._width)
         with self._changed:
             if len(self._under_way) >= _REMEMBERED:  # a page that was closed answers no more
                 del self._under_way[min(self._under_way)]
-            self._under_way[number] = shot.due_s, time.monotonic()
+            self._under_way[ticket.number] = shot.due_s, time.monotonic()
         content: Message = {
             "position": vars(shot.position) if shot.position else None,
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(number, sheet, content)
+        self._channel.show(ticket, sheet, content)

@@ -71,31 +71,36 @@ class Budget:
 
 
 class Meter:
-    """Counts events, and how many a second there were of late. Thread-safe."""
+    """Counts events, and how many a second there were of late. Thread-safe.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Where an event is told late, the rate is of the two seconds before ``known_after_s`` ago.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, known_after_s: float = 0.0) -> None:
         self.count = 0
         self._clock = clock
+        self._known_after_s = known_after_s
         self._started_s = clock()
         self._ticks: deque[float] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
-    def tick(self) -> None:
-        """Count one."""
+    def tick(self, at_s: float | None = None) -> None:
+        """Count one, which happened just now or at ``at_s``."""
         with self._lock:
+            at_s = self._clock() if at_s is None else at_s
             if self.count == 0:
-                self._started_s = self._clock()
+                self._started_s = at_s
             self.count += 1
-            self._ticks.append(self._clock())
+            self._ticks.append(at_s)
 
     def rate(self) -> float:
         """Return events a second over the last two, or since the first."""
         with self._lock:
-            now_s = self._clock()
-            while self._ticks and now_s - self._ticks[0] > _WINDOW_S:
+            end_s = self._clock() - self._known_after_s
+            while self._ticks and end_s - self._ticks[0] > _WINDOW_S:
                 self._ticks.popleft()
-            span_s = min(_WINDOW_S, now_s - self._started_s)
-            return len(self._ticks) / max(span_s, _WINDOW_S / 4)
+            span_s = min(_WINDOW_S, end_s - self._started_s)
+            return sum(at_s <= end_s for at_s in self._ticks) / max(span_s, _WINDOW_S / 4)
 
 
 def numbers(stats: PreviewStats) -> list[tuple[str, str]]:

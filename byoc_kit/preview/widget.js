@@ -1,9 +1,8 @@
 // The model of a preview: draws what the kernel sends, acknowledges each pair, and hands on what a person wants.
 
-// Each answer costs the kernel as much as a picture's encoding, in status messages that nobody needs: four pictures an
-// answer, unless no fourth one comes. On busy cores an answer a picture cost a quarter of the frames.
-const DRAWN_AN_ANSWER = 4;
-const ANSWER_AFTER_MS = 150;
+// Each answer costs the kernel as much as a picture's encoding, and has JupyterLab show it busy and idle: what the
+// kernel does not ask for at once is answered with others.
+const ANSWER_AFTER_MS = 600;
 
 /** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
 class Answers {
@@ -13,9 +12,9 @@ class Answers {
     this.timer = null;
   }
 
-  add(answer) {
+  add(answer, isAsked) {
     this.waiting.push({ ...answer, at: performance.now() });
-    if (this.waiting.length >= DRAWN_AN_ANSWER) this.flush();
+    if (isAsked) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), ANSWER_AFTER_MS);
   }
 
@@ -161,7 +160,7 @@ export default () => {
         });
         const now = performance.now();
         const glass_ms = content.captured_ms == null ? null : now - content.captured_ms;
-        answers.add({ number: content.number, drawn, draw_ms: now - received, glass_ms });
+        answers.add({ number: content.number, drawn, draw_ms: now - received, glass_ms }, content.asked);
       }
 
       model.on("msg:custom", receive);
