@@ -14,7 +14,7 @@ from dataclasses import dataclass
 # the page: less may be under way then, though not less than 9 pictures; six cost a tenth of the frames on busy cores.
 QUICK_S = 0.2
 SPACING, WINDOW = 4, 9
-QUICK_SPACING, QUICK_WINDOW = 12, 21
+QUICK_SPACING, QUICK_WINDOW = 24, 33
 # No answer for the longer of 400 ms and four round trips: the front end is busy, or has no way to answer.
 MIN_PATIENCE_S = 0.4
 PATIENCE_ROUND_TRIPS = 4

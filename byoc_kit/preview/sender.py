@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 # How often a sender without credit looks whether the front end is late; an answer wakes it at once.
 _LOOK_S = 0.05
 _REMEMBERED = 200
-# The front end answers a picture after 0.6 s at the latest.
-_ANSWERED_AFTER_S = 0.7
+# The front end answers a picture after a second at the latest.
+_ANSWERED_AFTER_S = 1.1
 
 
 @dataclass(frozen=True)

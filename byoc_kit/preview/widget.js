@@ -2,7 +2,7 @@
 
 // Each answer costs the kernel as much as a picture's encoding, and has JupyterLab show it busy and idle: what the
 // kernel does not ask for at once is answered with others.
-const ANSWER_AFTER_MS = 600;
+const ANSWER_AFTER_MS = 1000;
 
 /** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
 class Answers {
