@@ -28,32 +28,34 @@ class Answers {
   }
 }
 
-/** Decodes one picture after the other; of those that come meanwhile the newest is next, and the others are left out. */
+// So many pictures wait to be decoded; where more come at once, the oldest are left out.
+const UNDECODED = 2;
+
+/** Decodes one picture after the other, in the order in which they came. */
 class Decoder {
   constructor() {
     this.isBusy = false;
-    this.callNext = null;
+    this.waiting = [];
   }
 
-  /** Return a picture as a bitmap; null where a newer one came before its turn. */
+  /** Return a picture as a bitmap; null where it is left out. */
   async decode(buffer) {
     if (this.isBusy) {
-      this.callNext?.(false);
-      const isNewest = await new Promise((resolve) => (this.callNext = resolve));
-      if (!isNewest) return null;
+      if (this.waiting.length >= UNDECODED) this.waiting.shift()(false);
+      const isItsTurn = await new Promise((resolve) => this.waiting.push(resolve));
+      if (!isItsTurn) return null;
     }
     this.isBusy = true; // it still is, where the one before has called
     try {
       return await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
     } finally {
-      this.isBusy = this.callNext !== null;
-      this.callNext?.(true);
-      this.callNext = null;
+      this.isBusy = this.waiting.length > 0;
+      this.waiting.shift()?.(true);
     }
   }
 }
 
-// So many pictures of a bunch are shown one a repaint, unless they get too old; of more, the oldest are left out.
+// So many pictures are shown one a repaint, unless they get too old; of more, the oldest are left out.
 const BUNCH = 3;
 const STALE_MS = 40;
 

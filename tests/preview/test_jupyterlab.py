@@ -343,7 +343,7 @@ def test_what_is_on_screen_is_recorded_and_kept(lab, page):
 
 
 def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
-    shown = "from byoc_kit.preview import credit\ncredit.GONE_AFTER_S = 0.5\np = byoc_kit.preview(process_frame)\np"
+    shown = "from byoc_kit.preview import credit\ncredit.GONE_AFTER_S = 2\np = byoc_kit.preview(process_frame)\np"
     asleep = "import time\nwhile p._player.is_playing:\n    time.sleep(0.05)\nprint('at rest')"
     play(page, lab, "unseen.ipynb", shown, model=INVERT)
     page.locator(".jp-Cell").nth(2).locator(".cm-content").click()
