@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 # How often a sender without credit looks whether the front end is late; an answer wakes it at once.
 _LOOK_S = 0.05
-_REMEMBERED = 200
+# More than may be under way: what a page that was closed never answers is forgotten.
+_REMEMBERED = 64
 # The front end answers a picture after a second at the latest.
 _ANSWERED_AFTER_S = 1.1
 
@@ -156,7 +157,7 @@ class Sender:
         with self.encode_times.measured():
             sheet = encode_pair(shot.left, shot.right, self._width)
         with self._changed:
-            if len(self._under_way) >= _REMEMBERED:  # a page that was closed answers no more
+            if len(self._under_way) >= _REMEMBERED:
                 del self._under_way[min(self._under_way)]
             self._under_way[ticket.number] = shot.due_s, time.monotonic()
         content: Message = {
