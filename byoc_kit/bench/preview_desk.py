@@ -14,7 +14,7 @@ from byoc_kit.bench.source import make_source
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import save_mp4
 
-_CLIP_S = 10.0
+CLIP_S = 10.0
 _PACKAGES = ["jupyterlab", "ipykernel", "ipywidgets", "anywidget", "jupyter-rfb", "simplejpeg", "pillow"]
 
 
@@ -37,7 +37,7 @@ async def desk(clip: Path) -> AsyncIterator[Desk]:
     with tempfile.TemporaryDirectory(prefix="byoc-kit-bench-") as name:
         folder = Path(name)
         shown = folder / "clip.mp4"
-        save_mp4(b"".join(picture.data for picture in make_source(clip, seconds=_CLIP_S)), shown)
+        save_mp4(b"".join(picture.data for picture in make_source(clip, seconds=CLIP_S)), shown)
         async with running_lab(folder) as lab:
             yield Desk(lab, folder, shown)
 

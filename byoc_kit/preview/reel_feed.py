@@ -10,6 +10,7 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.preview.feed import Position, Submit, why_it_broke_off
+from byoc_kit.preview.kept_frames import KeptFrames, room_bytes
 from byoc_kit.sources import Reel
 from byoc_kit.timings import Timings
 
@@ -22,9 +23,13 @@ _BACK = 8
 
 
 class ReelFeed:
-    """Submits a reel's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own."""
+    """Submits a reel's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own.
 
-    def __init__(self, reel: Reel, *, fps: float | None = None) -> None:
+    Frames of a reel that fits into ``room`` bytes are read once, and kept; by default that is what :func:`room_bytes`
+    says.
+    """
+
+    def __init__(self, reel: Reel, *, fps: float | None = None, room: int | None = None) -> None:
         self.name = reel.name
         self.source: Any = reel
         self.error = ""
@@ -43,7 +48,7 @@ class ReelFeed:
         self._due_s = 0.0
         self._frames: Generator[VideoFrame] | None = None
         self._next = 0
-        self._kept: dict[int, VideoFrame] = {}
+        self._kept = KeptFrames(room_bytes() if room is None else room)
         self._thread: threading.Thread | None = None
 
     @property
@@ -155,6 +160,7 @@ class ReelFeed:
             on_event()
         finally:
             self._close_frames()
+            self._kept.clear()  # a notebook may refer to a preview that it has replaced
 
     def _wait_for_turn(self, submit: Submit, on_event: Callable[[], None]) -> int | None:
         """Wait until a frame's time has come and return its number; ``None`` once the feed closes."""
@@ -207,23 +213,20 @@ class ReelFeed:
             self._wanted = 0 if self._is_looping and self._is_playing else self._reel.count - 1
 
     def _take(self, number: int) -> VideoFrame | None:
-        """Return a frame, of the reading that is open or of one that begins there; ``None`` where that ends before."""
-        if number in self._kept:
-            return self._kept[number]
+        """Return a frame that is kept, or read it, opening the reel there if need be; ``None`` where it ends before."""
+        if (kept := self._kept.get(number)) is not None:
+            return kept
         if self._frames is None or number != self._next:
             is_step_back = self._held is not None and number == self._number - 1
             self._open(max(0, number - _BACK + 1) if is_step_back else number)
-        self._kept.clear()
+        self._kept.begin()
         while self._next <= number:
             read = self._read()
             if read is None:
                 return None
-            self._kept[self._next] = read
+            self._kept.add(self._next, read, self._reel.count)
             self._next += 1
-        frame = self._kept[number]
-        if len(self._kept) == 1:
-            self._kept.clear()
-        return frame
+        return self._kept.get(number)
 
     def _open(self, number: int) -> None:
         self._close_frames()

@@ -1,4 +1,5 @@
 import threading
+import weakref
 
 import pytest
 
@@ -44,8 +45,8 @@ def sink():
 def make_feed(sink):
     made = []
 
-    def make(count=20, fps=500.0, reel=None):
-        feed = ReelFeed(reel or Synthetic("ramp", width=160, height=96, count=count), fps=fps)
+    def make(count=20, fps=500.0, reel=None, room=None):
+        feed = ReelFeed(reel or Synthetic("ramp", width=160, height=96, count=count), fps=fps, room=room)
         made.append(feed)
         feed.start(sink.submit, sink.on_event)
         return feed
@@ -131,6 +132,83 @@ def test_its_pace_is_that_of_the_reel_whatever_the_speed(make_feed):
         feed.set_speed(0)
 
 
+FRAME_BYTES = 160 * 96 * 3
+
+
+class Counting(Synthetic):
+    """Notes the number of each frame that was read."""
+
+    def __init__(self, count):
+        super().__init__("ramp", width=160, height=96, count=count)
+        self.read = []
+
+    def frames(self, start=0):
+        for number, frame in enumerate(super().frames(start), start):
+            self.read.append(number)
+            yield frame
+
+
+def test_a_reel_that_has_room_is_read_once(make_feed, sink):
+    reel = Counting(count=5)
+    feed = make_feed(reel=reel, room=5 * FRAME_BYTES)
+    feed.play()
+    sink.wait_for(lambda numbers: numbers[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
+    feed.step(-1)
+    feed.seek(3)
+    sink.wait_for(lambda numbers: numbers[-1:] == [3])
+    assert reel.read == [0, 1, 2, 3, 4]
+
+
+def test_a_reel_without_room_is_read_in_each_loop(make_feed, sink):
+    reel = Counting(count=5)
+    make_feed(reel=reel, room=5 * FRAME_BYTES - 1).play()
+    sink.wait_for(lambda numbers: len(numbers) >= 12)
+    assert reel.read[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+def test_after_a_jump_the_frames_between_are_read_when_they_are_played(make_feed, sink):
+    reel = Counting(count=8)
+    feed = make_feed(reel=reel, room=8 * FRAME_BYTES)
+    sink.wait_for(lambda numbers: numbers == [0])
+    feed.seek(5)
+    sink.wait_for(lambda numbers: numbers == [0, 5])
+    feed.play()
+    sink.wait_for(lambda numbers: numbers[:13] == [0, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0])
+    assert sorted(reel.read) == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_closed_feed_keeps_no_frames(make_feed, sink):
+    read = weakref.WeakSet()
+
+    class Watched(Synthetic):
+        def frames(self, start=0):
+            for frame in super().frames(start):
+                read.add(frame)
+                yield frame
+
+    feed = make_feed(reel=Watched("ramp", width=160, height=96, count=5))
+    feed.play()
+    sink.wait_for(lambda numbers: len(numbers) >= 7)
+    assert len(read) == 5
+    feed.close()
+    assert len(read) == 0
+
+
+def test_what_one_loop_notes_beside_a_frame_is_gone_in_the_next(make_feed, sink):
+    noted = []
+    submit = sink.submit
+
+    def noting(frame):
+        noted.append(getattr(frame.side_data, "mask", None))
+        frame.side_data.mask = "of this loop"
+        submit(frame)
+
+    sink.submit = noting
+    make_feed(count=2).play()
+    sink.wait_for(lambda numbers: len(numbers) >= 5)
+    assert set(noted) == {None}
+
+
 class Shrinking:
     """A damaged reel: it turns out to have fewer frames than it said."""
 
@@ -165,6 +243,36 @@ def test_a_jump_to_a_frame_that_is_not_there_after_all_shows_the_last(make_feed,
     feed.seek(7)
     sink.wait_for(lambda numbers: numbers[-1:] == [2])
     assert feed.error == ""
+
+
+class Holed(Shrinking):
+    """A damaged reel: when it is read past frame 1, its frame 2 turns out not to be there."""
+
+    def frames(self, start=0):
+        for number, frame in enumerate(self._reel.frames(start), start):
+            if number == 2:
+                self.count = self._has
+            else:
+                yield frame
+
+
+def test_frames_that_were_kept_under_a_number_that_was_wrong_are_read_again(make_feed, sink):
+    shown = []
+
+    def submit(frame):
+        shown.append((frame.side_data.position.number, read_number(frame.pixels)))
+        with sink._changed:
+            sink._changed.notify_all()
+
+    sink.submit = submit
+    feed = make_feed(reel=Holed(said=6, has=5))
+    feed.seek(4)
+    sink.wait_for(lambda _: shown[-1:] == [(4, 4)])
+    feed.set_looping(False)
+    feed.seek(0)
+    sink.wait_for(lambda _: shown[-1:] == [(0, 0)])
+    feed.play()
+    sink.wait_for(lambda _: shown[-5:] == [(0, 0), (1, 1), (2, 3), (3, 4), (4, 5)])
 
 
 def test_a_reel_that_breaks_off_says_so_and_stops(make_feed, sink):
