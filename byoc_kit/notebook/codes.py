@@ -39,6 +39,7 @@ _ERRORS = {
     "no-process-frame": "no tagged cell defines process_frame",
     "no-tagged-cell": "nothing is tagged for the export",
     "notebook-only": "a tagged cell uses what only a notebook has",
+    "params-class": "the parameters are of a class that is not made from byoc_kit.Params",
     "params-default": "a field of the parameters has no default, or one that does not fit it, so no stream can start",
     "relative-import": "an exported module has no package around it",
     "reserved-name": "a name is taken that the exported module needs",
@@ -56,6 +57,7 @@ _ERRORS = {
     "used-before-definition": "a name is used in a cell above its definition",
 }
 _WARNINGS = {
+    "hook-name": "a function that nothing calls is named nearly like a hook, which the server would call",
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
     "pickle": "loading a pickle may run code that is in it",
     "python-version": "the notebook was run with another Python than the container's",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.names import Binding, bindings, untagged_cell
+from byoc_kit.notebook.names import Binding, bindings, tree_of, untagged_cell
 from byoc_kit.notebook.read import TAG, Notebook
-from byoc_kit.notebook.signatures import check_signature
+from byoc_kit.notebook.signatures import check_signature, head
 
 # In the order of their use; `process_frame` is always there.
 OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
 HOOKS = ("process_frame", *OPTIONAL_HOOKS)
 # The class that the exporter adds to the module.
 PROCESSOR = "Processor"
+_NEAR = 0.85
 
 
 def check_hooks(notebook: Notebook) -> Iterator[Finding]:
@@ -24,6 +26,7 @@ def check_hooks(notebook: Notebook) -> Iterator[Finding]:
         yield _no_process_frame(notebook)
     for hook in HOOKS:
         yield from _check_hook(notebook, hook, [binding for binding in bound if binding.name == hook])
+    yield from _check_near_hooks(notebook, bound)
     for binding in bound:
         if binding.name == PROCESSOR:
             message = f"the name {PROCESSOR} is taken: the exporter adds a class of that name"
@@ -61,6 +64,19 @@ def _check_hook(notebook: Notebook, hook: str, bound: Sequence[Binding]) -> Iter
     for binding in bound:
         if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from check_signature(notebook, binding.cell, binding.node)
+
+
+def _check_near_hooks(notebook: Notebook, bound: Sequence[Binding]) -> Iterator[Finding]:
+    nodes = [node for cell in notebook.exported for node in ast.walk(tree_of(cell))]
+    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for binding in bound:
+        near = get_close_matches(binding.name, HOOKS, 1, _NEAR)
+        if not near or binding.name in {*HOOKS, *read}:
+            continue
+        if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            message = f"nothing calls {binding.name}; the server calls {near[0]}"
+            place = head(binding.cell, binding.node)
+            yield Finding("hook-name", notebook.name, message, f"rename it to {near[0]}", place)
 
 
 def _reads_itself(binding: Binding) -> bool:

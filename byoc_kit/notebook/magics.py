@@ -17,6 +17,9 @@ _HARMLESS = re.compile(
     r"%(?:autoreload|colors|config|load_ext|matplotlib|pdb|precision|reload_ext|xmode)\b|%%(?:capture|time)\b"
 )
 _INSTALLS = re.compile(r"[%!]\s*(?:pip|conda|mamba|uv)\b")
+_SETS = re.compile(r"%(?:set_)?env\s+(\w+)(?:=|\s+\S)")
+_FETCHES = re.compile(r"!\s*(?:wget|curl|gdown|git\s+clone|hf|huggingface-cli)\b")
+_ELSEWHERE = "move it to a cell without the tag"
 
 
 def is_magic(line: str) -> bool:
@@ -29,9 +32,16 @@ def is_harmless(line: str) -> bool:
     return bool(_HARMLESS.match(line))
 
 
-def installs(line: str) -> bool:
-    """Whether the line installs packages."""
-    return bool(_INSTALLS.match(line.lstrip()))
+def instead_of(line: str) -> str:
+    """Say what to do with a line that is IPython: what it does in the notebook, a container may need too."""
+    line = line.lstrip()
+    if _INSTALLS.match(line):
+        return f"{_ELSEWHERE}; the image gets what is installed here and imported"
+    if found := _SETS.match(line):
+        return f'write os.environ["{found[1]}"] = "..." instead'
+    if _FETCHES.match(line):
+        return f'{_ELSEWHERE}, and name the file that it fetches with byoc_kit.asset("..."), so that the image has it'
+    return _ELSEWHERE
 
 
 @once

@@ -55,8 +55,23 @@ def _check(notebook: Notebook, found: Import) -> Finding | None:
     hint = "install it in this environment with pip"
     if beside:
         hint = "it lies beside the notebook and is not exported; move what you use of it to a tagged cell"
+    elif below := _below(notebook.folder, found.module):
+        hint = (
+            f"it may be {below}, which is not exported; move what you use of it to a tagged cell, or make it a package"
+        )
     message = f"no installed distribution provides the module {found.module}"
     return Finding("missing-module", notebook.name, message, hint, found.place)
+
+
+def _below(folder: Path | None, module: str) -> str | None:
+    """Return the file or folder of a module in a folder beside the notebook, which `sys.path` may name."""
+    if folder is None:
+        return None
+    try:
+        found = [*folder.glob(f"*/{module}/__init__.py"), *folder.glob(f"*/{module}.py")]
+    except OSError:
+        return None
+    return min((str(path.relative_to(folder)).removesuffix("__init__.py") for path in found), default=None)
 
 
 def _beside(folder: Path | None, module: str) -> str | None:

@@ -8,25 +8,28 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from byoc_kit.notebook.calls import references
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling, tree_of
 from byoc_kit.notebook.read import Notebook
 
-_MODULES = {"IPython", "anywidget", "google.colab", "ipykernel", "ipywidgets", "byoc_kit.preview", "byoc_kit.regress"}
-_OF_THE_KIT = {"preview", "regress"}
+_OF_THE_KIT = {"byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
+_MODULES = {"IPython", "anywidget", "google.colab", "ipykernel", "ipywidgets", *_OF_THE_KIT}
 _HINT = "move it to a cell without the tag"
 
 
 def check_notebook_only(notebook: Notebook) -> Iterator[Finding]:
     """Yield uses of what no container has."""
     own = {binding.name for binding in bindings(notebook.exported)}
+    of_the_kit = {id(r.node): r.name for r in references(notebook) if r.name in _OF_THE_KIT}
     for cell in notebook.exported:
         nodes = list(ast.walk(tree_of(cell)))
         guarded = {id(node) for block in nodes for node in _guarded(block)}
         for node in nodes:
             if id(node) in guarded:
                 continue
-            for name in _imported(node):
+            used = {of_the_kit[id(node)]} if isinstance(node, ast.Attribute) and id(node) in of_the_kit else set()
+            for name in (*_imported(node), *used):
                 message = f"{name} is for notebooks, and the container has none"
                 yield Finding("notebook-only", notebook.name, message, _HINT, Place.of(cell, node))
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NOTEBOOK_NAMES - own:
@@ -93,7 +96,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
         if is_for_notebooks(node.module):
             yield node.module
         elif node.module == "byoc_kit":
-            yield from (f"byoc_kit.{alias.name}" for alias in node.names if alias.name in _OF_THE_KIT)
+            yield from (name for alias in node.names if (name := f"byoc_kit.{alias.name}") in _OF_THE_KIT)
 
 
 def is_for_notebooks(name: str) -> bool:

@@ -15,15 +15,26 @@ from pydantic import ValidationError
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import bindings, untagged_cell
+from byoc_kit.notebook.parse import unparse
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
 from byoc_kit.params import DefaultError, Params, params_errors
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
+# Packages whose classes and decorators make no class of parameters.
+_OTHERS = ("builtins.", "dataclasses.", "enum.", "pydantic.", "typing.")
 # How many arguments stand before the one that may be the parameters.
 _HOOKS = {"process_frame": 1, "process_audio": 1, "on_stream_start": 0}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class NotParams(NotStatic):
+    """A class that stands in the place of the parameters', and is not made from :class:`byoc_kit.Params`."""
+
+    def __init__(self, cell: Cell, node: ast.ClassDef) -> None:
+        super().__init__(cell, node, "is not made from byoc_kit.Params")
+        self.node: ast.ClassDef = node
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,10 @@ def check_params(notebook: Notebook) -> Iterator[Finding]:
     """Yield what keeps the parameters from having a schema, bad defaults, and uses of fields that they do not have."""
     try:
         found = _read(notebook)
+    except NotParams as wrong:
+        hint = f"write class {wrong.node.name}(byoc_kit.Params)"
+        yield Finding("params-class", notebook.name, str(wrong), hint, Place.of(wrong.cell, wrong.node))
+        return
     except NotStatic as unknown:
         message = f"{unknown}, so the bundle has no schema of the parameters"
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
@@ -88,6 +103,8 @@ def _read(notebook: Notebook) -> ParamsClass:
     binding = static.binding(name)
     if binding is None:
         return ParamsClass(Params, frozenset(dir(Params)), None)
+    if isinstance(binding.node, ast.ClassDef) and _is_another(static, binding.node):
+        raise NotParams(binding.cell, binding.node)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notebook has shown them where the cell ran
         kind = static.class_named(name)
@@ -146,6 +163,28 @@ def _annotated(static: Static, argument: ast.arg) -> str | None:
     return name if name and _is_params(static, name, argument) else None
 
 
+def _is_another(static: Static, node: ast.ClassDef) -> bool:
+    """Whether a class is surely not made from ``byoc_kit.Params``: all that makes it is known."""
+    waiting, seen = [node], set[ast.ClassDef]()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
+        for part in (*decorators, *node.bases):
+            own = static.binding(part.id) if isinstance(part, ast.Name) else None
+            if own and isinstance(own.node, ast.ClassDef):
+                waiting.append(own.node)
+            elif not _is_of(_OTHERS, static.dotted(part)):
+                return False
+    return True
+
+
+def _is_of(packages: tuple[str, ...], dotted: str | None) -> bool:
+    return bool(dotted) and str(dotted).startswith(packages)
+
+
 def _is_params(static: Static, name: str, argument: ast.arg) -> bool:
     """Whether a class of the tagged cells is made from ``byoc_kit.Params``, or may be."""
     waiting, seen = [name], set[str]()
@@ -157,7 +196,7 @@ def _is_params(static: Static, name: str, argument: ast.arg) -> bool:
         seen.add(name)
         for base in binding.node.bases:
             dotted = static.dotted(base)
-            is_foreign = bool(dotted) and not str(dotted).startswith(("builtins.", "enum.", "typing.", "pydantic."))
+            is_foreign = bool(dotted) and not _is_of(_OTHERS, dotted)
             if dotted in _KIT or (is_foreign and argument.arg == "params"):
                 return True
             if isinstance(base, ast.Name):
@@ -214,12 +253,36 @@ def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: Para
     bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     if name is None or name in bound:
         return  # it may be something else there
+    as_dictionaries = {id(node.func) for node in nodes if isinstance(node, ast.Call) and _asked_for(node, name)}
     for node in nodes:
+        field = _asked_for(node, name)
         match node:
+            case ast.Subscript() | ast.Call() if field and _method(node) not in known.names:
+                message = f"{shown(unparse(node))}: the parameters are a {known.type.__name__}, not a dictionary"
+                yield Finding("unknown-param", notebook.name, message, f"write {name}.{field}", Place.of(cell, node))
             case ast.Attribute(value=ast.Name(id=owner), attr=field) if owner == name and field not in known.names:
+                if id(node) in as_dictionaries:
+                    continue  # said of the call
                 message = f"{name}.{shown(field)}: {known.type.__name__} has no field {shown(field)}"
                 hint = _hint(notebook, known, name, field)
                 yield Finding("unknown-param", notebook.name, message, hint, Place.of(cell, node))
+
+
+def _asked_for(node: ast.AST, name: str) -> str | None:
+    """Return the field that is asked for as of a dictionary, ``params["gain"]`` or ``params.get("gain")``."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=owner), slice=ast.Constant(value=str(field))) if owner == name:
+            return field if field.isidentifier() else None
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=owner), attr="get"), args=[ast.Constant(value=str(field)), *_]
+        ) if owner == name:
+            return field if field.isidentifier() else None
+    return None
+
+
+def _method(node: ast.Subscript | ast.Call) -> str:
+    """Return the method that a class has for being asked so."""
+    return "__getitem__" if isinstance(node, ast.Subscript) else "get"
 
 
 def _hint(notebook: Notebook, known: ParamsClass, name: str, field: str) -> str:

@@ -45,10 +45,10 @@ def check_signature(notebook: Notebook, cell: Cell, function: Function) -> Itera
     name = function.name
     message = _cannot_be_called(function)
     if message:
-        yield Finding("hook-signature", notebook.name, message, _WRITE[name], _head(cell, function))
+        yield Finding("hook-signature", notebook.name, message, _WRITE[name], head(cell, function))
     if _is_generator(function):
         message = f"{name} is a generator: it yields, and its result is what it returns"
-        yield Finding("hook-signature", notebook.name, message, "return the result", _head(cell, function))
+        yield Finding("hook-signature", notebook.name, message, "return the result", head(cell, function))
     wrong = _annotation(function.returns) in _WRONG_RESULTS.get(name, set())
     if wrong and function.returns is not None:
         message = f"{name} is said to return {unparse(function.returns)}"
@@ -101,7 +101,7 @@ def _is_generator(function: Function) -> bool:
     return False
 
 
-def _head(cell: Cell, function: Function) -> Place:
+def head(cell: Cell, function: Function) -> Place:
     """Return the place of the function's name."""
     line = cell.lines[function.lineno - 1]
     begin = line.find(function.name, line.find("def ") + 4) + 1

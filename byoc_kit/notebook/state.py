@@ -30,7 +30,7 @@ def check_shared_state(notebook: Notebook) -> Iterator[Finding]:
     for cell, function in _called(bound):
         for name, node in _changes(function, state):
             message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
-            hint = "set capacity=1: the network starts another container for the next stream"
+            hint = "set capacity=1: the container then takes one stream at a time"
             yield Finding("shared-state", notebook.name, message, hint, Place.of(cell, node))
 
 

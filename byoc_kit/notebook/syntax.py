@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.joined import is_future, join
-from byoc_kit.notebook.magics import beginnings, dropped_lines, installs, is_magic, python_of
+from byoc_kit.notebook.magics import beginnings, dropped_lines, instead_of, is_magic, python_of
 from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell, Notebook
@@ -66,10 +66,7 @@ def _not_python(notebook: Notebook, cell: Cell, error: SyntaxError) -> Finding:
     if magic is not None:
         line = cell.lines[magic - 1]
         message = f"`{_shown(cell, magic)}` is IPython, not Python"
-        hint = "move it to a cell without the tag"
-        if installs(line):
-            hint += "; the image gets what is installed here and imported"
-        return Finding("magic", notebook.name, message, hint, _whole_line(cell, magic))
+        return Finding("magic", notebook.name, message, instead_of(line), _whole_line(cell, magic))
     if _is_await(error):
         message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
         hint = "await it in load_model(), which may be async"

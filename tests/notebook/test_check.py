@@ -58,6 +58,54 @@ def test_what_only_a_notebook_has_is_found_where_nothing_guards_it(make_sound, s
     assert {finding.code for finding in check(make_sound(source))} == {"notebook-only"}
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import byoc_kit\nbyoc_kit.preview(print)", "byoc_kit.preview"),
+        ("import byoc_kit as kit\ndef show(): return kit.ship()", "byoc_kit.ship"),
+        ("from byoc_kit import ship", "byoc_kit.ship"),
+        ("import byoc_kit.regress", "byoc_kit.regress"),
+    ],
+)
+def test_parts_of_the_kit_that_are_for_notebooks(make_sound, source, name):
+    [text] = said(make_sound(source))
+    assert f"{name} is for notebooks, and the container has none; move it to a cell" in text
+
+
+def test_the_preview_may_be_asked_for_where_a_notebook_is(make_sound):
+    assert said(make_sound("import byoc_kit\nif 'get_ipython' in globals():\n    byoc_kit.preview(print)")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("%cd ..", "move it to a cell without the tag [magic]"),
+        ("%env CUDA_VISIBLE_DEVICES=0", 'write os.environ["CUDA_VISIBLE_DEVICES"] = "..." instead [magic]'),
+        (
+            "!wget x/w.pt",
+            'and name the file that it fetches with byoc_kit.asset("..."), so that the image has it [magic]',
+        ),
+        ("!pip install torch", "the image gets what is installed here and imported [magic]"),
+    ],
+)
+def test_a_magic_whose_effect_the_container_needs_too(make_sound, line, hint):
+    [text] = said(make_sound(line))
+    assert text.endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ("def load_models(): pass", True),
+        ("async def on_stream_started(params): pass", True),
+        ("def load_models(): pass\nload_models()", False),
+        ("def load_weights(): pass", False),
+    ],
+)
+def test_a_function_that_is_named_nearly_like_a_hook(make_sound, source, is_found):
+    assert [finding.code for finding in check(make_sound(source))] == ["hook-name"] * is_found
+
+
 def test_a_sound_notebook_has_no_findings(make_sound):
     assert said(make_sound()) == []
 

@@ -261,7 +261,18 @@ error[shared-state]: note changes seen, which 4 streams would share
   |
 4 | def note(f): seen.append(f)
   |              ^^^^^^^^^^^^^^
-  = set capacity=1: the network starts another container for the next stream
+  = set capacity=1: the container then takes one stream at a time
+""",
+    ),
+    "hook-name": (
+        [*NOTHING, ("byoc", "def load_models():\n    pass")],
+        """\
+warning[hook-name]: nothing calls load_models; the server calls load_model
+ --> n.ipynb, cell 3, line 1, column 5
+  |
+1 | def load_models():
+  |     ^^^^^^^^^^^
+  = rename it to load_model
 """,
     ),
     "python-version": (
@@ -280,7 +291,7 @@ ELSEWHERE = {
         "undeclared-file",
     },
     "test_modules": {"ambiguous-module", "shadowed-module"},
-    "test_params": {"params-default", "params-schema", "unknown-param"},
+    "test_params": {"params-class", "params-default", "params-schema", "unknown-param"},
 }
 
 

@@ -64,6 +64,16 @@ def test_a_file_beside_the_notebook_shadows_what_the_container_has(write_noteboo
     ]
 
 
+@pytest.mark.parametrize(("file", "shown"), [("src/mylib.py", "src/mylib.py"), ("src/mylib/__init__.py", "src/mylib/")])
+def test_a_module_in_a_folder_beside_the_notebook_is_not_for_pip(write_notebook, tmp_path, file, shown):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    [finding] = check(read_notebook(write_notebook("import sys\nsys.path.append('src')\nimport mylib")))
+    assert finding.code == "missing-module"
+    assert finding.hint.startswith(f"it may be {shown}, which is not exported; move what you use of it")
+
+
 def test_a_module_beside_the_notebook_is_not_exported(write_notebook, tmp_path):
     (tmp_path / "my_own_lib.py").touch()
     [finding] = check(read_notebook(write_notebook("import my_own_lib")))

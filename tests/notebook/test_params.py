@@ -215,7 +215,7 @@ def test_params_schema(line, shown):
         (f"from effects import Params\n{PROCESS_FRAME}", "`from effects import Params` can be known only by running"),
         (f"from effects import Base\nclass Params(Base): x: int\n{PROCESS_FRAME}", "`Base` can be known only by"),
         ("from effects import P\ndef process_frame(frame, params: P): ...", "`params: P` is of a class that is not in"),
-        (f"class Params: x: int\n{PROCESS_FRAME}", "`Params` has a base or options that only running tells"),
+        (f"import byoc_kit\nclass Params(make()): x: int\n{PROCESS_FRAME}", "`make()` can be known only by running"),
         (f"Params = make()\n{PROCESS_FRAME}", "`Params = make()` can be known only by running it"),
         (of_fields("x: float = 1e999"), "`Params` has no JSON schema (Out of range float values are not JSON"),
         (of_fields("x: list[int] = Field([], pattern='(')"), "`Params` cannot be made: "),
@@ -229,6 +229,25 @@ def test_params_schema_of_a_class(source, reason):
     [text] = said(source)
     assert reason in text
     assert text.endswith("[params-schema]")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Params: x: int",
+        "from pydantic import BaseModel\nclass Params(BaseModel): x: int = 1",
+        "from dataclasses import dataclass\n@dataclass\nclass Params: x: int = 1",
+        "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Base: x: int = 1\nclass Params(Base): ...",
+        "from typing import NamedTuple\nclass Params(NamedTuple): x: int = 1",
+    ],
+)
+def test_a_class_of_another_kind_is_an_error(source):
+    [text] = said(f"{source}\n{PROCESS_FRAME}")
+    assert text.endswith("is not made from byoc_kit.Params; write class Params(byoc_kit.Params) [params-class]")
+
+
+def test_two_classes_that_name_each_other_are_no_endless_question():
+    said("class A: pass\nclass B(A): pass\nclass A(B): pass\ndef process_frame(frame, params: A): ...")
 
 
 HOSTILE = [
@@ -276,6 +295,18 @@ USE = "class Params(byoc_kit.Params):\n    gain: float = 1\n    tint_level: int 
 def uses(body, *, head="def process_frame(frame, params):", params=USE):
     rest = PROCESS_FRAME if "process_frame" not in head else "pass"
     return said(IMPORTS, params, f"{head}\n    {body}", rest)
+
+
+@pytest.mark.parametrize("use", ["params['gain']", "params.get('gain')", "params.get('gain', 1.0)"])
+def test_parameters_are_no_dictionary(use):
+    assert uses(f"return frame * {use}") == [
+        f"effects.ipynb, cell 3, line 2: {use}: the parameters are a Params, not a dictionary; "
+        "write params.gain [unknown-param]"
+    ]
+
+
+def test_parameters_may_be_asked_as_the_class_says():
+    assert uses("return params.get('gain')", params=f"{USE}\n    def get(self, name): return 1") == []
 
 
 @pytest.mark.parametrize(
