@@ -49,8 +49,8 @@ class SegmentWriter:
 
     ``on_segment()`` is called before the first byte of each segment, ``on_bytes(data)`` with what belongs to it. A
     frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
-    4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded to AAC where ``encodes_audio``; with
-    ``video=False`` it goes out alone, a segment a second.
+    4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded where ``encodes_audio``, to Opus where
+    it came so, else to AAC; with ``video=False`` it goes out alone, a segment a second.
     """
 
     def __init__(
@@ -222,7 +222,10 @@ class SegmentWriter:
         is_known = bool(source.rate and source.layout.nb_channels)
         rate, layout = (source.rate, source.layout.name) if is_known else (48_000, "stereo")
         if self._encodes_audio:
-            audio = self._muxer.add(lambda container: container.add_stream("aac", rate=rate))
+            # A browser takes Opus by WebRTC, and no AAC: what came as Opus goes out so.
+            name, format_ = ("libopus", "flt") if source.codec_context.name == "opus" else ("aac", "fltp")
+            audio = self._muxer.add(lambda container: cast("AudioStream", container.add_stream(name, rate=rate)))
+            audio.codec_context.format = format_
             audio.codec_context.layout = layout
             audio.codec_context.time_base = Fraction(1, rate)
             return audio

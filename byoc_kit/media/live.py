@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -15,14 +15,13 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream, whole_packets
+from byoc_kit.media.sound import OnFault
 from byoc_kit.media.timeline import Timeline
 from byoc_kit.media.transport import TransportReader
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_RATE = Fraction(30)
-
-OnFault = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True)

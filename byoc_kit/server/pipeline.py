@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -29,6 +30,7 @@ from byoc_kit.media.codecs import choose_decoder
 from byoc_kit.media.decode import to_video_frame
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.live import Program, read_programs
+from byoc_kit.media.sound import SoundDecoder
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.outbox import Outbox
@@ -83,6 +85,7 @@ class Pipeline:
         self._out_at_s: deque[float] = deque(maxlen=600)
         self._encode_drops: Counter[str] = Counter()
         self._sound: SoundWorker | None = None
+        self._sound_decoder: SoundDecoder | None = None
         if processor.hooks.process_audio is not None:
             self._sound = SoundWorker(
                 processor,
@@ -218,7 +221,10 @@ class Pipeline:
             if has_video and time.monotonic() - video_at_s > _NO_VIDEO_S:
                 has_video = False  # a camera that is off: without pictures to cut at the output would be one segment
                 self._begin_writing(program, video=False)
-            self._pass_sound(packet)
+            if self._sound is None:
+                self._pass_sound(packet)
+            else:
+                self._decode_sound(packet, self._sound)
 
     def _begin_writing(self, program: Program, *, video: bool) -> None:
         if self._outlet is None:
@@ -256,16 +262,15 @@ class Pipeline:
             self.stage.submit(frame)
 
     def _pass_sound(self, packet: Packet) -> None:
-        if self._sound is None:
-            if packet.size:
-                self._outbox.put_sound(packet)
-            return
-        try:
-            for sound in packet.decode():
-                if isinstance(sound, av.AudioFrame) and sound.pts is not None:
-                    self._sound.submit(AudioFrame(sound))
-        except av.FFmpegError as error:
-            self._fault("undecodable sound", error)
+        if packet.size:
+            self._outbox.put_sound(packet)
+
+    def _decode_sound(self, packet: Packet, worker: SoundWorker) -> None:
+        assert isinstance(packet.stream, AudioStream)  # noqa: S101  # a programme has video and sound
+        if self._sound_decoder is None or self._sound_decoder.stream is not packet.stream:
+            self._sound_decoder = SoundDecoder(packet.stream, self._fault)
+        for sound in self._sound_decoder.decode(packet):
+            worker.submit(AudioFrame(sound))
 
     def _sink(self, processed: Processed) -> None:
         if processed.output is None:

@@ -8,6 +8,7 @@ import av
 import pytest
 from pydantic import Field
 from server_rig import CLIP, until
+from sound_clips import RATE, sound_clip
 
 from byoc_kit.data import publish
 from byoc_kit.media.decode import open_stream
@@ -369,6 +370,33 @@ async def test_sound_goes_through_process_audio(rig, clip):
         samples = [abs(frame.to_ndarray()).max() for frame in container.decode(audio=0)]
     assert len(samples) > 60
     assert max(samples) < 0.001
+
+
+@pytest.mark.parametrize(("codec", "max_delay_us"), [("libopus", 0), ("aac", 700_000)])
+async def test_process_audio_hears_all_of_the_sound(rig, codec, max_delay_us):
+    """Opus is what a gateway makes of a browser's stream; several frames a PES packet are what ffmpeg sends."""
+    heard = []
+
+    def process_audio(frame):
+        heard.append(frame.samples.shape[1])
+        return frame
+
+    async with rig(passthrough, process_audio=process_audio) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body()
+        await it.post("/stream/start", body)
+        received = Received()
+        receiving = asyncio.create_task(receive(it.http, body["publish_url"], received))
+        data = sound_clip(codec, max_delay_us=max_delay_us)
+        async with it.http.post(f"{body['subscribe_url']}/0", data=data):
+            pass
+        async with it.http.delete(body["subscribe_url"]):
+            await it.until_idle()
+        await receiving
+        assert it.server.sessions.ended["faults"] == {}
+    assert sum(heard) == pytest.approx(2 * RATE, rel=0.03)
+    with open_stream(io.BytesIO(bytes(received.data))) as container:
+        assert container.streams.audio[0].codec_context.name == codec.removeprefix("lib")
 
 
 async def test_a_process_audio_that_raises_lets_the_sound_through(rig, clip, caplog):
