@@ -17,6 +17,8 @@ from byoc_kit.errors import ByocKitError
 
 BAD_INPUT = 2
 
+_GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all"
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
 
 
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image, or the image NAME")
+    serve.add_argument("--gpus", metavar="GPUS", help=_GPUS)
 
     _add_watch(commands)
 
@@ -195,7 +198,7 @@ def _serve(options: argparse.Namespace) -> int:
         from byoc_kit.image.docker import run_image
 
         image = options.image or image_name(bundle.capability)
-        run_image(image, host=options.host, port=options.port)
+        run_image(image, host=options.host, port=options.port, gpus=options.gpus)
     from byoc_kit.server.serve import serve
 
     return serve(bundle, host=options.host, port=options.port)
@@ -222,6 +225,7 @@ def _add_verify(commands: Commands) -> None:
     where = verify.add_mutually_exclusive_group()
     where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or the image NAME")
     where.add_argument("--url", help="a container that runs already, too")
+    verify.add_argument("--gpus", metavar="GPUS", help=_GPUS)
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
     verify.add_argument(
         "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
@@ -253,7 +257,7 @@ def _verify(options: argparse.Namespace) -> int:
     from byoc_kit.verify.target import Where
 
     ways = [] if options.skip_server else [Where()]
-    container = Where(image=options.image, url=options.url)
+    container = Where(image=options.image, url=options.url, gpus=options.gpus)
     if not container.is_here:
         ways.append(container)
     request = Request(

@@ -49,20 +49,30 @@ def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_ind
     _run_and_show(["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build")
 
 
-def run_command(image: str, *, port: int, host: str = "127.0.0.1", name: str | None = None) -> list[str]:
-    """Return the command that runs an image in the foreground, its port at ``host:port``."""
+def run_command(
+    image: str, *, port: int, host: str = "127.0.0.1", name: str | None = None, gpus: str | None = None
+) -> list[str]:
+    """Return the command that runs an image in the foreground, its port at ``host:port``.
+
+    It gets this environment's settings of the container, and ``gpus`` as Docker takes them: ``all``, ``device=0``.
+    """
+    from byoc_kit.server.settings import variables
+
     command = ["docker", "run", "--rm", "--init", "--publish", f"{host}:{port}:{PORT}"]
     command += ["--add-host", f"{HOST_NAME}:host-gateway"]
+    command += [part for name in variables() if os.environ.get(name) for part in ("--env", name)]
+    if gpus:
+        command += ["--gpus", gpus]
     if name:
         command += ["--name", name]
     return [*command, image]
 
 
-def run_image(image: str, *, port: int, host: str) -> NoReturn:
+def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> NoReturn:
     """Become the running image: Ctrl-C and SIGTERM reach it."""
     require_engine()
     require_image(image)
-    os.execvp("docker", run_command(image, port=port, host=host))  # noqa: S606  # docker itself gets the signals
+    os.execvp("docker", run_command(image, port=port, host=host, gpus=gpus))  # noqa: S606  # docker itself gets the signals
 
 
 def require_image(image: str) -> None:

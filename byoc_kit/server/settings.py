@@ -36,7 +36,7 @@ class ServerSettings(MediaSettings):
         """Read the settings. Raises :class:`~byoc_kit.errors.ByocKitError` naming a variable that does not fit."""
         environment = os.environ if environment is None else environment
         given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
-        by_variable = {PREFIX + name.upper(): name for name in cls.model_fields}
+        by_variable = variables()
         for unknown in given.keys() - by_variable.keys():
             logger.warning("%s is no setting; there are %s", unknown, ", ".join(by_variable))
         try:
@@ -46,3 +46,8 @@ class ServerSettings(MediaSettings):
             name = PREFIX + str(first["loc"][0]).upper()
             msg = f"{name}={first['input']} does not fit: {first['msg']}"
             raise ByocKitError(msg) from None
+
+
+def variables() -> dict[str, str]:
+    """Return the name of each setting by that of its environment variable."""
+    return {PREFIX + name.upper(): name for name in ServerSettings.model_fields}

@@ -108,7 +108,7 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
     from byoc_kit.image.docker import remove_container, run_command
 
     name = f"byoc-kit-verify-{port}"
-    command = run_command(_image(bundle, where.image), port=port, name=name)
+    command = run_command(_image(bundle, where.image), port=port, name=name, gpus=where.gpus)
     try:
         async with running(command, port, called="the container") as target:
             yield target

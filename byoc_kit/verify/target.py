@@ -29,10 +29,14 @@ _SIGNALLED = 128
 
 @dataclass(frozen=True)
 class Where:
-    """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``."""
+    """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``.
+
+    An image is run with ``gpus`` as Docker takes them.
+    """
 
     image: str | None = None
     url: str | None = None
+    gpus: str | None = None
 
     @property
     def is_here(self) -> bool:

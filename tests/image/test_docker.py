@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -256,6 +257,16 @@ def test_run_publishes_the_port_on_one_address_and_names_this_machine():
         *("docker", "run", "--rm", "--init", "--publish", "127.0.0.1:9000:8000"),
         *("--add-host", "host.docker.internal:host-gateway", "--name", "a", "byoc/a:latest"),
     ]
+
+
+def test_run_gives_the_image_the_settings_of_this_environment_and_gpus(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("BYOC_KIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BYOC_KIT_ENCODER", "auto")
+    monkeypatch.setenv("BYOC_KIT_REQUIRE", "docker")  # no setting of the container
+    command = run_command("byoc/a:latest", port=9000, gpus="all")
+    assert command[-5:] == ["--env", "BYOC_KIT_ENCODER", "--gpus", "all", "byoc/a:latest"]
+    assert command.count("--env") == 1
 
 
 @pytest.fixture
