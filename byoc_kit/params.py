@@ -78,7 +78,9 @@ def params_errors(error: ValidationError) -> list[ParamsError]:
     return [
         ParamsError(
             ".".join(map(str, one["loc"])) or _ALL,
-            "is no parameter of this model" if one["type"] == "extra_forbidden" else " ".join(one["msg"].split()),
+            "is no parameter of this model"
+            if one["type"] == "extra_forbidden"
+            else " ".join(one["msg"].split()).removeprefix("Value error, "),
         )
         for one in error.errors(include_url=False)
     ]

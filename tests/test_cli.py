@@ -85,7 +85,7 @@ BAD = {
     "a bad argument of Capability": (
         (("byoc", CAPABILITY.replace(")", ", warm=1)")), SOUND[1]),
         "effects.ipynb, cell 1, line 3: Capability, warm: Input should be a valid boolean; "
-        "mend the argument [capability]",
+        'write it as in Capability(model_id="my-model", price_per_unit=3000, warm=True, capacity=1) [capability]',
     ),
     "an undefined name": (
         (*SOUND, ("", "GAIN = 2"), ("byoc", "x = GAIN")),

@@ -176,4 +176,4 @@ def test_a_default_that_does_not_fit_is_one_line_whatever_a_validator_says():
     with pytest.raises(DefaultError) as caught:
         default_params(Talkative)
     assert len(str(caught.value).splitlines()) == 1
-    assert str(caught.value).startswith("no stream can start with the parameters' defaults: Value error, low is above")
+    assert str(caught.value).startswith("no stream can start with the parameters' defaults: low is above")

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from byoc_kit.errors import ByocKitError
 
+_NEXT = "give a bundle's folder, or the aiModels.json of one"
+
 
 def _json_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -49,11 +51,11 @@ def read_models(path: Path) -> list[ModelEntry]:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise ByocKitError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ByocKitError(f"{path}: cannot be read: {error.strerror}; {_NEXT}") from error
     except ValueError as error:
-        raise ByocKitError(f"{path}: is not JSON: {error}") from error
+        raise ByocKitError(f"{path}: is not JSON: {error}; {_NEXT}") from error
     if not isinstance(document, list):
-        raise ByocKitError(f"{path}: must be a JSON array of entries, not {type(document).__name__}")
+        raise ByocKitError(f"{path}: must be a JSON array of entries, not {type(document).__name__}; {_NEXT}")
     entries = [_read_entry(f"{path}, entry {index}", entry) for index, entry in enumerate(document)]
     repeated = list(_repeated_model_ids(entries))
     if repeated:

@@ -16,6 +16,8 @@ from byoc_kit.params import params_error
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
 
+_ALL = 'write it as in Capability(model_id="my-model", price_per_unit=3000, warm=True, capacity=1)'
+
 
 def read_capability(notebook: Notebook) -> Capability | Finding:
     """Read the last ``capability`` of the tagged cells, or say why it cannot be read."""
@@ -45,7 +47,9 @@ def read_capability(notebook: Notebook) -> Capability | Finding:
         return Capability(**arguments)
     except ValidationError as error:
         wrong = params_error(error)
-        return finding(f"Capability, {wrong.field}: {wrong.reason}", "mend the argument")
+        if wrong.field not in Capability.model_fields:
+            return finding(f"Capability has no {wrong.field}", f"it has {', '.join(Capability.model_fields)}")
+        return finding(f"Capability, {wrong.field}: {wrong.reason}", _ALL)
 
 
 def _is_capability_class(binding: Binding) -> bool:

@@ -84,5 +84,5 @@ def test_a_document_of_another_shape_is_refused(read, document, reason):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ByocKitError, match=r"aiModels\.json: cannot be read: No such file"):
+    with pytest.raises(ByocKitError, match=r"aiModels\.json: cannot be read: No such file .*; give a bundle's"):
         read_models(tmp_path / "aiModels.json")

@@ -320,7 +320,16 @@ def test_a_name_for_a_literal_must_be_above_the_capability(make):
 def test_capability_with_a_bad_argument(make, arguments, wrong):
     cells = ("byoc", f"from byoc_kit import Capability\ncapability = Capability({arguments})")
     assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
-        f"effects.ipynb, cell 1, line 2: Capability, {wrong}; mend the argument [capability]"
+        f"effects.ipynb, cell 1, line 2: Capability, {wrong}; "
+        'write it as in Capability(model_id="my-model", price_per_unit=3000, warm=True, capacity=1) [capability]'
+    ]
+
+
+def test_capability_with_an_argument_that_it_does_not_have(make):
+    cells = ("byoc", 'from byoc_kit import Capability\ncapability = Capability(model_id="tint", gpu=True)')
+    assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
+        "effects.ipynb, cell 1, line 2: Capability has no gpu; "
+        "it has model_id, price_per_unit, warm, capacity [capability]"
     ]
 
 
