@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from byoc_kit.notebook.assets import check_assets
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.decorators import check_decorators
+from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
@@ -67,6 +68,7 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
         check_params,
         check_assets,
         check_files,
+        check_downloads,
         check_pickles,
         check_secrets,
         check_shared_state,

@@ -57,6 +57,7 @@ _ERRORS = {
     "used-before-definition": "a name is used in a cell above its definition",
 }
 _WARNINGS = {
+    "download": "a tagged cell fetches something over the network when the container starts",
     "hook-name": "a function that nothing calls is named nearly like a hook, which the server would call",
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
     "pickle": "loading a pickle may run code that is in it",

@@ -3,6 +3,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.assets import AssetError
 from byoc_kit.notebook.assets import assets_of, check_assets, collect
+from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.pickles import check_pickles
 from byoc_kit.notebook.read import NotebookError, parse_notebook
@@ -300,6 +301,20 @@ def test_an_absolute_path_is_said_once(source):
 )
 def test_no_absolute_path(source):
     assert [finding for finding in said(check_files, source) if "is a path" not in source] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "is_fetched"),
+    [
+        ("from urllib.request import urlretrieve\nurlretrieve('https://example.com/w.bin', 'w.bin')", True),
+        ("from transformers import AutoModel\nM = 'org/model'\nm = AutoModel.from_pretrained(M)", True),
+        ("from transformers import AutoModel\nm = AutoModel.from_pretrained(find())", False),
+        ("import torch\nm = torch.hub.load('repo', 'tiny', source='local')", False),
+        ("import torch\nm = torch.hub.get_dir()", False),
+    ],
+)
+def test_what_a_start_fetches_over_the_network(source, is_fetched):
+    assert len(said(check_downloads, source)) == is_fetched
 
 
 @pytest.mark.parametrize("ending", ["pt", "pth", "pkl", "pickle", "joblib", "ckpt", "PT"])

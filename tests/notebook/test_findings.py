@@ -264,6 +264,17 @@ error[shared-state]: note changes seen, which 4 streams would share
   = set capacity=1: the container then takes one stream at a time
 """,
     ),
+    "download": (
+        [*NOTHING, ("byoc", "import torch\nmodel = torch.hub.load('org/repo', 'tiny')")],
+        """\
+warning[download]: torch.hub.load fetches over the network when the container starts
+ --> n.ipynb, cell 3, line 2, column 9
+  |
+2 | model = torch.hub.load('org/repo', 'tiny')
+  |         ^^^^^^^^^^^^^^
+  = fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it
+""",
+    ),
     "hook-name": (
         [*NOTHING, ("byoc", "def load_models():\n    pass")],
         """\
