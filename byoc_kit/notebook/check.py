@@ -31,6 +31,9 @@ def check(notebook: Notebook) -> list[Finding]:
     """
     if not notebook.exported:
         hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
+        near = {tag for cell in notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
+        if near and near != {TAG}:
+            hint = f"the tag is `{TAG}`, written so; there is `{min(near)}`"
         return [Finding("no-tagged-cell", notebook.name, "no code cell with something in it is tagged", hint)]
     findings: list[Finding] = []
     for step in _STEPS:

@@ -1,12 +1,13 @@
+import json
 import sys
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.capability import Capability
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.check import check, require_exportable
-from byoc_kit.notebook.read import NotebookError
+from byoc_kit.notebook.read import NotebookError, parse_notebook
 
 
 def said(notebook):
@@ -104,6 +105,13 @@ def test_a_magic_whose_effect_the_container_needs_too(make_sound, line, hint):
 )
 def test_a_function_that_is_named_nearly_like_a_hook(make_sound, source, is_found):
     assert [finding.code for finding in check(make_sound(source))] == ["hook-name"] * is_found
+
+
+def test_a_tag_that_is_written_in_another_way_is_named():
+    document = json.loads(notebook_json(("byoc", PROCESS_FRAME)))
+    document["cells"][0]["metadata"]["tags"] = ["BYOC"]
+    [finding] = check(parse_notebook(json.dumps(document).encode(), name="n.ipynb"))
+    assert (finding.code, finding.hint) == ("no-tagged-cell", "the tag is `byoc`, written so; there is `BYOC`")
 
 
 def test_a_sound_notebook_has_no_findings(make_sound):
