@@ -22,6 +22,7 @@ _BT601 = 5
 _KNOWN_MATRICES = {_BT709, 4, _BT601, 6, 7, 9, 10}
 _UNSPECIFIED = 2
 _LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
+_FINEST_ASPECT = 4096  # as libx264 rounds it too
 _FULL_RANGE_FORMATS = {"yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
 
 
@@ -115,10 +116,18 @@ class DecodedPicture:
         return VideoReformatter().reformat(self.frame, format=self.look.encoded_format)
 
     def resized(self, width: int, height: int) -> DecodedPicture:
-        """Return it scaled; itself where it has that size."""
+        """Return it scaled; itself where it has that size.
+
+        Pixels that are not square change their shape with it, so that the picture is shown in the shape it had; square
+        ones stay so.
+        """
         if (width, height) == (self.width, self.height):
             return self
-        return replace(self, frame=_scaled(self.frame, width, height))
+        aspect = self.look.pixel_aspect
+        if aspect != 1:
+            aspect = (aspect * self.width * height / (self.height * width)).limit_denominator(_FINEST_ASPECT)
+        look = replace(self.look, pixel_aspect=aspect)
+        return replace(self, frame=_scaled(self.frame, width, height), look=look)
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:

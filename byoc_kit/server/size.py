@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,11 +12,15 @@ from byoc_kit.media.picture import DecodedPicture, resized
 from byoc_kit.params import Params, ParamsError
 
 _SMALLEST, _LARGEST = 16, 8192
+_MOST_PIXELS = 4096 * 2160  # some dozens of frames may be under way at once
 
 
 @dataclass(frozen=True)
 class Size:
-    """Pixels that frames are scaled to before ``process_frame``; what is ``None`` follows the source's shape."""
+    """Pixels that frames are scaled to before ``process_frame``; what is ``None`` follows the source's shape.
+
+    There are 4096x2160 at most: where a side that follows would make more, both are smaller, in the source's shape.
+    """
 
     width: int | None = None
     height: int | None = None
@@ -29,14 +34,17 @@ class Size:
         own = {name: rest.pop(name) for name in ("width", "height") if name in rest and not _has(params_type, name)}
         for name, value in own.items():
             _check(name, value)
-        return replace(self, **own), rest
+        size = replace(self, **own)
+        if (size.width or 0) * (size.height or 0) > _MOST_PIXELS:
+            reason = f"makes {size.width}x{size.height}, more than the pixels of 4096x2160; choose a smaller size"
+            raise ParamsError(next(iter(own)), reason)
+        return size, rest
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame scaled, with all that is noted beside it; itself where it fits already."""
         if self == Size():
             return frame
-        width = self.width or _even(frame.width * (self.height or 0) / frame.height)
-        height = self.height or _even(frame.height * width / frame.width)
+        width, height = self._beside(frame.width, frame.height)
         if (width, height) == (frame.width, frame.height):
             return frame
         picture = frame.untouched
@@ -45,6 +53,14 @@ class Size:
         scaled = VideoFrame(None, frame.timestamp, frame.time_base, origin=picture.resized(width, height))
         scaled.log_timestamps, scaled.side_data = frame.log_timestamps, frame.side_data
         return scaled
+
+    def _beside(self, width: int, height: int) -> tuple[int, int]:
+        """Return both sides for a source of that size."""
+        if self.width and self.height:
+            return self.width, self.height
+        wanted = self.width / width if self.width else (self.height or height) / height
+        scale = min(wanted, math.sqrt(_MOST_PIXELS / (width * height)))
+        return _even(width * scale), _even(height * scale)
 
     def as_dict(self) -> dict[str, int]:
         """Return what is set."""
@@ -64,5 +80,5 @@ def _check(name: str, value: Any) -> None:
 
 
 def _even(pixels: float) -> int:
-    """Return an even number of pixels near to a side that follows from the other one."""
+    """Return an even number of pixels near to a side, as far as sides go."""
     return min(_LARGEST, max(_SMALLEST, round(pixels / 2) * 2))

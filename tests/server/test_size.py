@@ -1,9 +1,12 @@
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import to_video_frame
+from byoc_kit.media.picture import DecodedPicture, Look
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.server.size import Size
 
@@ -34,6 +37,38 @@ def test_a_model_with_its_own_width_keeps_it():
 def test_a_size_that_does_not_fit_names_the_field(value):
     with pytest.raises(ParamsError, match=r"^height: must be an even number of 16 to 8192 pixels"):
         Size().updated({"height": value}, Params)
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "field"),
+    [
+        (Size(), {"width": 8192, "height": 8192}, "width"),
+        (Size(width=8192), {"height": 1082}, "height"),
+        (Size(height=4096), {"width": 2162}, "width"),
+    ],
+)
+def test_more_pixels_than_memory_is_meant_for_are_refused_in_one_sentence(size, changes, field):
+    with pytest.raises(ParamsError, match=rf"^{field}: makes \d+x\d+, more than the pixels of 4096x2160; choose a "):
+        size.updated(changes, Params)
+    assert Size().updated({"width": 4096, "height": 2160}, Params) == (Size(4096, 2160), {})
+
+
+@pytest.mark.parametrize("size", [Size(width=8192), Size(height=8192)])
+@pytest.mark.parametrize("source", [(64, 48), (48, 64)])
+def test_a_side_that_follows_makes_no_more_pixels_and_keeps_the_shape(size, source):
+    frame = size.fit(decoded(*source))
+    assert frame.width * frame.height <= 4096 * 2160 * 1.001  # to even sides
+    assert frame.width / frame.height == pytest.approx(source[0] / source[1], rel=0.01)
+
+
+def test_pixels_that_are_not_square_change_their_shape_with_the_picture():
+    wide = DecodedPicture(av.VideoFrame(720, 576, "yuv420p"), Look(pixel_aspect=Fraction(16, 15)))  # 4:3
+    aspects = [wide.resized(*size).look.pixel_aspect for size in ((640, 480), (720, 480), (720, 576))]
+    assert aspects == [1, Fraction(8, 9), Fraction(16, 15)]
+
+
+def test_square_pixels_stay_square():
+    assert Size(512, 512).fit(decoded()).untouched.look.pixel_aspect == 1
 
 
 @pytest.mark.parametrize(
