@@ -114,7 +114,7 @@ class Backoff:
         """Pause before the next try. Raises :class:`TrickleError` where there have been failures for too long.
 
         ``lasted_s`` is how long the failed request was open. One that was open for longer than connecting may take had
-        reached the server: a proxy ends a quiet channel's request after a minute, say, which must not end the channel.
+        reached the server: a proxy ends a quiet request after a minute, say, which must not end the channel.
         """
         now = asyncio.get_running_loop().time()
         if self._failing_since is None:

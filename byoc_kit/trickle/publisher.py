@@ -86,18 +86,20 @@ class SegmentPublisher:
             await delete_channel(self._session, self._url, written_s=self._written_s)
 
     async def _send(self) -> None:
-        backoff = Backoff(self._url)
+        backoff, loop = Backoff(self._url), asyncio.get_running_loop()
         seq = await self._write_head(backoff)
         # A publisher before this one, or a POST that failed, may have left a segment open that readers wait for.
         is_reset_due = True
         while await self._buffer.next_segment():
-            self._written_s = asyncio.get_running_loop().time()
+            self._written_s = loop.time()
             try:
                 is_whole = await self._post(seq, is_reset=is_reset_due)
             except (aiohttp.ClientError, OSError) as error:
                 self.segments_lost += 1
                 is_reset_due = True
-                await backoff.failed(reason_of(error))
+                # What timed out was never answered, however long it was open.
+                lasted_s = 0.0 if isinstance(error, TimeoutError) else loop.time() - self._written_s
+                await backoff.failed(reason_of(error), lasted_s=lasted_s)
             else:
                 if self.ended is not None:
                     return

@@ -194,6 +194,31 @@ async def test_a_server_out_of_reach_is_given_up(http, free_port, monkeypatch):
     assert "could not be reached for" in it.ended
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Give up at the second failure in a row, and take any request for one that was open for long."""
+    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0)
+    monkeypatch.setattr(connection, "_FIRST_BACKOFF_S", 0)
+    monkeypatch.setattr(connection, "_SURELY_CONNECTED_S", 0)
+
+
+@pytest.mark.parametrize("fault", [status(504), raw(b"")], ids=["504", "hung up"])
+async def test_segments_that_were_open_for_long_before_they_failed_do_not_end_the_run(http, taking, impatient, fault):
+    for seq in range(3):
+        taking.on(f"POST {seq}", fault)
+    it = await publish(http, taking.url, *[[b"a"]] * 4)
+    assert (it.segments, it.segments_lost, it.ended) == (1, 3, None)
+
+
+async def test_a_server_that_never_answers_is_given_up_however_long_the_segments_are(
+    http, taking, impatient, monkeypatch
+):
+    monkeypatch.setattr(publisher, "_SEGMENT_TIMEOUT", aiohttp.ClientTimeout(sock_read=0.1))
+    taking.always("POST", silent)
+    with pytest.raises(TrickleError, match="could not be reached for"):
+        await publish(http, taking.url, *[[b"a"]] * 4)
+
+
 async def test_a_server_that_is_back_gets_the_segments_from_then_on(http, wire, channels):
     async with publishing(http, wire.url) as it:
         await it.put(None)
