@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 from collections import deque
@@ -20,16 +21,21 @@ from byoc_kit.trickle.connection import (
 )
 from byoc_kit.trickle.protocol import DATA_TYPE, RESET_HEADER
 
+logger = logging.getLogger(__name__)
+
 MAX_LINES = 1000
 MAX_SEGMENT = 65_536
+KEEP_ALIVE_S = 60.0  # a server deletes a channel that has had no byte for 5 min
+_EMPTY_LINE = b"\n"
 
 
 class DataPublisher:
     """Publishes lines in order. All that wait go out as one segment as soon as the POST before it is done.
 
     At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
-    failed POST are sent again, so where only its answer was lost a reader gets them twice. ``ended`` says why the
-    channel took no more, where it did.
+    failed POST are sent again, so where only its answer was lost a reader gets them twice. After a minute without a
+    line an empty one keeps the channel alive; it counts for nothing, and a reader leaves it out. ``ended`` says why the
+    channel took no more, where it did; before :meth:`finish` that is logged too.
     """
 
     def __init__(
@@ -82,6 +88,8 @@ class DataPublisher:
             self.ended = str(error)
             raise
         finally:
+            if self.ended is not None and not self._is_finished:
+                logger.warning("%s: %s; what is published from now on is lost", self._url, self.ended)
             self._drop()
         if self.ended is None:
             await delete_channel(self._session, self._url, written_s=self._written_s)
@@ -89,7 +97,7 @@ class DataPublisher:
     async def _send(self) -> None:
         backoff = Backoff(self._url)
         is_reset_due = False
-        while self.ended is None and await self._until_line():
+        while self.ended is None and await self._until_due(0 if is_reset_due else KEEP_ALIVE_S):
             batch = self._take_batch()
             is_taken = False
             self._written_s = self._loop.time()
@@ -105,10 +113,13 @@ class DataPublisher:
                     self._put_back(batch)
 
     async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
-        """Send lines as one segment; returns whether they are taken, and sets ``ended`` where nothing is any more."""
+        """Send lines, or an empty one, as one segment.
+
+        Returns whether they are taken, and sets ``ended`` where nothing is any more.
+        """
         headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
-        url = f"{self._url}/-1"
-        async with self._session.post(url, data=b"".join(batch), headers=headers, timeout=REQUEST_TIMEOUT) as answer:
+        url, body = f"{self._url}/-1", b"".join(batch) or _EMPTY_LINE
+        async with self._session.post(url, data=body, headers=headers, timeout=REQUEST_TIMEOUT) as answer:
             self.ended = end_of_channel(answer)
             if self.ended is not None:
                 return False
@@ -116,21 +127,21 @@ class DataPublisher:
         self.lines_sent += len(batch)
         return True
 
-    async def _until_line(self) -> bool:
-        """Wait for a line; ``False`` where none follows."""
-        while not self._lines:
-            if self._is_finished:
-                return False
-            self._changed.clear()
-            await self._changed.wait()
-        return True
+    async def _until_due(self, quiet_s: float) -> bool:
+        """Wait for a line, ``quiet_s`` at most; ``False`` where none follows."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(quiet_s):
+                while not self._lines and not self._is_finished:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return bool(self._lines) or not self._is_finished
 
     def _take_batch(self) -> list[bytes]:
-        """Take whole lines from the front, as many as fit in ``MAX_SEGMENT`` bytes, and one at least."""
+        """Take whole lines from the front, as many as fit in ``MAX_SEGMENT`` bytes; one at least, if any waits."""
+        batch: list[bytes] = []
+        size = 0
         with self._lock:
-            batch = [self._lines.popleft()]
-            size = len(batch[0])
-            while self._lines and size + len(self._lines[0]) <= MAX_SEGMENT:
+            while self._lines and (not batch or size + len(self._lines[0]) <= MAX_SEGMENT):
                 size += len(self._lines[0])
                 batch.append(self._lines.popleft())
         return batch

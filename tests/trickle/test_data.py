@@ -7,7 +7,7 @@ import pytest
 from trickle_rig import DEADLINE_S, closed, raw, reads_body, silent, stalled, status, until
 
 from byoc_kit.data import DataError, encode_line
-from byoc_kit.trickle import connection
+from byoc_kit.trickle import connection, data
 from byoc_kit.trickle.client import DataPublisher, TrickleError
 
 
@@ -160,6 +160,44 @@ async def test_a_channel_that_is_over_ends_the_run_and_says_why(http, taking, an
     assert it.ended == reason
     assert (it.lines_sent, it.lines_lost) == (0, 2)
     assert "DELETE ch" not in taking.asked
+
+
+@pytest.fixture
+def soon_quiet(monkeypatch):
+    monkeypatch.setattr(data, "KEEP_ALIVE_S", 0.01)
+
+
+async def test_an_empty_line_keeps_a_quiet_channel_alive_and_counts_for_nothing(http, taking, soon_quiet):
+    async with publishing(http, taking.url) as it:
+        await until(lambda: len(taking.bodies) >= 3)
+        it.put_from_thread(line(0))
+        await finish(it)
+    assert set(taking.bodies[:3]) == {b"\n"}
+    assert [body for body in taking.bodies if body != b"\n"] == [line(0)]
+    assert (it.lines_sent, it.lines_lost, it.ended) == (1, 0, None)
+
+
+async def test_a_keep_alive_that_fails_is_tried_again_at_once(http, taking, monkeypatch):
+    monkeypatch.setattr(data, "KEEP_ALIVE_S", 0.01)
+
+    async def fails(it):
+        monkeypatch.setattr(data, "KEEP_ALIVE_S", 3600)
+        await status(500)(it)
+
+    taking.on("POST -1", fails)
+    async with publishing(http, taking.url) as it:
+        await until(lambda: len(taking.bodies) == 2)
+        await finish(it)
+    assert taking.bodies == [b"\n", b"\n"]
+    assert posts(taking)[-1].header("Lp-Trickle-Reset") == "1"
+
+
+async def test_a_channel_that_ends_while_it_is_quiet_is_noticed_and_said_once(http, taking, soon_quiet, caplog):
+    taking.on("POST -1", status(200), status(404))
+    async with publishing(http, taking.url) as it, asyncio.timeout(DEADLINE_S):
+        await it.task
+    said = [record.message for record in caplog.records]
+    assert said == [f"{taking.url}: the channel is not there; what is published from now on is lost"]
 
 
 async def test_a_server_out_of_reach_is_given_up(http, free_port, monkeypatch):
