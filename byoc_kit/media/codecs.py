@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from typing import cast
+from typing import TypeVar
 
 import av
-from av.codec.context import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from byoc_kit.media.picture import Look
-from byoc_kit.media.settings import DecoderName, EncoderName, MediaSettings
+from byoc_kit.media.settings import DecoderName, MediaSettings
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 TIME_BASE = Fraction(1, 90_000)
+_NVENC = "h264_nvenc"
 _NO_KEY_FRAMES_OF_ITS_OWN = 100_000
 
 
 def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:
     """Return the options for low latency: each picture out as soon as it is in."""
-    if name == "h264_nvenc":
+    if name == _NVENC:
         preset = settings.preset or "p3"
         quality = {"rc": "vbr", "cq": str(settings.crf), "b": "0"}
         return {
@@ -49,25 +52,18 @@ def set_up(encoder: VideoCodecContext, *, width: int, height: int, format: str, 
     look.apply_to(encoder)
 
 
-def choose_encoder(settings: MediaSettings, *, width: int, height: int) -> str:
-    """Return the encoder to use: the one wanted where this machine has it and it takes the size, else ``libx264``."""
-    return _working_encoder(settings.encoder, settings.preset, width, height)
+def open_encoder(settings: MediaSettings, open_named: Callable[[str], T]) -> T:
+    """Return what ``open_named(name)`` opens: with the encoder that is wanted, or with ``libx264`` where that raises.
 
-
-@cache
-def _working_encoder(wanted: EncoderName, preset: str | None, width: int, height: int) -> str:
-    if wanted == "libx264":
-        return wanted
-    try:
-        encoder = cast("VideoCodecContext", CodecContext.create("h264_nvenc", "w"))
-        encoder.options = encoder_options("h264_nvenc", MediaSettings(preset=preset))
-        set_up(encoder, width=width, height=height, format="yuv420p", look=Look())
-        encoder.open()
-    except (FFmpegError, ValueError) as error:
-        say = logger.info if wanted == "auto" else logger.warning
-        say("NVENC does not take %dx%d here (%s); encoding with libx264", width, height, error)
-        return "libx264"
-    return "h264_nvenc"
+    NVENC is tried each time anew: it opens again once one of its sessions, or the GPU's memory, is free.
+    """
+    if settings.encoder != "libx264":
+        try:
+            return open_named(_NVENC)
+        except (FFmpegError, ValueError) as error:
+            say = logger.info if settings.encoder == "auto" else logger.warning
+            say("NVENC does not open here and now (%s); encoding with libx264", error)
+    return open_named("libx264")
 
 
 @cache

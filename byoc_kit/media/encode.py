@@ -13,6 +13,7 @@ import av
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
@@ -20,7 +21,7 @@ from av.video.stream import VideoStream
 
 from byoc_kit.audio import to_av_audio
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
-from byoc_kit.media.codecs import TIME_BASE, choose_encoder, encoder_options, set_up
+from byoc_kit.media.codecs import TIME_BASE, encoder_options, open_encoder, set_up
 from byoc_kit.media.mpegts import FIRST_PID, SegmentCutter
 from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
@@ -73,7 +74,6 @@ class SegmentWriter:
         self._encodes_audio = encodes_audio
         self._video: VideoStream | None = None
         self._encoder: VideoCodecContext | None = None
-        self._stream_encoder: VideoCodecContext | None = None
         self._encodes: _PictureFormat | None = None
         self._audio: AudioStream | None = None
         self._segment_started: Fraction | None = None
@@ -196,23 +196,31 @@ class SegmentWriter:
     def _open_encoder(self, wanted: _PictureFormat) -> None:
         if self._encoder is not None:
             self._mux_video(self._encoder.encode(None))
-            self._encoder = None
-        name = choose_encoder(self._settings, width=wanted.width, height=wanted.height)
+            self._encoder = self._encodes = None
+        self._encoder = open_encoder(self._settings, lambda name: self._opened(name, wanted))
+        self._encodes = wanted
+
+    def _opened(self, name: str, wanted: _PictureFormat) -> VideoCodecContext:
+        """Open an encoder; the first one is the stream's own, and only one that opens makes a stream."""
         options = encoder_options(name, self._settings)
+
+        def open_for(encoder: VideoCodecContext) -> VideoCodecContext:
+            set_up(encoder, width=wanted.width, height=wanted.height, format=wanted.format, look=wanted.look)
+            encoder.open()
+            return encoder
+
+        def make_stream(container: OutputContainer) -> VideoStream:
+            stream = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
+            open_for(stream.codec_context)
+            return stream
+
         if self._video is None:
-            self._video = self._muxer.add(
-                lambda container: cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
-            )
-            self._stream_encoder = self._video.codec_context
-        encoder = self._stream_encoder
-        if encoder is None:
-            encoder = cast("VideoCodecContext", CodecContext.create(name, "w"))
-            encoder.options = options
-            encoder.framerate = self._rate
-        set_up(encoder, width=wanted.width, height=wanted.height, format=wanted.format, look=wanted.look)
-        encoder.open()
-        self._stream_encoder = None  # the stream's own is used up
-        self._encoder, self._encodes = encoder, wanted
+            self._video = self._muxer.add(make_stream)
+            return self._video.codec_context
+        encoder = cast("VideoCodecContext", CodecContext.create(name, "w"))
+        encoder.options = options
+        encoder.framerate = self._rate
+        return open_for(encoder)
 
     def _open_audio(self, source: AudioStream) -> AudioStream:
         """Add the sound's stream. Sound that the input only announces yet is taken for stereo at 48 kHz.

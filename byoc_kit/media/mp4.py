@@ -14,7 +14,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from byoc_kit.frames import FrameError, Pixels
-from byoc_kit.media.codecs import TIME_BASE, choose_encoder, encoder_options, set_up
+from byoc_kit.media.codecs import TIME_BASE, encoder_options, set_up
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
 from byoc_kit.media.settings import MediaSettings
 
@@ -34,11 +34,10 @@ class Mp4Writer:
     none. The file must not be there; writing raises ``OSError`` or PyAV's errors.
     """
 
-    def __init__(self, path: Path, *, rate: Fraction, settings: MediaSettings | None = None) -> None:
+    def __init__(self, path: Path, *, rate: Fraction) -> None:
         self.path = path
         self.last_pts: int | None = None
         self._rate = rate
-        self._settings = settings or MediaSettings()
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = (0, 0)
@@ -100,10 +99,9 @@ class Mp4Writer:
                 os.truncate(self.path, self._sound_bytes)
 
     def _open(self, width: int, height: int) -> None:
-        name = choose_encoder(self._settings, width=width, height=height)
         container = av.open(str(self.path), "w", format="mp4", options=_GROWING)
-        options = encoder_options(name, self._settings)
-        stream = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
+        options = encoder_options("libx264", MediaSettings())
+        stream = cast("VideoStream", container.add_stream("libx264", rate=self._rate, options=options))
         set_up(stream.codec_context, width=width, height=height, format="yuv420p", look=_LOOK)
         stream.time_base = TIME_BASE
         self._container, self._stream, self._size = container, stream, (width, height)

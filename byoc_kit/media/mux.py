@@ -58,11 +58,15 @@ class TransportMuxer:
                 lane.container.close()
 
     def add(self, make: Callable[[OutputContainer], StreamT]) -> StreamT:
-        """Add the stream that ``make(container)`` adds to an empty output."""
+        """Add the stream that ``make(container)`` adds to an empty output; where it raises, none is added."""
         taken = _Bytes()
         options = {**self._options, "mpegts_start_pid": str(FIRST_PID + len(self._lanes))}
         container = av.open(taken, mode="w", format="mpegts", options=options, buffer_size=_BUFFER)
-        stream = make(container)
+        try:
+            stream = make(container)
+        except BaseException:
+            container.close()
+            raise
         self._lanes[stream] = _Lane(container, taken)
         return stream
 

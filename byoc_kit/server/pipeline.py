@@ -69,6 +69,8 @@ class Pipeline:
             processor, self._sink, params=params, on_error=settings.on_error, publish=publish, name=f"process-{name}"
         )
         self.frames_encoded = 0
+        self.refused_in_a_row = 0
+        self.last_refusal: Exception | None = None
         self.faults: Counter[str] = Counter()
         self.ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -305,11 +307,16 @@ class Pipeline:
             else:
                 writer.write_audio(item)
         except FrameError as error:
-            self._encode_drops["no size for video"] += 1
-            self._fault("unencodable frame", error)
+            self._refused(item, "no size for video", error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the next frame may go; this one is counted and shown
-            self._encode_drops["encoder refused it"] += 1
-            self._fault("unencodable frame", error)
+            self._refused(item, "encoder refused it", error)
+
+    def _refused(self, item: VideoFrame | AudioFrame | Packet, why: str, error: Exception) -> None:
+        self._encode_drops[why] += 1
+        self._fault("unencodable frame", error)
+        if isinstance(item, VideoFrame):
+            self.last_refusal = error
+            self.refused_in_a_row += 1
 
     def _write_frame(self, writer: SegmentWriter, frame: VideoFrame) -> None:
         if not writer.has_video:
@@ -323,6 +330,7 @@ class Pipeline:
             self._encode_drops["not later than the last"] += 1
             return
         self.frames_encoded += 1
+        self.refused_in_a_row = 0
         self._note_out(frame)
 
     def _close(self, writer: SegmentWriter | None) -> None:

@@ -15,6 +15,7 @@ import aiohttp
 
 from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
+from byoc_kit.errors import in_one_line
 from byoc_kit.params import Params, ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.pipeline import Pipeline
@@ -114,9 +115,11 @@ class Session:
                 return f"{name} has not returned for {taking_s:.0f} s"
         if self._pipeline is None:
             return None
-        stage = self._pipeline.stage
+        stage, refused = self._pipeline.stage, self._pipeline.refused_in_a_row
         if stage.failures_in_a_row >= self._settings.max_failures and (newest := stage.last_failure):
             return f"the last {stage.failures_in_a_row} frames failed: {newest.error} at {newest.where}"
+        if refused >= self._settings.max_failures and (refusal := self._pipeline.last_refusal):
+            return f"the last {refused} frames could not be encoded: {in_one_line(refusal)}"
         return self._pipeline.error if self.state == "streaming" else None
 
     def update_params(self, raw: Any) -> None:

@@ -22,8 +22,9 @@ class ServerSettings(MediaSettings):
     """Settings of the container, besides those of :class:`~byoc_kit.media.settings.MediaSettings`.
 
     ``contract``: which words ``/health`` uses. ``on_error``: what goes out for a frame that failed: the original, the
-    last good one, or none. ``/health`` says error after ``max_failures`` failing frames in a row, and where
-    ``process_frame`` has not returned for ``stall_timeout_s``; and is well again when the model is.
+    last good one, or none. ``/health`` says error after ``max_failures`` frames in a row that fail, or cannot be
+    encoded, and where ``process_frame``, ``process_audio`` or a hook of a stream has not returned for
+    ``stall_timeout_s``; and is well again when the model is.
     """
 
     contract: Contract = Contract.BYOC

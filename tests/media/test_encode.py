@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.media import codecs, encode
 from byoc_kit.media.clip import live_clip
 from byoc_kit.media.decode import open_clip, open_stream, read_clip, to_video_frame, whole_packets
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
@@ -71,7 +72,7 @@ def segments():
 
 
 def writer_to(segments, **options):
-    settings = MediaSettings(gop_s=options.pop("gop_s", 1.0))
+    settings = MediaSettings(gop_s=options.pop("gop_s", 1.0), encoder=options.pop("encoder", "libx264"))
     return SegmentWriter(segments.begin, segments.add, rate=Fraction(25), settings=settings, **options)
 
 
@@ -185,6 +186,39 @@ def test_an_odd_size_loses_its_last_row_or_column(segments, width, height, expec
     [picture] = decoded(segments.whole)
     assert (picture.width, picture.height) == expected
     assert abs(int(picture.to_ndarray(format="rgb24").mean()) - 100) <= 2
+
+
+def test_where_nvenc_does_not_open_libx264_encodes_and_later_streams_try_again(monkeypatch, caplog):
+    monkeypatch.setattr(codecs, "_NVENC", "libx264")  # stands for it, as it opens everywhere
+    good, refused = {"tune": "zerolatency"}, {"preset": "none such"}  # the latter as where all sessions are used up
+    tries = [good, refused, good, good, refused, good]
+    monkeypatch.setattr(encode, "encoder_options", lambda *_: tries.pop(0))
+    sizes = []
+    for widths in ([64], [64], [64, 96]):  # the last one is refused another session in mid-stream
+        segments = Segments()
+        with writer_to(segments, encoder="auto") as writer, caplog.at_level("INFO"):
+            for number, width in enumerate(widths):
+                writer.write_frame(frame(number, width))
+        sizes.append([picture.width for picture in decoded(segments.whole)])
+    assert (sizes, tries) == ([[64], [64], [64, 96]], [])
+    assert caplog.text.count("NVENC does not open here and now") == 2
+
+
+def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeypatch):
+    def set_up(encoder, *, width, **rest):
+        if width == 96:
+            raise ValueError("not this one")
+        codecs.set_up(encoder, width=width, **rest)
+
+    monkeypatch.setattr(encode, "set_up", set_up)
+    with writer_to(segments) as writer:
+        for number, width in enumerate((96, 64, 96, 64)):
+            if width == 96:
+                with pytest.raises(ValueError, match="not this one"):
+                    writer.write_frame(frame(number, width=96))
+            else:
+                writer.write_frame(frame(number))
+    assert [picture.pts // STEP for picture in decoded(segments.whole)] == [1, 3]
 
 
 def test_a_frame_of_another_size_begins_a_segment_in_that_size(segments):

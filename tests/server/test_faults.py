@@ -20,7 +20,7 @@ from trickle_rig import Wire
 from byoc_kit.data import publish
 from byoc_kit.frames import FrameError, VideoFrame, as_frame
 from byoc_kit.media.decode import open_stream
-from byoc_kit.media.encode import TIME_BASE
+from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.network.run import serving
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.trickle.channels import Channels
@@ -196,6 +196,23 @@ async def test_a_size_that_no_encoder_takes_is_dropped_and_counted_and_the_next_
             await stream.until_frames_in(10)
         assert frame_numbers(stream.output) == [1, 3, 5, 7, 9]
         assert it.server.sessions.ended["drops"] == {"encode": {"no size for video": 5}}
+
+
+async def test_frames_that_the_encoder_refuses_show_in_health_until_one_goes_out(rig, monkeypatch):
+    def refuse(*_):
+        raise ValueError("no room on the GPU")
+
+    async with served(rig, options={"settings": ServerSettings(max_failures=10)}) as it:
+        monkeypatch.setattr(SegmentWriter, "_open_encoder", refuse)
+        async with streaming(it) as stream:
+            await stream.post(0, SEGMENTS[0])
+            await until(it.server.sessions.problem, "it is noticed")
+            detail = "the last 10 frames could not be encoded: ValueError: no room on the GPU"
+            assert await it.get("/health") == (503, {"status": "error", "detail": detail})
+            monkeypatch.undo()
+            await stream.post(1, SEGMENTS[1])
+            await until(lambda: not it.server.sessions.problem(), "a frame goes out")
+        assert frame_numbers(stream.output) == numbers(1)
 
 
 async def test_nan_and_infinity_are_black_and_white(rig):
