@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -68,7 +68,7 @@ class Session:
         self._error: str | None = None
         self._ended_by: str | None = None
         self._hooks_turn = asyncio.Lock()
-        self._hooks_called: dict[asyncio.Task[None], tuple[str, float]] = {}
+        self._hooks_called: dict[asyncio.Task[None], _Called] = {}
         self._ends_at_s = math.inf
         self._stopping = asyncio.Event()
         self.update_params(request.params)
@@ -107,7 +107,7 @@ class Session:
     def problem(self) -> str | None:
         """Say why the container is not well, as far as this stream shows it."""
         now_s = time.monotonic()
-        at_work = [(name, now_s - since_s) for name, since_s in self._hooks_called.values()]
+        at_work = [(called.name, now_s - called.since_s) for called in self._hooks_called.values()]
         if self._pipeline is not None:
             at_work.append(self._pipeline.stalled)
         for name, taking_s in at_work:
@@ -212,16 +212,23 @@ class Session:
     async def _call_hook(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> bool:
         """Call a hook of the notebook; returns whether it went well, and in time.
 
-        What it raises ends the stream and is shown, and nothing else. One that does not return is left alone when the
-        stream ends; :attr:`is_hung` and :meth:`problem` show it.
+        What it raises ends the stream and is shown, and nothing else. It begins once the processor's hook before it has
+        returned. One that does not return is left alone when the stream ends; :attr:`is_hung` and :meth:`problem` show
+        it.
         """
 
         def run() -> None:
             with publishing_to(self._publish):
                 call()
 
-        calling = asyncio.create_task(on_thread(run, name=name))
-        self._hooks_called[calling] = name, time.monotonic()
+        async def run_after(before: list[asyncio.Task[None]]) -> None:
+            if before:
+                await asyncio.wait(before)
+            await on_thread(run, name=name)
+
+        before = [task for task, called in self._hooks_called.items() if called.processor is processor]
+        calling = asyncio.create_task(run_after(before))
+        self._hooks_called[calling] = _Called(processor, name, time.monotonic())
         calling.add_done_callback(self._hooks_called.pop)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -362,6 +369,14 @@ class Session:
                 await publish_message(self._http, self.request.events_url, json.dumps(event).encode())
         except (TrickleError, TimeoutError) as error:
             logger.info("stream %s: an event was lost: %s", self.id, error or "it took too long")
+
+
+class _Called(NamedTuple):
+    """A hook that has not returned."""
+
+    processor: FrameProcessor
+    name: str
+    since_s: float
 
 
 def _take_error(task: asyncio.Task[Any]) -> None:

@@ -328,6 +328,27 @@ async def test_a_hook_that_hangs_does_not_hold_up_a_stop_and_keeps_its_place(rig
         assert await it.get("/health") == (200, {"status": "ok"})
 
 
+async def test_the_stop_hook_waits_for_a_start_hook_that_still_runs_also_beyond_the_streams_end(rig, monkeypatch):
+    monkeypatch.setattr("byoc_kit.server.session._END_S", 0.2)
+    released, calls = threading.Event(), []
+
+    def on_stream_start(_):
+        calls.append("start")
+        released.wait()
+        calls.append("started")
+
+    hooks = {"on_stream_start": on_stream_start, "on_stream_stop": lambda: calls.append("stop")}
+    async with served(rig, **hooks) as it:
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        await until(lambda: calls, "the start hook runs")
+        assert (await it.post("/stream/stop"))[0] == 200
+        assert calls == ["start"]
+        assert it.server.sessions.is_occupied
+        released.set()
+        await until(lambda: not it.server.sessions.is_occupied, "both hooks return")
+        assert calls == ["start", "started", "stop"]
+
+
 async def test_async_hooks_survive_one_that_would_end_their_loop(rig):
     async def process_frame(frame):
         await asyncio.sleep(0)
