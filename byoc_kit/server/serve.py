@@ -19,7 +19,7 @@ from byoc_kit.background import on_thread
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.health import Contract, health_response
-from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 
 if TYPE_CHECKING:
     from byoc_kit.server.stream_server import StreamServer
@@ -70,7 +70,7 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.sock
     loop = asyncio.get_running_loop()
     door = _Door()
     waiting_room = _WaitingRoom(settings.contract)
-    runners = [web.AppRunner(waiting_room.app)]
+    runners = [web.AppRunner(waiting_room.app, shutdown_timeout=SHUTDOWN_S)]
     await runners[0].setup()
     door.leads_to = _factory(runners[0])
     server = await loop.create_server(door.enter, sock=listener)
@@ -95,8 +95,7 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.sock
     server.close()
     if stream_server is not None:
         await stream_server.stop()
-    for runner in runners:
-        await runner.cleanup()
+    await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
 def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], StreamServer]:

@@ -16,6 +16,8 @@ from byoc_kit.server.health import Contract
 logger = logging.getLogger(__name__)
 
 PREFIX = "BYOC_KIT_"
+SHUTDOWN_S = 0.3
+"""What open requests get at the very end, to finish and again to be cancelled: with the streams' end less than 8 s."""
 
 
 class ServerSettings(MediaSettings):

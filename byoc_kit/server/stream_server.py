@@ -17,13 +17,14 @@ from byoc_kit.server.health import health_response
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
 from byoc_kit.server.requests import named_stream, parse_json, parse_start
 from byoc_kit.server.sessions import BusyError, Sessions
-from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
 STREAM_ID_HEADER = "X-Stream-Id"
 MAX_BODY = 10 << 20
+_STOPPING = "the server is stopping"
 
 
 class LoadError(ByocKitError):
@@ -54,6 +55,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._loading: asyncio.Task[None] | None = None
         self._load_error: str | None = None
         self._is_ready = False
+        self._is_stopping = False
         self.app.add_routes(
             [
                 web.get("/health", self._handle_health),
@@ -78,13 +80,14 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
 
     async def start_app(self) -> web.AppRunner:
         """Begin to load the model and return the app's runner, for a caller that binds the port itself."""
-        runner = web.AppRunner(self.app)
+        runner = web.AppRunner(self.app, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         self._loading = asyncio.create_task(self._load(), name="load_model")
         return runner
 
     async def stop(self) -> None:
-        """End every stream with its tail sent, and the loading of the model."""
+        """End every stream with its tail sent, and the loading of the model; none can be started any more."""
+        self._is_stopping = True
         await self.sessions.stop()
         await self._end_loading()
 
@@ -118,9 +121,12 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_ready = True
         logger.info("ready")
 
+    def _problem(self) -> str | None:
+        """Say why no stream can be served well, but for a model that still loads."""
+        return _STOPPING if self._is_stopping else self._load_error or self.sessions.problem()
+
     async def _handle_health(self, _: web.Request) -> web.Response:
-        error = self._load_error or self.sessions.problem()
-        contract = self.settings.contract
+        contract, error = self.settings.contract, self._problem()
         return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
 
     async def _handle_metrics(self, _: web.Request) -> web.Response:
@@ -144,10 +150,13 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         return web.json_response({})
 
     async def _start(self, request: web.Request) -> str:
+        body = await request.read()
+        if self._is_stopping:
+            raise _RefusedError(503, f"{_STOPPING}; start the stream elsewhere")
         if not self._is_ready:
             raise _RefusedError(503, self._load_error or "the model is loading; try again")
         try:
-            start = parse_start(await request.read())
+            start = parse_start(body)
             stream_id = request.headers.get(STREAM_ID_HEADER) or start.stream_id or start.gateway_request_id
             self.sessions.start(stream_id, start)
         except ParamsError as error:
@@ -173,7 +182,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         return web.json_response({"status": "success", "message": "parameters updated"})
 
     async def _handle_get_status(self, _: web.Request) -> web.Response:
-        error = self._load_error or self.sessions.problem()
+        error = self._problem()
         health = "error" if error else "ok" if self._is_ready else "loading"
         streams, ended = self.sessions.status(), self.sessions.ended
         content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}

@@ -120,6 +120,18 @@ async def test_sigterm_while_everything_is_imported_ends_it_at_once():
         assert target.exit_code == 0
 
 
+async def test_sigterm_does_not_wait_for_a_client_that_stalls():
+    head = "POST /stream/start HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    async with served() as (target, http):
+        await until_health(target, http, 200)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(target.url.rpartition(":")[2]))
+        writer.write(head.encode())
+        assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"  # it waits for the body
+        await target.stop()
+        writer.close()
+        assert target.exit_code == 0  # it would be killed after the grace that an orchestrator gives
+
+
 async def test_sigterm_does_not_wait_for_a_process_frame_that_hangs(tmp_path, clip):
     bundle = bundle_with(tmp_path, ("frame.tensor.clone()", "__import__('time').sleep(600)"))
     channels = Channels()

@@ -286,6 +286,34 @@ async def test_starting_and_stopping_leaves_no_thread(ready, clip):
     await until(is_back, "the stream's threads end")
 
 
+async def test_while_it_stops_health_is_not_ok_and_no_stream_is_started(rig):
+    released = threading.Event()
+    async with rig(passthrough, on_stream_stop=released.wait) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        stopping = asyncio.create_task(it.server.stop())
+        await until(lambda: it.server.sessions.status()[0]["state"] == "stopping", "the stop has begun")
+        assert await it.get("/health") == (503, {"status": "error", "detail": "the server is stopping"})
+        assert (await it.get("/stream/status"))[1]["status"] == "error"
+        status, answer = await it.post("/stream/start", {"gateway_request_id": "x"})
+        assert (status, answer["message"]) == (503, "the server is stopping; start the stream elsewhere")
+        assert (await it.post("/live-video-to-video", {"gateway_request_id": "x"}))[0] == 500
+        released.set()
+        await stopping
+        assert (await it.post("/stream/start", {"gateway_request_id": "x"}))[0] == 503
+
+
+async def test_a_start_whose_body_comes_once_it_stops_is_refused(ready):
+    async def body():
+        await ready.server.stop()
+        yield b'{"gateway_request_id": "x"}'
+
+    # The body is sent once the server has answered "100 Continue", and so is at it.
+    async with ready.http.post(f"{ready.url}/stream/start", data=body(), expect100=True) as answer:
+        assert answer.status == 503
+    assert not len(ready.server.sessions)
+
+
 async def test_the_ai_worker_contract_uses_its_own_words(rig):
     async with rig(passthrough, options={"settings": ServerSettings(contract="ai-worker")}) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
