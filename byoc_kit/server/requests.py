@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+from aiohttp import web
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
 from byoc_kit.params import ParamsError, params_error
+
+STREAM_ID_HEADER = "X-Stream-Id"
+_LONGEST_ID = 255
 
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
 
@@ -52,6 +56,34 @@ def parse_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = f"is no JSON ({error})"
         raise ParamsError("body", reason) from None
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return a request's body. Raises :class:`ParamsError` where it is larger than the server takes."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        reason = f"is larger than {request.client_max_size} bytes"
+        raise ParamsError("body", reason) from None
+
+
+def started_stream(request: web.Request, start: StartRequest) -> str:
+    """Return the id of a stream that is to start. Raises :class:`ParamsError`, naming where it came from."""
+    given = (
+        (STREAM_ID_HEADER, request.headers.get(STREAM_ID_HEADER)),
+        ("stream_id", start.stream_id),
+        ("gateway_request_id", start.gateway_request_id),
+    )
+    field, stream_id = next(((field, value) for field, value in given if value), ("gateway_request_id", ""))
+    if not stream_id.isprintable() or len(stream_id) > _LONGEST_ID:  # it is shown, and a label of the metrics
+        reason = f"must be {_LONGEST_ID} printable characters at most"
+        raise ParamsError(field, reason)
+    return stream_id
+
+
+def stream_of(request: web.Request) -> str | None:
+    """Return the stream that a request's header names, if it names one."""
+    return request.headers.get(STREAM_ID_HEADER) or None
 
 
 def named_stream(body: bytes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, TypeAlias
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.params import ParamsError
@@ -15,6 +15,8 @@ from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.totals import Totals
 
 logger = logging.getLogger(__name__)
+
+_Running: TypeAlias = tuple[Session, asyncio.Task[None]]
 
 
 class BusyError(ByocKitError):
@@ -34,7 +36,7 @@ class Sessions:
         self.totals = Totals()
         self._processor = processor
         self._settings = settings
-        self._running: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._running: dict[str, _Running] = {}
         self._hung: list[Session] = []
 
     def __len__(self) -> int:
@@ -67,12 +69,15 @@ class Sessions:
         """Whether a stream runs, or has left the model at a frame."""
         return bool(self._running or self._still_hung())
 
-    def update_params(self, stream_id: str | None, raw: Any) -> int:
-        """Change the parameters of one stream, or of all; returns how many there were. Raises :class:`ParamsError`."""
+    def update_params(self, stream_id: str | None, raw: Any) -> bool:
+        """Change the parameters of a stream; returns whether there is one. Raises :class:`ParamsError`.
+
+        ``None`` is the stream that runs alone.
+        """
         chosen = self._chosen(stream_id)
         for session, _ in chosen:
             session.update_params(raw)
-        return len(chosen)
+        return bool(chosen)
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Serve the streams that run, and those that come, with another processor."""
@@ -80,22 +85,22 @@ class Sessions:
         for session, _ in list(self._running.values()):
             await session.swap(processor)
 
-    async def stop(self, stream_id: str | None = None) -> int:
-        """End one stream, or all, with their tails sent; returns how many there were."""
-        chosen = self._chosen(stream_id)
-        for session, _ in chosen:
-            session.stop()
-        if chosen:
-            await asyncio.wait([task for _, task in chosen])
-        return len(chosen)
+    async def stop(self, stream_id: str | None) -> int:
+        """End a stream with its tail sent; returns how many there were. ``None`` is the stream that runs alone."""
+        return await _stop(self._chosen(stream_id))
+
+    async def stop_all(self) -> None:
+        """End every stream with its tail sent."""
+        await _stop(list(self._running.values()))
 
     def status(self) -> list[dict[str, Any]]:
         """Return each stream's status."""
         return [session.status() for session, _ in self._running.values()]
 
-    def _chosen(self, stream_id: str | None) -> list[tuple[Session, asyncio.Task[None]]]:
+    def _chosen(self, stream_id: str | None) -> list[_Running]:
+        """Return the stream of that name, or the one that runs alone; none where several run and none is named."""
         if stream_id is None:
-            return list(self._running.values())
+            return list(self._running.values()) if len(self) == 1 else []
         found = self._running.get(stream_id)
         return [found] if found else []
 
@@ -122,3 +127,11 @@ class Sessions:
             self._hung.append(session)
         if not task.cancelled() and (error := task.exception()):
             logger.error("stream %s ended with an error", stream_id, exc_info=error)
+
+
+async def _stop(chosen: list[_Running]) -> int:
+    for session, _ in chosen:
+        session.stop()
+    if chosen:
+        await asyncio.wait([task for _, task in chosen])
+    return len(chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -15,14 +16,21 @@ from byoc_kit.params import ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.health import health_response
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
-from byoc_kit.server.requests import named_stream, parse_json, parse_start
+from byoc_kit.server.requests import (
+    STREAM_ID_HEADER,
+    named_stream,
+    parse_json,
+    parse_start,
+    read_body,
+    started_stream,
+    stream_of,
+)
 from byoc_kit.server.sessions import BusyError, Sessions
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
-STREAM_ID_HEADER = "X-Stream-Id"
 MAX_BODY = 10 << 20
 _STOPPING = "the server is stopping"
 
@@ -88,7 +96,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def stop(self) -> None:
         """End every stream with its tail sent, and the loading of the model; none can be started any more."""
         self._is_stopping = True
-        await self.sessions.stop()
+        await self.sessions.stop_all()
         await self._end_loading()
 
     async def swap(self, processor: FrameProcessor) -> None:
@@ -150,14 +158,14 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         return web.json_response({})
 
     async def _start(self, request: web.Request) -> str:
-        body = await request.read()
-        if self._is_stopping:
-            raise _RefusedError(503, f"{_STOPPING}; start the stream elsewhere")
-        if not self._is_ready:
-            raise _RefusedError(503, self._load_error or "the model is loading; try again")
         try:
+            body = await read_body(request)
+            if self._is_stopping:
+                raise _RefusedError(503, f"{_STOPPING}; start the stream elsewhere")
+            if not self._is_ready:
+                raise _RefusedError(503, self._load_error or "the model is loading; try again")
             start = parse_start(body)
-            stream_id = request.headers.get(STREAM_ID_HEADER) or start.stream_id or start.gateway_request_id
+            stream_id = started_stream(request, start)
             self.sessions.start(stream_id, start)
         except ParamsError as error:
             raise _RefusedError(400, error.reason, error.field) from None
@@ -166,20 +174,33 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         return stream_id
 
     async def _handle_stop_stream(self, request: web.Request) -> web.Response:
-        """Answer 200 whatever the body, also where nothing runs: the orchestrator may stop a stream twice."""
-        stream_id = request.headers.get(STREAM_ID_HEADER) or named_stream(await request.read())
+        """Answer 200 whatever the body, also where nothing runs: the orchestrator may stop a stream twice.
+
+        Where several run, one that names none stops none.
+        """
+        stream_id = stream_of(request)
+        if stream_id is None:
+            with suppress(ParamsError):
+                stream_id = named_stream(await read_body(request))
         stopped = await self.sessions.stop(stream_id)
         return web.json_response({"status": "success", "stopped": stopped})
 
     async def _handle_update_params(self, request: web.Request) -> web.Response:
         try:
-            changes = parse_json(await request.read())
-            changed = self.sessions.update_params(request.headers.get(STREAM_ID_HEADER), changes)
+            changes = parse_json(await read_body(request))
+            changed = self.sessions.update_params(self._stream_to_change(request), changes)
         except ParamsError as error:
             return _problem(400, error.reason, field=error.field)
         if not changed:
             return _problem(404, "no such stream runs; start one first")
         return web.json_response({"status": "success", "message": "parameters updated"})
+
+    def _stream_to_change(self, request: web.Request) -> str | None:
+        stream_id, running = stream_of(request), len(self.sessions)
+        if stream_id is None and running > 1:
+            reason = f"{running} streams run; name the one to change"
+            raise ParamsError(STREAM_ID_HEADER, reason)
+        return stream_id
 
     async def _handle_get_status(self, _: web.Request) -> web.Response:
         error = self._problem()

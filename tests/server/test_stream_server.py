@@ -158,6 +158,59 @@ async def test_stop_takes_any_body_and_may_come_twice(ready):
             assert (answer.status, (await answer.json())["stopped"]) == (200, stopped)
 
 
+async def test_of_several_streams_a_nameless_request_takes_none(rig):
+    async with rig(tint, params_type=Tint, options={"capacity": 2}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        for name in ("a", "b"):
+            assert (await it.post("/stream/start", it.start_body(), headers={"X-Stream-Id": name}))[0] == 200
+
+        def gains():
+            return {status["stream_id"]: status["params"]["gain"] for status in it.server.sessions.status()}
+
+        status, answer = await it.post("/stream/params", {"gain": 2})
+        assert (status, answer["field"]) == (400, "X-Stream-Id")
+        assert answer["message"] == "X-Stream-Id: 2 streams run; name the one to change"
+        assert (await it.post("/stream/params", {"gain": 2}, headers={"X-Stream-Id": "b"}))[0] == 200
+        assert gains() == {"a": 1.4, "b": 2}
+        assert await it.post("/stream/stop") == (200, {"status": "success", "stopped": 0})
+        assert await it.post("/stream/stop", {"stream_id": "a"}) == (200, {"status": "success", "stopped": 1})
+        assert (await it.post("/stream/params", {"gain": 3}))[0] == 200
+        assert gains() == {"b": 3}
+        assert await it.post("/stream/stop") == (200, {"status": "success", "stopped": 1})
+
+
+@pytest.mark.parametrize("name", ["two\ttabs", "\udcff", "x" * 256, "zero\u200bwidth"], ids=ascii)
+async def test_a_stream_id_that_cannot_be_shown_is_refused(ready, name):
+    # A header may hold any bytes; aiohttp's client would refuse to send some of them.
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(ready.url.rpartition(":")[2]))
+    body = json.dumps(ready.start_body()).encode()
+    head = f"POST /stream/start HTTP/1.0\r\nX-Stream-Id: {name}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode(errors="surrogateescape") + body)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
+        "status": "error",
+        "message": "X-Stream-Id: must be 255 printable characters at most",
+        "field": "X-Stream-Id",
+    }
+    status, answer = await ready.post("/stream/start", {"gateway_request_id": "line\nbreak"})
+    assert (status, answer["field"]) == (400, "gateway_request_id")
+    assert "byoc_kit_streams 0.0" in await metrics(ready)
+
+
+async def test_a_body_that_is_too_large_is_refused_in_the_routes_own_form(rig):
+    async with rig(passthrough, options={"app_kwargs": {"client_max_size": 1000}}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body(params={"text": "x" * 1000})
+        refused = {"status": "error", "message": "body: is larger than 1000 bytes", "field": "body"}
+        assert await it.post("/stream/start", body) == (400, refused)
+        assert await it.post("/stream/params", body) == (400, refused)
+        assert await it.post("/live-video-to-video", body) == (400, {"detail": {"msg": refused["message"]}})
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        assert await it.post("/stream/stop", body) == (200, {"status": "success", "stopped": 1})
+
+
 async def test_a_wrong_parameter_keeps_the_last_good_values(ready):
     await ready.post("/stream/start", ready.start_body(params={"gain": 2}))
     status, answer = await ready.post("/stream/params", {"gain": 9})
