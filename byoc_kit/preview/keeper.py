@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from byoc_kit.regress.cases import Case, save_case
 from byoc_kit.regress.golden import save_golden
 from byoc_kit.regress.versions import versions
 from byoc_kit.stage import Processed
+
+logger = logging.getLogger(__name__)
 
 RECORDINGS = "recordings"
 GOLDEN = "golden"
@@ -35,6 +38,11 @@ class Keeper:
     def is_recording(self) -> bool:
         """Whether a recording has begun and not been ended."""
         return self._recorder is not None
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether it wants the next frames: for a recording, or as golden."""
+        return self._recorder is not None or self._stretch is not None
 
     def take(self, result: Processed) -> None:
         """Take a result, on the stage's thread."""
@@ -74,10 +82,15 @@ class Keeper:
         """Keep a frame that failed as a test case."""
         self._do(lambda: self._save_case(failed))
 
-    def close(self) -> str | None:
-        """End a recording that nobody ended, on the calling thread, and say where it is."""
+    def close(self) -> None:
+        """End a recording that nobody ended, on the calling thread; the log says what became of it."""
         recorder, self._recorder = self._recorder, None
-        return _ended(recorder) if recorder is not None else None
+        if recorder is None:
+            return
+        try:
+            logger.info("%s", _ended(recorder))
+        except ByocKitError as error:
+            logger.warning("%s", error)
 
     def _save_golden(self, golden: GoldenStretch, name: str) -> str:
         folder = _unused(self._folder / GOLDEN, name)

@@ -77,7 +77,7 @@ class LivePreview(Preview):
         self._channel = Channel(self._pictures, self._receive)
         self._player = Player(version, feed, self._show, on_event=self._hear, size=size)
         self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
-        self._sender = Sender(self._channel, self._board, width=width, on_gone=self._player.rest)
+        self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
         self._controls = ControlPanel(version.params, self._change)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
@@ -131,6 +131,7 @@ class LivePreview(Preview):
     def record(self, *, on: bool = True) -> None:
         if on:
             self._keeper.begin_recording(self._player.version.name, self._player.feed.fps)
+            self._player.wake()
             self._say("Recording…")
         else:
             self._keeper.end_recording()
@@ -140,6 +141,7 @@ class LivePreview(Preview):
     def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
         player, count = self._player, frames + lead_in
         self._keeper.keep_golden(player.version.name, player.feed.name, frames=frames, lead_in=lead_in)
+        player.wake()
         if count > 1:
             self._say(f"Keeping {count} frames" + ("…" if player.is_playing else " as soon as it plays: press Play"))
         player.feed.again()
@@ -241,6 +243,11 @@ class LivePreview(Preview):
         self._sender.offer(shot)
         if self._posters:
             self._do(self._publish_posters, self._saver)
+
+    def _rest(self) -> None:
+        """Hold the frame, since nobody looks on, unless somebody wants the next ones kept."""
+        if not self._keeper.is_keeping:
+            self._player.rest()
 
     def _has_good_picture_of(self, stream: int) -> bool:
         last = self._sender.last

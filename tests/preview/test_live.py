@@ -79,6 +79,7 @@ def test_without_acks_a_few_pictures_go_and_the_rest_is_counted(make_live, front
     live.play()
     for _ in range(20):
         assert seen.acquire(timeout=20)
+    front_end.wait_for_number(credit.WINDOW - 1)
     assert len(front_end.pairs) == credit.WINDOW
     assert live.stats().not_shown > 0
     assert live.stats().shown == 0
@@ -121,6 +122,18 @@ def test_it_rests_while_nobody_looks_on(make_live, front_end, monkeypatch):
     front_end.answers = True
     front_end.sent.clear()
     front_end.wait_for_status(lambda status: status["state"]["is_playing"])
+
+
+@pytest.mark.parametrize("keep", [LivePreview.record, lambda live: live.save_golden(100)], ids=["recording", "golden"])
+def test_it_plays_on_while_frames_are_kept_though_nobody_looks_on(make_live, keep, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(invert)
+    live.play()
+    live._rest()
+    assert not live._player.is_playing
+    keep(live)
+    live._rest()
+    assert live._player.is_playing
 
 
 def test_a_slider_changes_the_output_while_playing(make_live, front_end):
@@ -777,6 +790,16 @@ def test_a_recording_ends_whole_with_the_preview(make_live, front_end, tmp_path,
     front_end.wait_for_number(len(front_end.pairs) + 5)
     live.close()
     assert len(list(read_clip("recordings/invert-output.mp4"))) > 1
+
+
+def test_why_a_recording_ended_without_a_file_is_logged_when_the_preview_closes(
+    make_live, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    live = make_live(invert)
+    live.record()
+    live.close()
+    assert "there is nothing to record: no frame came" in caplog.text
 
 
 def test_the_held_frame_is_kept_as_golden(make_live, front_end, tmp_path, monkeypatch):
