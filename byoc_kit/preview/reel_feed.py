@@ -44,7 +44,7 @@ class ReelFeed:
         self._is_wanted_again = False
         self._wanted: int | None = 0
         self._held: VideoFrame | None = None
-        self._number = 0
+        self._number = self._under_way = 0
         self._due_s = 0.0
         self._frames: Generator[VideoFrame] | None = None
         self._next = 0
@@ -110,10 +110,13 @@ class ReelFeed:
             self._changed.notify()
 
     def step(self, frames: int) -> None:
-        """Hold the frame that lies so many after the present one, or before for a negative number."""
+        """Hold the frame that lies so many after the present one, or before for a negative number.
+
+        Counted from where the steps and jumps before lead to, though their frames may not have been read yet.
+        """
         with self._changed:
             self._is_playing = False
-            at = self._number if self._wanted is None else self._wanted
+            at = self._under_way if self._wanted is None else self._wanted
             self._wanted = min(max(0, at + frames), self._reel.count - 1)
             self._changed.notify()
 
@@ -169,9 +172,9 @@ class ReelFeed:
                 if self._is_closing:
                     return None
                 if self._wanted is not None:
-                    number, self._wanted = self._wanted, None
+                    self._under_way, self._wanted = self._wanted, None
                     self._due_s = time.monotonic()
-                    return number
+                    return self._under_way
                 held = self._held if self._is_wanted_again else None
                 self._is_wanted_again = False
                 if held is None and not self._is_playing:
@@ -187,14 +190,15 @@ class ReelFeed:
                         self._changed.wait(early_s)
                         continue
                     self._due_s = time.monotonic() if early_s < -MAX_LAG_S else self._due_s + step_s
-                    return 0 if self._is_at_end() else self._number + 1
+                    self._under_way = 0 if self._is_at_end() else self._number + 1
+                    return self._under_way
             if held is not None:
                 submit(held)
             else:
                 on_event()
 
     def _is_at_end(self) -> bool:
-        return self._number >= self._reel.count - 1
+        return self._under_way >= self._reel.count - 1
 
     def _step_s(self) -> float:
         """How long the present frame is shown."""

@@ -88,6 +88,48 @@ def test_each_step_is_one_frame_either_way(make_feed, sink):
     assert not feed.is_playing
 
 
+class Slow(Synthetic):
+    """Waits with each frame from the second on until it may go."""
+
+    def __init__(self):
+        super().__init__("ramp", width=160, height=96, count=20)
+        self.is_asked, self.may_go = threading.Event(), threading.Event()
+
+    def frames(self, start=0):
+        for number, frame in enumerate(super().frames(start), start):
+            if number > 0:
+                self.is_asked.set()
+                assert self.may_go.wait(DEADLINE_S)
+            yield frame
+
+
+def test_steps_are_counted_from_the_frame_that_is_still_being_read(make_feed, sink):
+    reel = Slow()
+    feed = make_feed(reel=reel)
+    sink.wait_for(lambda numbers: numbers == [0])
+    feed.seek(9)
+    assert reel.is_asked.wait(DEADLINE_S)
+    for _ in range(3):
+        feed.step(-1)
+    reel.may_go.set()
+    sink.wait_for(lambda numbers: numbers == [0, 9, 6])
+
+
+def test_playing_goes_on_from_the_frame_that_is_still_being_read(make_feed, sink):
+    reel = Slow()
+    reel.may_go.set()
+    feed = make_feed(reel=reel, room=0)
+    feed.seek(19)
+    sink.wait_for(lambda numbers: numbers[-1:] == [19])
+    reel.may_go.clear()
+    reel.is_asked.clear()
+    feed.seek(3)
+    assert reel.is_asked.wait(DEADLINE_S)
+    feed.play()
+    reel.may_go.set()
+    sink.wait_for(lambda numbers: numbers[numbers.index(19) :][:4] == [19, 3, 4, 5])
+
+
 def test_stepping_stops_at_the_ends(make_feed, sink):
     feed = make_feed(count=4)
     feed.step(-3)
