@@ -111,7 +111,7 @@ def preview(
     ``source`` is a video file, a folder of images, ``"synthetic"`` or ``"synthetic:<pattern>"``, ``"webcam"`` (that of
     the browser's machine), or a URL: a network video (``http``, ``rtsp``), a trickle channel, or a running byoc-kit
     server, whose input it then is. What has frames by number plays in a loop, at its own pace unless ``fps`` gives
-    another; its frames stay in memory where a 32nd of the machine's, at most 1 GiB, is enough for all. ``size`` is the
+    another; its frames stay in memory where a 32nd of it, at most 1 GiB, is enough for all. ``size`` is the
     width and height that frames are scaled to before ``process_frame``, as a stream's parameters ``width`` and
     ``height`` ask the container for; by default the source's own. A picture wider than ``width`` pixels is scaled down
     for the display only.

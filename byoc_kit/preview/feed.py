@@ -68,6 +68,10 @@ class Feed(Protocol):
         """Hold the last frame."""
         ...
 
+    def rest(self) -> None:
+        """Hold the last frame, and keep no others: nobody looks on."""
+        ...
+
     def again(self) -> None:
         """Submit the held frame once more, if paused; a playing feed brings a new one anyway."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
 
 from pytrickle.frames import SideData
 
@@ -11,11 +13,24 @@ from byoc_kit.media.picture import DecodedPicture
 
 _SHARE_OF_MEMORY = 32
 _MOST_BYTES = 1 << 30
+# What a container may take: of cgroups version 2, and of version 1.
+_LIMITS = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def room_bytes() -> int:
-    """Return how much memory the frames may take: a 32nd of the machine's, at most 1 GiB (26 s at 720p and 30 fps)."""
-    return min(_MOST_BYTES, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE_OF_MEMORY)
+    """Return how much memory the frames may take: a 32nd of the machine's or the container's, at most 1 GiB.
+
+    That is 26 s at 720p and 30 fps.
+    """
+    memory = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *map(_limit_bytes, _LIMITS))
+    return int(min(_MOST_BYTES, memory // _SHARE_OF_MEMORY))
+
+
+def _limit_bytes(file: Path) -> float:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # no cgroup of that version, or no limit: "max"
+        return math.inf
 
 
 class KeptFrames:

@@ -51,6 +51,10 @@ class LiveFeed:
         """Hold the last frame; the source runs on."""
         self._is_playing = False
 
+    def rest(self) -> None:
+        """Hold the last frame; it keeps no others anyway."""
+        self.pause()
+
     def again(self) -> None:
         """Submit the held frame once more, if paused."""
         with self._lock:

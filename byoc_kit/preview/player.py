@@ -135,7 +135,7 @@ class Player:
         """Hold the frame until :meth:`wake`, if it plays: nobody looks on."""
         if self.is_playing:
             self._is_resting = True
-            self.feed.pause()
+            self.feed.rest()
 
     def wake(self) -> None:
         """Play on after a rest."""

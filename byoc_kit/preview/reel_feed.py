@@ -41,6 +41,7 @@ class ReelFeed:
         self._changed = threading.Condition()
         self._is_playing = False
         self._is_closing = False
+        self._is_resting = False
         self._is_wanted_again = False
         self._wanted: int | None = 0
         self._held: VideoFrame | None = None
@@ -89,12 +90,20 @@ class ReelFeed:
                 if self._is_at_end() and self._wanted is None:
                     self._wanted = 0
             self._is_playing = not self.error
+            self._is_resting = False
             self._changed.notify()
 
     def pause(self) -> None:
         """Hold the last frame."""
         with self._changed:
+            self._is_playing = self._is_resting = False
+            self._changed.notify()
+
+    def rest(self) -> None:
+        """Hold the last frame, and keep no others: nobody looks on."""
+        with self._changed:
             self._is_playing = False
+            self._is_resting = True
             self._changed.notify()
 
     def again(self) -> None:
@@ -171,6 +180,8 @@ class ReelFeed:
             with self._changed:
                 if self._is_closing:
                     return None
+                if self._is_resting:
+                    self._kept.clear()
                 if self._wanted is not None:
                     self._under_way, self._wanted = self._wanted, None
                     self._due_s = time.monotonic()

@@ -208,6 +208,22 @@ def test_a_reel_without_room_is_read_in_each_loop(make_feed, sink):
     assert reel.read[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
+def test_at_rest_it_keeps_no_frames(make_feed, sink):
+    reel = Counting(count=5)
+    feed = make_feed(reel=reel, room=5 * FRAME_BYTES)
+    for number in (0, 4, 0, 3):
+        feed.seek(number)
+        sink.wait_for(lambda numbers, number=number: numbers[-1:] == [number])
+    feed.rest()
+    feed.seek(4)
+    sink.wait_for(lambda numbers: numbers[-2:] == [3, 4])
+    assert reel.read == [0, 4, 3, 4]
+    at = len(sink.numbers)
+    feed.play()
+    sink.wait_for(lambda numbers: numbers[at : at + 6] == [0, 1, 2, 3, 4, 0])
+    assert reel.read[4:8] == [0, 1, 2, 3]
+
+
 def test_after_a_jump_the_frames_between_are_read_when_they_are_played(make_feed, sink):
     reel = Counting(count=8)
     feed = make_feed(reel=reel, room=8 * FRAME_BYTES)
