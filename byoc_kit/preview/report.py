@@ -20,6 +20,9 @@ from byoc_kit.sources import suggestions
 
 # The badge says how it stands now, not before a slider was moved.
 _JUDGED = 100
+_FIRST = "Waiting for the first picture…"
+# After so long, and then at each so many seconds more, it says how long a frame has taken.
+_STALLED_S = 5
 _LATE = "The browser answers late: showing a few pictures a second until it catches up."
 # Where `byoc-kit serve` listens.
 _PARAMS_URL = "http://localhost:8000/stream/params"
@@ -115,7 +118,16 @@ class Report:
 
     def _notice(self) -> str:
         compared = self._beside.error if self._beside else ""
-        return self._params_error() or compared or self.notice or (_LATE if self._credit.is_late else "")
+        return self._params_error() or compared or self._stalled() or self.notice or self._what_it_waits_for()
+
+    def _stalled(self) -> str:
+        taking_s = int(self._player.stage.frame_taking_s) // _STALLED_S * _STALLED_S
+        return f"process_frame has been at one frame for {taking_s} s." if taking_s else ""
+
+    def _what_it_waits_for(self) -> str:
+        if self._credit.is_late:
+            return _LATE
+        return _FIRST if self._sender.last is None and self._error() is None else ""
 
 
 def curl(params: Params) -> str:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # How often a sender without credit looks whether the front end is late; an answer wakes it at once.
 _LOOK_S = 0.05
+# So long without a picture, and it looks whether there is news to tell.
+NEWS_AFTER_S = 1.0
 # More than may be under way: what a page that was closed never answers is forgotten.
 _REMEMBERED = 64
 # The front end answers a picture after a second at the latest.
@@ -48,8 +50,9 @@ class Shot:
 class Sender:
     """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
 
-    What the ``board`` has goes with the pictures. :meth:`on_answer` takes the front end's answers. When nobody looks on
-    any more, ``on_gone`` is told; the last shot then goes out every few seconds, and who answers it is there again.
+    What the ``board`` has goes with the pictures; without any, once a second where it has news. :meth:`on_answer` takes
+    the front end's answers. When nobody looks on any more, ``on_gone`` is told; the last shot then goes out every few
+    seconds, and who answers it is there again.
     """
 
     def __init__(
@@ -132,26 +135,39 @@ class Sender:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while (turn := self._wait_for_turn()) is not None:
+        while not self._is_closing:
+            turn = self._wait_for_turn()
             try:
-                self._send(*turn)
+                if turn is not None:
+                    self._send(*turn)
+                else:
+                    self._tell_news()
             except Exception:
                 logger.exception("a picture could not be sent")
 
     def _wait_for_turn(self) -> tuple[Shot, Ticket] | None:
+        """Wait until a shot may go; ``None`` once it is time to look for news."""
+        until_s = time.monotonic() + NEWS_AFTER_S
         with self._changed:
-            while not self._is_closing:
+            while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
                 if self._channel.credit.is_gone:
                     self._on_gone()
                     self._waiting = self._waiting or self._last
                 if self._waiting is None:
-                    self._changed.wait()
+                    self._changed.wait(left_s)
                 elif (ticket := self._channel.credit.take()) is None:
                     self._changed.wait(_LOOK_S)
                 else:
                     shot, self._waiting = self._waiting, None
                     return shot, ticket
         return None
+
+    def _tell_news(self) -> None:
+        if self._is_closing or self._channel.credit.is_gone:
+            return
+        status = self._board.news()
+        if status is not None:
+            self._channel.tell({"kind": "status", "status": status})
 
     def _send(self, shot: Shot, ticket: Ticket) -> None:
         with self.encode_times.measured():

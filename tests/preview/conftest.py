@@ -75,6 +75,11 @@ class FrontEnd:
         message = self._wait(lambda message: message[0].get("status") and claim(message[0]["status"]))
         return message[0]["status"]
 
+    def wait_for_notice(self):
+        """Wait until something else is said than that there is no picture yet; return that."""
+        waiting = "", "Waiting for the first picture…"
+        return self.wait_for_status(lambda status: status["notice"] not in waiting)["notice"]
+
     def wait_for_frame(self, number):
         """Wait until the pair of the frame of that number was sent."""
         return self.wait_for(

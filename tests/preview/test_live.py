@@ -23,6 +23,7 @@ from byoc_kit.preview.version import Version
 from byoc_kit.regress.cases import load_case, replay_case
 from byoc_kit.regress.golden import load_golden
 from byoc_kit.server.size import Size
+from byoc_kit.stage import Stage
 
 
 class Params(byoc_kit.Params):
@@ -100,8 +101,62 @@ def test_a_silent_front_end_is_told_that_it_is_late(make_live, front_end, monkey
     monkeypatch.setattr(credit, "LATE_INTERVAL_S", 0)
     front_end.answers = False
     make_live(invert).play()
-    status = front_end.wait_for_status(lambda status: status["notice"])
-    assert status["notice"] == "The browser answers late: showing a few pictures a second until it catches up."
+    said = "The browser answers late: showing a few pictures a second until it catches up."
+    assert front_end.wait_for_notice() == said
+
+
+@pytest.fixture
+def quick_news(monkeypatch):
+    """Have what changes told sooner, and the rates be of a shorter time."""
+    monkeypatch.setattr("byoc_kit.preview.sender.NEWS_AFTER_S", 0.05)
+    monkeypatch.setattr("byoc_kit.preview.sender._ANSWERED_AFTER_S", 0.1)
+    monkeypatch.setattr("byoc_kit.preview.stats._WINDOW_S", 0.2)
+
+
+@pytest.mark.usefixtures("quick_news")
+def test_the_rates_fall_to_nothing_after_a_pause(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(12)
+    front_end.sent.clear()
+    live.pause()
+    front_end.wait_for_status(lambda status: [value for value, _ in status["numbers"][:3]] == ["0.0 fps"] * 3)
+
+
+@pytest.mark.usefixtures("quick_news")
+def test_it_waits_for_the_first_picture_until_there_is_one(make_live, front_end):
+    may_go = threading.Event()
+    live = make_live(lambda frame: may_go.wait(20) and frame)
+    live.play()
+    status = front_end.wait_for_status(lambda status: status["state"]["is_playing"])
+    assert status["notice"] == "Waiting for the first picture…"
+    may_go.set()
+    front_end.wait_for_status(lambda status: status["notice"] == "")
+
+
+@pytest.mark.usefixtures("quick_news")
+def test_a_process_frame_that_does_not_return_is_said(make_live, front_end, monkeypatch):
+    may_go, first = threading.Event(), iter([True])
+    live = make_live(lambda frame: (next(first, False) or may_go.wait(20)) and frame)
+    live.play()
+    front_end.wait_for_number(0)
+    monkeypatch.setattr(Stage, "frame_taking_s", 7.2)
+    assert front_end.wait_for_notice() == "process_frame has been at one frame for 5 s."
+    may_go.set()
+
+
+@pytest.mark.usefixtures("quick_news")
+def test_that_the_browser_is_late_is_not_said_any_more_once_it_has_answered(make_live, front_end, monkeypatch):
+    monkeypatch.setattr(credit, "MIN_PATIENCE_S", 0.05)
+    front_end.answers = False
+    live = make_live(invert)
+    live.play()
+    assert front_end.wait_for_notice().startswith("The browser answers late")
+    live.pause()
+    front_end.sent.clear()
+    front_end.answers = True
+    front_end.ack(live._pictures, 0)
+    front_end.wait_for_status(lambda status: status["notice"] == "")
 
 
 def test_it_rests_while_nobody_looks_on(make_live, front_end, monkeypatch):
@@ -171,8 +226,7 @@ def test_a_value_that_does_not_fit_is_said_and_the_old_one_stays(make_live, fron
     live = make_live(fill)
     live.play()
     live._controls["word"].value = "much too long"
-    status = front_end.wait_for_status(lambda status: status["notice"])
-    assert status["notice"] == "word: String should have at most 5 characters"
+    assert front_end.wait_for_notice() == "word: String should have at most 5 characters"
     assert live.params.word == "ok"
     live._controls["level"].value = 20
     assert live.stats().error == "word: String should have at most 5 characters"  # the box still has it
@@ -390,8 +444,7 @@ def test_a_cell_that_defines_the_function_anew_swaps_it(make_live, front_end, mo
     front_end.wait_for_number(0)
     assert live._player.version.name == "invert"
     live.follow({"effect": lambda frame, strength: frame})
-    status = front_end.wait_for_status(lambda status: status["notice"])
-    assert status["notice"].endswith(
+    assert front_end.wait_for_notice().endswith(
         "write process_frame(frame) or process_frame(frame, params); the version before goes on"
     )
 
@@ -452,9 +505,9 @@ def test_what_the_compared_function_raises_is_said(make_live, front_end):
         return 1 / 0
 
     make_live(invert, compare=divide).play()
-    status = front_end.wait_for_status(lambda status: status["notice"])
     line = divide.__code__.co_firstlineno + 1
-    assert status["notice"] == f"divide failed at test_live.py, line {line}: ZeroDivisionError: division by zero"
+    said = f"divide failed at test_live.py, line {line}: ZeroDivisionError: division by zero"
+    assert front_end.wait_for_notice() == said
 
 
 @pytest.fixture
@@ -479,8 +532,7 @@ def test_the_compared_function_is_followed_too(make_live, front_end, namespace):
     run_cell(namespace, "def level(frame):\n    return np.full_like(frame.pixels, 160)", live)
     front_end.wait_for_pair(lambda left, _: left == pytest.approx(160, abs=2))
     run_cell(namespace, "level = 3", live)
-    status = front_end.wait_for_status(lambda status: status["notice"])
-    assert status["notice"] == "level: process_frame must be a function, not int; the version before goes on"
+    assert front_end.wait_for_notice() == "level: process_frame must be a function, not int; the version before goes on"
 
 
 def test_the_parameters_class_is_followed_when_its_cell_alone_runs(make_live, front_end, namespace):
