@@ -82,7 +82,7 @@ class Camera {
   }
 
   async capture(turn) {
-    const captured_ms = Math.round(performance.now());
+    const captured_ms = Math.round(performance.timeOrigin + performance.now()); // a page loaded anew may draw it
     const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
     canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
     const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });

@@ -47,7 +47,7 @@ class Camera:
         self._is_closed = False
 
     def frames(self) -> Generator[VideoFrame]:
-        """Yield pictures as they come, a picture's time in milliseconds of the page's clock.
+        """Yield pictures as they come, a picture's time in milliseconds of the browser's clock.
 
         Raises :class:`MediaError` where the browser refuses the camera.
         """

@@ -111,6 +111,7 @@ class Player:
         """Start, or go on."""
         self.start()
         if not self._is_closed:
+            self.arrivals.restart()
             self.is_paused_by_error = False
             self._same_in_a_row = 0
             self.feed.play()
@@ -119,6 +120,7 @@ class Player:
         """Hold the frame."""
         self._is_resting = self.is_paused_by_error = False
         self.feed.pause()
+        self.arrivals.restart()
 
     def reel(self) -> ReelFeed:
         """Return the feed for a person to steer, who then decides when it plays on.
@@ -234,6 +236,7 @@ class Player:
         """Have the next feed take the place of the present one; returns that, to be closed."""
         old, self.feed, self._next_feed = self.feed, feed, None
         self._stream += 1
+        self.arrivals.restart()
         if old.is_playing or old.error:
             feed.play()
         return old

@@ -72,7 +72,7 @@ class Report:
             failures=stage.failures,
             error=self._params_error() or (error["text"] if (error := self._error()) else ""),
             timings_ms={place: timing for place, timing in timings.items() if timing},
-            target_fps=player.feed.fps or in_fps or None,
+            target_fps=player.feed.fps or (in_fps if player.arrivals.is_settled else None) or None,
         )
 
     def status(self) -> Message:

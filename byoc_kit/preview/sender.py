@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from byoc_kit.frames import VideoFrame
@@ -37,12 +37,13 @@ _ANSWERED_AFTER_S = 1.1
 class Shot:
     """Both pictures of one frame; ``right`` is ``None`` where ``process_frame`` dropped it.
 
-    ``due_s`` is when the frame came (``time.monotonic``), ``captured_ms`` when the browser's camera took it.
+    ``due_s`` is when the frame came (``time.monotonic``), ``None`` where it is sent again and nothing is measured;
+    ``captured_ms`` is when the browser's camera took it.
     """
 
     left: VideoFrame
     right: VideoFrame | None
-    due_s: float
+    due_s: float | None
     position: Position | None
     captured_ms: int | None = None
 
@@ -93,7 +94,7 @@ class Sender:
     def offer(self, shot: Shot) -> None:
         """Have a shot sent as soon as there is credit; returns at once."""
         with self._changed:
-            self.not_shown += self._waiting is not None
+            self.not_shown += self._waiting is not None and self._waiting.due_s is not None
             self._waiting = self._last = shot
             self._changed.notify()
         self._has_shot.set()
@@ -101,7 +102,7 @@ class Sender:
     def again(self) -> None:
         """Send the last shot once more: a view came up that has not seen it."""
         with self._changed:
-            self._waiting = self._last
+            self._wait_again()
             self._changed.notify()
 
     def wake(self) -> None:
@@ -152,7 +153,7 @@ class Sender:
             while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
                 if self._channel.credit.is_gone:
                     self._on_gone()
-                    self._waiting = self._waiting or self._last
+                    self._wait_again()
                 if self._waiting is None:
                     self._changed.wait(left_s)
                 elif (ticket := self._channel.credit.take()) is None:
@@ -161,6 +162,10 @@ class Sender:
                     shot, self._waiting = self._waiting, None
                     return shot, ticket
         return None
+
+    def _wait_again(self) -> None:
+        if self._waiting is None and self._last is not None:
+            self._waiting = replace(self._last, due_s=None)
 
     def _tell_news(self) -> None:
         if self._is_closing or self._channel.credit.is_gone:
@@ -172,13 +177,17 @@ class Sender:
     def _send(self, shot: Shot, ticket: Ticket) -> None:
         with self.encode_times.measured():
             sheet = encode_pair(shot.left, shot.right, self._width)
-        with self._changed:
-            if len(self._under_way) >= _REMEMBERED:
-                del self._under_way[min(self._under_way)]
-            self._under_way[ticket.number] = shot.due_s, time.monotonic()
+        if shot.due_s is not None:
+            self._remember(ticket.number, shot.due_s)
         content: Message = {
             "position": vars(shot.position) if shot.position else None,
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
         self._channel.show(ticket, sheet, content)
+
+    def _remember(self, number: int, due_s: float) -> None:
+        with self._changed:
+            if len(self._under_way) >= _REMEMBERED:
+                del self._under_way[min(self._under_way)]
+            self._under_way[number] = due_s, time.monotonic()

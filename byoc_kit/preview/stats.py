@@ -80,7 +80,7 @@ class Meter:
         self.count = 0
         self._clock = clock
         self._known_after_s = known_after_s
-        self._started_s = clock()
+        self._started_s: float | None = None
         self._ticks: deque[float] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
@@ -88,14 +88,28 @@ class Meter:
         """Count one, which happened just now or at ``at_s``."""
         with self._lock:
             at_s = self._clock() if at_s is None else at_s
-            if self.count == 0:
+            if self._started_s is None:
                 self._started_s = at_s
             self.count += 1
             self._ticks.append(at_s)
 
+    def restart(self) -> None:
+        """Have the rate begin anew with the next event; the count stays."""
+        with self._lock:
+            self._started_s = None
+            self._ticks.clear()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the rate is one of two whole seconds."""
+        started_s = self._started_s
+        return started_s is not None and self._clock() - self._known_after_s - started_s >= _WINDOW_S
+
     def rate(self) -> float:
         """Return events a second over the last two, or since the first."""
         with self._lock:
+            if self._started_s is None:
+                return 0.0
             end_s = self._clock() - self._known_after_s
             while self._ticks and end_s - self._ticks[0] > _WINDOW_S:
                 self._ticks.popleft()

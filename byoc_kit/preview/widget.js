@@ -161,7 +161,7 @@ export default () => {
           return false;
         });
         const now = performance.now();
-        const glass_ms = content.captured_ms == null ? null : now - content.captured_ms;
+        const glass_ms = content.captured_ms == null ? null : performance.timeOrigin + now - content.captured_ms;
         answers.add({ number: content.number, drawn, draw_ms: now - received, glass_ms }, content.asked);
       }
 

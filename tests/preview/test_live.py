@@ -577,6 +577,43 @@ def test_a_new_view_gets_the_held_frame(make_live, front_end):
     front_end.wait_for_number(number + 1)
 
 
+def test_a_picture_that_is_sent_again_is_not_measured(make_live, front_end):
+    front_end.answers = False
+    live = make_live(invert)
+    live._player.start()
+    front_end.wait_for_number(0)
+    front_end.ack(live._pictures, 0)
+    latency = live.stats().timings_ms["latency"]
+    live._pictures._handle_custom_msg({"kind": "ready"}, [])
+    front_end.wait_for_number(1)
+    front_end.ack(live._pictures, 1)
+    assert live.stats().timings_ms["latency"] == latency
+    assert live.stats().shown == 1
+
+
+@pytest.mark.parametrize("begin_anew", [LivePreview.pause, LivePreview.play])
+def test_there_is_no_badge_until_the_pace_of_a_live_source_is_known(make_live, front_end, begin_anew):
+    class Camera:
+        name = "camera"
+        is_closed = threading.Event()
+
+        def frames(self):
+            while not self.is_closed.wait(0.01):
+                yield VideoFrame.from_pixels(np.zeros((8, 8, 3), np.uint8))
+
+        def close(self):
+            self.is_closed.set()
+
+    live = make_live(invert, Camera(), fps=None)
+    live.play()
+    front_end.wait_for_number(5)
+    assert live.stats().budget is None
+    live._player.arrivals._started_s -= 60
+    assert live.stats().budget is not None
+    begin_anew(live)
+    assert live.stats().budget is None
+
+
 def test_a_person_holds_steps_and_goes_on(make_live, front_end, means):
     live = make_live(invert)
     live.play()

@@ -22,6 +22,24 @@ def test_a_rate_is_that_of_the_last_two_seconds():
     assert meter.rate() == 0
 
 
+def test_a_rate_that_begins_anew_has_settled_after_two_seconds():
+    clock = Clock()
+    meter = Meter(clock)
+    assert not meter.is_settled
+    for _ in range(30):
+        meter.tick()
+        clock.now_s += 0.1
+    assert meter.is_settled
+    meter.restart()
+    assert (meter.rate(), meter.is_settled, meter.count) == (0, False, 30)
+    clock.now_s += 10
+    for _ in range(15):
+        meter.tick()
+        clock.now_s += 0.1
+    assert meter.rate() == pytest.approx(10)
+    assert not meter.is_settled
+
+
 def test_a_rate_of_what_is_told_late_leaves_out_the_time_of_which_nothing_is_known_yet():
     """Twelve pictures are answered at once, 400 ms after the first of them: the rate is steady all the same."""
     clock = Clock()
