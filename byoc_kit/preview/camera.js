@@ -14,79 +14,80 @@ const CAMERA_REFUSALS = {
   SecurityError: "insecure",
 };
 
-/** One camera for all that ask for it in turn; a `turn` is the kernel's number of who asks. */
+/** One camera for all that ask in turn; a `turn` is the kernel's number of who asks, a `use` lasts from start to stop. */
 class Camera {
   /** `send(content, buffers)` takes the pictures, and why there are none. */
   constructor(send) {
-    this.send = send;
+    this.send = (content, buffers) => send({ ...content, page: this.page }, buffers);
+    this.page = Math.random().toString(36).slice(2); // another tab may have a camera too
     this.stream = null;
     this.video = null;
     this.credit = 0;
     this.sent = 0;
-    this.turn = null;
+    this.use = null;
   }
 
   async start(turn) {
-    if (turn === this.turn) return;
+    if (turn === this.use?.turn) return;
     this.stop();
-    this.turn = turn;
+    const use = (this.use = { turn });
     if (!window.isSecureContext || !navigator.mediaDevices) return this.refuse("insecure");
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
-      if (turn !== this.turn) return stream.getTracks().forEach((track) => track.stop());
+      if (use !== this.use) return stream.getTracks().forEach((track) => track.stop());
       this.stream = stream;
-      stream.getVideoTracks()[0].onended = () => this.refuse("ended");
+      stream.getVideoTracks()[0].onended = () => use === this.use && this.refuse("ended");
       this.video = document.createElement("video");
       this.video.muted = this.video.playsInline = true;
       this.video.srcObject = stream;
       this.credit = CAMERA_CREDIT;
       await this.video.play();
-      this.await(turn);
+      if (use === this.use) this.await(use);
     } catch (error) {
-      if (turn === this.turn) this.refuse(CAMERA_REFUSALS[error.name] ?? "other", `${error.name}: ${error.message}`);
+      if (use === this.use) this.refuse(CAMERA_REFUSALS[error.name] ?? "other", `${error.name}: ${error.message}`);
     }
   }
 
   /** Let the camera go, if it is still the turn of who says so. */
-  stop(turn = this.turn) {
-    if (turn !== this.turn) return;
-    this.turn = null;
+  stop(turn = this.use?.turn) {
+    if (turn !== this.use?.turn) return;
+    this.use = null;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = this.video = null;
   }
 
   refuse(reason, detail = "") {
-    this.send({ kind: "camera-refused", turn: this.turn, reason, detail });
+    this.send({ kind: "camera-refused", turn: this.use.turn, reason, detail });
     this.stop();
   }
 
-  more() {
-    this.credit = Math.min(CAMERA_CREDIT, this.credit + 1);
+  more(page) {
+    if (page === this.page) this.credit = Math.min(CAMERA_CREDIT, this.credit + 1);
   }
 
-  await(turn) {
+  await(use) {
     this.video.requestVideoFrameCallback(async () => {
-      if (turn !== this.turn) return;
+      if (use !== this.use) return;
       const now = performance.now();
       if (this.credit < 1 && now - this.sent > CAMERA_PATIENCE_MS) return this.refuse("ended");
-      this.await(turn);
+      this.await(use);
       if (this.credit < 1 || !this.video.videoWidth) return;
       this.credit--;
       this.sent = now;
       try {
-        await this.capture(turn);
+        await this.capture(use);
       } catch (error) {
-        if (turn === this.turn) this.refuse("other", `${error.name}: ${error.message}`);
+        if (use === this.use) this.refuse("other", `${error.name}: ${error.message}`);
       }
     });
   }
 
-  async capture(turn) {
+  async capture(use) {
     const captured_ms = Math.round(performance.timeOrigin + performance.now()); // a page loaded anew may draw it
     const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
     canvas.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
     const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });
     const data = await blob.arrayBuffer();
-    if (turn === this.turn) this.send({ kind: "camera-frame", turn, captured_ms }, [data]);
+    if (use === this.use) this.send({ kind: "camera-frame", turn: use.turn, captured_ms }, [data]);
   }
 }

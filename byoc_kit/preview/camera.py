@@ -27,21 +27,28 @@ _REFUSALS = {
     f"{WEBCAM} again",
     "missing": f"the browser's machine has no camera: connect one, then choose {WEBCAM} again, or choose a clip",
     "ended": f"the browser's camera was switched off or pulled out; choose {WEBCAM} again, or a clip",
+    "lost": f"the browser's camera was to start anew, which failed; choose {WEBCAM} again, or a clip",
     "busy": f"another program holds the camera: close that, then choose {WEBCAM} again",
 }
 _OTHER = f"the browser's camera does not work: {{detail}}; reload the page, then choose {WEBCAM} again, or a clip"
 
 
 class Camera:
-    """A live source that the widget feeds: ``send`` gives it messages, :meth:`receive` takes its answers."""
+    """A live source that the widget feeds: ``send`` gives it messages, :meth:`receive` takes its answers.
+
+    The page stops the camera of the turn ``before`` when it is asked for this one: refused, both have ended. Of several
+    pages, tabs with the same notebook, the first one that answers counts.
+    """
 
     name = WEBCAM
 
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, send: Callable[[dict[str, Any]], None], *, before: Camera | None = None) -> None:
         self._send = send
+        self._before = before
+        self._page: Any = None
         self._turn = next(_turns)
         self._changed = threading.Condition()
-        self._newest: tuple[bytes, int] | None = None
+        self._newest: tuple[bytes, int, Any] | None = None
         self._refusal = ""
         self._is_on = False
         self._is_closed = False
@@ -62,8 +69,8 @@ class Camera:
                     self._is_on = False
                     raise MediaError(self._refusal)
                 assert self._newest is not None  # noqa: S101  # one of the three was waited for
-                (data, captured_ms), self._newest = self._newest, None
-            self._send({"kind": "camera-more"})
+                (data, captured_ms, page), self._newest = self._newest, None
+            self._give_credit(page)
             with Image.open(BytesIO(data)) as picture:
                 frame = VideoFrame.from_pixels(np.asarray(picture.convert("RGB")), captured_ms, _MILLISECONDS)
             frame.side_data.captured_ms = captured_ms
@@ -72,24 +79,26 @@ class Camera:
     def resume(self) -> None:
         """Ask for the camera, again where the page was loaded anew."""
         if self._is_on and not self._is_closed:
+            self._page = None
             self._send({"kind": "camera", "on": True, "turn": self._turn})
 
     def receive(self, content: dict[str, Any], data: bytes | None) -> None:
         """Take what the widget sends: a picture, or why there is none; what is not of this turn comes too late."""
-        if content.get("turn") != self._turn:
+        page = content.get("page")
+        if content.get("turn") != self._turn or self._page not in (None, page):
             return
-        is_replacing = False
+        self._page = page
+        if data is None:
+            reason = str(content.get("reason"))
+            self._end(_REFUSALS.get(reason) or _OTHER.format(detail=content.get("detail") or "no reason was given"))
+            return
+        self._before = None  # what played until now is closed
         with self._changed:
-            if data is not None:
-                is_replacing = self._newest is not None
-                self._newest = data, int(content["captured_ms"])
-            else:
-                reason = str(content.get("reason"))
-                detail = str(content.get("detail") or "no reason was given")
-                self._refusal = _REFUSALS.get(reason) or _OTHER.format(detail=detail)
+            is_replacing = self._newest is not None
+            self._newest = data, int(content["captured_ms"]), page
             self._changed.notify()
         if is_replacing:
-            self._send({"kind": "camera-more"})
+            self._give_credit(page)
 
     def close(self) -> None:
         """Let the camera go."""
@@ -99,3 +108,14 @@ class Camera:
         if self._is_on:
             self._is_on = False
             self._send({"kind": "camera", "on": False, "turn": self._turn})
+
+    def _end(self, refusal: str) -> None:
+        with self._changed:
+            self._refusal = refusal
+            self._changed.notify()
+        before, self._before = self._before, None
+        if before is not None:
+            before._end(_REFUSALS["lost"])  # noqa: SLF001  # another of this class
+
+    def _give_credit(self, page: Any) -> None:
+        self._send({"kind": "camera-more", "page": page})

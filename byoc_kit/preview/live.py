@@ -216,7 +216,8 @@ class LivePreview(Preview):
         return open_feed(source, fps=self._fps, camera=self._new_camera)
 
     def _new_camera(self) -> Camera:
-        self._camera = Camera(lambda content: self._channel.tell(content))  # noqa: PLW0108  # made after its first use
+        # The channel is made after the first use of this.
+        self._camera = Camera(lambda content: self._channel.tell(content), before=self._camera)  # noqa: PLW0108
         return self._camera
 
     def _swap(self, version: Version) -> None:

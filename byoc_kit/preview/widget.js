@@ -150,7 +150,7 @@ export default () => {
         tell(content.status);
         if (content.kind === "pair") receivePair(content, buffers[0]);
         else if (content.kind === "camera") content.on ? camera.start(content.turn) : camera.stop(content.turn);
-        else if (content.kind === "camera-more") camera.more();
+        else if (content.kind === "camera-more") camera.more(content.page);
       }
 
       async function receivePair(content, buffer) {

@@ -744,6 +744,24 @@ def test_why_there_is_no_camera_is_said(make_live, front_end, reason, said):
     assert "camera" not in {content["kind"] for content, _ in front_end.sent}
 
 
+def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(make_live, front_end):
+    live = make_live(invert, "webcam")
+    live.play()
+    first = front_end.wait_for(lambda content: content["kind"] == "camera")[0]["turn"]
+    send_camera_frame(live, 20)
+    front_end.wait_for_pair(lambda before, _: before == pytest.approx(20, abs=3))
+    front_end.command(live, "source", "webcam")
+    second = front_end.wait_for(lambda content: content["kind"] == "camera" and content["turn"] != first)[0]["turn"]
+    refused = {"kind": "camera-refused", "turn": second, "reason": "busy", "detail": ""}
+    live._pictures._handle_custom_msg(refused, [])
+    status = front_end.wait_for_status(lambda status: status["error"])
+    assert status["error"]["text"] == (
+        "the browser's camera was to start anew, which failed; choose webcam again, or a clip"
+    )
+    assert not status["state"]["is_playing"]
+    front_end.wait_for_status(lambda status: "another program holds the camera" in status["notice"])
+
+
 def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(make_live, front_end):
     live = make_live(invert, "webcam")
     live.play()
@@ -757,6 +775,24 @@ def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(make_live, fron
     front_end.wait_for_pair(lambda before, _: before == pytest.approx(100, abs=3))
     front_end.wait_for(lambda content: content == {"kind": "camera", "on": False, "turn": first})
     assert not any(content.get("on") is False and content["turn"] == second for content, _ in front_end.sent)
+
+
+def test_of_two_pages_the_first_that_sends_a_picture_counts():
+    sent = []
+    camera = Camera(sent.append)
+    frames = camera.frames()
+    buffer = BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "JPEG")
+    camera.receive({"turn": camera._turn, "captured_ms": 1, "page": "a"}, buffer.getvalue())
+    assert next(frames).pts == 1  # from here on the pages are asked
+    for page in "aba":
+        camera.receive({"turn": camera._turn, "captured_ms": ord(page), "page": page}, buffer.getvalue())
+    camera.receive({"turn": camera._turn, "reason": "denied", "page": "b"}, None)
+    assert next(frames).pts == ord("a")
+    assert {content["page"] for content in sent if content["kind"] == "camera-more"} == {"a"}
+    camera.resume()  # the first page was loaded anew
+    camera.receive({"turn": camera._turn, "captured_ms": ord("c"), "page": "c"}, buffer.getvalue())
+    assert next(frames).pts == ord("c")
 
 
 def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
