@@ -14,7 +14,7 @@ const CAMERA_REFUSALS = {
   SecurityError: "insecure",
 };
 
-/** One camera for all that ask in turn; a `turn` is the kernel's number of who asks, a `use` lasts from start to stop. */
+/** One camera for all that ask in turn; a `turn` is the kernel's number of who asks, a `use` is from start to stop. */
 class Camera {
   /** `send(content, buffers)` takes the pictures, and why there are none. */
   constructor(send) {

@@ -297,11 +297,20 @@ class LivePreview(Preview):
             self._say(str(error))
 
     def _switch_at_leisure(self, source: str | None) -> None:
-        """Open a source, or the present one again, beside what plays."""
-        again = self._player.feed
-        self._opening = f"Opening {source or again.name}…"
+        """Open a source beside what plays; the present one again where none is given, or that has the name alone."""
+        present = self._player.feed
+        self._opening = f"Opening {source or present.name}…"
         self._say(self._opening)
-        self._do(lambda: self.switch(source or again.source), self._opener)
+
+        def switch() -> None:
+            try:
+                self.switch(source or present.source)
+            except ByocKitError:
+                if source != present.name:
+                    raise
+                self.switch(present.source)
+
+        self._do(switch, self._opener)
 
     def _do(self, chore: Chore, thread: Executor) -> None:
         """Have a chore run beside what plays."""

@@ -101,7 +101,12 @@ class View {
     this.source.title = "A video file, a folder of images, a URL, webcam or synthetic; Enter switches";
     this.sources = make("datalist", { id: newId(), parent: head });
     this.source.setAttribute("list", this.sources.id);
-    this.source.onfocus = () => this.source.select();
+    this.source.onfocus = () => {
+      this.asked = null;
+      this.isEdited = false;
+      this.source.select();
+    };
+    this.source.oninput = () => (this.isEdited = true);
     // Enter closes the list of suggestions, and then there is no change event.
     this.source.onkeydown = (event) => event.key === "Enter" && this.switchTo(this.source.value.trim());
     this.source.onchange = () => this.source.value.trim() !== this.asked && this.switchTo(this.source.value.trim());
@@ -193,10 +198,10 @@ class View {
     setTimeout(() => (control.textContent = "Copy as curl"), 2000);
   }
 
-  /** Ask for a source; the name that stands there already means the present one, opened again. */
+  /** Ask for a source; the name of the present one, left as it stands there, means that one, opened again. */
   switchTo(source) {
     this.asked = source;
-    if (source) this.command("source", source === this.playing ? null : source);
+    if (source) this.command("source", this.isEdited ? source : null);
   }
 
   toggle() {
@@ -314,7 +319,6 @@ class View {
       this.play.title = name;
       this.play.setAttribute("aria-label", name);
     }
-    this.playing = state.source;
     if (document.activeElement !== this.source) this.source.value = state.source;
     if (this.sources.childElementCount !== state.sources.length)
       this.sources.replaceChildren(...state.sources.map((value) => make("option", { value })));

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -675,6 +676,29 @@ def test_the_present_source_can_be_opened_again(make_live, front_end):
     front_end.command(live, "source", None)
     front_end.wait_for_status(lambda status: live._player.feed is not before)
     assert live._player.feed.name == before.name
+
+
+def test_the_name_of_the_present_source_means_that_one(make_live, front_end, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(2)
+    before = live._player.feed
+    front_end.command(live, "source", "clip.mp4")
+    front_end.wait_for_status(lambda status: live._player.feed is not before)
+    assert live._player.feed.source == before.source
+
+
+def test_another_file_with_the_name_of_the_present_one_is_opened(make_live, front_end, clip, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("clip.mp4").write_bytes(clip.read_bytes())
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(2)
+    front_end.command(live, "source", "clip.mp4")
+    front_end.wait_for_status(lambda status: live._player.feed.source == "clip.mp4")
 
 
 def test_a_source_on_which_all_frames_fail_is_shown_as_it_comes_in(make_live, front_end, shown):
