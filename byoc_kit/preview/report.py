@@ -110,8 +110,13 @@ class Report:
         said = failure_sentence(failed.failure)
         if player.is_paused_by_error:
             said += "; paused, since it says the same each time: mend the cell, or press Play"
-        position = noted(failed.frame, "position")
-        return {"text": said, "trace": failed.traceback, "position": vars(position) if position else None}
+        count, position = failed.failure.count, noted(failed.frame, "position")
+        return {
+            "text": said,
+            "times": f" ({count} times)" if count > 1 else "",
+            "trace": failed.traceback,
+            "position": vars(position) if position else None,
+        }
 
     def _params_error(self) -> str:
         return "; ".join(list(self.params_errors.values()))

@@ -131,10 +131,9 @@ def numbers(stats: PreviewStats) -> list[tuple[str, str]]:
 
 def failure_sentence(failure: Failure) -> str:
     """Say an exception of ``process_frame`` in one line, its place first."""
-    times = "" if failure.count == 1 else f" ({failure.count} times)"
     message = " ".join(failure.message.split())
     said = f"{failure.error}: {message}" if message else failure.error
-    return f"process_frame failed at {failure.where}: {said}{times}"
+    return f"process_frame failed at {failure.where}: {said}"
 
 
 def _ms(timing: Mapping[str, float]) -> str:

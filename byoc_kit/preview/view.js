@@ -142,8 +142,9 @@ class View {
   }
 
   buildError(parent) {
-    this.error = make("div", { className: "byoc-preview-error", role: "alert", hidden: true, parent });
-    this.errorText = make("strong", { parent: this.error });
+    this.error = make("div", { className: "byoc-preview-error", hidden: true, parent });
+    this.errorText = make("strong", { role: "alert", parent: this.error });
+    this.errorTimes = make("span", { parent: this.error }); // not in the alert: it changes with each frame
     this.errorTrace = make("pre", { tabIndex: 0, parent: this.error });
     this.errorActions = make("div", { parent: this.error });
     button("Save as test case", () => this.command("save_case"), { parent: this.errorActions });
@@ -306,6 +307,7 @@ class View {
     if (!error) return;
     if (error.position) this.place(error.position);
     setText(this.errorText, error.text);
+    setText(this.errorTimes, error.times ?? "");
     setText(this.errorTrace, error.trace);
     this.errorTrace.hidden = !error.trace;
     this.errorActions.hidden = !error.trace;

@@ -1,6 +1,7 @@
 import enum
 import errno
 import json
+import re
 import threading
 import time
 from io import BytesIO
@@ -373,7 +374,10 @@ def test_the_same_exception_ten_times_in_a_row_holds_the_clip(make_live, front_e
     live = make_live(lambda frame: 1 / 0)
     live.play()
     status = front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
-    assert "paused" in status["error"]["text"]
+    assert status["error"]["text"].endswith(
+        "ZeroDivisionError: division by zero; paused, since it says the same each time: mend the cell, or press Play"
+    )
+    assert re.fullmatch(r" \(\d+ times\)", status["error"]["times"])
     assert live.stats().failures[0].count >= 10
     live.play()
     front_end.wait_for_status(lambda status: status["state"]["is_playing"])
