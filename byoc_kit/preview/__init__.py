@@ -113,8 +113,8 @@ def preview(
     server, whose input it then is. What has frames by number plays in a loop, at its own pace unless ``fps`` gives
     another; its frames stay in memory where a 32nd of it, at most 1 GiB, is enough for all. ``size`` is the
     width and height that frames are scaled to before ``process_frame``, as a stream's parameters ``width`` and
-    ``height`` ask the container for; by default the source's own. A picture wider than ``width`` pixels is scaled down
-    for the display only.
+    ``height`` ask the container for; by default the source's own. A picture wider or higher than ``width`` pixels is
+    scaled down for the display only.
 
     ``compare`` is another function on the same frames, whose output stands in the input's place. Running the cell that
     defines ``process_frame`` again swaps the function while it plays. Where nobody looks on (papermill, nbconvert, a

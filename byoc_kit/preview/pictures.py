@@ -33,13 +33,13 @@ class Sheet:
 
 
 def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> Sheet:
-    """Encode both pictures, each scaled down to ``width`` pixels a row; a narrower one stays as it is."""
-    columns, rows = fitted(left, width)
+    """Encode both pictures, each scaled down to ``width`` pixels at its longer side; a smaller one stays as it is."""
+    columns, rows = fitted((left.width, left.height), width)
     if right is None:
         sheet = np.empty((rows, columns, 3), np.uint8)
         _draw(left, sheet, (0, 0, columns, rows))
         return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), None))
-    right_columns, right_rows = fitted(right, width)
+    right_columns, right_rows = fitted((right.width, right.height), width)
     seam = columns + -columns % _BLOCK + _BLOCK
     at = seam + _BLOCK
     sheet = np.empty((max(rows, right_rows), at + right_columns, 3), np.uint8)
@@ -60,16 +60,17 @@ def _draw(frame: VideoFrame, sheet: Pixels, box: Box) -> None:
         else:
             cv2.cvtColor(picture.to_pixels(size=(columns, rows)), cv2.COLOR_RGB2BGR, dst=place)
     else:
-        cv2.cvtColor(shrink(frame.pixels, columns), cv2.COLOR_RGB2BGR, dst=place)
+        cv2.cvtColor(_scaled(frame.pixels, (columns, rows)), cv2.COLOR_RGB2BGR, dst=place)
     sheet[:rows, :left] = place[:, :1]
     sheet[:rows, left + columns :] = place[:, -1:]
     sheet[rows:] = sheet[rows - 1]
 
 
-def fitted(frame: VideoFrame, width: int) -> tuple[int, int]:
-    """Return the size of a frame's picture, scaled down to ``width``."""
-    shown = min(width, frame.width)
-    return shown, max(1, round(frame.height * shown / frame.width))
+def fitted(size: tuple[int, int], most: int) -> tuple[int, int]:
+    """Return the size of a picture that is scaled down to ``most`` pixels at its longer side."""
+    longer = max(size)
+    width, height = (max(1, round(side * min(most, longer) / longer)) for side in size)
+    return width, height
 
 
 def scaled_i420(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None:
@@ -96,12 +97,15 @@ def _samples(plane: VideoPlane) -> Pixels:
     return rows[:, : plane.width]
 
 
-def shrink(pixels: Pixels, width: int) -> Pixels:
-    """Scale a picture down to ``width`` pixels a row, each the mean of those it stands for."""
-    if pixels.shape[1] <= width:
+def shrink(pixels: Pixels, most: int) -> Pixels:
+    """Scale a picture down to ``most`` pixels at its longer side, each the mean of those it stands for."""
+    return _scaled(pixels, fitted((pixels.shape[1], pixels.shape[0]), most))
+
+
+def _scaled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    if pixels.shape[1::-1] == size:
         return pixels
-    height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
-    return cast("Pixels", cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+    return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def jpeg(pixels: Pixels, quality: int = QUALITY) -> bytes:
@@ -122,5 +126,5 @@ def side_by_side(before: Pixels, after: Pixels, width: int) -> bytes:
     sheet[: left.shape[0], : left.shape[1]] = left
     sheet[: right.shape[0], columns - right.shape[1] :] = right
     while len(data := jpeg(sheet)) >= POSTER_LIMIT_BYTES:
-        sheet = shrink(sheet, sheet.shape[1] // 2)
+        sheet = shrink(sheet, max(sheet.shape[:2]) // 2)
     return data

@@ -3,6 +3,8 @@
 const VIEWS = { side: "Side by side", swipe: "Swipe", flicker: "Flicker", difference: "Difference" };
 const SPEEDS = [0.25, 0.5, 1, 2];
 const AMPLIFIED = 8;
+// A picture that would be enlarged so many times is not smoothed.
+const TINY = 4;
 const ICONS = {
   play: "M8 5v14l11-7z",
   pause: "M6 5h4v14H6zM14 5h4v14h-4z",
@@ -118,6 +120,7 @@ class View {
 
   buildPictures(width, height) {
     this.pictures = make("div", { className: "byoc-preview-pictures", "data-mode": "side", parent: this.root });
+    this.width = width;
     this.root.style.setProperty("--byoc-width", `${width}px`);
     this.captions = [];
     this.canvases = ["input", "output", "difference"].map((name) => {
@@ -248,13 +251,17 @@ class View {
       canvas.classList.toggle("byoc-preview-withheld", !box); // what it still shows is of an earlier frame
       if (!box) return;
       const [x, y, width, height] = box;
-      if (canvas.width !== width || canvas.height !== height) {
-        canvas.width = width;
-        canvas.height = height;
-      }
+      if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
       canvas.getContext("2d", { alpha: false }).drawImage(bitmap, x, y, width, height, 0, 0, width, height);
     });
     this.drawDifference();
+  }
+
+  /** Give a canvas the size of a picture, which clears it. */
+  resize(canvas, width, height) {
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("byoc-preview-tiny", Math.max(width, height) * TINY <= this.width);
   }
 
   drawDifference() {
@@ -263,8 +270,7 @@ class View {
     const isWithheld = right.classList.contains("byoc-preview-withheld");
     canvas.classList.toggle("byoc-preview-withheld", isWithheld);
     if (isWithheld) return;
-    canvas.width = left.width;
-    canvas.height = left.height;
+    this.resize(canvas, left.width, left.height);
     const context = canvas.getContext("2d", { alpha: false });
     context.drawImage(left, 0, 0);
     context.globalCompositeOperation = "difference";

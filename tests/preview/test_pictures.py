@@ -50,6 +50,21 @@ def test_a_decoded_picture_is_encoded_as_its_pixels_are(frame, is_quick):
     assert frame.untouched is not None
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"), [((1080, 1920), (360, 640)), ((720, 720), (640, 640)), ((1, 999), (1, 640))]
+)
+def test_a_portrait_picture_takes_no_more_pixels_than_a_landscape_one(size, shown):
+    frames = [decoded(*size)] if size[0] > 1 else []
+    for frame in [*frames, VideoFrame.from_pixels(np.zeros((size[1], size[0], 3), np.uint8))]:
+        sheet = encode_pair(frame, frame, 640)
+        assert [box[2:] for box in sheet.boxes] == [shown, shown]
+
+
+def test_a_poster_of_portrait_pictures_is_no_higher_than_wide():
+    tall = np.zeros((1920, 1080, 3), np.uint8)
+    assert opened(side_by_side(tall, tall, 640)).shape == (640, 360 + 8 + 360, 3)
+
+
 def test_a_narrow_picture_is_not_enlarged():
     assert opened(encode(decoded(96, 64), 640)).shape == (64, 96, 3)
 
