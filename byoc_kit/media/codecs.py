@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 TIME_BASE = Fraction(1, 90_000)
 _NVENC = "h264_nvenc"
+_X264_PRESET = "superfast"
+_X264_PRESETS = {"ultrafast", _X264_PRESET, "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
 _NO_KEY_FRAMES_OF_ITS_OWN = 100_000
 
 
@@ -39,7 +41,9 @@ def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:
             "forced-idr": "1",
             **quality,
         }
-    preset = settings.preset or "superfast"
+    preset = settings.preset or _X264_PRESET
+    if settings.encoder != "libx264" and preset not in _X264_PRESETS:
+        preset = _X264_PRESET  # it is a word of NVENC's, for which x264 stands in
     return {"preset": preset, "tune": "zerolatency", "crf": str(settings.crf), "forced-idr": "1"}
 
 

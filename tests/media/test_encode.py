@@ -204,6 +204,20 @@ def test_where_nvenc_does_not_open_libx264_encodes_and_later_streams_try_again(m
     assert caplog.text.count("NVENC does not open here and now") == 2
 
 
+@pytest.mark.parametrize(
+    ("encoder", "preset", "expected"),
+    [
+        ("auto", "p4", "superfast"),
+        ("h264_nvenc", "llhq", "superfast"),
+        ("auto", "medium", "medium"),
+        ("libx264", "p4", "p4"),
+    ],
+)
+def test_libx264_in_the_place_of_nvenc_does_without_nvencs_preset(encoder, preset, expected):
+    settings = MediaSettings(encoder=encoder, preset=preset)
+    assert codecs.encoder_options("libx264", settings)["preset"] == expected
+
+
 def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeypatch):
     def set_up(encoder, *, width, **rest):
         if width == 96:
