@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 MAX_LINES = 1000
 MAX_SEGMENT = 65_536
 KEEP_ALIVE_S = 60.0  # a server deletes a channel that has had no byte for 5 min
-_EMPTY_LINE = b"\n"
+# In the words of the control channel. Not an empty line: a gateway hands each line to its client, who expects JSON.
+KEEP_ALIVE = b'{"keep": "alive"}\n'
 
 
 class DataPublisher:
@@ -34,8 +35,8 @@ class DataPublisher:
 
     At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
     failed POST are sent again, so where only its answer was lost a reader gets them twice. After a minute without a
-    line an empty one keeps the channel alive; it counts for nothing, and a reader leaves it out. ``ended`` says why the
-    channel took no more, where it did; before :meth:`finish` that is logged too.
+    line ``{"keep": "alive"}`` keeps the channel, and is not counted. ``ended`` says why the channel took no more, where
+    it did; before :meth:`finish` that is logged too.
     """
 
     def __init__(
@@ -113,12 +114,12 @@ class DataPublisher:
                     self._put_back(batch)
 
     async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
-        """Send lines, or an empty one, as one segment.
+        """Send lines, or the one that keeps the channel alive, as one segment.
 
         Returns whether they are taken, and sets ``ended`` where nothing is any more.
         """
         headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
-        url, body = f"{self._url}/-1", b"".join(batch) or _EMPTY_LINE
+        url, body = f"{self._url}/-1", b"".join(batch) or KEEP_ALIVE
         async with self._session.post(url, data=body, headers=headers, timeout=REQUEST_TIMEOUT) as answer:
             self.ended = end_of_channel(answer)
             if self.ended is not None:

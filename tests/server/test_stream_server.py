@@ -427,7 +427,7 @@ async def test_published_messages_come_out_a_line_each_also_without_video_output
 
         async def read_lines():
             async for _, data in read_channel(it.http, body["data_url"], first_seq=0):
-                lines.extend(json.loads(line) for line in data.splitlines() if line)
+                lines.extend(json.loads(line) for line in data.splitlines())
 
         await it.post("/stream/start", body)
         reading = asyncio.create_task(read_lines())

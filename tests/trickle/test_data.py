@@ -167,13 +167,13 @@ def soon_quiet(monkeypatch):
     monkeypatch.setattr(data, "KEEP_ALIVE_S", 0.01)
 
 
-async def test_an_empty_line_keeps_a_quiet_channel_alive_and_counts_for_nothing(http, taking, soon_quiet):
+async def test_a_line_of_its_own_keeps_a_quiet_channel_alive_and_counts_for_nothing(http, taking, soon_quiet):
     async with publishing(http, taking.url) as it:
         await until(lambda: len(taking.bodies) >= 3)
         it.put_from_thread(line(0))
         await finish(it)
-    assert set(taking.bodies[:3]) == {b"\n"}
-    assert [body for body in taking.bodies if body != b"\n"] == [line(0)]
+    assert set(taking.bodies[:3]) == {data.KEEP_ALIVE}
+    assert [body for body in taking.bodies if body != data.KEEP_ALIVE] == [line(0)]
     assert (it.lines_sent, it.lines_lost, it.ended) == (1, 0, None)
 
 
@@ -188,7 +188,7 @@ async def test_a_keep_alive_that_fails_is_tried_again_at_once(http, taking, monk
     async with publishing(http, taking.url) as it:
         await until(lambda: len(taking.bodies) == 2)
         await finish(it)
-    assert taking.bodies == [b"\n", b"\n"]
+    assert taking.bodies == [data.KEEP_ALIVE, data.KEEP_ALIVE]
     assert posts(taking)[-1].header("Lp-Trickle-Reset") == "1"
 
 
