@@ -113,7 +113,7 @@ class Report:
         count, position = failed.failure.count, noted(failed.frame, "position")
         return {
             "text": said,
-            "times": f" ({count} times)" if count > 1 else "",
+            "times": f"{count} times so far" if count > 1 else "",
             "trace": failed.traceback,
             "position": vars(position) if position else None,
         }

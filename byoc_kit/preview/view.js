@@ -147,7 +147,7 @@ class View {
   buildError(parent) {
     this.error = make("div", { className: "byoc-preview-error", hidden: true, parent });
     this.errorText = make("strong", { role: "alert", parent: this.error });
-    this.errorTimes = make("span", { parent: this.error }); // not in the alert: it changes with each frame
+    this.errorTimes = make("div", { className: "byoc-preview-times", parent: this.error }); // not in the alert: it changes with each frame
     this.errorTrace = make("pre", { tabIndex: 0, parent: this.error });
     this.errorActions = make("div", { parent: this.error });
     button("Save as test case", () => this.command("save_case"), { parent: this.errorActions });

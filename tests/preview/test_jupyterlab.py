@@ -199,7 +199,7 @@ def test_a_broken_function_is_said_on_the_picture_and_a_mended_one_goes_on(lab, 
     wait_for_text(page, ".byoc-preview-error", "NameError: name 'missing' is not defined")
     said = page.get_by_role("alert").inner_text()
     assert said.startswith("process_frame failed at Cell In[5], line 2: NameError")
-    assert "times)" not in said
+    assert "times" not in said
     said = page.locator(".byoc-preview-error").inner_text()
     assert "Cell In[5], line 2, in process_frame\n    return frame.pixels * missing" in said
     wait_for_text(page, ".byoc-preview-error", "paused")
