@@ -160,6 +160,7 @@ def test_both_pictures_play_and_the_controls_act_on_them(lab, page):
 
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
     screenshot(page, "dark")
     choose(page, "Settings", "Theme", "JupyterLab Light")
 
