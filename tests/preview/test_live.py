@@ -772,7 +772,9 @@ def test_why_there_is_no_camera_is_said(make_live, front_end, reason, said):
     assert "camera" not in {content["kind"] for content, _ in front_end.sent}
 
 
-def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(make_live, front_end):
+@pytest.fixture
+def webcam_twice(make_live, front_end):
+    """A preview that plays the webcam and is asked for it again, and both turns."""
     live = make_live(invert, "webcam")
     live.play()
     first = front_end.wait_for(lambda content: content["kind"] == "camera")[0]["turn"]
@@ -780,6 +782,11 @@ def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(make_live, f
     front_end.wait_for_pair(lambda before, _: before == pytest.approx(20, abs=3))
     front_end.command(live, "source", "webcam")
     second = front_end.wait_for(lambda content: content["kind"] == "camera" and content["turn"] != first)[0]["turn"]
+    return live, first, second
+
+
+def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(webcam_twice, front_end):
+    live, _, second = webcam_twice
     refused = {"kind": "camera-refused", "turn": second, "reason": "busy", "detail": ""}
     live._pictures._handle_custom_msg(refused, [])
     status = front_end.wait_for_status(lambda status: status["error"])
@@ -790,14 +797,8 @@ def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(make_live, f
     front_end.wait_for_status(lambda status: "another program holds the camera" in status["notice"])
 
 
-def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(make_live, front_end):
-    live = make_live(invert, "webcam")
-    live.play()
-    first = front_end.wait_for(lambda content: content["kind"] == "camera")[0]["turn"]
-    send_camera_frame(live, 20)
-    front_end.wait_for_pair(lambda before, _: before == pytest.approx(20, abs=3))
-    front_end.command(live, "source", "webcam")
-    second = front_end.wait_for(lambda content: content["kind"] == "camera" and content["turn"] != first)[0]["turn"]
+def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(webcam_twice, front_end):
+    live, first, second = webcam_twice
     send_camera_frame(live, 60, turn=first)  # it was on its way
     send_camera_frame(live, 100, turn=second)
     front_end.wait_for_pair(lambda before, _: before == pytest.approx(100, abs=3))
