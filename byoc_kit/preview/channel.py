@@ -14,7 +14,6 @@ from ipywidgets import Widget
 
 from byoc_kit.preview import kernel
 from byoc_kit.preview.credit import Credit, Ticket
-from byoc_kit.preview.pictures import Sheet
 from byoc_kit.preview.status import Message
 from byoc_kit.preview.widget import Pictures
 
@@ -34,10 +33,10 @@ class Channel:
         self._lock = threading.Lock()
         pictures.on_msg(self._receive)
 
-    def show(self, ticket: Ticket, sheet: Sheet, status: Message) -> None:
-        """Send a pair on a ticket that :attr:`credit` gave; one message and one buffer, so none runs ahead."""
-        pair = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked, "boxes": sheet.boxes}
-        self._send({**pair, **status}, [sheet.data])
+    def show(self, ticket: Ticket, pair: list[bytes], status: Message) -> None:
+        """Send a pair on a ticket that :attr:`credit` gave; both in one message, so none runs ahead."""
+        content = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked}
+        self._send({**content, **status}, pair)
 
     def tell(self, content: Message) -> None:
         """Send a message without pictures; it needs no credit."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import cv2  # its JPEG encoder is libjpeg-turbo
 import numpy as np
@@ -15,55 +15,40 @@ from byoc_kit.media.picture import DecodedPicture
 QUALITY = 80
 POSTER_LIMIT_BYTES = 299_000 * 3 // 4
 _POSTER_GAP = 8
-# The side of a block of JPEG with 4:2:0 colour: as much lies between a picture and the middle of the gap.
-_BLOCK = 16
-
-Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """Both pictures of a frame in one JPEG: a browser decodes one in less time than two.
+class PairEncoder:
+    """Encodes input and output as JPEG with 4:2:0 colour, each ``width`` pixels at its longer side, or less.
 
-    ``boxes`` are x, y, width and height of the left and the right picture; ``None`` stands for one that is not there.
+    A decoder's picture is encoded once as long as somebody keeps it: the input of a clip that plays in a loop, an
+    output that nobody has written to. For one thread.
     """
 
-    data: bytes
-    boxes: tuple[Box, Box | None]
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._encoded: WeakKeyDictionary[DecodedPicture, bytes] = WeakKeyDictionary()
+
+    def encode(self, left: VideoFrame, right: VideoFrame | None) -> list[bytes]:
+        """Return the left and the right picture; the left alone where there is no other."""
+        return [self._encode(frame) for frame in (left, right) if frame is not None]
+
+    def _encode(self, frame: VideoFrame) -> bytes:
+        picture = frame.untouched
+        if not isinstance(picture, DecodedPicture):
+            return jpeg(shrink(frame.pixels, self._width))
+        data = self._encoded.get(picture)
+        if data is None:
+            data = self._encoded[picture] = _jpeg_of_bgr(_scaled_bgr(picture, self._width))
+        return data
 
 
-def encode_pair(left: VideoFrame, right: VideoFrame | None, width: int) -> Sheet:
-    """Encode both pictures, each scaled down to ``width`` pixels at its longer side; a smaller one stays as it is."""
-    columns, rows = fitted((left.width, left.height), width)
-    if right is None:
-        sheet = np.empty((rows, columns, 3), np.uint8)
-        _draw(left, sheet, (0, 0, columns, rows))
-        return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), None))
-    right_columns, right_rows = fitted((right.width, right.height), width)
-    seam = columns + -columns % _BLOCK + _BLOCK
-    at = seam + _BLOCK
-    sheet = np.empty((max(rows, right_rows), at + right_columns, 3), np.uint8)
-    _draw(left, sheet[:, :seam], (0, 0, columns, rows))
-    _draw(right, sheet[:, seam:], (_BLOCK, 0, right_columns, right_rows))
-    return Sheet(_jpeg_of_bgr(sheet), ((0, 0, columns, rows), (at, 0, right_columns, right_rows)))
-
-
-def _draw(frame: VideoFrame, sheet: Pixels, box: Box) -> None:
-    """Draw a picture, its edges continued over the rest, since decoders mix the colours of neighbours."""
-    left, _, columns, rows = box
-    place = sheet[:rows, left : left + columns]
-    picture = frame.untouched
-    if isinstance(picture, DecodedPicture):  # scaled before its colours are converted: a quarter of the pixels
-        scaled = scaled_i420(picture, (columns, rows))
-        if scaled is not None:
-            cv2.cvtColor(scaled, cv2.COLOR_YUV2BGR_I420, dst=place)
-        else:
-            cv2.cvtColor(picture.to_pixels(size=(columns, rows)), cv2.COLOR_RGB2BGR, dst=place)
-    else:
-        cv2.cvtColor(_scaled(frame.pixels, (columns, rows)), cv2.COLOR_RGB2BGR, dst=place)
-    sheet[:rows, :left] = place[:, :1]
-    sheet[:rows, left + columns :] = place[:, -1:]
-    sheet[rows:] = sheet[rows - 1]
+def _scaled_bgr(picture: DecodedPicture, most: int) -> Any:
+    """Scale before the colours are converted: a quarter of the pixels."""
+    size = fitted((picture.width, picture.height), most)
+    scaled = scaled_i420(picture, size)
+    if scaled is None:
+        return cv2.cvtColor(picture.to_pixels(size=size), cv2.COLOR_RGB2BGR)
+    return cv2.cvtColor(scaled, cv2.COLOR_YUV2BGR_I420)
 
 
 def fitted(size: tuple[int, int], most: int) -> tuple[int, int]:

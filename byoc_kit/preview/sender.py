@@ -16,7 +16,7 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.preview.channel import Channel
 from byoc_kit.preview.credit import Ticket
 from byoc_kit.preview.feed import Position
-from byoc_kit.preview.pictures import encode_pair
+from byoc_kit.preview.pictures import PairEncoder
 from byoc_kit.preview.stats import Meter
 from byoc_kit.preview.status import Message, StatusBoard
 from byoc_kit.timings import Timings
@@ -66,7 +66,7 @@ class Sender:
         self.draw_times = Timings()
         self.latencies = Timings()
         self._channel = channel
-        self._width = width
+        self._encoder = PairEncoder(width)
         self._board = board
         self._on_gone = on_gone
         self._waiting: Shot | None = None
@@ -176,7 +176,7 @@ class Sender:
 
     def _send(self, shot: Shot, ticket: Ticket) -> None:
         with self.encode_times.measured():
-            sheet = encode_pair(shot.left, shot.right, self._width)
+            pair = self._encoder.encode(shot.left, shot.right)
         if shot.due_s is not None:
             self._remember(ticket.number, shot.due_s)
         content: Message = {
@@ -184,7 +184,7 @@ class Sender:
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(ticket, sheet, content)
+        self._channel.show(ticket, pair, content)
 
     def _remember(self, number: int, due_s: float) -> None:
         with self._changed:

@@ -244,15 +244,15 @@ class View {
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
   }
 
-  /** Draw the pictures that lie at `boxes` in a bitmap, `[x, y, width, height]`, or null for one withheld. */
-  draw(bitmap, boxes) {
-    boxes.forEach((box, i) => {
+  /** Draw input and output; where there is no output, it was withheld. */
+  draw([left, right]) {
+    [left, right].forEach((bitmap, i) => {
       const canvas = this.canvases[i];
-      canvas.classList.toggle("byoc-preview-withheld", !box); // what it still shows is of an earlier frame
-      if (!box) return;
-      const [x, y, width, height] = box;
+      canvas.classList.toggle("byoc-preview-withheld", !bitmap); // what it still shows is of an earlier frame
+      if (!bitmap) return;
+      const { width, height } = bitmap;
       if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
-      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, x, y, width, height, 0, 0, width, height);
+      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
     });
     this.drawDifference();
   }

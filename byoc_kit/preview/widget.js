@@ -28,18 +28,18 @@ class Answers {
   }
 }
 
-// So many pictures wait to be decoded; where more come at once, the oldest are left out.
+// So many pairs wait to be decoded; where more come at once, the oldest are left out.
 const UNDECODED = 2;
 
-/** Decodes one picture after the other, in the order in which they came. */
+/** Decodes one pair after the other, in the order in which they came. */
 class Decoder {
   constructor() {
     this.isBusy = false;
     this.waiting = [];
   }
 
-  /** Return a picture as a bitmap; null where it is left out. */
-  async decode(buffer) {
+  /** Return the pictures of a pair as bitmaps; null where it is left out. */
+  async decode(buffers) {
     if (this.isBusy) {
       if (this.waiting.length >= UNDECODED) this.waiting.shift()(false);
       const isItsTurn = await new Promise((resolve) => this.waiting.push(resolve));
@@ -47,7 +47,7 @@ class Decoder {
     }
     this.isBusy = true; // it still is, where the one before has called
     try {
-      return await createImageBitmap(new Blob([buffer], { type: "image/jpeg" }));
+      return await Promise.all(buffers.map((buffer) => createImageBitmap(new Blob([buffer], { type: "image/jpeg" }))));
     } finally {
       this.isBusy = this.waiting.length > 0;
       this.waiting.shift()?.(true);
@@ -55,11 +55,11 @@ class Decoder {
   }
 }
 
-// So many pictures are shown one a repaint, unless they get too old; of more, the oldest are left out.
+// So many pairs are shown one a repaint, unless they get too old; of more, the oldest are left out.
 const BUNCH = 3;
 const STALE_MS = 40;
 
-/** Have each picture drawn in a repaint of its own: of two before the same repaint nobody would see the first. */
+/** Have each pair drawn in a repaint of its own: of two before the same repaint nobody would see the first. */
 class Turns {
   constructor(draw) {
     this.draw = draw;
@@ -67,10 +67,10 @@ class Turns {
     this.isAsked = false;
   }
 
-  /** Draw a picture when it is its turn; returns whether it was drawn. */
-  take(bitmap, pair) {
+  /** Draw a pair when it is its turn; returns whether it was drawn. */
+  take(bitmaps, position) {
     const shown = new Promise((resolve, reject) =>
-      this.waiting.push({ bitmap, pair, resolve, reject, since: performance.now() }),
+      this.waiting.push({ bitmaps, position, resolve, reject, since: performance.now() }),
     );
     this.keepNewest(document.hidden ? 1 : BUNCH);
     if (document.hidden) this.drawNext(); // a hidden page is not repainted
@@ -96,18 +96,18 @@ class Turns {
     const next = this.waiting.shift();
     if (!next) return;
     try {
-      this.draw(next.bitmap, next.pair);
+      this.draw(next.bitmaps, next.position);
       next.resolve(true);
     } catch (error) {
       next.reject(error);
     }
-    next.bitmap.close();
+    next.bitmaps.forEach((bitmap) => bitmap.close());
   }
 
   keepNewest(count) {
     while (this.waiting.length > count) {
       const oldest = this.waiting.shift();
-      oldest.bitmap.close();
+      oldest.bitmaps.forEach((bitmap) => bitmap.close());
       oldest.resolve(false);
     }
   }
@@ -118,9 +118,9 @@ export default () => {
   let lastStatus = null;
   let onUnseen = () => {};
 
-  function draw(bitmap, { boxes, position }) {
+  function draw(bitmaps, position) {
     views.forEach((view) => {
-      view.draw(bitmap, boxes);
+      view.draw(bitmaps);
       view.place(position);
     });
   }
@@ -136,9 +136,9 @@ export default () => {
   const turns = new Turns(draw);
 
   /** Show a pair, unless newer ones come before its turn. Returns whether it was shown. */
-  async function show(pair, buffer) {
-    const bitmap = await decoder.decode(buffer);
-    return bitmap !== null && turns.take(bitmap, pair);
+  async function show(buffers, position) {
+    const bitmaps = await decoder.decode(buffers);
+    return bitmaps !== null && turns.take(bitmaps, position);
   }
 
   return {
@@ -148,15 +148,15 @@ export default () => {
 
       function receive(content, buffers) {
         tell(content.status);
-        if (content.kind === "pair") receivePair(content, buffers[0]);
+        if (content.kind === "pair") receivePair(content, buffers);
         else if (content.kind === "camera") content.on ? camera.start(content.turn) : camera.stop(content.turn);
         else if (content.kind === "camera-more") camera.more(content.page);
       }
 
-      async function receivePair(content, buffer) {
+      async function receivePair(content, buffers) {
         if (views.size === 0) return; // unanswered, the kernel comes to rest
         const received = performance.now();
-        const drawn = await show(content, buffer).catch((error) => {
+        const drawn = await show(buffers, content.position).catch((error) => {
           console.error("byoc-kit: a picture could not be drawn", error);
           return false;
         });

@@ -1,3 +1,4 @@
+import gc
 from fractions import Fraction
 from io import BytesIO
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from byoc_kit import VideoFrame
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, encode_pair, scaled_i420, side_by_side
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, PairEncoder, scaled_i420, side_by_side
 
 _BT709 = 1
 
@@ -22,7 +23,8 @@ def decoded(width, height, *, kind="yuv420p", look=None):
 
 
 def encode(frame, width):
-    return encode_pair(frame, None, width).data
+    [data] = PairEncoder(width).encode(frame, None)
+    return data
 
 
 def opened(data):
@@ -56,8 +58,7 @@ def test_a_decoded_picture_is_encoded_as_its_pixels_are(frame, is_quick):
 def test_a_portrait_picture_takes_no_more_pixels_than_a_landscape_one(size, shown):
     frames = [decoded(*size)] if size[0] > 1 else []
     for frame in [*frames, VideoFrame.from_pixels(np.zeros((size[1], size[0], 3), np.uint8))]:
-        sheet = encode_pair(frame, frame, 640)
-        assert [box[2:] for box in sheet.boxes] == [shown, shown]
+        assert opened(encode(frame, 640)).shape[1::-1] == shown
 
 
 def test_a_poster_of_portrait_pictures_is_no_higher_than_wide():
@@ -70,14 +71,39 @@ def test_a_narrow_picture_is_not_enlarged():
 
 
 @pytest.mark.parametrize(("left", "right"), [((96, 64), (96, 64)), ((90, 50), (96, 64)), ((96, 64), (32, 20))])
-def test_pictures_of_any_two_sizes_share_a_sheet_and_no_colour(left, right):
+def test_a_pair_has_two_pictures_of_any_sizes(left, right):
     red, blue = (np.zeros((height, width, 3), np.uint8) for width, height in (left, right))
     red[..., 0], blue[..., 2] = 200, 200
-    sheet = encode_pair(VideoFrame.from_pixels(red), VideoFrame.from_pixels(blue), 640)
-    pixels = opened(sheet.data)
-    for size, colour, (x, y, width, height) in zip((left, right), ([200, 0, 0], [0, 0, 200]), sheet.boxes, strict=True):
-        assert (width, height) == size
-        assert np.abs(pixels[y : y + height, x : x + width] - colour).max() <= 4
+    pair = PairEncoder(640).encode(VideoFrame.from_pixels(red), VideoFrame.from_pixels(blue))
+    for data, size, colour in zip(pair, (left, right), ([200, 0, 0], [0, 0, 200]), strict=True):
+        assert opened(data).shape[1::-1] == size
+        assert np.abs(opened(data) - colour).max() <= 4
+
+
+def test_a_picture_that_is_kept_is_encoded_once():
+    encoder, kept = PairEncoder(640), decoded(96, 64)
+    first, passed_on = encoder.encode(kept.original(), kept.original())
+    [again] = encoder.encode(kept.original(), None)
+    assert first is passed_on
+    assert first is again
+
+
+def test_a_picture_that_was_written_to_is_encoded_as_it_is():
+    encoder, frame = PairEncoder(640), decoded(96, 64)
+    written = frame.original()
+    written.pixels[:] = 255
+    before, after = encoder.encode(frame, written)
+    assert opened(before).mean() < 200
+    assert opened(after).mean() > 250
+
+
+def test_what_was_encoded_is_kept_no_longer_than_its_picture():
+    encoder, frame = PairEncoder(640), decoded(96, 64)
+    encoder.encode(frame, None)
+    assert len(encoder._encoded) == 1
+    del frame
+    gc.collect()
+    assert len(encoder._encoded) == 0
 
 
 def test_red_stays_red():
