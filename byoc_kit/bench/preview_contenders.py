@@ -15,6 +15,7 @@ class Shower:
     """One way of showing: a function of :mod:`~byoc_kit.bench.preview_kernel`, and what it puts into the page.
 
     The output is in the part of the element ``selector`` that begins at ``left``, a fraction of its width.
+    ``options`` are more of the function's arguments.
     """
 
     key: str
@@ -22,23 +23,22 @@ class Shower:
     function: str
     selector: str
     left: float = 0.0
-    nap_s: float = 0.0
+    options: str = ""
 
     def cell(self, clip: str, notes: str) -> str:
         """Return the notebook cell that starts it."""
-        nap = f", nap_s={self.nap_s}" if self.nap_s else ""
-        return (
-            f"from byoc_kit.bench.preview_kernel import {self.function}\n\n{self.function}({clip!r}, {notes!r}{nap})\n"
-        )
+        arguments = ", ".join(filter(None, [repr(clip), repr(notes), self.options]))
+        return f"from byoc_kit.bench.preview_kernel import {self.function}\n\n{self.function}({arguments})\n"
 
 
 _OURS = ("byoc_kit", ".byoc-preview-output")
 OURS = Shower("byoc-kit", "byoc-kit", *_OURS)
+OURS_DECODING = Shower("byoc-kit-decoding", "byoc-kit, each frame decoded", *_OURS, options="is_kept=False")
 IMAGE = Shower("ipywidgets-image", "ipywidgets.Image", "ipywidgets_image", "img.widget-image", left=0.5)
 RFB = Shower("jupyter-rfb", "jupyter_rfb", "jupyter_rfb", "img.renderview-view", left=0.5)
-OURS_SLOW = Shower("byoc-kit-slow", f"byoc-kit, {1000 * NAP_S:.0f} ms a frame", *_OURS, nap_s=NAP_S)
+OURS_SLOW = Shower("byoc-kit-slow", f"byoc-kit, {1000 * NAP_S:.0f} ms a frame", *_OURS, options=f"nap_s={NAP_S}")
 
-ALL = (OURS, IMAGE, RFB, OURS_SLOW)
+ALL = (OURS, OURS_DECODING, IMAGE, RFB, OURS_SLOW)
 
 
 def choose(keys: Iterable[str]) -> list[Shower]:

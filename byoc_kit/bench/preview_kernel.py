@@ -19,7 +19,7 @@ from byoc_kit.bench.preview_number import stamp
 from byoc_kit.bench.source import RATE
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import read_clip
-from byoc_kit.preview import DISPLAY_WIDTH, Preview, preview
+from byoc_kit.preview import DISPLAY_WIDTH, Preview, preview, reel_feed
 from byoc_kit.stage import Stage
 
 # What byoc-kit sends: JPEG with 4:2:0 colour.
@@ -62,15 +62,21 @@ class Notes:
         return process_frame
 
 
-def byoc_kit(clip: str, notes: str, nap_s: float = 0.0) -> Preview:
-    """Show it as a person would, ``preview(process_frame, source=clip)``; each frame carries when it was submitted."""
+def byoc_kit(clip: str, notes: str, *, nap_s: float = 0.0, is_kept: bool = True) -> Preview:
+    """Show it as a person would, ``preview(process_frame, source=clip)``; each frame carries when it was submitted.
+
+    Where it is not ``is_kept``, the clip is played as one that does not fit into the memory.
+    """
     submit = Stage.submit
 
     def noting(self: Stage, frame: VideoFrame) -> None:
         frame.side_data.submitted_s = time.time()
         submit(self, frame)
 
-    Stage.submit = noting  # type: ignore[method-assign]  # the preview has no hook for what only a benchmark asks
+    # The preview has no hooks for what only a benchmark asks.
+    Stage.submit = noting  # type: ignore[method-assign]
+    if not is_kept:
+        reel_feed.room_bytes = lambda: 0  # type: ignore[attr-defined]
     return preview(Notes(notes).marking(nap_s), source=clip)
 
 

@@ -10,11 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from byoc_kit.bench.plot import save
-from byoc_kit.bench.preview_contenders import ALL, IMAGE, OURS, OURS_SLOW, RFB
+from byoc_kit.bench.preview_contenders import ALL, IMAGE, OURS, OURS_DECODING, OURS_SLOW, RFB
 from byoc_kit.bench.preview_figures import PreviewFigures
 from byoc_kit.bench.preview_record import PreviewRecord
 
-_COLOURS = {OURS.key: "#1b7f5c", IMAGE.key: "#d1603d", RFB.key: "#5b6c8f", OURS_SLOW.key: "#63b995"}
+_COLOURS = {
+    OURS.key: "#1b7f5c",
+    OURS_DECODING.key: "#3d9c77",
+    IMAGE.key: "#d1603d",
+    RFB.key: "#5b6c8f",
+    OURS_SLOW.key: "#63b995",
+}
 _Values = Callable[[PreviewFigures], Sequence[float]]
 
 

@@ -39,7 +39,7 @@ def test_nothing_to_measure_is_refused(tmp_path, capsys, name, value):
 def test_contenders_are_chosen_by_name_in_the_usual_order():
     assert choose([]) == list(ALL)
     assert [one.key for one in choose(["jupyter-rfb", "byoc-kit"])] == ["byoc-kit", "jupyter-rfb"]
-    with pytest.raises(ByocKitError, match="there is no contender stock; there are byoc-kit, ipywidgets-image"):
+    with pytest.raises(ByocKitError, match="there is no contender stock; there are byoc-kit, byoc-kit-decoding, "):
         choose(["stock"])
 
 
