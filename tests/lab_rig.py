@@ -27,6 +27,16 @@ CHROMIUM_ARGS = [
     "--use-fake-ui-for-media-stream",
 ]
 DEADLINE_MS = 60_000
+# The mean red, green and blue of a canvas, and a sum that changes with any pixel.
+READ_CANVAS = """name => {
+  const canvas = document.querySelector('.byoc-preview-' + name);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const means = [0, 0, 0];
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 4)
+    for (let c = 0; c < 3; c++) { means[c] += data[i + c]; sum = (sum * 31 + data[i + c]) % 1000000007; }
+  return { means: means.map(mean => mean / (data.length / 4)), sum };
+}"""
 
 
 class Lab:

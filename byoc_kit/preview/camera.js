@@ -31,7 +31,7 @@ class Camera {
     if (turn === this.use?.turn) return;
     this.stop();
     const use = (this.use = { turn });
-    if (!window.isSecureContext || !navigator.mediaDevices) return this.refuse("insecure");
+    if (!navigator.mediaDevices) return this.refuse("insecure"); // it is there in a secure context alone
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
       if (use !== this.use) return stream.getTracks().forEach((track) => track.stop());

@@ -9,7 +9,7 @@ import lab_rig
 import nbformat
 import numpy as np
 import pytest
-from lab_rig import choose, open_notebook, wait_until_idle
+from lab_rig import READ_CANVAS, choose, open_notebook, wait_until_idle
 from PIL import Image
 
 from byoc_kit.sources.number_strip import read_number
@@ -19,16 +19,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium: apt-get install chromium"),
 ]
 
-# The mean red, green and blue of a canvas, and a sum that changes with any pixel.
-READ_CANVAS = """name => {
-  const canvas = document.querySelector('.byoc-preview-' + name);
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  const means = [0, 0, 0];
-  let sum = 0;
-  for (let i = 0; i < data.length; i += 4)
-    for (let c = 0; c < 3; c++) { means[c] += data[i + c]; sum = (sum * 31 + data[i + c]) % 1000000007; }
-  return { means: means.map(mean => mean / (data.length / 4)), sum };
-}"""
 INVERT = "def process_frame(frame: VideoFrame):\n    return 255 - frame.pixels"
 
 
