@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
-from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
 from byoc_kit.errors import in_one_line
 from byoc_kit.params import Params, ParamsError, parse_changes
 from byoc_kit.processor import FrameProcessor
+from byoc_kit.server.events import Events
+from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_json
 from byoc_kit.server.settings import ServerSettings
@@ -27,7 +27,6 @@ from byoc_kit.trickle.client import (
     SegmentPublisher,
     TrickleError,
     client_session,
-    publish_message,
     read_channel,
     read_messages,
 )
@@ -36,7 +35,6 @@ from byoc_kit.trickle.protocol import VIDEO_TYPE
 
 logger = logging.getLogger(__name__)
 
-STATUS_INTERVAL_S = 5.0
 DRAIN_S = 4.0
 _END_S = 6.0  # all of a stream's end but its last event: an orchestrator kills the container after 8 s
 _LAST_EVENT_S = 1.0
@@ -64,26 +62,26 @@ class Session:
         self._publisher: SegmentPublisher | None = None
         self._publishing: asyncio.Task[None] | None = None
         self._data: DataPublisher | None = None
-        self._http: aiohttp.ClientSession | None = None
+        self._events: Events | None = None
         self._error: str | None = None
         self._ended_by: str | None = None
         self._hooks_turn = asyncio.Lock()
-        self._hooks_called: dict[asyncio.Task[None], _Called] = {}
+        self._hook_calls = HookCalls()
         self._ends_at_s = math.inf
         self._stopping = asyncio.Event()
         self.update_params(request.params)
 
     async def run(self) -> None:
         """Serve the stream until its input or output ends or :meth:`stop` is called; then drain and let go of all."""
-        async with client_session() as self._http:
-            reporting = [asyncio.create_task(work) for work in self._reporting(self._http)]
-            sending = self._start_sending(self._http)
+        async with client_session() as http:
+            reporting = [asyncio.create_task(work) for work in self._reporting(http)]
+            sending = self._start_sending(http)
             try:
                 async with self._hooks_turn:
                     if await self._start(self._processor, self._params):
                         self.state = "streaming"
                 if self.state == "streaming":
-                    await self._stream(self._http)
+                    await self._stream(http)
             finally:
                 self._begin_to_end()
                 if self._pipeline is not None:
@@ -93,7 +91,8 @@ class Session:
                 await self._end_sending(sending)
                 await _cancel(reporting)
                 self.state = "ended"
-                await self._report("stream_stopped", timeout_s=_LAST_EVENT_S)
+                if self._events is not None:
+                    await self._events.publish("stream_stopped", timeout_s=_LAST_EVENT_S)
 
     def stop(self) -> None:
         """Ask the stream to end; :meth:`run` returns once its tail is out. May be called twice."""
@@ -102,12 +101,11 @@ class Session:
     @property
     def is_hung(self) -> bool:
         """Whether a hook of the notebook is still at a stream that has ended."""
-        return bool(self._hooks_called) or (self._pipeline is not None and self._pipeline.is_running)
+        return bool(self._hook_calls.at_work) or (self._pipeline is not None and self._pipeline.is_running)
 
     def problem(self) -> str | None:
         """Say why the container is not well, as far as this stream shows it."""
-        now_s = time.monotonic()
-        at_work = [(called.name, now_s - called.since_s) for called in self._hooks_called.values()]
+        at_work = self._hook_calls.at_work
         if self._pipeline is not None:
             at_work.append(self._pipeline.stalled)
         for name, taking_s in at_work:
@@ -192,7 +190,8 @@ class Session:
         if self.request.control_url:
             work.append(self._logged("control", self._follow_control(http, self.request.control_url)))
         if self.request.events_url:
-            work.append(self._logged("events", self._report_status()))
+            self._events = Events(http, self.request.events_url, self.status)
+            work.append(self._logged("events", self._events.run()))
         return work
 
     def _start_sending(self, http: aiohttp.ClientSession) -> dict[str, asyncio.Task[None]]:
@@ -212,24 +211,15 @@ class Session:
     async def _call_hook(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> bool:
         """Call a hook of the notebook; returns whether it went well, and in time.
 
-        What it raises ends the stream and is shown, and nothing else. It begins once the processor's hook before it has
-        returned. One that does not return is left alone when the stream ends; :attr:`is_hung` and :meth:`problem` show
-        it.
+        What it raises ends the stream and is shown, and nothing else. One that does not return is left alone when the
+        stream ends; :attr:`is_hung` and :meth:`problem` show it.
         """
 
         def run() -> None:
             with publishing_to(self._publish):
                 call()
 
-        async def run_after(before: list[asyncio.Task[None]]) -> None:
-            if before:
-                await asyncio.wait(before)
-            await on_thread(run, name=name)
-
-        before = [task for task, called in self._hooks_called.items() if called.processor is processor]
-        calling = asyncio.create_task(run_after(before))
-        self._hooks_called[calling] = _Called(processor, name, time.monotonic())
-        calling.add_done_callback(self._hooks_called.pop)
+        calling = self._hook_calls.begin(name, processor, run)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait([calling] if self._is_ending else [calling, stopping], **self._time_left())
@@ -353,30 +343,6 @@ class Session:
             await work
         except Exception:
             logger.exception("stream %s goes on without its %s channel", self.id, name)
-
-    async def _report_status(self) -> None:
-        """Publish a status at once and every 5 s: the gateway ends a stream that has said nothing for 30 s."""
-        while True:
-            await self._report("status")
-            await asyncio.sleep(STATUS_INTERVAL_S)
-
-    async def _report(self, kind: str, *, timeout_s: float | None = None) -> None:
-        if not self.request.events_url or self._http is None:
-            return
-        event = {"type": kind, "timestamp": int(time.time() * 1000), **self.status()}
-        try:
-            async with asyncio.timeout(timeout_s):
-                await publish_message(self._http, self.request.events_url, json.dumps(event).encode())
-        except (TrickleError, TimeoutError) as error:
-            logger.info("stream %s: an event was lost: %s", self.id, error or "it took too long")
-
-
-class _Called(NamedTuple):
-    """A hook that has not returned."""
-
-    processor: FrameProcessor
-    name: str
-    since_s: float
 
 
 def _take_error(task: asyncio.Task[Any]) -> None:

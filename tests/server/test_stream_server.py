@@ -273,7 +273,7 @@ async def test_events_that_break_off_are_logged_at_once(ready, monkeypatch, capl
     async def broken(*_):
         raise RuntimeError("no event")
 
-    monkeypatch.setattr("byoc_kit.server.session.publish_message", broken)
+    monkeypatch.setattr("byoc_kit.server.events.publish_message", broken)
     assert (await ready.post("/stream/start", ready.start_body()))[0] == 200
     await until(lambda: "stream request-1 goes on without its events channel" in caplog.text, "it is said")
     monkeypatch.undo()

@@ -1,0 +1,43 @@
+"""A stream's events: what an orchestrator hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from byoc_kit.trickle.client import TrickleError, publish_message
+
+logger = logging.getLogger(__name__)
+
+STATUS_INTERVAL_S = 5.0
+
+
+class Events:
+    """Publishes the stream's ``status`` to the channel at ``url``."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, status: Callable[[], dict[str, Any]]) -> None:
+        self._http = http
+        self._url = url
+        self._status = status
+
+    async def run(self) -> None:
+        """Publish a status at once and every 5 s: the gateway ends a stream that has said nothing for 30 s."""
+        while True:
+            await self.publish("status")
+            await asyncio.sleep(STATUS_INTERVAL_S)
+
+    async def publish(self, kind: str, *, timeout_s: float | None = None) -> None:
+        """Publish one event; one that does not get through, in time, is lost and logged."""
+        status = self._status()
+        event = {"type": kind, "timestamp": int(time.time() * 1000), **status}
+        try:
+            async with asyncio.timeout(timeout_s):
+                await publish_message(self._http, self._url, json.dumps(event).encode())
+        except (TrickleError, TimeoutError) as error:
+            logger.info("stream %s: an event was lost: %s", status["stream_id"], error or "it took too long")

@@ -1,0 +1,44 @@
+"""The hooks of the notebook that a stream calls at its start and its end: each on a thread, and watched."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from byoc_kit.background import on_thread
+from byoc_kit.processor import FrameProcessor
+
+
+class HookCalls:
+    """Calls hooks, those of one processor one after the other; one that does not return is in :attr:`at_work`."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[asyncio.Task[None], _Call] = {}
+
+    @property
+    def at_work(self) -> list[tuple[str, float]]:
+        """The name of each hook that has not returned, and for how many seconds."""
+        now_s = time.monotonic()
+        return [(call.name, now_s - call.since_s) for call in self._under_way.values()]
+
+    def begin(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> asyncio.Task[None]:
+        """Call a hook once the processor's before it have returned; the task ends as it does."""
+        before = [task for task, earlier in self._under_way.items() if earlier.processor is processor]
+        calling = asyncio.create_task(_call_after(before, name, call))
+        self._under_way[calling] = _Call(processor, name, time.monotonic())
+        calling.add_done_callback(self._under_way.pop)
+        return calling
+
+
+class _Call(NamedTuple):
+    processor: FrameProcessor
+    name: str
+    since_s: float
+
+
+async def _call_after(before: list[asyncio.Task[None]], name: str, call: Callable[[], None]) -> None:
+    if before:
+        await asyncio.wait(before)
+    await on_thread(call, name=name)
