@@ -6,14 +6,11 @@ import itertools
 import threading
 from collections.abc import Callable, Generator
 from fractions import Fraction
-from io import BytesIO
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
+from byoc_kit.preview.pictures import pixels_of
 from byoc_kit.sources import WEBCAM
 
 # The page has one camera for all that ask for it in turn: what an earlier one says of it counts no more.
@@ -71,8 +68,10 @@ class Camera:
                 assert self._newest is not None  # noqa: S101  # one of the three was waited for
                 (data, captured_ms, page), self._newest = self._newest, None
             self._give_credit(page)
-            with Image.open(BytesIO(data)) as picture:
-                frame = VideoFrame.from_pixels(np.asarray(picture.convert("RGB")), captured_ms, _MILLISECONDS)
+            pixels = pixels_of(data)
+            if pixels is None:
+                raise MediaError(_OTHER.format(detail="it sent what is no JPEG picture"))
+            frame = VideoFrame.from_pixels(pixels, captured_ms, _MILLISECONDS)
             frame.side_data.captured_ms = captured_ms
             yield frame
 

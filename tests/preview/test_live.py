@@ -824,6 +824,15 @@ def test_of_two_pages_the_first_that_sends_a_picture_counts():
     assert next(frames).pts == ord("c")
 
 
+def test_a_camera_that_sends_no_pictures_is_said(make_live, front_end):
+    live = make_live(invert)
+    live.play()
+    front_end.command(live, "source", "webcam")
+    turn = front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])[0]["turn"]
+    live._pictures._handle_custom_msg({"kind": "camera-frame", "turn": turn, "captured_ms": 1}, [memoryview(b"none")])
+    front_end.wait_for_status(lambda status: "camera does not work: it sent what is no JPEG" in status["notice"])
+
+
 def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
     sent = []
     camera = Camera(sent.append)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from byoc_kit import VideoFrame
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, PairEncoder, scaled_i420, side_by_side
+from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, PairEncoder, jpeg, pixels_of, scaled_i420, side_by_side
 
 _BT709 = 1
 
@@ -104,6 +104,17 @@ def test_what_was_encoded_is_kept_no_longer_than_its_picture():
     del frame
     gc.collect()
     assert len(encoder._encoded) == 0
+
+
+def test_a_jpeg_becomes_the_pixels_that_it_was_made_of():
+    pixels = decoded(96, 64).pixels
+    assert np.abs(pixels_of(jpeg(pixels, 95)).astype(int) - pixels).max() < 20
+    assert np.array_equal(pixels_of(jpeg(pixels)), opened(jpeg(pixels)))
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture"])
+def test_what_is_no_jpeg_has_no_pixels(data):
+    assert pixels_of(data) is None
 
 
 def test_red_stays_red():
