@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real browser, for the tests that need both."""
+"""A real JupyterLab and a real browser, for the tests that need one of them or both."""
 
 import json
 import os

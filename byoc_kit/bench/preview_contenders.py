@@ -33,7 +33,8 @@ class Shower:
 
 _OURS = ("byoc_kit", ".byoc-preview-output")
 OURS = Shower("byoc-kit", "byoc-kit", *_OURS)
-OURS_DECODING = Shower("byoc-kit-decoding", "byoc-kit, each frame decoded", *_OURS, options="is_kept=False")
+# A clip of minutes: no memory keeps its frames.
+OURS_DECODING = Shower("byoc-kit-decoding", "byoc-kit, each frame decoded", *_OURS, options="times=100")
 IMAGE = Shower("ipywidgets-image", "ipywidgets.Image", "ipywidgets_image", "img.widget-image", left=0.5)
 RFB = Shower("jupyter-rfb", "jupyter_rfb", "jupyter_rfb", "img.renderview-view", left=0.5)
 OURS_SLOW = Shower("byoc-kit-slow", f"byoc-kit, {1000 * NAP_S:.0f} ms a frame", *_OURS, options=f"nap_s={NAP_S}")

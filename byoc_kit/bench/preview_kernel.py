@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from byoc_kit.bench.preview_number import stamp
 from byoc_kit.bench.source import RATE
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import read_clip
-from byoc_kit.preview import DISPLAY_WIDTH, Preview, preview, reel_feed
+from byoc_kit.preview import DISPLAY_WIDTH, Preview, preview
+from byoc_kit.sources import Reel
+from byoc_kit.sources.clip import Clip
 from byoc_kit.stage import Stage
 
 # What byoc-kit sends: JPEG with 4:2:0 colour.
@@ -62,22 +64,38 @@ class Notes:
         return process_frame
 
 
-def byoc_kit(clip: str, notes: str, *, nap_s: float = 0.0, is_kept: bool = True) -> Preview:
-    """Show it as a person would, ``preview(process_frame, source=clip)``; each frame carries when it was submitted.
+class Repeated:
+    """A reel so many times over: one that is longer than the memory keeps."""
 
-    Where it is not ``is_kept``, the clip is played as one that does not fit into the memory.
-    """
+    def __init__(self, reel: Reel, times: int) -> None:
+        self.name = reel.name
+        self.fps = reel.fps
+        self.count = times * reel.count
+        self._reel = reel
+
+    def time_s(self, number: int) -> float:
+        """See :meth:`Reel.time_s`."""
+        before, within = divmod(number, self._reel.count)
+        return before * self._reel.time_s(self._reel.count) + self._reel.time_s(within)
+
+    def frames(self, start: int = 0) -> Generator[VideoFrame]:
+        """See :meth:`Reel.frames`."""
+        before, within = divmod(start, self._reel.count)
+        yield from self._reel.frames(within)
+        for _ in range((before + 1) * self._reel.count, self.count, self._reel.count):
+            yield from self._reel.frames()
+
+
+def byoc_kit(clip: str, notes: str, *, nap_s: float = 0.0, times: int = 1) -> Preview:
+    """Show it as a person would, ``preview(process_frame, source=clip)``; each frame carries when it was submitted."""
     submit = Stage.submit
 
     def noting(self: Stage, frame: VideoFrame) -> None:
         frame.side_data.submitted_s = time.time()
         submit(self, frame)
 
-    # The preview has no hooks for what only a benchmark asks.
-    Stage.submit = noting  # type: ignore[method-assign]
-    if not is_kept:
-        reel_feed.room_bytes = lambda: 0  # type: ignore[attr-defined]
-    return preview(Notes(notes).marking(nap_s), source=clip)
+    Stage.submit = noting  # type: ignore[method-assign]  # the preview has no hook for what only a benchmark asks
+    return preview(Notes(notes).marking(nap_s), source=Repeated(Clip(clip), times) if times > 1 else clip)
 
 
 def ipywidgets_image(clip: str, notes: str) -> Any:

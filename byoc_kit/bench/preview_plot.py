@@ -25,7 +25,7 @@ _Values = Callable[[PreviewFigures], Sequence[float]]
 
 
 def plot_preview(record: PreviewRecord, stem: Path) -> None:
-    """Write ``stem``.png and .svg: bars of rate, latency, gaps and CPU, the target of byoc-kit as a line."""
+    """Write ``stem``.png and .svg: bars of rate, latency, gaps and CPU, the target as a line across byoc-kit's."""
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     [[rate, latency], [gap, cpu]] = figure.subplots(2, 2)
     _bars(rate, record, "Shown, fps", lambda one: [one.shown_fps], target=30)
@@ -62,7 +62,9 @@ def _bars(axes: Axes, record: PreviewRecord, title: str, values: _Values, *, tar
             position = row - 0.4 + (number + 0.5) * height
             bars = axes.barh(position, value, height * 0.9, color=_COLOURS[shower.key], alpha=1 - 0.35 * number)
             axes.bar_label(bars, fmt="%.0f", padding=3)
-    axes.axvline(target, color="#444444", linewidth=0.8, linestyle="--")
+    if OURS in measured:
+        at = measured.index(OURS)
+        axes.vlines(target, at - 0.5, at + 0.5, color="#444444", linewidth=1.2, linestyle="--")
     axes.set_title(title)
     axes.set_yticks(range(len(measured)), [shower.title for shower in measured])
     axes.invert_yaxis()

@@ -71,6 +71,8 @@ class PreviewRecord:
         off_ms = max((abs(run.clock_ms) for run in self.runs), default=0.0)
         rarely = sorted({run.contender for run in self.runs if run.figures.looks_fps < _LOOKS_FPS})
         found = load_warnings(self.machine["load"])
+        if not self.settings["is_kept"]:
+            found.append("the clip does not fit into a 32nd of the memory, so all of byoc-kit's runs decode each frame")
         if off_ms > _CLOCK_MS:
             found.append(f"the clocks of page and kernel were {off_ms:.0f} ms apart, so the latencies may be too")
         if rarely:

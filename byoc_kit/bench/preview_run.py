@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from byoc_kit.bench import machine
 from byoc_kit.bench.preview_contenders import Shower, choose
-from byoc_kit.bench.preview_desk import desk, versions
+from byoc_kit.bench.preview_desk import CLIP_S, desk, versions
 from byoc_kit.bench.preview_measure import watch
 from byoc_kit.bench.preview_record import PreviewRecord, PreviewRun, preview_table, write_preview_json
 from byoc_kit.bench.run import Request, say, to_its_end
 from byoc_kit.bench.source import HEIGHT, RATE, WIDTH
 from byoc_kit.errors import ByocKitError
 from byoc_kit.preview import DISPLAY_WIDTH
+from byoc_kit.preview.kept_frames import room_bytes
 
 
 def bench_preview(request: Request) -> int:
@@ -36,6 +37,7 @@ def bench_preview(request: Request) -> int:
         "seconds": request.seconds,
         "runs": request.runs,
         "versions": took_part,
+        "is_kept": room_bytes() >= CLIP_S * RATE * WIDTH * HEIGHT * 3 // 2,
     }
     record = PreviewRecord(settings, facts, runs)
     write_preview_json(record, request.output / "preview.json")

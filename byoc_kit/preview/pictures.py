@@ -21,7 +21,7 @@ class PairEncoder:
     """Encodes input and output as JPEG with 4:2:0 colour, each ``width`` pixels at its longer side, or less.
 
     A decoder's picture is encoded once as long as somebody keeps it: the input of a clip that plays in a loop, an
-    output that nobody has written to. For one thread.
+    output whose pixels nobody asked for. For one thread.
     """
 
     def __init__(self, width: int) -> None:
