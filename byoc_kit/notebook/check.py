@@ -11,6 +11,7 @@ from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
+from byoc_kit.notebook.ignored import check_ignored, ignored
 from byoc_kit.notebook.modules import check_modules, check_python
 from byoc_kit.notebook.names import check_imports, check_names
 from byoc_kit.notebook.notebook_only import check_notebook_only
@@ -27,7 +28,8 @@ _Check = Callable[[Notebook], Iterator[Finding]]
 def check(notebook: Notebook) -> list[Finding]:
     """Return what is wrong with a notebook, in its order; it can be exported where none is an error.
 
-    Each step needs what the one before it found in order: cells, then Python, then one module, then what it says.
+    Each step needs what the one before it found in order: cells, then Python, then one module, then what it says. What
+    a comment lets pass, :mod:`~byoc_kit.notebook.ignored`, is left out.
     """
     if not notebook.exported:
         hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
@@ -35,11 +37,15 @@ def check(notebook: Notebook) -> list[Finding]:
         if near and near != {TAG}:
             hint = f"the tag is `{TAG}`, written so; there is `{min(near)}`"
         return [Finding("no-tagged-cell", notebook.name, "no code cell with something in it is tagged", hint)]
-    findings: list[Finding] = []
+    named = ignored(notebook)
+    found: list[Finding] = []
     for step in _STEPS:
-        findings += (finding for check_one in step for finding in check_one(notebook))
+        found += (finding for check_one in step for finding in check_one(notebook))
+        findings = [finding for finding in found if not any(one.covers(finding) for one in named)]
         if any(finding.is_error for finding in findings):
             break
+    else:
+        findings += check_ignored(notebook, named, found)
     return sorted(findings, key=_position)
 
 

@@ -1,4 +1,4 @@
-"""The codes of the findings. They are stable: scripts and suppressions may name them."""
+"""The codes of the findings. They are stable: scripts and comments name them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ _WARNINGS = {
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
     "pickle": "loading a pickle may run code that is in it",
     "python-version": "the notebook was run with another Python than the container's",
+    "unused-ignore": "a comment `# byoc: ignore[...]` names what is not found in its line, or cannot be ignored",
 }
 _NOTES = {
     "dropped-magic": "a magic that changes nothing in a container is left out",
@@ -72,3 +73,23 @@ CODES = {
     for severity, codes in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS), (Severity.NOTE, _NOTES))
     for code, about in codes.items()
 }
+
+# About what the code does when it runs, of which its author may know more. Without the others there is no export.
+IGNORABLE = frozenset(
+    {
+        "absolute-path",
+        "download",
+        "hidden-params",
+        "hook-name",
+        "missing-module",
+        "notebook-only",
+        "pickle",
+        "secret",
+        "shared-state",
+        "undeclared-file",
+        "undefined-name",
+        "unknown-param",
+        "untagged-name",
+        "used-before-definition",
+    }
+)

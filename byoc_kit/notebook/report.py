@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from byoc_kit.notebook.codes import CODES, Severity
+from byoc_kit.notebook.codes import CODES, IGNORABLE, Severity
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.text import printable
 
@@ -38,11 +38,13 @@ def as_github(findings: Sequence[Finding], path: str) -> str:
 
 
 def explain() -> str:
-    """Return all codes with what they are about."""
-    width = max(map(len, CODES))
-    return "".join(
-        f"{code.ljust(width)}  {kind.severity.value.ljust(7)}  {kind.about}\n" for code, kind in CODES.items()
-    )
+    """Return all codes with what they are about, those that a comment lets pass with a star."""
+    width = max(map(len, CODES)) + 2
+    lines = [
+        f"{(code + ' *' * (code in IGNORABLE)).ljust(width)}  {kind.severity.value.ljust(7)}  {kind.about}\n"
+        for code, kind in CODES.items()
+    ]
+    return "".join([*lines, "\n* passes where its line ends with a comment, as `# byoc: ignore[secret]`\n"])
 
 
 def summary(findings: Sequence[Finding], path: str) -> str:

@@ -8,7 +8,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.cli import main
 from byoc_kit.notebook.check import check
-from byoc_kit.notebook.codes import CODES
+from byoc_kit.notebook.codes import CODES, IGNORABLE
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
 
@@ -301,6 +301,7 @@ ELSEWHERE = {
         *("absolute-path", "asset-not-literal", "asset-path", "missing-asset", "pickle"),
         "undeclared-file",
     },
+    "test_ignored": {"unused-ignore"},
     "test_modules": {"ambiguous-module", "shadowed-module"},
     "test_params": {"params-class", "params-default", "params-schema", "unknown-param"},
 }
@@ -491,8 +492,10 @@ def test_the_command_prints_and_counts(write_notebook, capsys):
 
 def test_the_command_lists_the_codes(capsys):
     assert main(["check", "--codes"]) == 0
-    listed = capsys.readouterr().out.splitlines()
+    *listed, empty, star = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed] == list(CODES)
+    assert {line.split()[0] for line in listed if line.split()[1] == "*"} == IGNORABLE
+    assert (empty, star) == ("", "* passes where its line ends with a comment, as `# byoc: ignore[secret]`")
 
 
 def test_the_command_needs_a_notebook(capsys):

@@ -1,0 +1,121 @@
+import pytest
+from notebook_rig import CAPABILITY, PROCESS_FRAME
+
+from byoc_kit.bundle.plan import plan
+from byoc_kit.cli import main
+from byoc_kit.notebook.check import check
+from byoc_kit.notebook.codes import CODES, IGNORABLE
+from byoc_kit.notebook.fix import missing_cells
+
+SEVERAL = CAPABILITY.replace(")", ", capacity=4)")
+
+# By code: tagged cells with one such finding, the line of which ends with ###.
+FOUND = {
+    "absolute-path": ['data = open("/opt/models/lut.bin").read()  ###'],
+    "download": ['import urllib.request\n\npage = urllib.request.urlopen("https://example.org/lut")  ###'],
+    "hidden-params": [
+        "def timed(f):\n    def run(*args, **named):\n        return f(*args, **named)\n    return run",
+        "@timed  ###\ndef process_frame(frame, params):\n    return frame",
+    ],
+    "hook-name": ["def load_models():  ###\n    pass"],
+    "missing-module": ["import tensorrt_of_the_image  ###"],
+    "notebook-only": ["from IPython.display import display  ###"],
+    "pickle": ['import pickle\n\ndata = pickle.loads(b"")  ###'],
+    "secret": [f'token = "hf_{24 * "a"}"  ###'],
+    "shared-state": ["seen = []", "def process_frame(frame):\n    seen.append(frame)  ###\n    return frame"],
+    "undeclared-file": ['data = open("lut.bin").read()  ###'],
+    "undefined-name": ["x = GAIN  ###"],
+    "unknown-param": [
+        "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0",
+        "def process_frame(frame, params):\n    params.gian  ###\n    return frame",
+    ],
+    "used-before-definition": ["x = GAIN  ###", "GAIN = 2"],
+}
+
+
+def codes_of(make, cells, comment):
+    sources = [cell.replace("###", comment) for cell in cells]
+    rest = [] if any("def process_frame" in source for source in sources) else [PROCESS_FRAME]
+    return [finding.code for finding in check(make(*(("byoc", source) for source in (*sources, SEVERAL, *rest))))]
+
+
+@pytest.mark.parametrize("code", FOUND)
+def test_a_comment_lets_a_finding_of_its_line_pass(make, code):
+    assert codes_of(make, FOUND[code], "") == [code]
+    assert codes_of(make, FOUND[code], f"# byoc: ignore[{code}]") == []
+    assert codes_of(make, FOUND[code], f"# noqa: S1  # BYOC:ignore[ {code} ] the image has it") == []
+
+
+def test_a_name_of_another_cell_may_be_left_to_the_code_itself(make):
+    cells = [
+        ("byoc", "x = globals() and GAIN  # byoc: ignore[untagged-name]"),
+        ("", "GAIN = 2"),
+        *(("byoc", source) for source in (CAPABILITY, PROCESS_FRAME)),
+    ]
+    notebook = make(*cells)
+    assert check(notebook) == []
+    assert missing_cells(notebook) == []
+
+
+def test_whatever_can_be_ignored_was_tried():
+    assert {*FOUND, "untagged-name"} == IGNORABLE
+    assert set(CODES) > IGNORABLE
+
+
+def test_several_are_named_in_one_comment(make_sound):
+    line = f'data = open("/opt/hf_{24 * "a"}").read()'
+    assert sorted(finding.code for finding in check(make_sound(line))) == ["absolute-path", "secret"]
+    assert check(make_sound(f"{line}  # byoc: ignore[secret, absolute-path]")) == []
+    assert [finding.code for finding in check(make_sound(f"{line}  # byoc: ignore[secret]"))] == ["absolute-path"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = GAIN\n# byoc: ignore[undefined-name]",
+        'x = GAIN, "# byoc: ignore[undefined-name]"',
+        "x = GAIN  # byoc ignore[undefined-name]",
+    ],
+    ids=["the next line", "a text", "no such comment"],
+)
+def test_what_is_no_comment_of_the_line_lets_nothing_pass(make_sound, source):
+    assert next(finding.code for finding in check(make_sound(source))) == "undefined-name"
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        (
+            "# byoc: ignore[secret]",
+            "there is no secret in this line; "
+            "remove the comment, or put it at the end of the line that the finding names",
+        ),
+        ("# byoc: ignore[magic]", "magic cannot be ignored; mend what it says, and remove the comment"),
+        ("# byoc: ignore[secrets]", "there is no finding called secrets; did you mean secret"),
+        ("# byoc: ignore[xyz]", "there is no finding called xyz; `byoc-kit check --codes` lists them"),
+        (
+            "# byoc: ignore",
+            "the comment does not say what is to be ignored; "
+            "name it: `# byoc: ignore[secret]`; several codes stand between commas",
+        ),
+    ],
+)
+def test_a_comment_that_lets_nothing_pass_is_said(make_sound, comment, said):
+    [finding] = check(make_sound(f"x = 1  {comment}"))
+    assert str(finding) == f"effects.ipynb, cell 1, line 1: {said} [unused-ignore]"
+    assert (finding.place.column, finding.place.end_column) == (8, 8 + len(comment))
+    assert not finding.is_error
+
+
+def test_nothing_is_said_of_comments_as_long_as_the_notebook_was_not_checked_to_its_end(make_sound):
+    assert [finding.code for finding in check(make_sound("x = = 1\ny = 2  # byoc: ignore[secret]"))] == ["syntax-error"]
+
+
+def test_what_was_ignored_is_exported_as_it_stands(write_notebook, tmp_path, capsys):
+    source = "import tensorrt_of_the_image  # byoc: ignore[missing-module]"
+    path = write_notebook(source)
+    assert main(["check", str(path)]) == 0
+    files = plan(path, tmp_path / "export", with_hashes=False).files
+    assert source in files["processor.py"].decode()
+    assert "tensorrt" not in files["requirements.lock"].decode()
+    assert "nothing to find fault with" in capsys.readouterr().out
