@@ -69,18 +69,19 @@ class Page:
     def sent(self, kind):
         return [content for content in self.page.evaluate("sent") if content["kind"] == kind]
 
+    def wait_until(self, claim, arg=None):
+        self.page.wait_for_function(claim, arg=arg, polling=20)  # a test may have no repaints
+
     def wait_for(self, kind, count=1):
         """Wait until so many messages of a kind were sent, and return them."""
-        self.page.wait_for_function(
-            "([kind, count]) => sent.filter((content) => content.kind === kind).length >= count", arg=[kind, count]
+        self.wait_until(
+            "([kind, count]) => sent.filter((content) => content.kind === kind).length >= count", [kind, count]
         )
         return self.sent(kind)
 
     def answers(self, count):
         """Wait until so many pictures were answered, and return whether each was drawn, by its number."""
-        self.page.wait_for_function(
-            "count => sent.flatMap((content) => content.pictures ?? []).length >= count", arg=count
-        )
+        self.wait_until("count => sent.flatMap((content) => content.pictures ?? []).length >= count", count)
         return {answer["number"]: answer["drawn"] for ack in self.sent("ack") for answer in ack["pictures"]}
 
     @property
@@ -155,6 +156,60 @@ def test_of_many_at_once_the_newest_is_drawn_and_all_are_answered(shown):
     assert drawn[9]
     assert not all(drawn.values())
     assert is_near(shown.colour("output"), 180, 0, 0)
+
+
+# From here on a repaint comes when the test says so, and how many pictures were decoded is known.
+BY_HAND = """() => {
+  let wanted = null;
+  window.requestAnimationFrame = (callback) => (wanted = callback);
+  window.repaint = () => {
+    const callback = wanted;
+    wanted = null;
+    callback?.();
+  };
+  const decode = createImageBitmap;
+  window.decoded = 0;
+  window.createImageBitmap = async (blob) => {
+    const bitmap = await decode(blob);
+    setTimeout(() => decoded++);
+    return bitmap;
+  };
+}"""
+
+
+def receive_one_by_one(shown, count):
+    shown.page.evaluate(BY_HAND)
+    for number in range(count):
+        shown.receive_pair(number, jpeg(50 * number, 0, 0), jpeg(9, 9, 9))
+        shown.wait_until("count => decoded === count", 2 * (number + 1))
+
+
+def test_pairs_that_wait_are_drawn_in_repaints_of_their_own(shown):
+    shown.page.evaluate("() => { performance.now = () => 1; }")  # none gets too old
+    receive_one_by_one(shown, 3)
+    for number in range(3):
+        shown.page.evaluate("repaint()")
+        assert shown.answers(number + 1) == dict.fromkeys(range(number + 1), True)
+        assert is_near(shown.colour("input"), 50 * number, 0, 0)
+
+
+def test_after_a_late_repaint_the_newest_alone_is_drawn(shown):
+    receive_one_by_one(shown, 3)
+    shown.page.wait_for_timeout(50)  # too old is what waited for 40 ms
+    shown.page.evaluate("repaint()")
+    assert shown.answers(3) == {0: False, 1: False, 2: True}
+
+
+def test_of_more_than_three_that_wait_the_oldest_is_left_out(shown):
+    shown.page.evaluate("() => { performance.now = () => 1; }")
+    receive_one_by_one(shown, 4)
+    assert shown.answers(1) == {0: False}
+
+
+def test_a_hidden_page_draws_without_repaints(shown):
+    shown.page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true })")
+    receive_one_by_one(shown, 2)
+    assert shown.answers(2) == {0: True, 1: True}
 
 
 def test_what_is_not_asked_for_at_once_is_answered_together(shown):
