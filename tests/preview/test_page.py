@@ -207,9 +207,12 @@ def test_of_more_than_three_that_wait_the_oldest_is_left_out(shown):
 
 
 def test_a_hidden_page_draws_without_repaints(shown):
-    shown.page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true })")
     receive_one_by_one(shown, 2)
-    assert shown.answers(2) == {0: True, 1: True}
+    shown.page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true })")
+    shown.receive_pair(2, jpeg(9, 9, 9))
+    assert shown.answers(3) == {0: False, 1: False, 2: True}
+    shown.receive_pair(3, jpeg(9, 9, 9))
+    assert shown.answers(4)[3]
 
 
 def test_what_is_not_asked_for_at_once_is_answered_together(shown):
