@@ -88,11 +88,19 @@ def missing_modules(names: Iterable[str]) -> set[str]:
     return {name for name in _third_party(names) if not providers(name)}
 
 
-def make_lock(names: Iterable[str], bundle: Path, *, device: str | None = None, with_hashes: bool = True) -> Lock:
+def make_lock(
+    names: Iterable[str],
+    bundle: Path,
+    *,
+    missing: Iterable[str] = (),
+    device: str | None = None,
+    with_hashes: bool = True,
+) -> Lock:
     """Lock what modules, by their dotted names, need; ``bundle`` may have wheels and hashes of an earlier export.
 
-    ``device`` is that of torch's build, such as ``cpu`` or ``cu126``; by default the installed one. Raises
-    :class:`LockError` where a module or what its distribution needs is not installed, or where pip does not say a hash.
+    ``missing`` are modules that are left out, since nothing installed provides them. ``device`` is that of torch's
+    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises :class:`LockError` where a module or what
+    its distribution needs is not installed, or where pip does not say a hash.
     """
     imported = _roots(names)
     needed = closure({KIT, *imported})
@@ -100,7 +108,7 @@ def make_lock(names: Iterable[str], bundle: Path, *, device: str | None = None, 
         needed = closure({KIT, *imported}, variant(device, needed))
     kit = needed.pop(KIT)
     earlier = _earlier(bundle)
-    notes = []
+    notes = [f"# Without {name}, which no installed distribution provides.\n" for name in sorted(missing)]
     for name, headless in HEADLESS.items():
         if name in needed:
             other = _headless(needed[name], headless, earlier, with_hashes=with_hashes)

@@ -72,7 +72,8 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
         "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
         "lock": {"device": device, "with_hashes": with_hashes},
     }
-    lock = make_lock({i.name for i in imported} - missing, target, device=device, with_hashes=with_hashes)
+    names = {i.name for i in imported} - missing
+    lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
     files = {
         "processor.py": module.source,
         MAP: render_map(notebook, module),

@@ -39,14 +39,15 @@ def check(notebook: Notebook) -> list[Finding]:
         return [Finding("no-tagged-cell", notebook.name, "no code cell with something in it is tagged", hint)]
     named = ignored(notebook)
     found: list[Finding] = []
+    findings: list[Finding] = []
     for step in _STEPS:
-        found += (finding for check_one in step for finding in check_one(notebook))
-        findings = [finding for finding in found if not any(one.covers(finding) for one in named)]
         if any(finding.is_error for finding in findings):
             break
+        found += (finding for check_one in step for finding in check_one(notebook))
+        findings = [finding for finding in found if not any(one.covers(finding) for one in named)]
     else:
         findings += check_ignored(notebook, named, found)
-    return sorted(findings, key=_position)
+    return sorted(_said_once(findings), key=_position)
 
 
 def require_exportable(notebook: Notebook) -> list[Finding]:
@@ -62,6 +63,15 @@ def _check_capability(notebook: Notebook) -> Iterator[Finding]:
         yield capability
 
 
+def _said_once(findings: list[Finding]) -> list[Finding]:
+    """Leave out what says again what was said of another line, where one change mends both."""
+    said: dict[object, Finding] = {}
+    for finding in findings:
+        said.setdefault((finding.code, finding.message) if finding.code in _OF_THE_WHOLE else finding, finding)
+    return list(said.values())
+
+
+_OF_THE_WHOLE = {"ambiguous-module", "missing-module", "shadowed-module", "shared-state"}
 _STEPS: tuple[tuple[_Check, ...], ...] = (
     (check_cells,),
     (check_module,),

@@ -9,7 +9,7 @@ import difflib
 import io
 import re
 import tokenize
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from byoc_kit.notebook.codes import CODES, IGNORABLE
@@ -17,26 +17,32 @@ from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.magics import python_of
 from byoc_kit.notebook.read import Cell, Notebook
 
-_COMMENT = re.compile(r"#\s*byoc:\s*ignore\b(?:\[([^\]]*)\])?", re.IGNORECASE)
+_COMMENT = re.compile(r"#\s*byoc:\s*ignore\b\s*(?:\[([^\]]*)\]?)?", re.IGNORECASE)
 _HOW = "`# byoc: ignore[secret]`; several codes stand between commas"
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A code that a comment names, empty where it names none; ``place`` is the comment's."""
+    """A code that a comment names, empty where it names none; ``place`` is the comment's.
+
+    ``first_line`` is above the comment's where a text or a backslash joins them: up there no comment can stand.
+    """
 
     code: str
     place: Place
+    first_line: int
 
     def covers(self, finding: Finding) -> bool:
         """Whether the finding may pass: it has that code, and is in that line."""
-        is_there = finding.place is not None and finding.cell == self.place.cell.number
-        return self.code in IGNORABLE and finding.code == self.code and is_there and finding.line == self.place.line
+        is_there = finding.line is not None and self.first_line <= finding.line <= (self.place.line or 0)
+        return (
+            self.code in IGNORABLE and finding.code == self.code and finding.cell == self.place.cell.number and is_there
+        )
 
 
 def ignored(notebook: Notebook) -> list[Ignored]:
     """Return what the comments of the tagged cells name, in the order of the text."""
-    return [Ignored(code, place) for cell in notebook.exported for place, codes in _comments(cell) for code in codes]
+    return [one for cell in notebook.exported for one in _in_cell(cell)]
 
 
 def check_ignored(notebook: Notebook, named: Collection[Ignored], findings: Collection[Finding]) -> Iterator[Finding]:
@@ -58,12 +64,27 @@ def check_ignored(notebook: Notebook, named: Collection[Ignored], findings: Coll
         yield Finding("unused-ignore", notebook.name, message, hint, one.place)
 
 
-def _comments(cell: Cell) -> Iterator[tuple[Place, list[str]]]:
+def _in_cell(cell: Cell) -> Iterator[Ignored]:
     try:
-        for token in tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline):
-            if token.type == tokenize.COMMENT and (found := _COMMENT.search(token.string)):
-                (line, column), begin = token.start, found.start()
-                place = Place(cell, line, column + begin + 1, column + found.end() + 1)
-                yield place, [code.strip() for code in (found[1] or "").split(",")]
+        tokens = list(tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline))
     except (tokenize.TokenError, SyntaxError):  # said as a syntax-error, where it is one
         return
+    joined = _joined(cell, tokens)
+    for token in tokens:
+        for found in _COMMENT.finditer(token.string) if token.type == tokenize.COMMENT else ():
+            line, column = token.start
+            place = Place(cell, line, column + found.start() + 1, column + found.end() + 1)
+            codes = re.findall(r"[^,\s]+", (found[1] or "").casefold()) or [""]
+            yield from (Ignored(code, place, joined.get(line, line)) for code in codes)
+
+
+def _joined(cell: Cell, tokens: Iterable[tokenize.TokenInfo]) -> dict[int, int]:
+    """Return the first of the lines that a text or a backslash joins, by each of the others."""
+    ends = {line + 1 for line, text in enumerate(cell.lines, 1) if text.endswith("\\")}
+    for token in tokens:
+        if token.type == tokenize.STRING:
+            ends |= set(range(token.start[0] + 1, token.end[0] + 1))
+    first: dict[int, int] = {}
+    for line in sorted(ends):
+        first[line] = first.get(line - 1, line - 1)
+    return first

@@ -17,14 +17,12 @@ _OPENCV = {f"opencv-{kind}" for kind in ("python", "python-headless", "contrib-p
 
 
 def check_modules(notebook: Notebook) -> Iterator[Finding]:
-    """Yield a finding for each module that the container would not have, or not the same."""
-    said = set()
+    """Yield a finding for each import of a module that the container would not have, or not the same."""
     for found in imports(notebook.exported):
-        if found.module in said or found.module == "byoc_kit" or is_for_notebooks(found.name):
+        if found.module == "byoc_kit" or is_for_notebooks(found.name):
             continue
         finding = _check(notebook, found)
         if finding:
-            said.add(found.module)
             yield finding
 
 

@@ -50,17 +50,15 @@ def _called(bound: list[Binding]) -> Iterator[tuple[Cell, ast.FunctionDef | ast.
 
 
 def _changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
-    """Yield what a function changes of the module's state, once a name."""
+    """Yield what a function changes of the module's state."""
     nodes = list(ast.walk(function))
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
     shared = state - (stored - declared) - arguments
-    said = set()
     for node in nodes:
         name = _changed(node, declared)
-        if name in shared and name not in said:
-            said.add(name)
+        if name in shared:
             yield name, node
 
 

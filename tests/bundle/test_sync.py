@@ -250,3 +250,11 @@ def test_the_lock_stays_as_it_was_asked_for(exported):
     exported.edit("    return frame", "    return None")
     sync(exported.folder)
     assert "--hash" not in (exported.folder / "requirements.lock").read_text()
+
+
+def test_what_an_edit_makes_doubtful_is_said(exported, capsys):
+    exported.edit("SCALE = 2  # twice", "SCALE = 2  # byoc: ignore[secret]")
+    assert main(["sync", str(exported.folder)]) == 0
+    said = capsys.readouterr()
+    assert "cell 2, line 4: there is no secret in this line;" in said.err
+    assert said.out.startswith("took cell 2 back")

@@ -70,6 +70,37 @@ def test_several_are_named_in_one_comment(make_sound):
 
 
 @pytest.mark.parametrize(
+    "named", ["secret, absolute-path", "Secret absolute-path,", "secret]  # byoc: ignore[absolute-path"]
+)
+def test_how_several_are_named(make_sound, named):
+    line = f'data = open("/opt/hf_{24 * "a"}").read()'
+    assert check(make_sound(f"{line}  # byoc: ignore[{named}]")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'KEY = """-----BEGIN PRIVATE KEY-----\nabc\n"""  # byoc: ignore[secret]',
+        'data = "a" + \\\n  "-----BEGIN PRIVATE KEY-----" + \\\n  "b"  # byoc: ignore[secret]',
+        'data = f"""\n{GAIN}\n"""  # byoc: ignore[undefined-name]',
+        'data = open(\n  "/opt/lut.bin",  # byoc: ignore[absolute-path]\n)',
+    ],
+    ids=["a long text", "a backslash", "a long f-string", "brackets"],
+)
+def test_a_line_that_no_comment_can_end_is_covered_by_the_end_of_its_text(make_sound, source):
+    assert check(make_sound(source)) == []
+
+
+def test_the_same_finding_of_another_line_does_not_pass(make, make_sound):
+    twice = make_sound("import zzz  # byoc: ignore[missing-module]", "import zzz")
+    assert [(finding.code, finding.cell) for finding in check(twice)] == [("missing-module", 2)]
+    hook = "def process_frame(f):\n    seen.append(f)  # byoc: ignore[shared-state]\n    seen.clear()\n    return f"
+    shared = make(*(("byoc", source) for source in (SEVERAL, "seen = []", hook)))
+    assert [(finding.code, finding.line) for finding in check(shared)] == [("shared-state", 3)]
+    assert len(check(make_sound("import zzz", "import zzz"))) == 1
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "x = GAIN\n# byoc: ignore[undefined-name]",
@@ -107,6 +138,11 @@ def test_a_comment_that_lets_nothing_pass_is_said(make_sound, comment, said):
     assert not finding.is_error
 
 
+def test_a_misspelt_comment_is_said_beside_the_error_that_it_should_let_pass(make_sound):
+    findings = check(make_sound(f'token = "hf_{24 * "a"}"  # byoc: ignore[secrets]'))
+    assert [finding.code for finding in findings] == ["secret", "unused-ignore"]
+
+
 def test_nothing_is_said_of_comments_as_long_as_the_notebook_was_not_checked_to_its_end(make_sound):
     assert [finding.code for finding in check(make_sound("x = = 1\ny = 2  # byoc: ignore[secret]"))] == ["syntax-error"]
 
@@ -117,5 +153,6 @@ def test_what_was_ignored_is_exported_as_it_stands(write_notebook, tmp_path, cap
     assert main(["check", str(path)]) == 0
     files = plan(path, tmp_path / "export", with_hashes=False).files
     assert source in files["processor.py"].decode()
-    assert "tensorrt" not in files["requirements.lock"].decode()
+    lock = files["requirements.lock"].decode()
+    assert "# Without tensorrt_of_the_image, which no installed distribution provides.\n" in lock
     assert "nothing to find fault with" in capsys.readouterr().out
