@@ -30,7 +30,7 @@ bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and 
 bench-tools: .venv/made ## measure how long check, export, watch and --help take
 	@$(BIN)/byoc-kit bench --tools
 
-bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; some thirteen minutes, at rest
+bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; a quarter of an hour, at rest
 	@$(BIN)/byoc-kit bench --preview
 
 bench-preview-soak: .venv/made ## let the preview play for an hour: neither kernel nor page may grow
