@@ -2,11 +2,11 @@
 
 import base64
 
-import cv2
 import numpy as np
 import pytest
 from lab_rig import READ_CANVAS
 
+from byoc_kit.preview import pictures
 from byoc_kit.preview.widget import Pictures
 
 pytestmark = pytest.mark.browser
@@ -50,20 +50,20 @@ class Page:
     def __init__(self, page):
         self.page = page
 
-    def receive(self, content, *pictures):
-        texts = [base64.b64encode(picture).decode() for picture in pictures]
+    def receive(self, content, *data):
+        texts = [base64.b64encode(one).decode() for one in data]
         self.page.evaluate("([content, texts]) => receive(content, ...texts)", [content, texts])
 
-    def receive_pair(self, number, *pictures, is_asked=True, **content):
+    def receive_pair(self, number, *data, is_asked=True, **content):
         pair = {"kind": "pair", "number": number, "asked": is_asked, "position": POSITION, "captured_ms": None}
-        self.receive({**pair, **content}, *pictures)
+        self.receive({**pair, **content}, *data)
 
-    def receive_at_once(self, pictures, *, is_asked=True):
+    def receive_at_once(self, data, *, is_asked=True):
         """Receive pairs of one picture twice each, before any of them is decoded."""
         self.page.evaluate(
             """([pictures, asked, position]) => pictures.forEach((picture, number) =>
               receive({ kind: "pair", number, asked, position, captured_ms: null }, picture, picture))""",
-            [[base64.b64encode(picture).decode() for picture in pictures], is_asked, POSITION],
+            [[base64.b64encode(one).decode() for one in data], is_asked, POSITION],
         )
 
     def sent(self, kind):
@@ -113,8 +113,7 @@ def opened(page, origin):
 
 def jpeg(*colour, size=(64, 48)):
     """A picture of one red, green and blue."""
-    pixels = np.full((size[1], size[0], 3), colour[::-1], np.uint8)
-    return cv2.imencode(".jpg", pixels)[1].tobytes()
+    return pictures.jpeg(np.full((size[1], size[0], 3), colour, np.uint8))
 
 
 def is_near(colour, *wanted):
