@@ -164,13 +164,10 @@ def _add_sync(commands: Commands) -> None:
 
 
 def _sync(options: argparse.Namespace) -> None:
-    from byoc_kit.bundle.load import read_bundle
     from byoc_kit.bundle.sync import sync
-    from byoc_kit.notebook.check import require_exportable
-    from byoc_kit.notebook.read import read_notebook
 
-    cells = sync(options.bundle)
-    for finding in require_exportable(read_notebook(read_bundle(options.bundle).notebook)) if cells else ():
+    cells, findings = sync(options.bundle)
+    for finding in findings:
         print(finding, file=sys.stderr)
     said = f"took {', '.join(cell.label for cell in cells)} back" if cells else "nothing to take back"
     print(f"{said}; notebook and {options.bundle} agree")

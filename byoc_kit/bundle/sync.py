@@ -10,7 +10,7 @@ import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from byoc_kit.bundle.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.bundle.load import BundleError, read_bundle
@@ -18,6 +18,7 @@ from byoc_kit.bundle.parts import split_module
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, text_sha256
 from byoc_kit.notebook.check import require_exportable
+from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.magics import dropped_lines
 from byoc_kit.notebook.names import tree_of
 from byoc_kit.notebook.parse import parse
@@ -30,18 +31,25 @@ class SyncError(BundleError):
     """An edit that cannot go back to the notebook; nothing was written."""
 
 
-def sync(folder: Path) -> list[Cell]:
+class Synced(NamedTuple):
+    """The cells that a sync changed, as they are now, and the warnings and notes on the notebook."""
+
+    cells: list[Cell]
+    findings: tuple[Finding, ...]
+
+
+def sync(folder: Path) -> Synced:
     """Take the edits of a bundle's ``processor.py`` back to its notebook, and export it again.
 
-    Returns the cells that changed, as they are now. Raises :class:`SyncError`, with nothing written, where a cell has
-    changed in the notebook, too, and where an edit belongs to no cell.
+    Raises :class:`SyncError`, with nothing written, where a cell has changed in the notebook, too, and where an edit
+    belongs to no cell.
     """
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
     notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
     changed = edited_cells(notebook, exported, _read_module(folder / "processor.py"))
     if not changed:
-        return []
+        return Synced([], ())
     document = json.loads(raw)
     for cell, source in changed.items():
         _put(document["cells"][cell.number - 1], source)
@@ -49,8 +57,9 @@ def sync(folder: Path) -> list[Cell]:
     after = parse_notebook(text.encode(), name=notebook.name, folder=notebook.folder)
     require_exportable(after)
     write_notebook(bundle.notebook, text)
-    write(plan_again(bundle.notebook, folder))
-    return [after.cells[cell.number - 1] for cell in changed]
+    plan = plan_again(bundle.notebook, folder)
+    write(plan)
+    return Synced([after.cells[cell.number - 1] for cell in changed], plan.findings)
 
 
 def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:

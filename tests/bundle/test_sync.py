@@ -63,7 +63,7 @@ def nothing_is_written(exported):
 
 def test_without_an_edit_nothing_is_written(exported, nothing_is_written):
     with nothing_is_written:
-        assert sync(exported.folder) == []
+        assert sync(exported.folder).cells == []
 
 
 def test_an_edit_goes_back_to_its_cell_and_the_bundle_is_exported_again(exported):
@@ -71,7 +71,7 @@ def test_an_edit_goes_back_to_its_cell_and_the_bundle_is_exported_again(exported
     exported.edit("    return frame", "    return None")
     exported.edit("SCALE = 2  # twice", "# three times\nSCALE = 3")
     edited = exported.module
-    assert [cell.number for cell in sync(exported.folder)] == [2, 5]
+    assert [cell.number for cell in sync(exported.folder).cells] == [2, 5]
     sources = exported.sources()
     assert sources[1] == (
         "%%time\nimport os\n\n# three times\nSCALE = 3\n\nimport sys\n"
@@ -79,7 +79,7 @@ def test_an_edit_goes_back_to_its_cell_and_the_bundle_is_exported_again(exported
     )
     assert sources[4] == "def process_frame(frame):\n    return None"
     assert exported.module == edited
-    assert sync(exported.folder) == []
+    assert sync(exported.folder).cells == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_imports_that_come_and_go(exported):
     exported.edit("import os\n", "import math\nimport os\nfrom pathlib import Path, PurePath\n")
     exported.edit("import sys\n", "")
     edited = exported.module
-    assert [cell.number for cell in sync(exported.folder)] == [2]
+    assert [cell.number for cell in sync(exported.folder).cells] == [2]
     source = exported.sources()[1]
     assert "import sys" not in source
     assert source.startswith("%%time\nimport os\n")
@@ -148,7 +148,7 @@ def test_the_same_edit_on_both_sides_is_none(exported, nothing_is_written):
     exported.edit("    return frame", "    return None")
     exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
     with nothing_is_written:
-        assert sync(exported.folder) == []
+        assert sync(exported.folder).cells == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_cells_are_found_by_id_wherever_they_have_gone(write_notebook, tmp_path)
     document["cells"].insert(0, {"cell_type": "markdown", "metadata": {}, "source": "# New"})
     path.write_text(json.dumps(document))
     it.edit("x = 1", "x = 2")
-    assert [cell.label for cell in sync(it.folder)] == ["cell 2 (id-0)"]
+    assert [cell.label for cell in sync(it.folder).cells] == ["cell 2 (id-0)"]
     assert it.sources()[1] == "x = 2"
 
 

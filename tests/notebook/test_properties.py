@@ -210,7 +210,7 @@ def test_an_export_writes_below_its_folder_only(folder, name):
     assert (target / "processor.py").read_bytes() == bundle.files["processor.py"]
     assert plan(path, target).files == bundle.files
     compile(bundle.files["processor.py"], "processor.py", "exec")
-    assert sync(target) == []
+    assert sync(target).cells == []
     path.unlink()
 
 
@@ -296,7 +296,7 @@ def test_sync_changes_the_edited_source_and_nothing_else(folder):
     write(plan(path, target))
     module = (target / "processor.py").read_text()
     (target / "processor.py").write_text(module.replace("y = 1", "y = 2\n# more"))
-    assert [cell.number for cell in sync(target)] == [2]
+    assert [cell.number for cell in sync(target).cells] == [2]
     content["cells"][1]["source"] = "# %%\nx = 'é'\ny = 2\n# more"
     assert json.loads(path.read_bytes()) == content
     assert len(set(path.read_bytes().split(b"\r\n")) ^ set(before.split(b"\r\n"))) == 2
