@@ -17,10 +17,19 @@ class ByocKitError(Exception):
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
+LONGEST_TEXT = 500
+"""Characters of a text that somebody else made and that is shown, logged and sent: an exception may say megabytes."""
+
+
+def cut(text: str) -> str:
+    """Return a text, cut where it is longer than ``LONGEST_TEXT``."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
+
+
 def text_of(error: BaseException) -> str:
-    """Return what an exception says; one whose text cannot be had says so."""
+    """Return what an exception says, cut where it is long; one whose text cannot be had says so."""
     try:
-        return str(error)
+        return cut(str(error))
     except Exception as worse:  # noqa: BLE001  # somebody's own exception class
         return f"(its text raises {type(worse).__name__})"
 

@@ -1,7 +1,7 @@
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from byoc_kit.errors import text_of
+from byoc_kit.errors import LONGEST_TEXT, in_one_line, text_of
 
 
 @pytest.fixture
@@ -25,3 +25,10 @@ def test_an_exception_whose_text_cannot_be_had_says_so():
             raise KeyError
 
     assert text_of(MuteError()) == "(its text raises KeyError)"
+
+
+def test_a_long_text_is_cut_and_says_so():
+    assert text_of(ValueError("x" * LONGEST_TEXT)) == "x" * LONGEST_TEXT
+    said = text_of(ValueError("x" * 5_000_000))
+    assert said == "x" * LONGEST_TEXT + "... (5000000 characters)"
+    assert in_one_line(ValueError("x" * 5_000_000)) == f"ValueError: {said}"

@@ -4,9 +4,10 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError, computed_field, model_validator
+from pydantic import Field, ValidationError, computed_field, field_validator, model_validator
 
-from byoc_kit.params import DefaultError, Params, ParamsError, default_params, parse_changes
+from byoc_kit.errors import LONGEST_TEXT
+from byoc_kit.params import MAX_VALUES, DefaultError, Params, ParamsError, default_params, load_json, parse_changes
 
 
 class Blur(Params):
@@ -135,7 +136,7 @@ def test_params_beside_other_keys_is_a_field_like_them():
         (b"{}", "must be an object, not bytes"),
         ("{a: 1}", "is no JSON"),
         ("1" * 5000, "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 40_000, "is no JSON"),
     ],
 )
 def test_what_is_no_object_is_refused(raw, text):
@@ -177,3 +178,73 @@ def test_a_default_that_does_not_fit_is_one_line_whatever_a_validator_says():
         default_params(Talkative)
     assert len(str(caught.value).splitlines()) == 1
     assert str(caught.value).startswith("no stream can start with the parameters' defaults: low is above")
+
+
+def test_names_are_looked_at_before_any_value_and_the_first_unknown_is_refused():
+    seen = []
+
+    class Watched(Params):
+        gain: float = 1.0
+
+        @field_validator("gain")
+        @classmethod
+        def _see(cls, value):
+            seen.append(value)
+            return value
+
+    params = Watched()
+    seen.clear()
+    with pytest.raises(ParamsError, match="is no parameter") as raised:
+        params.updated({"gain": 2, **{f"unknown{number}": number for number in range(100_000)}})
+    assert raised.value.field == "unknown0"
+    assert seen == []
+
+
+def test_a_name_that_the_class_itself_takes_is_no_unknown_one():
+    class Renamed(Params):
+        gain: float = 1.0
+
+        @model_validator(mode="before")
+        @classmethod
+        def _old_name(cls, given):
+            return {"gain" if name == "amount" else name: value for name, value in given.items()}
+
+    class Loose(Params, extra="allow"):
+        gain: float = 1.0
+
+    assert Renamed().updated({"amount": 3}).gain == 3
+    assert Loose().updated({"amount": 3}).model_extra == {"amount": 3}
+
+
+def test_json_of_too_many_values_is_refused_before_it_is_parsed():
+    for text in (f"[{'[],' * MAX_VALUES}1]", json.dumps({str(n): n for n in range(MAX_VALUES + 1)}), "{" * 100_000):
+        with pytest.raises(ParamsError, match=f"^params: has more than {MAX_VALUES} values; send large data as one"):
+            load_json(text, field="params")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_commas_and_brackets_in_texts_are_no_values(encoding):
+    content = {"table": 'a, "b", [c]\\\n' * MAX_VALUES, "gain": 1}
+    assert load_json(json.dumps(content).encode(encoding), field="params") == content
+
+
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_within_bounds_is_what_json_says(content):
+    assert load_json(json.dumps(content).encode(), field="params") == content
+
+
+def test_a_refusal_of_something_long_is_short():
+    class Talkative(Params):
+        gain: float = 1.0
+
+        @field_validator("gain")
+        @classmethod
+        def _refuse(cls, value):
+            if value > 1:
+                raise ValueError("no " * 1_000_000)
+            return value
+
+    for change in ({"gain": 2}, {"x" * 5_000_000: 1}):
+        with pytest.raises(ParamsError) as raised:
+            Talkative().updated(change)
+        assert len(str(raised.value)) < 2 * LONGEST_TEXT

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
-from byoc_kit.params import ParamsError, params_error
+from byoc_kit.background import on_thread
+from byoc_kit.params import ParamsError, load_json, params_error, parse_changes
+
+T = TypeVar("T")
 
 STREAM_ID_HEADER = "X-Stream-Id"
 _LONGEST_ID = 255
+_BODY = "body"
+_KEEP_ALIVE = {"keep": "alive"}
+_LONG_BODY = 100_000  # bytes; reading as much takes the event loop a millisecond or two
 
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
 
@@ -39,23 +45,29 @@ class StartRequest(BaseModel):
 
 def parse_start(body: bytes) -> StartRequest:
     """Parse a start request. Raises :class:`ParamsError` naming the field."""
-    content = parse_json(body)
+    content = load_json(body, field=_BODY)
     if not isinstance(content, dict):
         reason = "must be a JSON object"
-        raise ParamsError("body", reason)
+        raise ParamsError(_BODY, reason)
     try:
-        return StartRequest.model_validate(content)
+        start = StartRequest.model_validate(content)
     except ValidationError as error:
         raise params_error(error) from None
+    return start.model_copy(update={"params": parse_changes(start.params)})
 
 
-def parse_json(body: bytes) -> Any:
-    """Parse a JSON body. Raises :class:`ParamsError` where it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        reason = f"is no JSON ({error})"
-        raise ParamsError("body", reason) from None
+def parse_params(body: bytes) -> dict[str, Any]:
+    """Parse changed parameters. Raises :class:`ParamsError` naming the field."""
+    return parse_changes(load_json(body, field=_BODY))
+
+
+def parse_control(message: bytes) -> dict[str, Any]:
+    """Parse a message of the control channel; one that only keeps the channel alive changes nothing.
+
+    Raises :class:`ParamsError` naming the field.
+    """
+    content = load_json(message, field="message")
+    return {} if content == _KEEP_ALIVE else parse_changes(content)
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -64,7 +76,14 @@ async def read_body(request: web.Request) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         reason = f"is larger than {request.client_max_size} bytes"
-        raise ParamsError("body", reason) from None
+        raise ParamsError(_BODY, reason) from None
+
+
+async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
+    """Parse a body, a long one on a thread: the event loop serves the other streams."""
+    if len(body) <= _LONG_BODY:
+        return parse(body)
+    return await on_thread(lambda: parse(body), name="parse")
 
 
 def started_stream(request: web.Request, start: StartRequest) -> str:
@@ -89,7 +108,7 @@ def stream_of(request: web.Request) -> str | None:
 def named_stream(body: bytes) -> str | None:
     """Return the stream that the body of a stop names, as far as it is JSON and names one."""
     try:
-        content = parse_json(body)
+        content = load_json(body, field=_BODY)
     except ParamsError:
         return None
     named = content.get("stream_id") if isinstance(content, dict) else None

@@ -14,12 +14,12 @@ import aiohttp
 
 from byoc_kit.data import Publish, publishing_to
 from byoc_kit.errors import in_one_line
-from byoc_kit.params import Params, ParamsError, parse_changes
+from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
 from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.pipeline import Pipeline
-from byoc_kit.server.requests import StartRequest, parse_json
+from byoc_kit.server.requests import StartRequest, parse_control, parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
 from byoc_kit.trickle.client import (
@@ -120,10 +120,10 @@ class Session:
             return f"the last {refused} frames could not be encoded: {in_one_line(refusal)}"
         return self._pipeline.error if self.state == "streaming" else None
 
-    def update_params(self, raw: Any) -> None:
+    def update_params(self, changes: dict[str, Any]) -> None:
         """Check and apply a change. Raises :class:`ParamsError` naming the field; the last good values stay."""
-        size, changes = self._size.updated(parse_changes(raw), type(self._params))
-        self._params = self._params.updated(changes)
+        size, own = self._size.updated(changes, type(self._params))
+        self._params = self._params.updated(own)
         self._size = size
         if self._pipeline is not None:
             self._pipeline.stage.params = self._params
@@ -324,16 +324,14 @@ class Session:
     async def _follow_control(self, http: aiohttp.ClientSession, url: str) -> None:
         try:
             async for message in read_messages(http, url):
-                self._take_control(message)
+                await self._take_control(message)
         except TrickleError as error:
             logger.warning("stream %s goes on without its control channel: %s", self.id, error)
 
-    def _take_control(self, message: bytes) -> None:
+    async def _take_control(self, message: bytes) -> None:
         try:
-            content = parse_json(message)
-            if isinstance(content, dict) and set(content) <= {"keep"}:
-                return
-            self.update_params(content)
+            if changes := await parsed(message, parse_control):
+                self.update_params(changes)
         except ParamsError as error:
             logger.warning("stream %s: a control message does not fit: %s; the last good values stay", self.id, error)
 

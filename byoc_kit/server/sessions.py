@@ -69,14 +69,14 @@ class Sessions:
         """Whether a stream runs, or has left the model at a frame."""
         return bool(self._running or self._still_hung())
 
-    def update_params(self, stream_id: str | None, raw: Any) -> bool:
+    def update_params(self, stream_id: str | None, changes: dict[str, Any]) -> bool:
         """Change the parameters of a stream; returns whether there is one. Raises :class:`ParamsError`.
 
         ``None`` is the stream that runs alone.
         """
         chosen = self._chosen(stream_id)
         for session, _ in chosen:
-            session.update_params(raw)
+            session.update_params(changes)
         return bool(chosen)
 
     async def swap(self, processor: FrameProcessor) -> None:

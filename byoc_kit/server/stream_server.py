@@ -19,8 +19,9 @@ from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
 from byoc_kit.server.requests import (
     STREAM_ID_HEADER,
     named_stream,
-    parse_json,
+    parse_params,
     parse_start,
+    parsed,
     read_body,
     started_stream,
     stream_of,
@@ -164,7 +165,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
                 raise _RefusedError(503, f"{_STOPPING}; start the stream elsewhere")
             if not self._is_ready:
                 raise _RefusedError(503, self._load_error or "the model is loading; try again")
-            start = parse_start(body)
+            start = await parsed(body, parse_start)
             stream_id = started_stream(request, start)
             self.sessions.start(stream_id, start)
         except ParamsError as error:
@@ -181,13 +182,13 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         stream_id = stream_of(request)
         if stream_id is None:
             with suppress(ParamsError):
-                stream_id = named_stream(await read_body(request))
+                stream_id = await parsed(await read_body(request), named_stream)
         stopped = await self.sessions.stop(stream_id)
         return web.json_response({"status": "success", "stopped": stopped})
 
     async def _handle_update_params(self, request: web.Request) -> web.Response:
         try:
-            changes = parse_json(await read_body(request))
+            changes = await parsed(await read_body(request), parse_params)
             changed = self.sessions.update_params(self._stream_to_change(request), changes)
         except ParamsError as error:
             return _problem(400, error.reason, field=error.field)

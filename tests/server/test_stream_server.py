@@ -13,6 +13,7 @@ from sound_clips import RATE, sound_clip
 from byoc_kit.data import publish
 from byoc_kit.media.decode import open_stream
 from byoc_kit.params import Params
+from byoc_kit.server.requests import parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.trickle.client import read_channel
 from byoc_kit.verify.stream import Received, receive, send
@@ -219,6 +220,49 @@ async def test_a_wrong_parameter_keeps_the_last_good_values(ready):
     assert (await ready.post("/stream/params", {"gain": 3}))[0] == 200
     assert (await ready.stream_status())["params"] == {"gain": 3}
     assert (await ready.get("/health"))[0] == 200
+
+
+class Keeping(Params):
+    keep: int = 0
+    text: str = ""
+
+
+async def test_a_parameter_named_keep_is_changed_by_both_ways(rig):
+    def process_frame(frame, params: Keeping):
+        return frame
+
+    async with rig(process_frame, params_type=Keeping) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        body = it.start_body()
+        await it.post("/stream/start", body)
+
+        async def keeps_5():
+            return (await it.stream_status())["params"]["keep"] == 5
+
+        assert (await it.post("/stream/params", {"keep": 3}))[0] == 200
+        assert (await it.stream_status())["params"]["keep"] == 3
+        async with it.http.post(f"{body['control_url']}/-1", data=json.dumps({"keep": 5})) as answer:
+            assert answer.status == 200
+        await until(keeps_5, "the control message is applied")
+
+
+async def test_a_long_body_is_parsed_beside_the_event_loop():
+    def parse(body):
+        return len(body), threading.current_thread() is threading.main_thread()
+
+    assert await parsed(b"x" * 1000, parse) == (1000, True)
+    assert await parsed(b"x" * 1_000_000, parse) == (1_000_000, False)
+
+
+async def test_a_body_of_a_hundred_thousand_names_is_one_short_refusal(ready):
+    await ready.post("/stream/start", ready.start_body())
+    unknown = {f"u{number}": 0 for number in range(100_000)}
+    for path, body in (("/stream/params", unknown), ("/stream/start", ready.start_body(params=unknown))):
+        status, answer = await ready.post(path, data=io.BytesIO(json.dumps(body).encode()))
+        assert (status, answer["field"]) == (400, "body")
+        assert answer["message"] == "body: has more than 50000 values; send large data as one string"
+    status, answer = await ready.post("/stream/params", dict(list(unknown.items())[:40_000]))
+    assert (status, answer["field"]) == (400, "u0")
 
 
 async def test_params_without_a_stream_are_404(ready):
