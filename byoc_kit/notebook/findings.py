@@ -15,7 +15,8 @@ from byoc_kit.notebook.text import printable
 class Place:
     """Where in a notebook: a cell, and in it a line and a stretch of it.
 
-    Lines and columns count from 1, columns in characters; ``end_column`` is that behind the last character.
+    Lines and columns count from 1, columns in characters of the notebook's own text; ``end_column`` is that behind the
+    last character.
     """
 
     cell: Cell
@@ -35,14 +36,20 @@ class Place:
         """Return the place at Python's own offsets, which count the bytes of UTF-8 from 0."""
         raw = cell.lines[line - 1].encode(errors="surrogatepass") if line <= len(cell.lines) else b""
 
-        def column(count: int) -> int:
-            return len(raw[:count].decode(errors="ignore")) + 1
+        def column(count: int | None) -> int | None:
+            return None if count is None else len(raw[:count].decode(errors="ignore")) + 1
 
+        return cls.in_code(cell, line, column(offset), column(end_offset))
+
+    @classmethod
+    def in_code(cls, cell: Cell, line: int, column: int | None = None, end_column: int | None = None) -> Place:
+        """Return the place of a stretch of :attr:`Cell.lines`, which may have lost its beginning."""
+        before = cell.taken_off(line)
         return cls(
             cell,
             line,
-            None if offset is None else column(offset),
-            None if end_offset is None else column(end_offset),
+            None if column is None else column + before,
+            None if end_column is None else end_column + before,
         )
 
 

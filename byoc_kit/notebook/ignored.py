@@ -73,7 +73,7 @@ def _in_cell(cell: Cell) -> Iterator[Ignored]:
     for token in tokens:
         for found in _COMMENT.finditer(token.string) if token.type == tokenize.COMMENT else ():
             line, column = token.start
-            place = Place(cell, line, column + found.start() + 1, column + found.end() + 1)
+            place = Place.in_code(cell, line, column + found.start() + 1, column + found.end() + 1)
             codes = re.findall(r"[^,\s]+", (found[1] or "").casefold()) or [""]
             yield from (Ignored(code, place, joined.get(line, line)) for code in codes)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.prompts import without_prompts
 from byoc_kit.notebook.text import one_line, printable
 
 TAG = "byoc"
@@ -49,15 +50,23 @@ class Cell:
         return self.is_code and TAG in self.tags and bool(self.source.strip())
 
     @cached_property
-    def lines(self) -> list[str]:
-        """The source's lines, without empty ones at its end.
+    def text(self) -> list[str]:
+        """The source's lines as a reader sees them, without empty ones at its end.
 
         Not ``str.splitlines``, for which a form feed or U+2028 ends a line too: for Python neither does.
         """
-        lines = self.source.split("\n")
-        while lines and not lines[-1].strip():
-            lines.pop()
-        return lines
+        return _without_empty_end(self.source.split("\n"))
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines as Python gets them: those of a code cell without common indentation and pasted prompts."""
+        return _without_empty_end(without_prompts(self.text)) if self.is_code else self.text
+
+    def taken_off(self, line: int) -> int:
+        """Return how many characters of indentation and prompt a line begins with that Python does not get."""
+        if not 0 < line <= len(self.lines):
+            return 0
+        return len(self.text[line - 1]) - len(self.lines[line - 1])
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,11 @@ class Notebook:
         lines = (line for cell in self.cells if cell.kind == "markdown" for line in cell.lines)
         headings = (one_line(found[1].rstrip(" \t#")) for line in lines if (found := _HEADING.fullmatch(line)))
         return next(filter(None, headings), one_line(self.stem))
+
+
+def _without_empty_end(lines: list[str]) -> list[str]:
+    last = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip()), 0)
+    return lines[:last]
 
 
 def read_notebook(path: Path | str) -> Notebook:

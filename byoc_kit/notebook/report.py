@@ -61,8 +61,8 @@ def _described(finding: Finding, path: str) -> str:
     line, column = finding.line, finding.place and finding.place.column
     margin = " " * len(str(line or 1))
     lines.append(f"{margin}--> {where}")
-    if finding.place and line and line <= len(finding.place.cell.lines):
-        text, carets = _excerpt(finding.place, finding.place.cell.lines[line - 1])
+    if finding.place and line and line <= len(finding.place.cell.text):
+        text, carets = _excerpt(finding.place, finding.place.cell.text[line - 1])
         lines += [f"{margin} |", f"{line} | {text}".rstrip()]
         lines += [f"{margin} | {carets}"] if column else []
     lines.append(f"{margin} = {printable(finding.hint)}")

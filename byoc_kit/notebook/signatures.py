@@ -105,4 +105,6 @@ def head(cell: Cell, function: Function) -> Place:
     """Return the place of the function's name."""
     line = cell.lines[function.lineno - 1]
     begin = line.find(function.name, line.find("def ") + 4) + 1
-    return Place(cell, function.lineno, begin, begin + len(function.name)) if begin else Place.of(cell, function)
+    return (
+        Place.in_code(cell, function.lineno, begin, begin + len(function.name)) if begin else Place.of(cell, function)
+    )

@@ -91,12 +91,12 @@ def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:
     """Return where Python says the error is; its offsets count characters from 1."""
     column = error.offset or None
     is_short = error.end_lineno == error.lineno and error.end_offset and column and error.end_offset > column
-    return Place(cell, line, column if line else None, error.end_offset if line and is_short else None)
+    return Place.in_code(cell, line, column, error.end_offset if is_short else None) if line else Place(cell)
 
 
 def _whole_line(cell: Cell, line: int) -> Place:
     text = cell.lines[line - 1]
-    return Place(cell, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
+    return Place.in_code(cell, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
 
 
 def _magic_line(cell: Cell) -> int | None:

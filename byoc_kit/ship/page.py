@@ -117,7 +117,7 @@ def _where(place: Place) -> str:
 
 def _excerpt(place: Place) -> str:
     """Return the line that a finding is about, what it is about marked; of a long one, what stands around that."""
-    lines = place.cell.lines
+    lines = place.cell.text
     line = lines[(place.line or 1) - 1] if (place.line or 1) <= len(lines) else ""
     begin = (place.column or 1) - 1
     end = max(begin, (place.end_column or begin + 1) - 1) if place.column else begin

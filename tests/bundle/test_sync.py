@@ -258,3 +258,20 @@ def test_what_an_edit_makes_doubtful_is_said(exported, capsys):
     said = capsys.readouterr()
     assert "cell 2, line 4: there is no secret in this line;" in said.err
     assert said.out.startswith("took cell 2 back")
+
+
+def test_an_edited_cell_of_pasted_prompts_becomes_what_python_got(write_notebook, tmp_path):
+    pasted = ">>> import os\n>>> SCALE = 2\n>>> def scaled(x):\n...     return x * SCALE"
+    cells = [
+        ("byoc", pasted),
+        ("byoc", f"    {CAPABILITY.replace(chr(10), chr(10) + '    ')}"),
+        ("byoc", PROCESS_FRAME),
+    ]
+    exported = Exported(write_notebook(cells=cells), tmp_path / "effects")
+    assert "\nSCALE = 2\ndef scaled(x):\n    return x * SCALE\n" in exported.module
+    assert sync(exported.folder).cells == []
+    exported.edit("SCALE = 2", "SCALE = 3")
+    assert [cell.number for cell in sync(exported.folder).cells] == [1]
+    first, second, _ = exported.sources()
+    assert first == "import os\nSCALE = 3\ndef scaled(x):\n    return x * SCALE"
+    assert second.startswith("    from byoc_kit")
