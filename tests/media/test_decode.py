@@ -217,3 +217,17 @@ def test_a_whole_packet_is_handed_on_before_the_next_is_read(streams):
         raise AssertionError("the next packet was read too early")
 
     assert next(whole_packets(packets())).pts == 0
+
+
+def test_hevc_with_wavefronts_is_decoded_to_its_end_live_and_as_a_clip(tmp_path):
+    path = tmp_path / "wavefronts.ts"
+    with av.open(str(path), "w", format="mpegts") as container:
+        stream = container.add_stream("libx265", rate=30, options={"x265-params": "wpp=1:ctu=16:log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for pixels in noise(10, 320, 180):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    for opened in (open_clip(path), open_stream(io.BytesIO(path.read_bytes()))):
+        with opened as container:
+            assert container.streams.video[0].codec_context.thread_count == 1  # slice threads would hang, some times
+            assert sum(len(packet.decode()) for packet in container.demux(video=0)) == 10
