@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import bindings, untagged_cell
+from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.parse import unparse
 from byoc_kit.notebook.read import TAG, Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
@@ -103,7 +103,7 @@ def _read(notebook: Notebook) -> ParamsClass:
     binding = static.binding(name)
     if binding is None:
         return ParamsClass(Params, frozenset(dir(Params)), None)
-    if isinstance(binding.node, ast.ClassDef) and _is_another(static, binding.node):
+    if isinstance(binding.node, ast.ClassDef) and _is_another(static, binding):
         raise NotParams(binding.cell, binding.node)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notebook has shown them where the cell ran
@@ -163,20 +163,21 @@ def _annotated(static: Static, argument: ast.arg) -> str | None:
     return name if name and _is_params(static, name, argument) else None
 
 
-def _is_another(static: Static, node: ast.ClassDef) -> bool:
+def _is_another(static: Static, binding: Binding) -> bool:
     """Whether a class is surely not made from ``byoc_kit.Params``: all that makes it is known."""
-    waiting, seen = [node], set[ast.ClassDef]()
+    waiting, seen = [binding], set[int]()
     while waiting:
-        node = waiting.pop()
-        if node in seen:
+        binding = waiting.pop()
+        node = binding.node
+        if id(node) in seen or not isinstance(node, ast.ClassDef):
             continue
-        seen.add(node)
+        seen.add(id(node))
         decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
         for part in (*decorators, *node.bases):
-            own = static.binding(part.id) if isinstance(part, ast.Name) else None
+            own = static.binding(part.id, seen_by=binding) if isinstance(part, ast.Name) else None
             if own and isinstance(own.node, ast.ClassDef):
-                waiting.append(own.node)
-            elif not _is_of(_OTHERS, static.dotted(part)):
+                waiting.append(own)
+            elif not _is_of(_OTHERS, static.dotted(part, seen_by=binding)):
                 return False
     return True
 
@@ -195,7 +196,7 @@ def _is_params(static: Static, name: str, argument: ast.arg) -> bool:
             continue
         seen.add(name)
         for base in binding.node.bases:
-            dotted = static.dotted(base)
+            dotted = static.dotted(base, seen_by=binding)
             is_foreign = bool(dotted) and not _is_of(_OTHERS, dotted)
             if dotted in _KIT or (is_foreign and argument.arg == "params"):
                 return True

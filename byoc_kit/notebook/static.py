@@ -9,7 +9,7 @@ import ast
 import enum
 import types
 import typing
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,28 +40,43 @@ class NotStatic(Exception):  # noqa: N818  # no fault: a question that only runn
 
 
 class Static:
-    """Reads the top level of cells. Every method raises :class:`NotStatic` for what only running would tell."""
+    """Reads the top level of cells. Every method raises :class:`NotStatic` for what only running would tell.
+
+    A class may have the name of what it is made from: ``from byoc_kit import Params`` and ``class Params(Params)``.
+    What is asked for with ``seen_by`` is as that binding's statement sees it, else as it is at the end.
+    """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._scope = module_scope(cells)
-        self._bound = bindings(cells)
-        self._times = Counter(binding.name for binding in self._bound)
-        self._position = {id(binding.node): number for number, binding in enumerate(self._bound)}
+        self._bound: dict[str, list[Binding]] = defaultdict(list)
+        self._position: dict[int, int] = {}
+        for number, binding in enumerate(bindings(cells)):
+            self._bound[binding.name].append(binding)
+            self._position[id(binding.node)] = number
         self._classes: dict[str, type] = {}
         self._expressions = 0
 
-    def binding(self, name: str) -> Binding | None:
+    def binding(self, name: str, *, seen_by: Binding | None = None) -> Binding | None:
         """Return what binds a name last."""
-        return next((binding for binding in reversed(self._bound) if binding.name == name), None)
+        return next(reversed(self._bindings(name, seen_by)), None)
 
-    def dotted(self, node: ast.expr | None) -> str | None:
+    def _bindings(self, name: str, seen_by: Binding | None) -> list[Binding]:
+        """Return what binds a name: of an import and a class below it, only the one that is seen."""
+        bound = self._bound.get(name, [])
+        match [binding.statement for binding in bound]:
+            case [*imports, ast.ClassDef()] if all(isinstance(one, ast.ImportFrom) for one in imports):
+                is_before = seen_by and self._position[id(seen_by.node)] <= self._position[id(bound[-1].node)]
+                return bound[:-1] if is_before else bound[-1:]
+        return bound
+
+    def dotted(self, node: ast.expr | None, *, seen_by: Binding | None = None) -> str | None:
         """Return the dotted name of what an expression imports or of a builtin; ``None`` for anything else."""
         root = node
         while isinstance(root, ast.Attribute):
             root = root.value
         if not isinstance(root, ast.Name) or not isinstance(node, ast.Name | ast.Attribute):
             return None
-        of_root = [imported_names(b.node).get(b.name) for b in self._bound if b.name == root.id]
+        of_root = [imported_names(b.node).get(b.name) for b in self._bindings(root.id, seen_by)]
         if any(dotted is None or dotted != of_root[0] for dotted in of_root):
             return None
         return (dotted_name(node, self._scope) or "").replace("typing_extensions.", "typing.") or None
@@ -75,7 +90,7 @@ class Static:
         node, cell = binding.node, binding.cell
         if not isinstance(node, ast.ClassDef) or binding.statement is not node:
             raise NotStatic(cell, binding.statement)
-        if self._times[name] > 1:
+        if len(self._bindings(name, None)) > 1:
             raise NotStatic(cell, node, "is bound a second time")
         if name not in self._classes:
             try:
@@ -89,9 +104,9 @@ class Static:
 
     def earlier(self, node: ast.Name, before: Binding) -> Binding:
         """Return what binds a name, once and above ``before``."""
-        found = self.binding(node.id)
+        found, times = self.binding(node.id, seen_by=before), len(self._bindings(node.id, before))
         is_earlier = found is not None and self._position[id(found.node)] < self._position[id(before.node)]
-        if found is None or not is_earlier or self._times[node.id] > 1:
+        if found is None or not is_earlier or times > 1:
             raise NotStatic(before.cell, node)
         return found
 
@@ -147,7 +162,7 @@ class _Body:
     def build(self, node: ast.ClassDef) -> type:
         """Make the class without its methods."""
         for decorator in node.decorator_list:
-            if self._static.dotted(decorator) not in {"enum.unique", "typing.final"}:
+            if self._static.dotted(decorator, seen_by=self._binding) not in {"enum.unique", "typing.final"}:
                 raise self._not_static(decorator)
         bases = [self._type(base) for base in node.bases]
         options = {keyword.arg: self.value(keyword.value) for keyword in node.keywords if keyword.arg}
@@ -227,7 +242,7 @@ class _Body:
         for decorator in node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             of_property = isinstance(called, ast.Attribute) and called.attr in ACCESSORS
-            if not of_property and self._static.dotted(called) not in DECORATORS:
+            if not of_property and self._static.dotted(called, seen_by=self._binding) not in DECORATORS:
                 raise self._not_static(decorator)
             for keyword in decorator.keywords if isinstance(decorator, ast.Call) else []:
                 is_plain = keyword.arg == "mode" and _literal(keyword.value) not in {"after", "before", "wrap"}
@@ -327,7 +342,7 @@ class _Body:
         while isinstance(root, ast.Attribute):
             root = root.value
         is_local = isinstance(root, ast.Name) and root.id in self._local
-        return None if is_local else self._static.dotted(node)
+        return None if is_local else self._static.dotted(node, seen_by=self._binding)
 
     def _is_class_var(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -246,6 +246,25 @@ def test_a_class_of_another_kind_is_an_error(source):
     assert text.endswith("is not made from byoc_kit.Params; write class Params(byoc_kit.Params) [params-class]")
 
 
+@pytest.mark.parametrize("again", ["", "from byoc_kit import Params\n"])
+@pytest.mark.parametrize("base", ["Params", "Common"])
+def test_a_class_may_have_the_name_of_what_it_is_made_from(again, base):
+    source = (
+        f"from byoc_kit import Params\n{again}class Common(Params): size: int = 2\n"
+        f"class Params({base}): gain: float = 1.0\n"
+        "def process_frame(frame, params: Params): return params.gain, params.gian"
+    )
+    [text] = said(source)
+    assert text.endswith("params.gian: Params has no field gian; did you mean params.gain? [unknown-param]")
+    assert read_params_schema(notebook(source)) == running_schema(source)
+
+
+def test_an_import_below_the_class_of_its_name_is_said():
+    source = "from byoc_kit import Params\nclass Params(Params): x: int = 1\nfrom byoc_kit import Params"
+    [text] = said(f"{source}\n{PROCESS_FRAME}")
+    assert text.endswith("[params-schema]")
+
+
 def test_two_classes_that_name_each_other_are_no_endless_question():
     said("class A: pass\nclass B(A): pass\nclass A(B): pass\ndef process_frame(frame, params: A): ...")
 
