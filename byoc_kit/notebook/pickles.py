@@ -20,22 +20,20 @@ _LOADERS = {
 _SUFFIX = re.compile(r"\.(?:ckpt|joblib|pickle|pkl|pt|pth)", re.IGNORECASE)
 _OF_TORCH = re.compile(r"\.(?:ckpt|pt|pth)", re.IGNORECASE)
 _WHY = "loading a pickle runs code that is in it"
-_WHY_OF_TORCH = "without weights_only, torch before 2.6 runs the code that is in a pickle"
 _INSTEAD = "keep the weights as safetensors"
 
 
 def check_pickles(notebook: Notebook) -> Iterator[Finding]:
     """Yield the calls that load pickles, and the files that are some by their name.
 
-    What ``torch.load(..., weights_only=True)`` is given is none of them: that loads tensors and nothing else. Without
-    the argument it depends on torch's version, and on the environment.
+    What ``torch.load`` is given is none of them, unless ``weights_only`` or another unpickler is: from torch 2.6 on it
+    loads tensors and nothing else, and every image has the newer one that this package requires.
     """
     called = calls(notebook)
     unsafe = [call for call in called if _loads_pickles(call)]
     for call in unsafe:
-        why = _WHY_OF_TORCH if call.name == "torch.load" and _is_left_to_torch(call) else _WHY
         hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)
-        yield Finding("pickle", notebook.name, f"{call.name}: {why}", hint, Place.of(call.cell, call.node))
+        yield Finding("pickle", notebook.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
     of_torch = [call for call in called if call.name == "torch.load"]
     is_torch_safe = bool(of_torch) and not any(call in unsafe for call in of_torch)
     settled = [*unsafe, *of_torch, *(call for call in called if call.name == "torch.jit.load")]
@@ -57,14 +55,14 @@ def _named_files(notebook: Notebook) -> Iterator[tuple[str, ast.expr, Place]]:
 
 def _loads_pickles(call: Reference) -> bool:
     if call.name == "torch.load":
-        return not _is_true(call.argument(3, "weights_only"))
+        return not (_is_true(call.argument(3, "weights_only")) or _is_left_to_torch(call))
     if call.name in {"numpy.load", "numpy.memmap"}:
         return _is_true(call.argument(2, "allow_pickle"))
     return call.name in _LOADERS
 
 
 def _is_left_to_torch(call: Reference) -> bool:
-    """Whether its version says if code is run: 2.6 and later run none, unless another unpickler is given."""
+    """Whether ``torch.load`` itself chooses what it loads, and no other unpickler is given."""
     given = call.argument(3, "weights_only")
     is_said = given is not None and not (isinstance(given, ast.Constant) and given.value is None)
     return not is_said and call.argument(2, "pickle_module") is None and not _has_more(call)
