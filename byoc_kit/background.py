@@ -1,6 +1,7 @@
-"""Work beside the event loop: a task with an owner, and threads that nobody waits for."""
+"""Work beside the event loop: a task with an owner, threads that nobody waits for, and signals."""
 
 import asyncio
+import signal
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -27,6 +28,14 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
+
+
+def set_at_signal() -> asyncio.Event:
+    """Return an event of the running loop that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
 
 
 async def on_thread(function: Callable[[], T], *, name: str) -> T:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
+import os
 import shlex
 import signal
 import sys
@@ -27,7 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 gets escapes
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions, see `byoc-kit completion`
+        from argcomplete.shell_integration import shellcode
+
+        argcomplete.autocomplete(parser)
+    _suggest_command(parser, arguments)
+    options = parser.parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except ByocKitError as error:
@@ -40,10 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _suggest_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """End with the command that was meant where the one given is nearly its name."""
+    names = list(parser.get_default("commands"))
+    given = arguments[0] if arguments else ""
+    if given.startswith("-") or given in names:
+        return
+    if near := difflib.get_close_matches(given, names, n=1):
+        parser.error(f"there is no command {given}; did you mean {near[0]}?")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="byoc-kit", description="From process_frame in a notebook to a live stream.")
     parser.add_argument("--version", action="version", version=f"byoc-kit {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(commands=commands.choices)
 
     _add_check(commands)
 
@@ -88,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     demo.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     demo.add_argument("--base-image", help="a base with Python 3.11 (default: the Dockerfile's)")
+
+    completion = commands.add_parser("completion", help="print what makes your shell complete byoc-kit's arguments")
+    completion.set_defaults(run=_completion)
+    completion.add_argument("shell", choices=["bash", "zsh"])
     return parser
 
 
@@ -215,7 +239,8 @@ def _build(options: argparse.Namespace) -> None:
     bundle = read_bundle(options.bundle)
     tag = options.tag or image_name(bundle.capability)
     put_kit_wheel(options.bundle)
-    build_image(options.bundle, tag=tag, base_image=options.base_image, no_index=not missing_wheels(options.bundle))
+    no_index = not missing_wheels(options.bundle)
+    build_image(options.bundle, model_id=bundle.model_id, tag=tag, base_image=options.base_image, no_index=no_index)
     print(f"built {tag}")
 
 
@@ -333,6 +358,15 @@ def _demo(options: argparse.Namespace) -> int:
     return demo(options.notebook, base_image=options.base_image)
 
 
+def _completion(options: argparse.Namespace) -> None:
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ModuleNotFoundError as error:
+        raise ByocKitError("completion needs argcomplete; install it with pip") from error
+
+    sys.stdout.write(shellcode(["byoc-kit"], shell=options.shell))
+
+
 def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -357,6 +391,7 @@ def _add_network(commands: Commands) -> None:
 def _network(options: argparse.Namespace) -> None:
     import asyncio
 
+    from byoc_kit.background import set_at_signal
     from byoc_kit.network.models import read_models
     from byoc_kit.network.orchestrator import Orchestrator
 
@@ -364,9 +399,12 @@ def _network(options: argparse.Namespace) -> None:
     orchestrator = Orchestrator(read_models(path / "aiModels.json" if path.is_dir() else path))
 
     async def run() -> None:
+        stopped = set_at_signal()
         async with orchestrator.run(options.host, options.port) as url:
-            print(f"orchestrator at {url}: GET /models, POST /stream/start; Ctrl-C ends it")
-            await asyncio.Event().wait()
+            print(f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:", flush=True)
+            body = json.dumps({"model_id": next(iter(orchestrator.models), "MODEL_ID")})
+            print(f"  curl {url}/stream/start --json '{body}'", flush=True)
+            await stopped.wait()
 
     asyncio.run(run())
 

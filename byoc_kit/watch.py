@@ -13,13 +13,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from byoc_kit.background import on_thread
+from byoc_kit.background import on_thread, set_at_signal
 from byoc_kit.bundle.drift import drift
 from byoc_kit.bundle.load import Bundle, load_processor, read_bundle
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.errors import ByocKitError
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.server.serve import listen, set_at_signal, set_up_logging
+from byoc_kit.server.serve import listen, set_up_logging
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_server import StreamServer
 
@@ -52,20 +52,32 @@ class _Watch:
         self._runner: web.AppRunner | None = None
 
     async def run(self, listener: socket.socket) -> None:
-        stopped = set_at_signal()
-        seen: _Stamp = None
+        """Serve on ``listener`` until a signal comes; one is heard also while a version loads, or hangs."""
+        stopping = asyncio.create_task(set_at_signal().wait(), name="stopping")
+        following = asyncio.create_task(self._follow(listener), name="follow")
         try:
-            while not stopped.is_set():
-                stamp = _stamp(self._notebook)
-                if stamp != seen and stamp is not None:
-                    await self._take(listener)
-                seen = stamp
-                await asyncio.sleep(_POLL_S)
+            await asyncio.wait([stopping, following], return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()  # it never ends by itself but with an error of ours
+            logger.info("stopping")
         finally:
-            listener.close()
+            for task in (stopping, following):
+                task.cancel()
+            await asyncio.wait([stopping, following])
             if self._server is not None and self._runner is not None:
                 await self._server.stop()
                 await self._runner.cleanup()
+            listener.close()  # the runner's site still asks it for its address
+
+    async def _follow(self, listener: socket.socket) -> None:
+        """Take each version that is saved."""
+        seen: _Stamp = None
+        while True:
+            stamp = _stamp(self._notebook)
+            if stamp != seen and stamp is not None:
+                await self._take(listener)
+            seen = stamp
+            await asyncio.sleep(_POLL_S)
 
     async def _take(self, listener: socket.socket) -> None:
         """Serve what the notebook says now."""
@@ -86,7 +98,7 @@ class _Watch:
             logger.exception("%s cannot be exported or served; the version before goes on", self._notebook.name)
         else:
             took_ms = 1000 * (time.monotonic() - started_s)
-            logger.info("%s is served as it was saved %.0f ms ago", self._notebook.name, took_ms)
+            logger.info("serving the new version of %s (%.0f ms)", self._notebook.name, took_ms)
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
         """Export and load the notebook; ``None`` where what is served is as it says."""

@@ -1,8 +1,13 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
+from byoc_kit import __version__
 from byoc_kit.cli import main
 
 SOUND = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
@@ -207,3 +212,56 @@ def test_a_notebook_whose_name_is_a_folder_above_needs_an_output(run, tmp_path, 
 def test_a_path_cannot_command_the_terminal(run):
     code, _, err = run("export", "a\x1b[2J.ipynb")
     assert (code, err) == (2, "byoc-kit: there is no notebook a\\x1b[2J.ipynb; give the path of an .ipynb file\n")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("chek", "check"), ("exprot", "export"), ("verfy", "verify")])
+def test_a_command_that_is_nearly_typed_is_named(run, capsys, typed, meant):
+    with pytest.raises(SystemExit) as ended:
+        run(typed, "effects.ipynb")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"byoc-kit: error: there is no command {typed}; did you mean {meant}?"
+    )
+
+
+def test_the_package_can_be_run_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "byoc_kit", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"byoc-kit {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_gets_what_makes_it_complete(run, shell):
+    code, out, _ = run("completion", shell)
+    assert code == 0
+    assert "byoc-kit" in out
+    assert "_ARGCOMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "completions"),
+    [("byoc-kit ch", {"check"}), ("byoc-kit verify --min-", {"--min-frames", "--min-psnr"})],
+)
+def test_bash_completes_commands_and_options(tmp_path, typed, completions):
+    asked = {"COMP_LINE": typed, "COMP_POINT": str(len(typed)), "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n"}
+    answer = tmp_path / "completions"
+    subprocess.run(
+        [sys.executable, "-m", "byoc_kit.cli"],
+        env={**os.environ, **asked, "_ARGCOMPLETE_STDOUT_FILENAME": str(answer)},
+        check=True,
+    )
+    assert {line.strip() for line in answer.read_text().split("\n")} == completions
+
+
+def test_the_local_network_says_how_to_start_a_stream_and_ends_with_ctrl_c(tmp_path):
+    models = tmp_path / "aiModels.json"
+    entry = {"pipeline": "live-video-to-video", "model_id": "tint", "price_per_unit": 1, "url": "http://127.0.0.1:9"}
+    models.write_text(json.dumps([entry]))
+    command = [sys.executable, "-m", "byoc_kit", "network", str(models), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        first, second = process.stdout.readline(), process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=20)
+    url = first.split()[2].rstrip(";")
+    assert first == f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:\n"
+    assert second == f"""  curl {url}/stream/start --json '{{"model_id": "tint"}}'\n"""
+    assert (process.returncode, rest) == (0, ("", ""))

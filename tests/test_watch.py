@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import signal
 import sys
 import threading
 from contextlib import asynccontextmanager
@@ -67,7 +68,7 @@ async def test_a_change_is_served_once_it_is_saved(watched, caplog):
         it.save("def process_frame(frame):\n    return None")
         await until(lambda: it.server.frame_processor is not before, "the new one is served")
         assert it.server.frame_processor.hooks.process_frame(3) is None
-    assert "effects.ipynb is served as it was saved" in caplog.text
+    assert "serving the new version of effects.ipynb" in caplog.text
 
 
 async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, caplog):
@@ -122,3 +123,61 @@ def test_a_notebook_that_is_not_there_is_one_sentence(tmp_path, capsys):
     assert capsys.readouterr().err == (
         f"byoc-kit: there is no notebook {tmp_path}/none.ipynb; give the path of an .ipynb file\n"
     )
+
+
+HANGS = "import time\ndef {}: time.sleep(600)"
+
+
+@asynccontextmanager
+async def started(*arguments):
+    """Run ``byoc-kit`` as its users do; waits for a line of its log, and kills it at the end."""
+    command = [sys.executable, "-m", "byoc_kit", *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    lines = []
+
+    async def says(word):
+        async with asyncio.timeout(60):
+            while word not in (lines[-1] if lines else ""):
+                line = await process.stderr.readline()
+                assert line, f"it ended: {lines}"
+                lines.append(line.decode())
+
+    process.says, process.lines = says, lines
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()
+
+
+async def rest_of(process):
+    async with asyncio.timeout(20):
+        rest = (await process.stderr.read()).decode()
+        return await process.wait(), rest
+
+
+@pytest.mark.parametrize(
+    ("number", "hangs"),
+    [
+        (signal.SIGINT, ""),
+        (signal.SIGTERM, HANGS.format("load_model()")),
+        (signal.SIGINT, "import time\ntime.sleep(600)"),
+    ],
+    ids=["idle", "in load_model", "in the cells"],
+)
+async def test_a_signal_ends_it_at_any_moment_with_one_line(tmp_path, number, hangs):
+    it = Watched(tmp_path / "effects.ipynb")
+    it.save(PROCESS_FRAME)
+    arguments = ["watch", str(it.path), "-o", str(tmp_path / "bundle"), "--port", "0"]
+    async with started(*arguments) as process:
+        await process.says("ready")
+        if hangs:
+            before = (tmp_path / "bundle" / "processor.py").read_text()
+            it.save(hangs, PROCESS_FRAME)
+            await until(lambda: (tmp_path / "bundle" / "processor.py").read_text() != before, "it is exported")
+        process.send_signal(number)
+        code, rest = await rest_of(process)
+    assert code == 0
+    assert [line.split(" INFO ")[-1] for line in rest.splitlines() if "new version" not in line] == ["stopping"]

@@ -26,7 +26,7 @@ _TIMES = 15
 _SAVES = 7
 _IMPORT = "import time; t = time.perf_counter(); import byoc_kit; print(1000 * (time.perf_counter() - t))"
 # What the watcher logs when a version is served.
-_SERVED = "is served as it was saved"
+_SERVED = "serving the new version"
 
 
 @dataclass(frozen=True)

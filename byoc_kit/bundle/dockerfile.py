@@ -6,6 +6,8 @@ from byoc_kit.capability import Capability
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 PORT = 8000
+LABEL = "byoc-kit.model"
+"""Names the model on each stage, so that what earlier builds left is found."""
 
 _DOCKERFILE = f"""\
 # Serves {{model_id}}; written by byoc-kit.
@@ -14,10 +16,12 @@ ARG BASE_IMAGE={DEFAULT_BASE}
 
 # The locked wheels without the kit's own: another kit installs nothing of them anew.
 FROM ${{{{BASE_IMAGE}}}} AS wheels
+LABEL {LABEL}={{model_id}}
 COPY wheels/ /wheels/
 RUN rm -f /wheels/byoc_kit-*.whl
 
 FROM ${{{{BASE_IMAGE}}}} AS build
+LABEL {LABEL}={{model_id}}
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/venv
 COPY --from=wheels /wheels/ /tmp/wheels/
@@ -33,6 +37,7 @@ COPY wheels/byoc_kit-*.whl /tmp/kit/
 RUN pip install --no-deps --no-index /tmp/kit/*.whl
 
 FROM ${{{{BASE_IMAGE}}}}
+LABEL {LABEL}={{model_id}}
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --create-home --uid 1000 byoc
 COPY --from=build /opt/venv/ /opt/venv/

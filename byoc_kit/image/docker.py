@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from byoc_kit.bundle.dockerfile import PORT
+from byoc_kit.bundle.dockerfile import LABEL, PORT
 from byoc_kit.errors import ByocKitError
 
 _TAIL = 15
+_HINTS = {
+    r"pull access denied|manifest unknown|failed to resolve source metadata|registry.*(refused|timeout|no such host)": (
+        "the base image is not to be had here; name one that is with --base-image"
+    ),
+    r"No matching distribution found|name resolution|CERTIFICATE_VERIFY_FAILED|Failed to establish a new connection": (
+        "pip reaches no index from within the build; `byoc-kit export --wheelhouse` collects the wheels here"
+    ),
+}
+_STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 # A container reaches the trickle server of this machine by this name.
 HOST_NAME = "host.docker.internal"
@@ -34,9 +44,12 @@ def require_engine() -> None:
         raise ImageError(msg)
 
 
-def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_index: bool = False) -> None:
+def build_image(
+    bundle: Path, *, model_id: str, tag: str, base_image: str | None = None, no_index: bool = False
+) -> None:
     """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines.
 
+    Untagged images that earlier builds for ``model_id`` left are removed, those that are the cache of the next stay.
     Unless ``no_index``, its pip has the indexes that the environment names: PyTorch's builds have one for each device.
     """
     require_engine()
@@ -46,7 +59,24 @@ def build_image(bundle: Path, *, tag: str, base_image: str | None = None, no_ind
     else:
         # By name alone: docker takes the value itself, and a password in it shows nowhere.
         arguments += [part for name in _INDEXES if os.environ.get(name) for part in ("--build-arg", name)]
-    _run_and_show(["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build")
+    said = _run_and_show(
+        ["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build"
+    )
+    _remove_leftovers(model_id, said)
+
+
+def _remove_leftovers(model_id: str, said: Iterable[str]) -> None:
+    """Remove the untagged images of earlier builds; those that this build named in its output stay.
+
+    The classic builder keeps the last image of each stage, 2 GB each with torch; the newest are its cache.
+    """
+    label = f"{LABEL}={model_id}"
+    listing = ["docker", "images", "--quiet", "--no-trunc", "--filter", "dangling=true", "--filter", f"label={label}"]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
+    kept = {found[1] for line in said if (found := _STEP_IMAGE.match(line.rstrip()))}
+    leftovers = [image for image in listed if image.removeprefix("sha256:")[:12] not in kept]
+    if leftovers:  # one that a container runs from stays, and is tried again after the next build
+        subprocess.run(["docker", "image", "rm", *leftovers], capture_output=True, check=False)
 
 
 def run_command(
@@ -72,6 +102,9 @@ def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> N
     """Become the running image: Ctrl-C and SIGTERM reach it."""
     require_engine()
     require_image(image)
+    reached_at = "localhost" if host == "0.0.0.0" else host  # noqa: S104  # no address to type into a browser
+    sys.stderr.write(f"{image} answers at http://{reached_at}:{port} once it has loaded; Ctrl-C ends it\n")
+    sys.stderr.flush()
     os.execvp("docker", run_command(image, port=port, host=host, gpus=gpus))  # noqa: S606  # docker itself gets the signals
 
 
@@ -103,15 +136,21 @@ def _has_image(image: str) -> bool:
     return not subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
 
 
-def _run_and_show(command: list[str], *, called: str) -> None:
-    """Run a command, its output going to stderr. Raises :class:`ImageError` with its exit code and last lines."""
-    last: deque[str] = deque(maxlen=_TAIL)
+def _run_and_show(command: list[str], *, called: str) -> list[str]:
+    """Run a command, its output going to stderr, and return its lines.
+
+    Raises :class:`ImageError` with its exit code, its last lines, and what helps where that is known.
+    """
+    lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None  # noqa: S101  # a pipe was asked for
         for line in process.stdout:
             sys.stderr.write(line)
-            last.append(line)
+            lines.append(line)
     if process.returncode:
-        said = "".join(last).rstrip()
-        msg = f"{called} ended with exit code {process.returncode}; mend what its last lines say:\n{said}"
+        said = "".join(lines[-_TAIL:]).rstrip()
+        hint = next((hint for pattern, hint in _HINTS.items() if re.search(pattern, said)), "")
+        advice = hint or "mend what its last lines say"
+        msg = f"{called} ended with exit code {process.returncode}; {advice}:\n{said}"
         raise ImageError(msg)
+    return lines

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from byoc_kit.background import on_thread
+from byoc_kit.background import on_thread, set_at_signal
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.health import Contract, health_response
@@ -55,14 +54,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
         raise ByocKitError(msg) from error
-
-
-def set_at_signal() -> asyncio.Event:
-    """Return an event of the running loop that SIGTERM and SIGINT set."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
 
 
 async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.socket) -> None:

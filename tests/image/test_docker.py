@@ -157,7 +157,7 @@ def test_a_wheel_of_other_bytes_than_were_locked_is_not_installed(bundle, base_i
     lock = other / "requirements.lock"
     lock.write_text(re.sub(r"(?<=idna==)(.*\n.*sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, lock.read_text()))
     with pytest.raises(ImageError, match="DO NOT MATCH THE HASHES"):
-        build_image(other, tag="byoc-kit-test:other", base_image=base_image, no_index=True)
+        build_image(other, model_id="green-tint", tag="byoc-kit-test:other", base_image=base_image, no_index=True)
 
 
 @pytest.mark.docker
@@ -209,7 +209,7 @@ def test_a_changed_processor_installs_nothing_anew(bundle, image, base_image, tm
     with (changed / "processor.py").open("a") as processor:
         processor.write("# changed\n")
     tag = f"{image}-changed"
-    build_image(changed, tag=tag, base_image=base_image, no_index=True)
+    build_image(changed, model_id="green-tint", tag=tag, base_image=base_image, no_index=True)
     docker("image", "rm", tag)
     said = capsys.readouterr().err
     assert "Using cache" in said
@@ -224,12 +224,31 @@ def test_another_kit_installs_nothing_else_anew(bundle, image, base_image, tmp_p
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.comment = uuid.uuid4().bytes  # an engine that outlives the tests has the build of the same bytes cached
     tag = f"{image}-other-kit"
-    build_image(changed, tag=tag, base_image=base_image, no_index=True)
+    build_image(changed, model_id="green-tint", tag=tag, base_image=base_image, no_index=True)
     docker("image", "rm", tag)
     said = capsys.readouterr().err
     assert [line.split()[2] for line in said.splitlines() if line.startswith("Successfully installed")] == [
         f"byoc-kit-{__version__}"
     ]
+
+
+@pytest.mark.docker
+def test_builds_one_after_the_other_leave_no_untagged_images_but_the_newest_cache(bundle, base_image, tmp_path):
+    changed = tmp_path / "tint"
+    shutil.copytree(bundle, changed)
+    dockerfile = (
+        "ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}} AS build\nLABEL byoc-kit.model={0}\nRUN echo {1} > /x\n"
+        "FROM ${{BASE_IMAGE}}\nLABEL byoc-kit.model={0}\nCOPY --from=build /x /\n"
+    )
+    model, tag = f"tint-{uuid.uuid4().hex[:8]}", f"byoc-kit-test:{uuid.uuid4().hex[:12]}"
+    untagged = ["images", "--quiet", "--filter", "dangling=true", "--filter", f"label=byoc-kit.model={model}"]
+    try:
+        for number in range(3):
+            (changed / "Dockerfile").write_text(dockerfile.format(model, number))
+            build_image(changed, model_id=model, tag=tag, base_image=base_image)
+        assert len(docker(*untagged).split()) == 1
+    finally:
+        docker("image", "rm", tag, *docker(*untagged).split())
 
 
 @pytest.mark.docker
@@ -299,7 +318,7 @@ def test_an_engine_that_does_not_answer_is_said_with_what_to_do(fake_docker):
 def test_build_passes_the_base_image_and_the_wheelhouse_on(fake_docker, tmp_path, capsys, monkeypatch):
     fake_docker('echo "$@"')
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
-    build_image(tmp_path, tag="a:1", base_image="base:2", no_index=True)
+    build_image(tmp_path, model_id="a", tag="a:1", base_image="base:2", no_index=True)
     said = f"build --force-rm --tag a:1 --build-arg BASE_IMAGE=base:2 --build-arg PIP_NO_INDEX=1 {tmp_path}\n"
     assert capsys.readouterr().err == said
 
@@ -308,7 +327,7 @@ def test_build_passes_the_indexes_on_by_name_alone(fake_docker, tmp_path, capsys
     fake_docker('echo "$@"')
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
-    build_image(tmp_path, tag="a:1")
+    build_image(tmp_path, model_id="a", tag="a:1")
     said = f"build --force-rm --tag a:1 --build-arg PIP_EXTRA_INDEX_URL {tmp_path}\n"
     assert capsys.readouterr().err == said
 
@@ -316,10 +335,56 @@ def test_build_passes_the_indexes_on_by_name_alone(fake_docker, tmp_path, capsys
 def test_a_failed_build_ends_with_fifteen_lines_of_it(fake_docker, tmp_path, capsys):
     fake_docker("seq 40; exit 7")
     with pytest.raises(ImageError) as caught:
-        build_image(tmp_path, tag="a:1")
+        build_image(tmp_path, model_id="a", tag="a:1")
     lines = "\n".join(map(str, range(26, 41)))
     assert str(caught.value) == f"docker build ended with exit code 7; mend what its last lines say:\n{lines}"
     assert capsys.readouterr().err.startswith("1\n2\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("pull access denied for python, repository does not exist", "name one that is with --base-image"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "`byoc-kit export --wheelhouse` collects"),
+        ("Temporary failure in name resolution", "`byoc-kit export --wheelhouse` collects"),
+        ("No space left on device", "mend what its last lines say"),
+    ],
+)
+def test_a_failed_build_says_what_helps(fake_docker, tmp_path, line, advice):
+    fake_docker(f'echo "{line}"; exit 1')
+    with pytest.raises(ImageError) as caught:
+        build_image(tmp_path, model_id="a", tag="a:1")
+    assert advice in str(caught.value).splitlines()[0]
+    assert str(caught.value).endswith(f":\n{line}")
+
+
+def test_a_build_removes_the_untagged_images_of_earlier_ones_and_keeps_its_own(fake_docker, tmp_path):
+    own, earlier = "0123456789ab", "ba9876543210"
+    fake_docker(
+        f"""case "$1" in
+        build) echo " ---> {own}";;
+        images) echo "$@" > {tmp_path}/asked; echo sha256:{own}{"0" * 52}; echo sha256:{earlier}{"0" * 52};;
+        image) echo "$@" > {tmp_path}/removed;;
+        esac"""
+    )
+    build_image(tmp_path, model_id="tint", tag="a:1")
+    assert "--filter dangling=true --filter label=byoc-kit.model=tint" in (tmp_path / "asked").read_text()
+    assert (tmp_path / "removed").read_text() == f"image rm sha256:{earlier}{'0' * 52}\n"
+
+
+def test_running_an_image_says_the_address_that_answers(fake_docker, capfd, tmp_path):
+    fake_docker('[ "$1" = image ] || echo ran')
+    code = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from byoc_kit.image.docker import run_image; run_image('a:1', host='0.0.0.0', port=8077)",
+        ],
+        check=False,
+    ).returncode
+    said = capfd.readouterr()
+    assert (code, said.out) == (0, "ran\n")
+    assert said.err == "a:1 answers at http://localhost:8077 once it has loaded; Ctrl-C ends it\n"
 
 
 def test_a_base_image_that_is_here_is_not_pulled(fake_docker):
