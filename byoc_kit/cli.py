@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions, see `byoc-kit completion`
-        from argcomplete.shell_integration import shellcode
+        import argcomplete
 
         argcomplete.autocomplete(parser)
     _suggest_command(parser, arguments)

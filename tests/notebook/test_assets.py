@@ -330,7 +330,7 @@ def test_pickle_by_name(ending):
 )
 def test_pickle_in_torch_load(arguments):
     assert said(check_pickles, f"y = torch.load(asset('w.pt'){arguments})") == [
-        f"effects.ipynb, cell 2, line 1: torch.load: loading a pickle runs code that is in it; "
+        "effects.ipynb, cell 2, line 1: torch.load: loading a pickle runs code that is in it; "
         "keep the weights as safetensors, or pass weights_only=True [pickle]"
     ]
 
