@@ -5,10 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self, TypeVar
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from byoc_kit.errors import ByocKitError, cut, in_one_line
 
@@ -18,9 +32,16 @@ MAX_VALUES = 50_000
 _ALL = "params"
 # Behind a comma or an opening bracket stands at most one value; those inside of strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
-
-
 _UNKNOWN = "is no parameter of this model"
+
+RESERVED_NAMES: Mapping[str, str] = {
+    "width": "clients set the width of the frames by it",
+    "height": "clients set the height of the frames by it",
+    "max_framerate": "clients limit the frames a second by it",
+    "params": "clients put it around all parameters",
+    "updated": "it is a method of byoc_kit.Params",
+}
+"""Names that no parameter of a model can have, and why: what carries the parameters uses them itself."""
 
 
 class ParamsError(ByocKitError):
@@ -42,23 +63,45 @@ class DefaultError(ParamsError):
         return f"{said}; give the field a default, and one that fits it"
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What parameters were made from, before any validator; parameters are equal by their values alone."""
+
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
 class Params(BaseModel):
     """Base class of a notebook's parameters: immutable, so that one frame sees one set.
 
     Unknown names are errors, and so are NaN and infinity, which JSON cannot say. Defaults are checked as any value is.
+    A validator sees each value as it was given, however often other parameters change: see :meth:`updated`.
     """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, validate_by_name=True
     )
 
+    _given_params: _Given = PrivateAttr(default_factory=_Given)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_given(cls, given: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(given, Mapping):
+            return make(given)
+        values = _with_factories(cls, _by_name(cls, given))
+        params = make(values)
+        params._given_params = _Given(values)  # noqa: SLF001  # its own, just made
+        return params
+
     def updated(self, changes: Mapping[str, Any]) -> Self:
-        """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field."""
-        _check_names(type(self), changes)
-        names = {field.alias: name for name, field in type(self).model_fields.items() if field.alias}
-        named = {names.get(name, name): value for name, value in changes.items()}
+        """Return a checked copy with ``changes`` applied; raises :class:`ParamsError` naming the field.
+
+        All is validated anew from what was given, so that no validator sees a value that it has made itself.
+        """
+        kind = type(self)
+        _check_names(kind, changes)
         try:
-            return type(self).model_validate({**dict(self), **named})
+            return kind.model_validate({**self._given_params.values, **_by_name(kind, changes)})
         except ValidationError as error:
             raise params_error(error) from None
         except Exception as error:
@@ -67,8 +110,9 @@ class Params(BaseModel):
 
 def _check_names(kind: type[Params], names: Iterable[str]) -> None:
     """Refuse the first name that the class does not know: pydantic makes an error of each, 9 s for 500,000 of them."""
-    validators = kind.__pydantic_decorators__.model_validators.values()
-    may_rename = any(one.info.mode != "after" for one in validators)
+    ours = Params.__pydantic_decorators__.model_validators
+    validators = kind.__pydantic_decorators__.model_validators.items()
+    may_rename = any(one.info.mode != "after" for name, one in validators if name not in ours)
     if kind.model_config.get("extra") != "forbid" or may_rename:
         return
     known = set(_names_of(kind))
@@ -79,13 +123,11 @@ def _check_names(kind: type[Params], names: Iterable[str]) -> None:
 
 def _names_of(kind: type[Params]) -> Iterator[str]:
     """Yield what clients may call the fields."""
-    for name, field in kind.model_fields.items():
-        yield name
-        for alias in (field.alias, field.validation_alias):
-            for one in alias.choices if isinstance(alias, AliasChoices) else [alias]:
-                first = one.path[0] if isinstance(one, AliasPath) else one
-                if isinstance(first, str):
-                    yield first
+    for name, info in kind.model_fields.items():
+        yield from (name, *_aliases(info))
+        for one in _choices(info):
+            if isinstance(one, AliasPath) and isinstance(one.path[0], str):
+                yield one.path[0]
 
 
 ParamsT = TypeVar("ParamsT", bound=Params)
@@ -100,6 +142,105 @@ def default_params(kind: type[ParamsT]) -> ParamsT:
         raise DefaultError(first.field, first.reason) from None
     except Exception as error:
         raise DefaultError(_ALL, f"making them raises {in_one_line(error)}") from error
+
+
+def carried_over(params: Params, kind: type[ParamsT]) -> tuple[ParamsT, list[ParamsError]]:
+    """Return the parameters of another class with what was given to these, as far as it has them and they fit it.
+
+    What does not fit is its default, and in the list. Raises :class:`DefaultError` where a default does not fit.
+    """
+    carried, refused = default_params(kind), list[ParamsError]()
+    given = {name: value for name, value in given_values(params).items() if name in kind.model_fields}
+    while given:
+        try:
+            return carried.updated(given), refused
+        except ParamsError as error:
+            refused.append(error)
+            if given.pop(error.field.partition(".")[0], None) is None:
+                break  # it is about several of them
+    return carried, refused
+
+
+def given_values(params: Params) -> dict[str, Any]:
+    """Return what was given, by the fields' names and before any validator: ``updated`` makes the same of it again."""
+    return dict(params._given_params.values)  # noqa: SLF001  # a method's name could be no field's
+
+
+def raw_values(params: Params) -> dict[str, Any]:
+    """Return the value of each field as it was given, or its default before any validator.
+
+    These are what a person moves and sends. A field that has neither, as one whose default is made of other fields,
+    has its validated value.
+    """
+    given = given_values(params)
+    return {
+        name: given[name] if name in given else _raw_default(info, getattr(params, name))
+        for name, info in type(params).model_fields.items()
+    }
+
+
+def as_json(params: Params) -> dict[str, Any]:
+    """Return :func:`raw_values` as JSON has them: what is shown of a stream can be sent to start the same.
+
+    Fields that are excluded from dumps are left out. Secrets stay hidden, so they alone have to be filled in again.
+    """
+    fields = type(params).model_fields
+    return {
+        name: _json_of(getattr(params, name)) if _has_secret(getattr(params, name)) else _json_of(value)
+        for name, value in raw_values(params).items()
+        if not fields[name].exclude
+    }
+
+
+def _by_name(kind: type[Params], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by their fields' names, where clients may use an alias."""
+    names = {alias: name for name, info in kind.model_fields.items() for alias in _aliases(info)}
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _aliases(info: FieldInfo) -> list[str]:
+    """Return the other names that stand for a field's whole value."""
+    return [choice for choice in _choices(info) if isinstance(choice, str)]
+
+
+def _choices(info: FieldInfo) -> list[str | AliasPath | None]:
+    alias = info.validation_alias
+    return [*alias.choices] if isinstance(alias, AliasChoices) else [alias, info.alias]
+
+
+def _with_factories(kind: type[Params], given: dict[str, Any]) -> dict[str, Any]:
+    """Add what default factories make: a seed that is drawn once stays when another parameter changes."""
+    made = {
+        name: info.get_default(call_default_factory=True)
+        for name, info in kind.model_fields.items()
+        if name not in given and info.default_factory is not None and not info.default_factory_takes_validated_data
+    }
+    return {**given, **made}
+
+
+def _raw_default(info: FieldInfo, validated: Any) -> Any:
+    return validated if info.is_required() or info.default_factory is not None else info.get_default()
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Params):
+        return as_json(value)
+    if isinstance(value, Mapping):
+        return {str(key): _json_of(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_of(inner) for inner in value]
+    return to_jsonable_python(value, fallback=str)
+
+
+def _has_secret(value: Any) -> bool:
+    inner: Iterable[Any] = ()
+    if isinstance(value, BaseModel):
+        inner = vars(value).values()
+    elif isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = value
+    return isinstance(value, SecretStr | SecretBytes) or any(map(_has_secret, inner))
 
 
 def params_error(error: ValidationError) -> ParamsError:

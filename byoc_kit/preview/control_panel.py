@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from byoc_kit.params import Params
 from byoc_kit.preview import kernel
-from byoc_kit.preview.controls import Change, lay_out, make_controls, shown_value
+from byoc_kit.preview.controls import Change, lay_out, make_controls, moved_value, shown_value
 
 
 class ControlPanel:
@@ -53,7 +53,7 @@ class ControlPanel:
         self._is_showing = True
         try:
             for name, control in self._controls.items():
-                control.value = shown_value(control, getattr(params, name))
+                control.value = shown_value(control, moved_value(params, name))
         finally:
             self._is_showing = False
 

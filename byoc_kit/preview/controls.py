@@ -12,10 +12,11 @@ from html import escape
 from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from byoc_kit.params import Params
+from byoc_kit.params import Params, raw_values
 
 Change = Callable[[str, Any], None]
 
@@ -58,10 +59,21 @@ def make_controls(params: Params, on_change: Change) -> dict[str, widgets.Widget
     """Make a control for each field, by its name; ``on_change(name, value)`` runs when a person moves it."""
     controls = {}
     for name, field in type(params).model_fields.items():
-        control = make_control(name, field, getattr(params, name))
+        control = make_control(name, field, moved_value(params, name))
         control.observe(lambda change, name=name: on_change(name, _plain(change["owner"])), "value")
         controls[name] = control
     return controls
+
+
+def moved_value(params: Params, name: str) -> Any:
+    """Return what a person moves: the value before any validator, of the type that the field's control has."""
+    raw, kind = raw_values(params)[name], type(params).model_fields[name].annotation
+    if kind not in (bool, int, float):
+        return raw
+    try:
+        return TypeAdapter(kind).validate_python(raw)
+    except ValidationError:  # a validator reads it: "50 %"
+        return getattr(params, name)
 
 
 def make_control(name: str, field: FieldInfo, value: Any) -> widgets.Widget:
@@ -106,7 +118,8 @@ def shown_value(control: widgets.Widget, value: Any) -> Any:
 
 def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_whole: bool) -> widgets.Widget:
     """Make a slider for a number with room between both bounds, else a box."""
-    if bounds.low is None or bounds.high is None or not bounds.low < bounds.high:
+    # A value outside is brought within by a validator, as one that takes per cent: the bounds are not of what is moved.
+    if bounds.low is None or bounds.high is None or not bounds.low < bounds.high or not _is_within(bounds, value):
         return (widgets.IntText if is_whole else widgets.FloatText)(value=value, **look)
     step = bounds.step or (1 if is_whole else round_step((bounds.high - bounds.low) / _STEPS_A_SLIDER))
     low, high = bounds.low, bounds.high
@@ -120,6 +133,10 @@ def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_
     if is_whole:
         return widgets.IntSlider(value, math.ceil(low), math.floor(high), max(1, int(step)), **look)
     return widgets.FloatSlider(value, min=low, max=high, step=step, readout_format=readout_format(step), **look)
+
+
+def _is_within(bounds: Bounds, value: float) -> bool:
+    return (bounds.low is None or bounds.low <= value) and (bounds.high is None or value <= bounds.high)
 
 
 def choices_of(kind: Any) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params
+from byoc_kit.params import Params, as_json
 from byoc_kit.preview.feed import as_it_came
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.regress.versions import versions
@@ -61,7 +61,7 @@ class GoldenStretch:
             number: VideoFrame.from_pixels(frame.pixels, frame.pts, frame.time_base)
             for number, (frame, _, _) in enumerate(self._kept)
         }
-        values = params.model_dump(mode="json")
+        values = as_json(params)
         return Golden(self._source, "", inputs[0].width, 1, values, pictures, inputs, versions())
 
 

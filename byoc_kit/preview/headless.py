@@ -12,7 +12,7 @@ from pathlib import Path
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
-from byoc_kit.params import Params
+from byoc_kit.params import Params, raw_values
 from byoc_kit.preview import Preview
 from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.preview.feed import fresh
@@ -205,7 +205,7 @@ def _of_sizes(sizes: set[tuple[int, int]]) -> str:
 
 
 def _said(params: Params) -> str:
-    return _short(", ".join(f"{name}={value!r}" for name, value in params) or "none")
+    return _short(", ".join(f"{name}={value!r}" for name, value in raw_values(params).items()) or "none")
 
 
 def _short(text: str) -> str:

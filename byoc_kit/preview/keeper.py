@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.params import as_json
 from byoc_kit.preview.golden_stretch import GoldenStretch
 from byoc_kit.preview.player import LastError
 from byoc_kit.preview.recorder import Recorder
@@ -100,7 +101,7 @@ class Keeper:
     def _save_case(self, failed: LastError) -> str:
         frame, failure = failed.frame, failed.failure
         error = f"{failure.error}: {failure.message}" if failure.message else failure.error
-        params = failed.params.model_dump(mode="json")
+        params = as_json(failed.params)
         case = Case(frame.pixels, params, frame.pts, frame.time_base, error, failure.where, versions())
         folder = save_case(self._folder, case)
         return f"Saved the frame to {folder}: byoc_kit.regress.replay_case runs process_frame on it again."

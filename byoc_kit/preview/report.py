@@ -6,7 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
-from byoc_kit.params import Params
+from byoc_kit.params import Params, as_json
 from byoc_kit.preview.beside import Beside
 from byoc_kit.preview.credit import Credit
 from byoc_kit.preview.feed import noted
@@ -137,7 +137,7 @@ class Report:
 
 def curl(params: Params) -> str:
     """Return the command that sets the parameters of a stream that ``byoc-kit serve`` runs."""
-    data = json.dumps(json.loads(params.model_dump_json()))
+    data = json.dumps(as_json(params))
     return f"curl -X POST {_PARAMS_URL} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params, ParamsError
+from byoc_kit.params import Params, carried_over
 from byoc_kit.preview import kernel
 from byoc_kit.preview.feed import fresh, noted
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
@@ -75,12 +74,7 @@ class Version(FrameProcessor):
 
     def carried_over(self, params: Params) -> Params:
         """Return its parameters with the values that fit it too; those that do not are its defaults."""
-        carried = self.params
-        for name, value in params:
-            if name in type(carried).model_fields:
-                with suppress(ParamsError):
-                    carried = carried.updated({name: value})
-        return carried
+        return carried_over(params, self.hooks.params_type)[0]
 
     def end_stream(self) -> None:
         """Run ``on_stream_stop`` where a stream has begun."""

@@ -14,7 +14,7 @@ import aiohttp
 
 from byoc_kit.data import Publish, publishing_to
 from byoc_kit.errors import in_one_line
-from byoc_kit.params import Params, ParamsError
+from byoc_kit.params import Params, ParamsError, as_json, carried_over
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
 from byoc_kit.server.hook_calls import HookCalls
@@ -132,7 +132,7 @@ class Session:
     async def swap(self, processor: FrameProcessor) -> None:
         """Go on with another processor: its ``on_stream_start`` before its first frame, the old one's stop after.
 
-        The parameters stay where the new class takes them, and else are its own defaults.
+        What clients have set stays where the new class takes it; all else is that class's defaults.
         """
         async with self._hooks_turn:
             if self._stopping.is_set():
@@ -151,13 +151,10 @@ class Session:
 
     def _carried_over(self, processor: FrameProcessor) -> Params:
         """Return the parameters as another processor takes them."""
-        params = processor.hooks.params_type()
-        fields = type(params).model_fields.keys()
-        try:
-            return params.updated({name: value for name, value in self._params if name in fields})
-        except ParamsError as error:
-            logger.warning("stream %s: its parameters do not fit any more (%s); the defaults are used", self.id, error)
-            return params
+        params, refused = carried_over(self._params, processor.hooks.params_type)
+        for error in refused:
+            logger.warning("stream %s: a parameter does not fit any more (%s); its default is used", self.id, error)
+        return params
 
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
@@ -166,7 +163,7 @@ class Session:
             "state": self.state,
             "subscribe_url": self.request.subscribe_url,
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
-            "params": self._params.model_dump(mode="json") | self._size.as_dict(),
+            "params": as_json(self._params) | self._size.as_dict(),
             "error": self._error or self.problem(),
             "ended_by": self._ended_by,
         }

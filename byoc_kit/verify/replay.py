@@ -26,7 +26,7 @@ import numpy as np
 from byoc_kit.errors import in_one_line
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
-from byoc_kit.params import Params, ParamsError
+from byoc_kit.params import Params, ParamsError, as_json
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.timings import percentiles_ms
 
@@ -199,7 +199,7 @@ def _replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
         return Replay.broken(task, Fault.PARAMS, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
         return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(error)})")
-    return Replay(task.folder, frames, params.model_dump(mode="json"))
+    return Replay(task.folder, frames, as_json(params))
 
 
 def _process(
