@@ -11,8 +11,28 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.audio.resampler import AudioResampler
 
 from byoc_kit.frames import AudioFrame, FrameError
+
+# From here on PyAV 14.2 takes memory behind the channels of a planar frame for further ones, and the process dies.
+_TOO_MANY_PLANES = 8
+
+
+def from_av_audio(sound: av.AudioFrame) -> AudioFrame:
+    """Wrap decoded sound. Raises :class:`~byoc_kit.frames.FrameError` for a sample format that numpy does not have."""
+    channels = sound.layout.nb_channels
+    try:
+        if not sound.format.is_planar or channels < _TOO_MANY_PLANES:
+            return AudioFrame(sound)
+        (packed,) = AudioResampler(sound.format.packed).resample(sound)
+        frame = AudioFrame(packed)
+    except ValueError as error:  # PyAV's own errors of FFmpeg are such, too
+        msg = f"{sound.format.name} {sound.layout.name} sound cannot be read: {error}"
+        raise FrameError(msg) from error
+    frame.samples, frame.format = np.ascontiguousarray(frame.samples.reshape(-1, channels).T), sound.format.name
+    frame.timestamp, frame.time_base = sound.pts, sound.time_base
+    return frame
 
 
 def as_audio_frames(result: Any, source: AudioFrame) -> list[AudioFrame]:
@@ -46,8 +66,12 @@ def to_av_audio(frame: AudioFrame) -> av.AudioFrame:
     if samples.dtype.kind == "f" and frame.format in {"flt", "fltp", "dbl", "dblp"}:
         wanted = np.float32 if frame.format.startswith("flt") else np.float64
         samples = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0).astype(wanted)
+    format_ = frame.format
     try:
-        converted = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=frame.format, layout=frame.layout)
+        channels = av.AudioLayout(frame.layout).nb_channels
+        if channels >= _TOO_MANY_PLANES and samples.shape[:-1] == (channels,) and av.AudioFormat(format_).is_planar:
+            samples, format_ = samples.T.reshape(1, -1), av.AudioFormat(format_).packed.name
+        converted = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=format_, layout=frame.layout)
     except (ValueError, TypeError, AssertionError) as error:
         shape = "x".join(map(str, samples.shape))
         msg = f"samples {samples.dtype} [{shape}] are no {frame.format} {frame.layout} sound: {error}"

@@ -1,8 +1,11 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 import torch
 
-from byoc_kit.audio import as_audio_frames, to_av_audio
+from byoc_kit.audio import as_audio_frames, from_av_audio, to_av_audio
 from byoc_kit.frames import AudioFrame, FrameError
 
 
@@ -48,3 +51,30 @@ def test_loud_and_broken_samples_are_clamped_and_silent():
 def test_what_is_no_sound_is_refused_in_a_sentence(result, text):
     with pytest.raises(FrameError, match=text):
         as_audio_frames(result, sound())
+
+
+LAYOUTS = ["mono", "stereo", "2.1", "quad", "5.1", "5.1(side)", "6.1", "7.1", "7.1(wide)", "hexadecagonal"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("format_", ["flt", "fltp", "s16p"])
+def test_sound_of_any_layout_goes_through_with_its_samples(layout, format_):
+    channels = av.AudioLayout(layout).nb_channels
+    sent = np.arange(channels * 64, dtype=np.float32).reshape(channels, 64) / 2048
+    packed = av.AudioFrame.from_ndarray(sent.T.reshape(1, -1).copy(), "flt", layout)
+    packed.sample_rate, packed.pts, packed.time_base = 48_000, 77, Fraction(1, 90_000)
+    [decoded] = av.AudioResampler(format_).resample(packed)
+    decoded.pts, decoded.time_base = 77, Fraction(1, 90_000)
+    frame = from_av_audio(decoded)
+    assert (frame.layout, frame.format, frame.timestamp) == (layout, format_, 77)
+    assert frame.samples.shape == ((1, channels * 64) if format_ == "flt" else (channels, 64))
+    [again] = av.AudioResampler("flt").resample(to_av_audio(frame))
+    assert again.layout.name == layout
+    assert pytest.approx(sent, abs=1e-4) == again.to_ndarray().reshape(-1, channels).T
+
+
+def test_eight_channels_for_another_layout_are_refused():
+    with pytest.raises(FrameError, match=r"samples float32 \[8x8\] are no fltp stereo sound"):
+        to_av_audio(sound(np.zeros((8, 8), np.float32)))
+    with pytest.raises(FrameError, match=r"samples float32 \[2x8\] are no fltp 7\.1 sound"):
+        to_av_audio(sound(layout="7.1"))

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
+from av.codec.context import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
@@ -68,6 +70,23 @@ def open_encoder(settings: MediaSettings, open_named: Callable[[str], T]) -> T:
             say = logger.info if settings.encoder == "auto" else logger.warning
             say("NVENC does not open here and now (%s); encoding with libx264", error)
     return open_named("libx264")
+
+
+@cache
+def encodable_layout(encoder: str, format: str, layout: str) -> str:  # noqa: A002  # FFmpeg's word
+    """Return the sound's layout if the encoder takes it, and else stereo: libopus knows eight, AAC some more.
+
+    Speakers at the side become speakers at the back: ADTS cannot name the former, and readers would find "6 channels".
+    """
+    layout = layout.replace("(side)", "")
+    trial = cast("AudioCodecContext", CodecContext.create(encoder, "w"))
+    trial.format, trial.layout, trial.sample_rate = format, layout, 48_000
+    trial.time_base = Fraction(1, 48_000)
+    try:
+        trial.open()
+    except (FFmpegError, ValueError):
+        return "stereo"
+    return layout
 
 
 @cache

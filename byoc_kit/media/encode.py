@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from byoc_kit.audio import to_av_audio
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
-from byoc_kit.media.codecs import TIME_BASE, encoder_options, open_encoder, set_up
+from byoc_kit.media.codecs import TIME_BASE, encodable_layout, encoder_options, open_encoder, set_up
 from byoc_kit.media.mpegts import FIRST_PID, SegmentCutter
 from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
@@ -234,7 +234,7 @@ class SegmentWriter:
             name, format_ = ("libopus", "flt") if source.codec_context.name == "opus" else ("aac", "fltp")
             audio = self._muxer.add(lambda container: cast("AudioStream", container.add_stream(name, rate=rate)))
             audio.codec_context.format = format_
-            audio.codec_context.layout = layout
+            audio.codec_context.layout = encodable_layout(name, format_, layout)
             audio.codec_context.time_base = Fraction(1, rate)
             return audio
         audio = self._muxer.add_copy(source)

@@ -23,6 +23,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from byoc_kit.audio import from_av_audio
 from byoc_kit.data import Publish
 from byoc_kit.errors import text_of
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
@@ -272,7 +273,10 @@ class Pipeline:
         if self._sound_decoder is None or self._sound_decoder.stream is not packet.stream:
             self._sound_decoder = SoundDecoder(packet.stream, self._fault)
         for sound in self._sound_decoder.decode(packet):
-            worker.submit(AudioFrame(sound))
+            try:
+                worker.submit(from_av_audio(sound))
+            except FrameError as error:
+                self._fault("undecodable sound", error)
 
     def _sink(self, processed: Processed) -> None:
         if processed.output is None:

@@ -6,6 +6,7 @@ The port is bound, and ``/health`` answers, before torch, pytrickle or the noteb
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import socket
@@ -33,6 +34,7 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
 
     Raises :class:`ByocKitError` where the port is taken, or a setting does not fit.
     """
+    faulthandler.enable(all_threads=False)  # a crash in native code leaves the line of the notebook's code in the log
     set_up_logging()
     settings = ServerSettings.from_environment()
     asyncio.run(_serve(bundle, settings, listen(host, port)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sound_clips import RATE, sound_clip
 
-from byoc_kit.frames import AudioFrame
+from byoc_kit.audio import from_av_audio
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.sound import SoundDecoder
@@ -90,9 +90,36 @@ def test_sound_goes_out_as_what_a_viewer_of_the_input_can_hear(codec, encoded):
         with SegmentWriter(lambda: None, parts.append, audio=stream, encodes_audio=True, video=False) as writer:
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet):
-                    writer.write_audio_frame(AudioFrame(frame))
+                    writer.write_audio_frame(from_av_audio(frame))
     with av.open(io.BytesIO(b"".join(parts))) as container:
         assert container.streams.audio[0].codec_context.name == encoded
         heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     assert heard.shape[1] == pytest.approx(2 * RATE, rel=0.03)
     assert np.abs(heard[:, RATE // 2 :]).max() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "encoded"),
+    [
+        ("aac", "7.1", "7.1"),
+        ("aac", "quad", "quad"),
+        ("ac3", "5.1(side)", "5.1"),
+        ("libopus", "5.1", "5.1"),
+        ("aac", "hexadecagonal", "stereo"),  # it is not announced as what it is
+    ],
+)
+def test_surround_sound_goes_through_process_audio_and_out_again(codec, layout, encoded):
+    parts = []
+    with open_stream(io.BytesIO(sound_clip(codec, layout=layout))) as container:
+        stream = container.streams.audio[0]
+        decoder = SoundDecoder(stream, lambda *_: None)
+        with SegmentWriter(lambda: None, parts.append, audio=stream, encodes_audio=True, video=False) as writer:
+            for packet in container.demux(stream):
+                for frame in decoder.decode(packet):
+                    sound = from_av_audio(frame)
+                    assert sound.samples.shape[0] == av.AudioLayout(layout).nb_channels
+                    writer.write_audio_frame(sound)
+    with av.open(io.BytesIO(b"".join(parts))) as container:
+        layouts = [frame.layout.name for frame in container.decode(audio=0)]
+    assert len(layouts) > 80
+    assert set(layouts) == {encoded}

@@ -113,6 +113,21 @@ async def test_sigterm_does_not_wait_for_a_model_that_loads(tmp_path):
         assert target.exit_code == 0
 
 
+async def test_a_crash_in_native_code_leaves_its_line_in_the_log(tmp_path):
+    hook = "def load_model():\n    __import__('ctypes').string_at(0)\n"
+    bundle = bundle_with(
+        tmp_path,
+        ("class Processor(", f"{hook}\n\nclass Processor("),
+        ("Hooks.of(process_frame", "Hooks.of(process_frame, load_model=load_model"),
+    )
+    line = (bundle / "processor.py").read_text().split("\n").index("    __import__('ctypes').string_at(0)") + 1
+    async with served(bundle) as (target, _):
+        await until(lambda: any("Extension modules" in line for line in target.log.lines), "the process has died")
+        log = target.log.lines
+    assert any("Fatal Python error: Segmentation fault" in line for line in log)
+    assert any(f'{bundle / "processor.py"}", line {line} in load_model' in said for said in log)
+
+
 async def test_sigterm_while_everything_is_imported_ends_it_at_once():
     async with served() as (target, _):
         await until(lambda: any("listening on" in line for line in target.log.lines), "the port is bound")
