@@ -43,6 +43,7 @@ _ERRORS = {
     "params-default": "a field of the parameters has no default, or one that does not fit it, so no stream can start",
     "relative-import": "an exported module has no package around it",
     "reserved-name": "a name is taken that the exported module needs",
+    "reserved-param": "a parameter has a name that clients' messages use for something else",
     "secret": "a literal looks like a password or a key, and an image is no place for one",
     "shadowed-hook": "a hook is bound a second time",
     "shadowed-module": "a file beside the notebook is imported in place of a module of the same name",

@@ -1,4 +1,4 @@
-"""What a tagged cell must not use, since only a notebook has it: display, IPython, widgets, the preview.
+"""What a tagged cell must not use, since only a notebook has it: display, IPython, widgets, the preview, input().
 
 It may where it first looks whether it is there, or handles that it is not.
 """
@@ -7,44 +7,76 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
-from byoc_kit.notebook.calls import references
+from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling, tree_of
+from byoc_kit.notebook.parse import unparse
 from byoc_kit.notebook.read import Notebook
 
 _OF_THE_KIT = {"byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
-_MODULES = {"IPython", "anywidget", "google.colab", "ipykernel", "ipywidgets", *_OF_THE_KIT}
+# These can be imported anywhere, and need a front end only when they are called.
+_PROGRESS = {"tqdm.notebook", "tqdm.tnrange", "tqdm.tqdm_notebook"}
+_MODULES = {
+    *("IPython", "anywidget", "bqplot", "google.colab", "ipycanvas", "ipyevents", "ipykernel", "ipyleaflet", "ipympl"),
+    *("ipyvuetify", "ipywidgets", "itkwidgets", "jupyter_rfb", "k3d", "kaggle_secrets", "nglview", "pythreejs"),
+    *_OF_THE_KIT,
+    *_PROGRESS,
+}
+_WINDOWS = {f"cv2.{name}" for name in ("imshow", "namedWindow", "createTrackbar", "selectROI", "waitKey")}
+_ASKING = {"builtins.input", "getpass.getpass"}
 _HINT = "move it to a cell without the tag"
+_PRINTS = "write `from tqdm.auto import tqdm`, which prints its progress where there is no notebook"
 
 
 def check_notebook_only(notebook: Notebook) -> Iterator[Finding]:
     """Yield uses of what no container has."""
     own = {binding.name for binding in bindings(notebook.exported)}
-    of_the_kit = {id(r.node): r.name for r in references(notebook) if r.name in _OF_THE_KIT}
+    names = {id(reference.node): reference for reference in references(notebook)}
     for cell in notebook.exported:
         nodes = list(ast.walk(tree_of(cell)))
         guarded = {id(node) for block in nodes for node in _guarded(block)}
         for node in nodes:
             if id(node) in guarded:
                 continue
-            used = {of_the_kit[id(node)]} if isinstance(node, ast.Attribute) and id(node) in of_the_kit else set()
-            for name in (*_imported(node), *used):
-                message = f"{name} is for notebooks, and the container has none"
-                yield Finding("notebook-only", notebook.name, message, _HINT, Place.of(cell, node))
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NOTEBOOK_NAMES - own:
-                message = f"{node.id} is there in notebooks only"
-                yield Finding("notebook-only", notebook.name, message, _HINT, Place.of(cell, node))
+            for message, hint in _said_of(node, names.get(id(node)), own):
+                yield Finding("notebook-only", notebook.name, message, hint, Place.of(cell, node))
+
+
+def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a node, and what to do; ``own`` are the names that the tagged cells bind."""
+    name = reference.name if reference else ""
+    used = [name] if isinstance(node, ast.Attribute) and name in _OF_THE_KIT | _PROGRESS else []
+    for module in (*_imported(node), *used):
+        yield f"{module} is for notebooks, and the container has none", _PRINTS if module.startswith("tqdm.") else _HINT
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NOTEBOOK_NAMES - own:
+        yield f"{node.id} is there in notebooks only", _HINT
+    if reference and reference.call and name in _ASKING:
+        asks = name.removeprefix("builtins.")
+        yield f"{asks}() waits for somebody to type, and the container has nobody", "make it a parameter, or a value"
+    if reference and reference.call and name in _WINDOWS:
+        yield f"{name} needs a window, and the container has no screen", _HINT
+
+
+def _is_main(node: ast.If) -> bool:
+    """Whether it is ``if __name__ == "__main__"``, of which the container runs nothing: it imports the module."""
+    return unparse(node.test) in {"__name__ == '__main__'", "'__main__' == __name__"}
 
 
 def _guarded(block: ast.AST) -> Iterator[ast.AST]:
     """Yield what a block runs only where it is in a notebook, or without harm where it is not."""
-    for error, kinds in (("NameError", ast.Name), ("ImportError", ast.Import | ast.ImportFrom)):
-        names = {error, "ModuleNotFoundError"} if error == "ImportError" else {error}
-        for statement in handling(block, names):
-            yield from (node for node in _run_at_once(statement) if isinstance(node, kinds))
+    for statement in handling(block, {"NameError"}):
+        yield from (node for node in _run_at_once(statement) if isinstance(node, ast.Name))
+    for statement in handling(block, {"ImportError", "ModuleNotFoundError"}):
+        for node in _run_at_once(statement):
+            # an import that succeeds in the container, too, guards no call
+            if isinstance(node, ast.Import | ast.ImportFrom) and not _PROGRESS & set(_imported(node)):
+                yield node
     chosen: list[ast.AST] = []
     match block:
+        case ast.If(body=body) if _is_main(block):
+            chosen += body
         case ast.If(test=test, body=body, orelse=other):
             chosen += (body if is_there else other) if (is_there := _looks(test)) is not None else []
         case ast.IfExp(test=test, body=value, orelse=other_value):
@@ -95,8 +127,9 @@ def _imported(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         if is_for_notebooks(node.module):
             yield node.module
-        elif node.module == "byoc_kit":
-            yield from (name for alias in node.names if (name := f"byoc_kit.{alias.name}") in _OF_THE_KIT)
+        else:
+            named = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name for name in named if is_for_notebooks(name))
 
 
 def is_for_notebooks(name: str) -> bool:

@@ -22,6 +22,7 @@ from byoc_kit.params import DefaultError, Params, params_errors
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
+_WRAPPER = "params"
 # Packages whose classes and decorators make no class of parameters.
 _OTHERS = ("builtins.", "dataclasses.", "enum.", "pydantic.", "typing.")
 # How many arguments stand before the one that may be the parameters.
@@ -82,6 +83,7 @@ def check_params(notebook: Notebook) -> Iterator[Finding]:
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding("params-schema", notebook.name, message, hint, Place.of(unknown.cell, unknown.node))
         return
+    yield from _check_field_names(notebook, found.type)
     if found.is_plain:
         yield from _check_defaults(notebook, found.type)
     if not found.is_open:
@@ -227,6 +229,23 @@ def _names_of_classes(static: Static, name: str) -> Iterator[str]:
             yield from (n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
 
+def _check_field_names(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
+    """Yield the field that clients cannot set: ``{"params": ...}`` is what stands around all parameters."""
+    for name, field in kind.model_fields.items():
+        if _WRAPPER in {name, field.alias, field.validation_alias}:
+            message = f"no client can set a parameter called {_WRAPPER}: all of them are sent under that name"
+            place = _place_of_field(notebook, kind, name)
+            yield Finding("reserved-param", notebook.name, message, "rename the field", place)
+
+
+def _place_of_field(notebook: Notebook, kind: type[Params], field: str) -> Place:
+    """Return where a class annotates a field; where it does not, the class."""
+    binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
+    statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
+    fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
+    return Place.of(binding.cell, next(fields, binding.node))
+
+
 def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
     """Yield the first field whose default keeps a stream from starting; what a factory makes is not known here."""
     factories = {name: field for name, field in kind.model_fields.items() if field.default_factory is not None}
@@ -241,10 +260,7 @@ def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]
         return
     field = wrong[0].field
     message, _, hint = str(DefaultError(field, wrong[0].reason)).rpartition("; ")
-    binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
-    statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
-    fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
-    yield Finding("params-default", notebook.name, message, hint, Place.of(binding.cell, next(fields, binding.node)))
+    yield Finding("params-default", notebook.name, message, hint, _place_of_field(notebook, kind, field))
 
 
 def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: ParamsClass) -> Iterator[Finding]:

@@ -60,6 +60,50 @@ def test_what_only_a_notebook_has_is_found_where_nothing_guards_it(make_sound, s
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "from tqdm.notebook import tqdm",
+        "import tqdm.notebook",
+        "from tqdm import tqdm_notebook",
+        "from tqdm import notebook",
+        "import tqdm\nfor i in tqdm.tqdm_notebook([1]): pass",
+        "try:\n    from tqdm.notebook import tqdm\nexcept ImportError:\n    from tqdm import tqdm",
+    ],
+)
+def test_progress_that_only_a_notebook_draws(make_sound, source):
+    [text] = said(make_sound(source))
+    assert "is for notebooks, and the container has none; write `from tqdm.auto import tqdm`, which prints" in text
+    assert check(make_sound("from tqdm.auto import tqdm\nfrom tqdm import trange\ntqdm([]), trange(2)")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "said_of_it"),
+    [
+        ("name = input('who? ')", "input() waits for somebody to type, and the container has nobody; make it a"),
+        ("import getpass\ndef load_model():\n    getpass.getpass()", "getpass.getpass() waits for somebody to type"),
+        ("import cv2\ndef show(x):\n    cv2.imshow('x', x)", "cv2.imshow needs a window, and the container has no"),
+        ("import ipympl", "ipympl is for notebooks, and the container has none; move it to a cell"),
+    ],
+)
+def test_what_waits_for_somebody_at_the_screen(make_sound, source, said_of_it):
+    [text] = said(make_sound(source))
+    assert said_of_it in text
+    assert text.endswith("[notebook-only]")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def input(prompt): return 1\nx = input('who? ')",
+        "if __name__ == '__main__':\n    input()",
+        "if 'get_ipython' in globals():\n    input()",
+    ],
+)
+def test_nobody_waits_there(make_sound, source):
+    assert said(make_sound(source)) == []
+
+
+@pytest.mark.parametrize(
     ("source", "name"),
     [
         ("import byoc_kit\nbyoc_kit.preview(print)", "byoc_kit.preview"),

@@ -232,6 +232,21 @@ error[reserved-name]: the name Processor is taken: the exporter adds a class of 
   = rename yours
 """,
     ),
+    "reserved-param": (
+        [
+            ("byoc", "import byoc_kit\nclass Params(byoc_kit.Params):\n    params: float = 1.0"),
+            ("byoc", CAPABILITY),
+            ("byoc", "def process_frame(frame, params: Params):\n    return frame"),
+        ],
+        """\
+error[reserved-param]: no client can set a parameter called params: all of them are sent under that name
+ --> n.ipynb, cell 1, line 3, column 5
+  |
+3 |     params: float = 1.0
+  |     ^^^^^^^^^^^^^^^^^^^
+  = rename the field
+""",
+    ),
     "notebook-only": (
         [("byoc", CAPABILITY), ("byoc", "def process_frame(frame):\n    display(frame)")],
         """\

@@ -360,6 +360,13 @@ def test_a_default_that_a_validator_may_make_good_is_not_judged():
     assert said(IMPORTS, params, PROCESS_FRAME) == []
 
 
+def test_a_parameter_may_have_any_name_but_the_one_of_them_all():
+    assert said(of_fields("keep: float = 0.9", "width: float = 1.0", "height: int = 2")) == []
+    for field in ("params: float = 0.9", "x: float = Field(0.9, alias='params')"):
+        [text] = said(of_fields(field))
+        assert text.endswith("all of them are sent under that name; rename the field [reserved-param]")
+
+
 def test_unknown_param():
     assert uses("return frame * params.gian") == [
         "effects.ipynb, cell 3, line 2: params.gian: Params has no field gian; did you mean params.gain? "
