@@ -34,6 +34,7 @@ from byoc_kit.media.live import Program, read_programs
 from byoc_kit.media.sound import SoundDecoder
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
+from byoc_kit.server.frame_rate import FrameLimiter, FrameRate
 from byoc_kit.server.outbox import Outbox
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
@@ -63,9 +64,11 @@ class Pipeline:
         settings: ServerSettings,
         publish: Publish | None,
         size: Size,
+        rate: FrameRate,
         name: str,
     ) -> None:
         self.size = size
+        self.rate = rate
         self.stage = Stage(
             processor, self._sink, params=params, on_error=settings.on_error, publish=publish, name=f"process-{name}"
         )
@@ -78,6 +81,7 @@ class Pipeline:
         self._error: str | None = None
         self._skips_to_key_frame = False
         self._decode_drops: Counter[str] = Counter()
+        self._limiter = FrameLimiter()
         self._settings = settings
         self._inlet = inlet
         self._outlet = outlet
@@ -260,7 +264,11 @@ class Pipeline:
             if not isinstance(picture, av.VideoFrame) or picture.pts is None:
                 continue
             self._skips_to_key_frame &= self._inlet.lag_s > _MAX_LAG_S  # what refers to this one can be decoded
-            frame = self.size.fit(to_video_frame(picture, stream.codec_context))
+            frame = to_video_frame(picture, stream.codec_context)
+            if not self._limiter.keeps(frame.pts * frame.time_base, self.rate):
+                self._decode_drops["above max_framerate"] += 1
+                continue
+            frame = self.size.fit(frame)
             frame.log_timestamps[_RECEIVED] = received_s
             self.stage.submit(frame)
 

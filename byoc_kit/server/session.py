@@ -17,6 +17,7 @@ from byoc_kit.errors import in_one_line
 from byoc_kit.params import Params, ParamsError, as_json, carried_over
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
+from byoc_kit.server.frame_rate import FrameRate
 from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_control, parsed
@@ -56,6 +57,7 @@ class Session:
         self._processor = processor
         self._settings = settings
         self._size = Size()
+        self._rate = FrameRate()
         self._params = processor.hooks.params_type()
         self._started_s = time.monotonic()
         self._pipeline: Pipeline | None = None
@@ -122,12 +124,14 @@ class Session:
 
     def update_params(self, changes: dict[str, Any]) -> None:
         """Check and apply a change. Raises :class:`ParamsError` naming the field; the last good values stay."""
-        size, own = self._size.updated(changes, type(self._params))
-        self._params = self._params.updated(own)
-        self._size = size
+        kind = type(self._params)
+        size, changes = self._size.updated(changes, kind)
+        rate, changes = self._rate.updated(changes, kind)
+        self._params = self._params.updated(changes)
+        self._size, self._rate = size, rate
         if self._pipeline is not None:
             self._pipeline.stage.params = self._params
-            self._pipeline.size = size
+            self._pipeline.size, self._pipeline.rate = size, rate
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Go on with another processor: its ``on_stream_start`` before its first frame, the old one's stop after.
@@ -163,7 +167,7 @@ class Session:
             "state": self.state,
             "subscribe_url": self.request.subscribe_url,
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
-            "params": as_json(self._params) | self._size.as_dict(),
+            "params": as_json(self._params) | self._size.as_dict() | self._rate.as_dict(),
             "error": self._error or self.problem(),
             "ended_by": self._ended_by,
         }
@@ -250,6 +254,7 @@ class Session:
             settings=self._settings,
             publish=self._publish,
             size=self._size,
+            rate=self._rate,
             name=self.id,
         )
         self._pipeline.start()

@@ -681,3 +681,18 @@ async def test_the_output_channel_is_closed_at_the_end(ready, clip):
     body = ready.start_body()
     await ready.stream(body, clip.until(0.5))
     assert ready.channels.find("out") is None
+
+
+async def test_frames_above_max_framerate_are_dropped_before_process_frame_and_counted(rig, clip):
+    seen = []
+    async with rig(lambda frame: seen.append(frame.pts) or frame) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        before = len(seen)  # the warm-up's
+        receiving = asyncio.create_task(it.stream(it.start_body(params={"max_framerate": 10}), clip.until(0.8)))
+        await until(lambda: len(it.server.sessions), "the stream has started")
+        [(session, _)] = it.server.sessions._running.values()
+        await receiving
+    status = session.status()
+    assert status["params"]["max_framerate"] == 10
+    assert status["frames_in"] == len(seen) - before == 8
+    assert status["drops"]["decode"] == {"above max_framerate": 12}
