@@ -28,8 +28,8 @@ class Exchange:
 
     def __init__(self, head, reader, writer):
         request, *lines = head.decode("latin-1").rstrip().split("\r\n")
-        self.method, target, _ = request.split(" ")
-        self.seq = target.rpartition("/")[2]
+        self.method, self.target, _ = request.split(" ")
+        self.seq = self.target.rpartition("/")[2]
         self.headers = [tuple(line.split(": ", 1)) for line in lines]
         self.writer = writer
         self._reader = reader

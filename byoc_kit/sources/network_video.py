@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Generator
-from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -15,6 +14,7 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, to_video_frame
 from byoc_kit.sources.decoding import decoded, video_decoder
 from byoc_kit.sources.handover import Handover
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -127,12 +127,3 @@ class _Pace:
         if self._began_s is None or not -_MAX_LAG_S < self._began_s + time_s - now_s < _MAX_AHEAD_S:
             self._began_s = now_s - time_s
         return self._began_s + time_s
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL without its password and its query, which may hold one."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # it is none
-        return url.partition("://")[0] + "://"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

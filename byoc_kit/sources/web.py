@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources.channel import TrickleChannel
 from byoc_kit.sources.live import LiveSource
-from byoc_kit.sources.network_video import NetworkVideo, without_secrets
+from byoc_kit.sources.network_video import NetworkVideo
+from byoc_kit.urls import without_secrets
 
 if TYPE_CHECKING:
     import aiohttp

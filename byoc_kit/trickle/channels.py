@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 
 from byoc_kit.background import background
+from byoc_kit.trickle.protocol import SEGMENTS_PER_CHANNEL
 from byoc_kit.trickle.segments import Segment
 
-SEGMENTS_PER_CHANNEL = 5
 IDLE_TIMEOUT_S = 300.0
 SWEEP_INTERVAL_S = 60.0
 MAX_SEGMENT_BYTES = 64 * 2**20

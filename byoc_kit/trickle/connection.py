@@ -10,6 +10,7 @@ from http import HTTPStatus
 import aiohttp
 
 from byoc_kit.trickle.protocol import CLOSED_HEADER
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 2.0
 _REUSE_S = 2.0
+_GONE = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)  # of a DELETE: of go-livepeer's server, and of the local one
+_MOST_DIGITS = 18  # of a sequence number, which go-livepeer keeps in 64 bits; Python refuses to read 4300
 _SURELY_CONNECTED_S = CONNECT_TIMEOUT_S + 1
 
 # A peer that is gone is noticed after 15 + 3 * 5 s, whether nothing is being said or what is said stays unacknowledged.
@@ -34,14 +37,19 @@ _SOCKET_OPTIONS = {
 }
 
 
+class AnswerError(aiohttp.ClientError):
+    """An answer that is none of a trickle server that is well; the text says what it was."""
+
+
 class TrickleError(Exception):
-    """A channel that could not be reached for ``GIVE_UP_AFTER_S`` seconds, or that did not take a message."""
+    """A channel that has failed for ``GIVE_UP_AFTER_S`` seconds, or that did not take a message."""
 
 
 def client_session() -> aiohttp.ClientSession:
     """Return a session for live channels: no total time limit, since a quiet channel may live for hours.
 
     Certificates are not verified: an orchestrator signs its own, and go-livepeer's clients do not verify them either.
+    A body stays as it came: trickle compresses nothing, and a few MB of gzip are gigabytes to unpack.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -50,7 +58,7 @@ def client_session() -> aiohttp.ClientSession:
         keepalive_timeout=_REUSE_S,  # a server drops an idle connection after 5 s or more; a POST would be lost in that
     )
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
-    return aiohttp.ClientSession(timeout=timeout, connector=connector)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False)
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -74,7 +82,19 @@ def end_of_channel(response: aiohttp.ClientResponse) -> str | None:
 def sequence_number(response: aiohttp.ClientResponse, header: str, otherwise: int) -> int:
     """Return the sequence number in a header, or ``otherwise`` where there is none or something else."""
     value = response.headers.get(header, "")
-    return int(value) if value.isascii() and value.isdigit() else otherwise
+    is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return int(value) if is_number else otherwise
+
+
+def check_success(response: aiohttp.ClientResponse) -> None:
+    """Raise :class:`AnswerError` for any status but success.
+
+    A redirect is no success, and no request follows one: whoever answers could send it to any host and port.
+    """
+    if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+        is_redirect = response.status < HTTPStatus.BAD_REQUEST
+        msg = f"HTTP {response.status}{' (a redirect, which is not followed)' if is_redirect else ''}"
+        raise AnswerError(msg)
 
 
 def reason_of(error: BaseException) -> str:
@@ -90,18 +110,18 @@ async def delete_channel(session: aiohttp.ClientSession, url: str, *, written_s:
     """
     await asyncio.sleep(max(0.0, written_s + TAIL_S - asyncio.get_running_loop().time()))
     try:
-        async with session.delete(url, timeout=REQUEST_TIMEOUT) as answer:
-            if answer.status != HTTPStatus.NOT_FOUND:
-                answer.raise_for_status()
+        async with session.delete(url, timeout=REQUEST_TIMEOUT, allow_redirects=False) as answer:
+            if answer.status not in _GONE:
+                check_success(answer)
     except (aiohttp.ClientError, OSError) as error:
-        logger.info("%s could not be deleted: %s", url, reason_of(error))
+        logger.info("%s could not be deleted: %s", without_secrets(url), reason_of(error))
 
 
 class Backoff:
     """Grows the pause between failed tries, and gives up after ``GIVE_UP_AFTER_S`` without one success."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = without_secrets(url)
         self._pause_s = _FIRST_BACKOFF_S
         self._failing_since: float | None = None
 
@@ -123,7 +143,7 @@ class Backoff:
             self._failing_since = now
             self._pause_s = _FIRST_BACKOFF_S
         if now - self._failing_since > GIVE_UP_AFTER_S:
-            msg = f"{self._url} could not be reached for {GIVE_UP_AFTER_S:.0f} s: {reason}"
+            msg = f"{self._url} has failed for {GIVE_UP_AFTER_S:.0f} s: {reason}"
             raise TrickleError(msg)
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _LAST_BACKOFF_S)

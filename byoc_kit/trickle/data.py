@@ -15,11 +15,13 @@ from byoc_kit.trickle.connection import (
     REQUEST_TIMEOUT,
     Backoff,
     TrickleError,
+    check_success,
     delete_channel,
     end_of_channel,
     reason_of,
 )
 from byoc_kit.trickle.protocol import DATA_TYPE, RESET_HEADER
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,8 @@ class DataPublisher:
             raise
         finally:
             if self.ended is not None and not self._is_finished:
-                logger.warning("%s: %s; what is published from now on is lost", self._url, self.ended)
+                url = without_secrets(self._url)
+                logger.warning("%s: %s; what is published from now on is lost", url, self.ended)
             self._drop()
         if self.ended is None:
             await delete_channel(self._session, self._url, written_s=self._written_s)
@@ -120,11 +123,13 @@ class DataPublisher:
         """
         headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
         url, body = f"{self._url}/-1", b"".join(batch) or KEEP_ALIVE
-        async with self._session.post(url, data=body, headers=headers, timeout=REQUEST_TIMEOUT) as answer:
+        async with self._session.post(
+            url, data=body, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
+        ) as answer:
             self.ended = end_of_channel(answer)
             if self.ended is not None:
                 return False
-            answer.raise_for_status()
+            check_success(answer)
         self.lines_sent += len(batch)
         return True
 

@@ -7,6 +7,7 @@ RESET_HEADER = "Lp-Trickle-Reset"
 SEQ_HEADER = "Lp-Trickle-Seq"
 
 SEGMENT_MISSING_STATUS = 470
+SEGMENTS_PER_CHANNEL = 5
 
 VIDEO_TYPE = "video/MP2T"
 DATA_TYPE = "application/jsonl"

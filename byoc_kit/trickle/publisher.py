@@ -16,12 +16,14 @@ from byoc_kit.trickle.connection import (
     REQUEST_TIMEOUT,
     Backoff,
     TrickleError,
+    check_success,
     delete_channel,
     end_of_channel,
     reason_of,
 )
 from byoc_kit.trickle.protocol import RESET_HEADER
 from byoc_kit.trickle.segment_buffer import MAX_BYTES, SegmentBuffer
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,9 @@ class SegmentPublisher:
     async def _write_head(self, backoff: Backoff) -> int:
         while True:
             try:
-                async with self._session.get(f"{self._url}/next", timeout=REQUEST_TIMEOUT) as answer:
+                async with self._session.get(
+                    f"{self._url}/next", timeout=REQUEST_TIMEOUT, allow_redirects=False
+                ) as answer:
                     answer.raise_for_status()
                     return max(0, int(await answer.content.read(32)))
             except (ValueError, TimeoutError, aiohttp.ClientResponseError):
@@ -129,11 +133,13 @@ class SegmentPublisher:
         is_answered = False
         try:
             url = f"{self._url}/{seq}"
-            async with self._session.post(url, data=body, headers=headers, timeout=_SEGMENT_TIMEOUT) as answer:
+            async with self._session.post(
+                url, data=body, headers=headers, timeout=_SEGMENT_TIMEOUT, allow_redirects=False
+            ) as answer:
                 is_answered = True
                 self.ended = end_of_channel(answer)
                 if self.ended is None:
-                    answer.raise_for_status()
+                    check_success(answer)
         finally:
             if not (is_answered and body.is_whole):
                 body.abort()
@@ -176,8 +182,10 @@ async def publish_message(session: aiohttp.ClientSession, url: str, message: byt
     """
     headers = {"Content-Type": "application/json"}
     try:
-        async with session.post(f"{url}/-1", data=message, headers=headers, timeout=REQUEST_TIMEOUT) as answer:
-            answer.raise_for_status()
+        async with session.post(
+            f"{url}/-1", data=message, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
+        ) as answer:
+            check_success(answer)
     except (aiohttp.ClientError, OSError) as error:
-        msg = f"{url} did not take a message: {reason_of(error)}"
+        msg = f"{without_secrets(url)} did not take a message: {reason_of(error)}"
         raise TrickleError(msg) from error

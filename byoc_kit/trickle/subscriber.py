@@ -17,12 +17,16 @@ import aiohttp
 
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
+    REQUEST_TIMEOUT,
+    AnswerError,
     Backoff,
+    check_success,
     end_of_channel,
     reason_of,
     sequence_number,
 )
-from byoc_kit.trickle.protocol import LATEST_HEADER, SEGMENT_MISSING_STATUS, SEQ_HEADER
+from byoc_kit.trickle.protocol import LATEST_HEADER, SEGMENT_MISSING_STATUS, SEGMENTS_PER_CHANNEL, SEQ_HEADER
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ MAX_MESSAGE = 10 << 20
 _NEXT_WRITE = -1
 _CHUNK = 65_536
 _EMPTY_ANSWER_PAUSE_S = 0.2
+_LEAST_PAUSE_S = 0.005  # from answer to answer: no channel has 200 segments a second for long
 _WAITING = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
 
 
@@ -43,8 +48,9 @@ async def read_channel(
     """Yield a channel's bytes as they come, each with its segment's number, until the channel ends.
 
     ``b""`` marks the end of a segment; one that is lost in its middle has none, and the number just changes. A segment
-    that is no longer there is skipped; one that breaks off is read again, without the part already yielded. Raises
-    :class:`TrickleError` when the channel cannot be reached. Close the generator (``contextlib.aclosing``) where you
+    that is no longer there is skipped; one that breaks off is read again, without the part already yielded. Where a
+    publisher begins anew at 0, nothing of before is read again. Raises :class:`TrickleError` when the
+    channel cannot be reached, or what answers is none. Close the generator (``contextlib.aclosing``) where you
     leave it before its end: it holds two connections.
     """
     backoff = Backoff(url)
@@ -53,6 +59,7 @@ async def read_channel(
     try:
         while True:
             try:
+                await place.until_written(requests)
                 async with await requests.take(place.seq) as response:
                     if end_of_channel(response):
                         return
@@ -60,11 +67,10 @@ async def read_channel(
                         backoff.succeeded()
                         await place.skip(response)
                         continue
-                    if response.status != HTTPStatus.OK:
-                        await backoff.failed(f"HTTP {response.status}", lasted_s=requests.open_s)
-                        continue
+                    check_success(response)
                     place.begin(response)
-                    requests.open(place.seq + 1)
+                    if not place.may_be_old(place.seq + 1):
+                        requests.open(place.seq + 1)
                     async for chunk in response.content.iter_chunked(_CHUNK):
                         if fresh := place.fresh(chunk):
                             backoff.succeeded()
@@ -97,7 +103,8 @@ async def read_messages(
             elif len(message) + len(chunk) <= MAX_MESSAGE and not is_too_large:
                 message += chunk
             elif not is_too_large:
-                logger.warning("%s/%d is larger than %d bytes; the message is skipped", url, seq, MAX_MESSAGE)
+                shown = without_secrets(url)
+                logger.warning("%s/%d is larger than %d bytes; the message is skipped", shown, seq, MAX_MESSAGE)
                 message, is_too_large = bytearray(), True
 
 
@@ -110,10 +117,21 @@ class _Place:
         self._to_skip = 0
         self._last_read: int | None = None
         self._empty_answer_s = -math.inf
+        self._write_head = 0
+        self._may_be_old = range(0)
 
     def begin(self, response: aiohttp.ClientResponse) -> None:
-        """Take the segment's number from its answer; the part of it that is there already is skipped."""
+        """Take the segment's number from its answer; the part of it that is there already is skipped.
+
+        Raises :class:`AnswerError` where it is no answer of a channel, or leads back.
+        """
+        if SEQ_HEADER not in response.headers:
+            msg = f"HTTP {response.status} without {SEQ_HEADER}, so it is no trickle channel"
+            raise AnswerError(msg)
         seq = sequence_number(response, SEQ_HEADER, max(self.seq, 0))
+        if seq < self.seq:
+            msg = f"it answers with segment {seq} where {self.seq} was asked for"
+            raise AnswerError(msg)
         if seq != self.seq:
             self.seq, self._received = seq, 0
         self._to_skip = self._received
@@ -133,15 +151,41 @@ class _Place:
         self.seq, self._received = self.seq + 1, 0
 
     async def skip(self, response: aiohttp.ClientResponse) -> None:
-        """Go where a 470 points, forward or, with a server that has begun anew, back.
+        """Go where a 470 points, forward or, where a publisher or a server has begun anew, back.
 
         Where that is the segment just asked for, or just read, it is the one behind it that may come: a publisher drops
         a segment by closing it empty, and goes on with the next.
         """
         await self._pace()
         latest = sequence_number(response, LATEST_HEADER, _NEXT_WRITE)
+        if self._last_read is not None and 0 <= latest < self._last_read:
+            self._begin_anew(latest, self._last_read)
+            return
         is_known = latest in (self.seq, self._last_read)
         self.seq, self._received = latest + 1 if is_known else latest, 0
+
+    def _begin_anew(self, write_head: int, last_read: int) -> None:
+        """Go back to the segment that is being written; of those behind it the ring may still have old ones."""
+        oldest, behind_newest = last_read + 1 - SEGMENTS_PER_CHANNEL, last_read + 1
+        self._may_be_old = range(max(oldest, write_head), min(behind_newest, write_head + SEGMENTS_PER_CHANNEL - 1))
+        self._write_head = write_head
+        self._last_read = None
+        self.seq, self._received = max(write_head - 1, 0), 0
+
+    def may_be_old(self, seq: int) -> bool:
+        """Whether a segment may be in the ring from before a new beginning: whoever asks for it would get that."""
+        return seq in self._may_be_old and seq >= self._write_head
+
+    async def until_written(self, requests: _Requests) -> None:
+        """Wait until the segment to ask for is not an old one, by the channel's write head, as far as it has one."""
+        while self.may_be_old(self.seq):
+            head = await requests.write_head()
+            if head is None:
+                self._may_be_old = range(0)
+            elif head <= self.seq:
+                await asyncio.sleep(_EMPTY_ANSWER_PAUSE_S)
+            else:
+                self._write_head = head
 
     async def _pace(self) -> None:
         """Hold answers without a byte apart, whatever a server says: it must not be asked without a pause."""
@@ -160,6 +204,7 @@ class _Requests:
         self._url = url
         self._seq = 0
         self._opened_s = 0.0
+        self._taken_s = -math.inf
         self._task: asyncio.Task[aiohttp.ClientResponse] | None = None
 
     @property
@@ -180,6 +225,9 @@ class _Requests:
             self.open(seq)
         assert self._task is not None  # noqa: S101  # open made it
         await asyncio.wait([self._task])
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._taken_s + _LEAST_PAUSE_S - loop.time())
+        self._taken_s = loop.time()
         task, self._task = self._task, None
         return task.result()
 
@@ -193,8 +241,15 @@ class _Requests:
         await asyncio.wait([task])
         _discard(task)
 
+    async def write_head(self) -> int | None:
+        """Return the number of the segment that is written next; ``None`` where the server does not say it."""
+        url = f"{self._url}/next"
+        async with self._session.get(url, timeout=REQUEST_TIMEOUT, allow_redirects=False) as answer:
+            said = await answer.content.read(18)
+            return int(said) if answer.status == HTTPStatus.OK and said.isdigit() else None
+
     async def _get(self, seq: int) -> aiohttp.ClientResponse:
-        return await self._session.get(f"{self._url}/{seq}", timeout=_WAITING)
+        return await self._session.get(f"{self._url}/{seq}", timeout=_WAITING, allow_redirects=False)
 
 
 def _discard(task: asyncio.Task[aiohttp.ClientResponse]) -> None:

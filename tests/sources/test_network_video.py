@@ -11,7 +11,7 @@ from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import is_reel, network_video, open_source
-from byoc_kit.sources.network_video import NetworkVideo, _Pace, without_secrets
+from byoc_kit.sources.network_video import NetworkVideo, _Pace
 
 
 @pytest.fixture
@@ -199,15 +199,3 @@ def test_frames_wait_for_their_time_and_go_on_after_a_jump(monkeypatch):
     assert pace.due_s(3601.0) == 105  # too late to hurry after it
     assert pace.due_s(3601.5) == 105.5
     assert pace.due_s(0.0) == 105  # it began anew
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://me:secret@camera:554/live?token=secret#secret", "rtsp://camera:554/live"),
-        ("http://host/a/b", "http://host/a/b"),
-        ("http://[broken?secret", "http://"),
-    ],
-)
-def test_a_url_is_shown_without_its_secrets(url, shown):
-    assert without_secrets(url) == shown

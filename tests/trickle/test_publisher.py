@@ -189,9 +189,9 @@ async def test_a_server_out_of_reach_is_given_up(http, free_port, monkeypatch):
     monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0.2)
     async with publishing(http, f"http://127.0.0.1:{free_port}/ch") as it:
         await it.put(None)
-        with pytest.raises(TrickleError, match="could not be reached for"):
+        with pytest.raises(TrickleError, match="has failed for"):
             await it.task
-    assert "could not be reached for" in it.ended
+    assert "has failed for" in it.ended
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ async def test_a_server_that_never_answers_is_given_up_however_long_the_segments
 ):
     monkeypatch.setattr(publisher, "_SEGMENT_TIMEOUT", aiohttp.ClientTimeout(sock_read=0.1))
     taking.always("POST", silent)
-    with pytest.raises(TrickleError, match="could not be reached for"):
+    with pytest.raises(TrickleError, match="has failed for"):
         await publish(http, taking.url, *[[b"a"]] * 4)
 
 
@@ -305,7 +305,7 @@ async def test_a_server_that_reads_and_never_answers_costs_one_segment(http, tak
     assert (it.segments, it.segments_lost) == (1, 1)
 
 
-@pytest.mark.parametrize("answer", [status(500), status(400), raw(b"")], ids=["500", "400", "nothing"])
+@pytest.mark.parametrize("answer", [status(500), status(302), raw(b"")], ids=["500", "302", "nothing"])
 async def test_a_channel_that_cannot_be_deleted_is_noted_and_no_failure(http, taking, caplog, answer):
     taking.always("DELETE", answer)
     with caplog.at_level(logging.INFO):
@@ -315,11 +315,24 @@ async def test_a_channel_that_cannot_be_deleted_is_noted_and_no_failure(http, ta
     assert record.levelno == logging.INFO
 
 
-async def test_a_channel_that_is_gone_already_is_not_even_noted(http, taking, caplog):
-    taking.always("DELETE", status(404))
+@pytest.mark.parametrize("code", [404, 400])
+async def test_a_channel_that_is_gone_already_is_not_even_noted(http, taking, caplog, code):
+    taking.always("DELETE", status(code))
     with caplog.at_level(logging.INFO):
         await publish(http, taking.url, [b"a"])
     assert not caplog.records
+
+
+@pytest.mark.parametrize("code", [302, 307, 308])
+async def test_no_request_follows_a_redirect(http, taking, code):
+    away = status(code, Location="/elsewhere/9")
+    for request in ("GET next", "POST 0", "POST -1", "DELETE ch"):
+        taking.on(request, away)
+    it = await publish(http, taking.url, [b"a"], [b"b"])
+    assert (it.segments, it.segments_lost) == (1, 1)
+    with pytest.raises(TrickleError, match=rf"HTTP {code} \(a redirect, which is not followed\)"):
+        await publish_message(http, taking.url, b"{}")
+    assert [exchange.target for exchange in taking.exchanges if "elsewhere" in exchange.target] == []
 
 
 async def test_a_message_that_is_not_taken_is_an_error(http, url):

@@ -288,16 +288,116 @@ async def test_a_number_that_is_none_is_taken_for_the_one_asked_for(http, rogue)
     assert await collect(http, rogue.url, first_seq=3) == [(3, b"x"), (3, b"")]
 
 
+async def test_a_number_of_thousands_of_digits_is_none(http, rogue):
+    rogue.on("GET 3", segment("9" * 5000, b"x"))
+    rogue.on("GET 4", missing("9" * 5000))
+    assert await collect(http, rogue.url, first_seq=3) == [(3, b"x"), (3, b"")]
+    assert rogue.asked == ["GET 3", "GET 4", "GET -1"]
+
+
+PAGE = "without Lp-Trickle-Seq, so it is no trickle channel"
+REDIRECT = r"\(a redirect, which is not followed\)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda it: it.send(200, {}, b"<html>hello</html>"), f"HTTP 200 {PAGE}"),
+        (lambda it: it.send(200), f"HTTP 200 {PAGE}"),
+        (status(204), f"HTTP 204 {PAGE}"),
+        (status(302, Location="http://127.0.0.1:9/secret"), f"HTTP 302 {REDIRECT}"),
+        (status(307, Location="/ch/5"), f"HTTP 307 {REDIRECT}"),
+        (status(401), "HTTP 401"),
+        (status(418), "HTTP 418"),
+        (status(500), "HTTP 500"),
+        (status(503), "HTTP 503"),
+        (segment(3, b"x"), "it answers with segment 3 where 5 was asked for"),
+    ],
+    ids=["page", "empty", "204", "302", "307", "401", "418", "500", "503", "a number that does not advance"],
+)
+async def test_an_answer_that_is_none_of_a_channel_is_given_up_after_a_few_tries(
+    http, rogue, monkeypatch, answer, reason
+):
+    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0.5)
+    rogue.always("GET", answer)
+    with pytest.raises(TrickleError, match=f"^{rogue.url} has failed for .* s: {reason}$"):
+        await collect(http, rogue.url, first_seq=5)
+    assert len(rogue.asked) <= 6
+    assert set(rogue.asked) == {"GET 5"}
+
+
+async def test_a_server_whose_segments_come_at_once_for_ever_is_asked_at_a_pace(http, rogue, monkeypatch):
+    monkeypatch.setattr(subscriber, "_LEAST_PAUSE_S", 3600)
+    for seq in range(100):
+        rogue.on(f"GET {seq}", segment(seq, b"x"))
+    reading = Reading(http, rogue.url, first_seq=0)
+    await stands_still(http, rogue, at=2)
+    reading.task.cancel()
+
+
+async def test_a_body_that_says_it_is_compressed_is_taken_as_it_came(rogue):
+    async def packed(it):
+        await it.send(200, {"Lp-Trickle-Seq": 0, "Content-Encoding": "gzip"}, b"\x1f\x8bno gzip")
+
+    rogue.on("GET 0", packed)
+    async with client_session() as session:
+        assert await collect(session, rogue.url, first_seq=0) == [(0, b"\x1f\x8bno gzip"), (0, b"")]
+
+
+async def test_secrets_of_a_url_are_in_no_message(http, rogue, caplog, monkeypatch):
+    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0)
+    rogue.always("GET", status(500))
+    url = rogue.url.replace("://", "://me:secret@")
+    with pytest.raises(TrickleError) as raised:
+        await collect(http, url)
+    assert rogue.exchanges[0].header("Authorization").startswith("Basic ")
+    assert rogue.url in str(raised.value)
+    assert "secret" not in f"{raised.value} {caplog.text}"
+
+
+@pytest.mark.parametrize(("before", "noticed"), [(3, 3), (5, 0), (6, 1), (8, 3), (12, 2)], ids=str)
+async def test_a_publisher_that_begins_anew_at_0_is_read_once(http, url, channels, monkeypatch, before, noticed):
+    # The ring has five places: a reader that waits notices when the new publisher comes to the place where it waits.
+    monkeypatch.setattr(subscriber, "_EMPTY_ANSWER_PAUSE_S", 0.01)
+    channel = channels.find("ch")
+    reading = Reading(http, url)
+    for seq in range(before):
+        channel.publish(b"old %d" % seq)
+        await until(lambda seq=seq: reading.text.endswith(f"old {seq}|"))
+    await until(lambda: channel._find(before))
+
+    for seq in range(before + 4):
+        segment = channel.open_for_write(seq)
+        channel.append(segment, b"new %d" % seq)
+        channel.finish(segment)
+        if seq >= noticed:
+            await until(lambda seq=seq: reading.text.endswith(f"new {seq}|"))
+    channels.delete("ch")
+    await reading.ends()
+    expected = [*(f"old {seq}|" for seq in range(before)), *(f"new {seq}|" for seq in range(noticed, before + 4))]
+    assert reading.text == "".join(expected)
+
+
+async def test_a_server_without_the_write_heads_route_is_read_on_after_a_new_beginning(http, rogue, monkeypatch):
+    monkeypatch.setattr(subscriber, "_EMPTY_ANSWER_PAUSE_S", 0)
+    rogue.on("GET 7", segment(7, b"old"))
+    rogue.on("GET 8", missing(6))
+    rogue.on("GET 5", segment(5, b"new 5"))
+    rogue.on("GET next", status(404))
+    rogue.on("GET 6", segment(6, b"new 6"))
+    assert [data for _, data in await collect(http, rogue.url, first_seq=7) if data] == [b"old", b"new 5", b"new 6"]
+
+
 async def test_a_server_out_of_reach_is_given_up(http, free_port, monkeypatch):
     monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0.2)
-    with pytest.raises(TrickleError, match=r"could not be reached for"):
+    with pytest.raises(TrickleError, match=r"has failed for"):
         await collect(http, f"http://127.0.0.1:{free_port}/ch")
 
 
 async def test_a_server_that_breaks_off_each_time_before_anything_new_is_given_up(http, rogue, monkeypatch):
     monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0.2)
     rogue.always("GET", breaks_off(0))
-    with pytest.raises(TrickleError, match=r"could not be reached for"):
+    with pytest.raises(TrickleError, match=r"has failed for"):
         await collect(http, rogue.url)
 
 
