@@ -131,7 +131,9 @@ async def test_when_too_many_wait_the_oldest_go_and_are_counted(http, taking):
     assert (it.lines_sent, it.lines_lost) == (3, 7)
 
 
-@pytest.mark.parametrize("fault", [status(500), status(413), raw(b""), raw(b"\x00nonsense\r\n\r\n")], ids=str)
+@pytest.mark.parametrize(
+    "fault", [status(500), status(307), status(413), raw(b""), raw(b"\x00nonsense\r\n\r\n")], ids=str
+)
 async def test_lines_of_a_failed_post_are_sent_again_in_order(http, taking, fault):
     taking.on("POST -1", status(200), fault)
     async with publishing(http, taking.url) as it:
