@@ -139,10 +139,10 @@ def _check(options: argparse.Namespace) -> int:
         sys.stderr.write(fixed.diff(str(options.notebook)))
         if fixed.tagged:
             print(f"tagged cell {', '.join(map(str, fixed.tagged))}", file=sys.stderr)
-    from byoc_kit.notebook.check import check
+    from byoc_kit.notebook.analysis import analyse
     from byoc_kit.notebook.read import read_notebook
 
-    findings = check(read_notebook(options.notebook))
+    findings = analyse(read_notebook(options.notebook)).findings
     render = {"text": report.as_text, "json": report.as_json, "github": report.as_github}[options.format]
     sys.stdout.write(render(findings, str(options.notebook)))
     return int(any(finding.is_error for finding in findings))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import parse_notebook
 
 CAPABILITY = 'from byoc_kit import Capability\n\ncapability = Capability(model_id="tint")'
@@ -19,6 +20,11 @@ def notebook_json(*cells):
             cell["metadata"]["tags"] = ["byoc"]
         document["cells"].append(cell)
     return json.dumps(document)
+
+
+def check(notebook):
+    """Return the findings of a notebook."""
+    return analyse(notebook).findings
 
 
 @pytest.fixture

@@ -53,6 +53,11 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = byoc_kit.Previw
 
 
+def test_reading_a_notebook_needs_no_bundle():
+    names = [name for path in sorted((PACKAGE / "notebook").glob("*.py")) for name in imports_of(path)]
+    assert [name for name in names if name.startswith("byoc_kit.bundle")] == []
+
+
 @pytest.mark.parametrize("path", BELOW_THE_EDGES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_below_the_edges_imports_one(path):
     edges = tuple(f"byoc_kit.{edge}" for edge in EDGES)

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from byoc_kit.bundle.pip import LockError
-from byoc_kit.bundle.providers import PathState, path_state
+from byoc_kit.notebook.providers import PathState, path_state
 
 # pytrickle 0.1.6 declares these, and imports none of them where byoc-kit uses it.
 LEFT_OUT = {

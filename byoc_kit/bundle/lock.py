@@ -19,7 +19,7 @@ from byoc_kit.bundle.hashes import File, files_of
 from byoc_kit.bundle.local_wheels import Wheel, wheel_of
 from byoc_kit.bundle.pip import LockError, NotFoundError
 from byoc_kit.bundle.pip_cache import platform_tag
-from byoc_kit.bundle.providers import providers
+from byoc_kit.notebook.providers import providers
 
 LOCK = "requirements.lock"
 WHEELS = "wheels"

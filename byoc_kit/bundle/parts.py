@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byoc_kit.bundle.load import BundleError
-from byoc_kit.bundle.module import MARKER
+from byoc_kit.notebook.module import MARKER
 
 _END_OF_DOCSTRING = '"""'
 

@@ -16,16 +16,14 @@ from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
-from byoc_kit.bundle.module import render_module
 from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.source_map import render_map
 from byoc_kit.bundle.wheels import put_wheels
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.assets import collect
-from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.names import imports
 from byoc_kit.notebook.notebook_only import is_for_notebooks
-from byoc_kit.notebook.params import read_params_schema, render_schema
+from byoc_kit.notebook.params import render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.notebook.target import PYTHON
 
@@ -52,15 +50,14 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
     Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults or a module is not installed.
     """
     notebook = read_notebook(notebook_path)
-    module = render_module(notebook)
-    capability = read_capability(notebook)
+    analysis = analyse(notebook)
+    module, capability = analysis.module, analysis.capability
     if isinstance(capability, Finding):
         raise NotebookError(str(capability))
     # One that is for notebooks is there only where its absence is handled.
-    imported = [one for one in imports(notebook.exported) if not is_for_notebooks(one.name)]
+    imported = [one for one in analysis.imports if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
-    assets = collect(notebook)
-    schema = read_params_schema(notebook)
+    assets = collect(analysis)
     manifest = {
         "name": notebook.stem,
         "title": notebook.title,
@@ -82,11 +79,13 @@ def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_h
         "Dockerfile": render_dockerfile(capability, has_assets=bool(assets), has_hashes=lock.has_hashes),
         ".dockerignore": DOCKERIGNORE,
         "aiModels.json": render_ai_models(capability),
-        **({SCHEMA: render_schema(schema)} if schema else {}),
+        **({SCHEMA: render_schema(analysis.schema)} if analysis.schema else {}),
         MANIFEST: json.dumps(manifest, indent=2) + "\n",
     }
     copied = {file.target: file.source for file in assets.values()}
-    return Plan(target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels, module.findings)
+    return Plan(
+        target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels, tuple(analysis.findings)
+    )
 
 
 def plan_again(notebook_path: Path, target: Path) -> Plan:

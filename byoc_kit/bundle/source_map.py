@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.bundle.load import MAP, BundleError
-from byoc_kit.bundle.module import MARKER, Module, marker
+from byoc_kit.notebook.module import MARKER, Module, marker
 from byoc_kit.notebook.read import Notebook
 from byoc_kit.notebook.text import printable
 

@@ -12,15 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from byoc_kit.bundle.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.parts import split_module
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, text_sha256
-from byoc_kit.notebook.check import require_exportable
-from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.magics import dropped_lines
-from byoc_kit.notebook.names import tree_of
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.findings import Finding, require_no_error
+from byoc_kit.notebook.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
+from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import Cell, Notebook, parse_notebook, read_file
 from byoc_kit.notebook.text import printable
@@ -55,7 +54,7 @@ def sync(folder: Path) -> Synced:
         _put(document["cells"][cell.number - 1], source)
     text = dump_notebook(document, raw)
     after = parse_notebook(text.encode(), name=notebook.name, folder=notebook.folder)
-    require_exportable(after)
+    require_no_error(analyse(after).findings)
     write_notebook(bundle.notebook, text)
     plan = plan_again(bundle.notebook, folder)
     write(plan)
@@ -68,7 +67,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
     if text_sha256(parts.own) != exported.own_sha256:
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
-    merged = merge_imports(notebook.exported)
+    merged = analyse(notebook).merged_imports
     by_id: dict[str | int, Cell] = {cell.id or cell.number: cell for cell in notebook.exported}
     edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
@@ -119,7 +118,7 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
         before = [cell.lines[number - 1] for number in merged.kept[cell]]
         sources[cell] = "\n".join(_with_edits(cell.lines, merged.kept[cell], before, lines))
     after = [replace(cell, source=sources.get(cell, cell.source)) for cell in notebook.exported]
-    kept = merge_imports(after).kept
+    kept = merge_imports(after, bindings(after)).kept
     for cell, new in zip(notebook.exported, after, strict=True):
         if cell in edits and [new.lines[number - 1] for number in kept[new]] != edits[cell]:
             shown = set(merged.kept[cell])
@@ -172,7 +171,7 @@ def _edit_imports(
         else:
             first = notebook.exported[0]
             lines = sources.get(first, "\n".join(first.lines)).split("\n")
-            top = sum(number == at for at, number in enumerate(dropped_lines(first), 1))  # a cell magic stays first
+            top = sum(number == at for at, number in enumerate(first.dropped_lines, 1))  # a cell magic stays first
             sources[first] = "\n".join([*lines[:top], *added, "", *lines[top:]])
     for cell, nodes in moved.items():
         for node in nodes:
@@ -186,7 +185,7 @@ def _replaced(cell: Cell, sources: dict[Cell, str], node: ImportNode, left: Sequ
     old = _statement(cell, node)
     source = sources.get(cell, "\n".join(cell.lines))
     lines = source.split("\n")
-    begins = [other.lineno - 1 for other in tree_of(replace(cell, source=source)).body if isinstance(other, ImportNode)]
+    begins = [other.lineno - 1 for other in replace(cell, source=source).tree.body if isinstance(other, ImportNode)]
     at = next(begin for begin in begins if lines[begin : begin + len(old)] == old)
     return "\n".join([*lines[:at], *left, *lines[at + len(old) :]])
 

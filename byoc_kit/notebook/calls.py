@@ -8,9 +8,8 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from byoc_kit.notebook.names import bindings, tree_of
-from byoc_kit.notebook.once import once
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.read import Cell
 
 # The dotted name that a name stands for; None for what the module made itself, "" for what a function did.
 Scope = ChainMap[str, str | None]
@@ -42,20 +41,13 @@ class Reference:
         return plain[position] if is_given else named
 
 
-@once
-def references(notebook: Notebook) -> list[Reference]:
-    """Return what tagged cells read that has a dotted name, and all that they call, in the order of the text."""
-    module = module_scope(notebook.exported)
+def references(cells: Iterable[Cell], module: Scope) -> list[Reference]:
+    """Return what cells read that has a dotted name, and all that they call, in the order of the text."""
     found = []
-    for cell in notebook.exported:
+    for cell in cells:
         own = list(_walk(cell, module))
         found += sorted(own, key=lambda r: (r.node.lineno, r.node.col_offset, -(r.node.end_col_offset or 0)))
     return found
-
-
-def calls(notebook: Notebook) -> list[Reference]:
-    """Return the calls among the references of tagged cells."""
-    return [reference for reference in references(notebook) if reference.call is not None]
 
 
 def dotted_name(node: ast.expr, scope: Scope) -> str | None:
@@ -83,10 +75,10 @@ def imported_names(node: ast.AST) -> dict[str, str]:
     return {}
 
 
-def module_scope(cells: Iterable[Cell]) -> Scope:
-    """Return what the names stand for that cells bind at their top level."""
+def module_scope(bound: Iterable[Binding]) -> Scope:
+    """Return what the names stand for that are bound at the top level of cells."""
     scope: Scope = ChainMap()
-    for binding in bindings(cells):
+    for binding in bound:
         imported = imported_names(binding.node).get(binding.name)
         # `except ImportError: cv2 = None` beside `import cv2` is cv2 where it works
         scope[binding.name] = imported or scope.get(binding.name)
@@ -94,7 +86,7 @@ def module_scope(cells: Iterable[Cell]) -> Scope:
 
 
 def _walk(cell: Cell, module: Scope) -> Iterator[Reference]:
-    waiting: list[tuple[ast.AST, Scope]] = [(tree_of(cell), module)]
+    waiting: list[tuple[ast.AST, Scope]] = [(cell.tree, module)]
     called: dict[int, ast.Call] = {}
     while waiting:  # no recursion: an expression may be deep
         node, scope = waiting.pop()

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from byoc_kit.capability import Capability
-from byoc_kit.notebook.calls import module_scope
-from byoc_kit.notebook.constants import NotConstantError, constant, constants
+from byoc_kit.notebook.constants import NotConstantError, constant
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, bindings, untagged_cell
-from byoc_kit.notebook.read import TAG, Notebook
+from byoc_kit.notebook.names import Binding, untagged_cell
+from byoc_kit.notebook.read import TAG
 from byoc_kit.params import params_error
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
 
 _ALL = 'write it as in Capability(model_id="my-model", price_per_unit=3000, warm=True, capacity=1)'
 
 
-def read_capability(notebook: Notebook) -> Capability | Finding:
+def read_capability(analysis: Analysis) -> Capability | Finding:
     """Read the last ``capability`` of the tagged cells, or say why it cannot be read."""
-    bound = bindings(notebook.exported)
+    bound = analysis.bindings
     binding = next((b for b in reversed(bound) if b.name == "capability"), None)
     if binding is None:
-        untagged = untagged_cell(notebook, "capability")
+        untagged = untagged_cell(analysis, "capability")
         hint = f"cell {untagged} does; tag that cell `{TAG}`" if untagged else _EXAMPLE
         message = "no tagged cell says what the container offers"
-        return Finding("no-capability", notebook.name, message, hint, needs_cell=untagged)
+        return Finding("no-capability", analysis.name, message, hint, needs_cell=untagged)
 
     def finding(message: str, hint: str) -> Finding:
-        return Finding("capability", notebook.name, message, hint, Place.of(binding.cell, binding.statement))
+        return Finding("capability", analysis.name, message, hint, Place.of(binding.cell, binding.statement))
 
     classes = {"Capability", *(b.name for b in bound if _is_capability_class(b))}
     named = _named_arguments(binding.statement, classes)
     if named is None:
         return finding("capability must be a call of Capability with named arguments", _EXAMPLE)
-    arguments, scope = {}, module_scope(notebook.exported)
+    arguments = {}
     for name, value in named:
         try:
-            arguments[name] = constant(value, scope, constants(notebook))
+            arguments[name] = constant(value, analysis.scope, analysis.constants)
         except NotConstantError:
             message = f"Capability, {name}: is no literal, and the exporter does not run the notebook"
             return finding(message, "write the value itself")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from byoc_kit.notebook.assets import check_assets
-from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.decorators import check_decorators
 from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
-from byoc_kit.notebook.findings import Finding, require_no_error
+from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.hooks import check_hooks
 from byoc_kit.notebook.ignored import check_ignored, ignored
 from byoc_kit.notebook.modules import check_modules, check_python
@@ -17,50 +17,45 @@ from byoc_kit.notebook.names import check_imports, check_names
 from byoc_kit.notebook.notebook_only import check_notebook_only
 from byoc_kit.notebook.params import check_params
 from byoc_kit.notebook.pickles import check_pickles
-from byoc_kit.notebook.read import TAG, Notebook
+from byoc_kit.notebook.read import TAG
 from byoc_kit.notebook.secrets import check_secrets
 from byoc_kit.notebook.state import check_shared_state
 from byoc_kit.notebook.syntax import check_cells, check_module
 
-_Check = Callable[[Notebook], Iterator[Finding]]
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+
+_Check: TypeAlias = "Callable[[Analysis], Iterator[Finding]]"
 
 
-def check(notebook: Notebook) -> list[Finding]:
+def check(analysis: Analysis) -> list[Finding]:
     """Return what is wrong with a notebook, in its order; it can be exported where none is an error.
 
     Each step needs what the one before it found in order: cells, then Python, then one module, then what it says. What
     a comment lets pass, :mod:`~byoc_kit.notebook.ignored`, is left out.
     """
-    if not notebook.exported:
+    if not analysis.exported:
         hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
-        near = {tag for cell in notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
+        near = {tag for cell in analysis.notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
         if near and near != {TAG}:
             hint = f"the tag is `{TAG}`, written so; there is `{min(near)}`"
-        return [Finding("no-tagged-cell", notebook.name, "no code cell with something in it is tagged", hint)]
-    named = ignored(notebook)
+        return [Finding("no-tagged-cell", analysis.name, "no code cell with something in it is tagged", hint)]
+    named = ignored(analysis)
     found: list[Finding] = []
     findings: list[Finding] = []
     for step in _STEPS:
         if any(finding.is_error for finding in findings):
             break
-        found += (finding for check_one in step for finding in check_one(notebook))
+        found += (finding for check_one in step for finding in check_one(analysis))
         findings = [finding for finding in found if not any(one.covers(finding) for one in named)]
     else:
-        findings += check_ignored(notebook, named, found)
+        findings += check_ignored(analysis, named, found)
     return sorted(_said_once(findings), key=_position)
 
 
-def require_exportable(notebook: Notebook) -> list[Finding]:
-    """Return the warnings and notes; raise :class:`~byoc_kit.notebook.read.NotebookError`, a line an error, if any."""
-    findings = check(notebook)
-    require_no_error(findings)
-    return findings
-
-
-def _check_capability(notebook: Notebook) -> Iterator[Finding]:
-    capability = read_capability(notebook)
-    if isinstance(capability, Finding):
-        yield capability
+def _check_capability(analysis: Analysis) -> Iterator[Finding]:
+    if isinstance(analysis.capability, Finding):
+        yield analysis.capability
 
 
 def _said_once(findings: list[Finding]) -> list[Finding]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from byoc_kit.notebook.calls import Scope, module_scope
-from byoc_kit.notebook.names import bindings, bound_by, tree_of
-from byoc_kit.notebook.once import once
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.calls import Scope
+from byoc_kit.notebook.names import Binding, bound_by
+from byoc_kit.notebook.read import Cell
 
 # Of names that are each twice the one before, a text doubles with each line.
 LONGEST = 4096
@@ -22,12 +21,10 @@ class NotConstantError(ValueError):
     """An expression that only running the notebook would tell."""
 
 
-@once
-def constants(notebook: Notebook) -> Mapping[str, Any]:
-    """Return the names that the tagged cells bind once, at their top level, to a plain value, and those values."""
-    scope = module_scope(notebook.exported)
+def constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, Any]:
+    """Return the names that :func:`bound_once` has with a plain value, and those values."""
     known: dict[str, Any] = {}
-    for name, value in bound_once(notebook):
+    for name, value in bound:
         with suppress(NotConstantError):
             found = constant(value, scope, known)
             if isinstance(found, _PLAIN):  # a list may be added to
@@ -35,16 +32,14 @@ def constants(notebook: Notebook) -> Mapping[str, Any]:
     return known
 
 
-@once
-def bound_once(notebook: Notebook) -> list[tuple[str, ast.expr]]:
-    """Return the names that one plain assignment at the top level of the tagged cells binds, and what it says.
+def bound_once(cells: Iterable[Cell], bound: Sequence[Binding]) -> list[tuple[str, ast.expr]]:
+    """Return the names that one plain assignment at the top level of cells binds, and what it says.
 
     Left out is a name that anything else may bind, or that stands for something else in a part of a cell that
     :class:`~byoc_kit.notebook.calls.Scope` does not tell apart: a class, a comprehension, a handler.
     """
-    bound = bindings(notebook.exported)
     times = Counter(binding.name for binding in bound)
-    elsewhere = {name for cell in notebook.exported for name in _elsewhere(cell)}
+    elsewhere = {name for cell in cells for name in _elsewhere(cell)}
     found = []
     for binding in bound:
         match binding.statement:
@@ -97,7 +92,7 @@ def _joined(parts: Iterator[Any]) -> str:
 
 def _elsewhere(cell: Cell) -> Iterator[str]:
     """Yield the names that functions bind for the whole module, that are deleted, or that other scopes bind."""
-    for node in ast.walk(tree_of(cell)):
+    for node in ast.walk(cell.tree):
         match node:
             case ast.Global(names=names):
                 yield from names

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.names import Binding
 from byoc_kit.notebook.params import takes_params
 from byoc_kit.notebook.parse import unparse
-from byoc_kit.notebook.read import Notebook
 from byoc_kit.notebook.signatures import Function
-from byoc_kit.notebook.static import Static
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _HOOKS = ("process_frame", "process_audio")
 # What keeps the signature of the function that is wrapped.
@@ -22,20 +24,19 @@ _Inner = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Maker = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def check_decorators(notebook: Notebook) -> Iterator[Finding]:
+def check_decorators(analysis: Analysis) -> Iterator[Finding]:
     """Yield the decorators that put ``(*args, **kwargs)`` in the place of a hook that takes parameters."""
-    bound = bindings(notebook.exported)
+    bound = analysis.bindings
     defined = {binding.name: binding for binding in bound if isinstance(binding.node, Function | ast.ClassDef)}
-    static = Static(notebook.exported)
     for hook in _HOOKS:
         binding = defined.get(hook)
-        if binding is None or not isinstance(binding.node, Function) or not takes_params(static, binding.node):
+        if binding is None or not isinstance(binding.node, Function) or not takes_params(analysis.static, binding.node):
             continue
         for decorator, used in _decorators(hook, bound):
             found = _hiding(decorator, defined)
             if found is not None:
                 message = f"{hook} takes params, and `{shown(unparse(decorator))}` hides that from the server"
-                yield Finding("hidden-params", notebook.name, message, _hint(*found), Place.of(used.cell, decorator))
+                yield Finding("hidden-params", analysis.name, message, _hint(*found), Place.of(used.cell, decorator))
 
 
 def _hint(maker: _Maker, inner: _Inner) -> str:

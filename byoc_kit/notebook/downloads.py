@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.calls import Reference, calls
-from byoc_kit.notebook.files import literal_path, text_constants
+from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.files import literal_path
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.read import Notebook
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _FETCHING = {
     *("gdown.download", "huggingface_hub.hf_hub_download", "huggingface_hub.snapshot_download"),
@@ -21,19 +24,18 @@ _HINT_OF_HUB = "run the container with a volume for its cache, such as the folde
 _HINT = 'fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it'
 
 
-def check_downloads(notebook: Notebook) -> Iterator[Finding]:
+def check_downloads(analysis: Analysis) -> Iterator[Finding]:
     """Yield the calls that fetch weights: a start then takes longer, and needs the network and what is there."""
-    constants = text_constants(notebook)
-    for call in calls(notebook):
+    for call in analysis.calls:
         if call.name in _FETCHING and not _is_local(call):
             message = f"{call.name} fetches over the network when the container starts"
-            yield Finding("download", notebook.name, message, _HINT, Place.of(call.cell, call.node))
+            yield Finding("download", analysis.name, message, _HINT, Place.of(call.cell, call.node))
         elif call.name.endswith(_BY_NAME):
             node = call.argument(0, "pretrained_model_name_or_path")
-            name = None if node is None else literal_path(node, call.scope, constants)
-            if name and not (notebook.folder and (notebook.folder / name).exists()):
+            name = None if node is None else literal_path(node, call.scope, analysis.text_constants)
+            if name and not (analysis.folder and (analysis.folder / name).exists()):
                 message = f"{shown(name)} is fetched over the network when the container starts"
-                yield Finding("download", notebook.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))
+                yield Finding("download", analysis.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))
 
 
 def _is_local(call: Reference) -> bool:

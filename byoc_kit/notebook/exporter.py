@@ -49,11 +49,11 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
     def _export(
         self, read: Callable[[], bytes], name: str, resources: dict[str, Any] | None
     ) -> tuple[str, dict[str, Any]]:
-        from byoc_kit.bundle.module import render_module
+        from byoc_kit.notebook.analysis import analyse
         from byoc_kit.notebook.read import parse_notebook
 
         try:
-            module = render_module(parse_notebook(read(), name=name))
+            module = analyse(parse_notebook(read(), name=name)).module
         except ByocKitError as error:
             raise ConversionException(str(error)) from None
         return module.source, self._init_resources(resources)

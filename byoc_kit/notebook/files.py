@@ -7,14 +7,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.assets import assets_of
-from byoc_kit.notebook.calls import Reference, Scope, calls, dotted_name, module_scope
-from byoc_kit.notebook.constants import LONGEST, NotConstantError, bound_once, constant
+from byoc_kit.notebook.calls import Reference, Scope, dotted_name
+from byoc_kit.notebook.constants import LONGEST, NotConstantError, constant
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import tree_of
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.read import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 # What reads a file: the position and the name of the argument that says which.
 _READERS = {
@@ -102,40 +104,38 @@ class FileUse:
     is_write: bool
 
 
-def file_uses(notebook: Notebook) -> list[FileUse]:
-    """Return the files that calls in the tagged cells read or write."""
-    constants = text_constants(notebook)
-    return [use for call in calls(notebook) if (use := _file_use(call, constants))]
+def file_uses(calls: Iterable[Reference], constants: Mapping[str, str]) -> list[FileUse]:
+    """Return the files that calls read or write."""
+    return [use for call in calls if (use := _file_use(call, constants))]
 
 
-def check_files(notebook: Notebook) -> Iterator[Finding]:
+def check_files(analysis: Analysis) -> Iterator[Finding]:
     """Yield the files that tagged cells read and no container has."""
-    uses = file_uses(notebook)
+    uses = analysis.file_uses
     written = {use.name for use in uses if use.is_write}
     read = [use for use in uses if not use.is_write and use.name not in written]
-    declared = {asset.name for asset in assets_of(notebook)}  # what is wrong with these is said of them
-    for cell, node, text in _machine_paths(notebook):
+    declared = {asset.name for asset in analysis.assets}  # what is wrong with these is said of them
+    for cell, node, text in _machine_paths(analysis):
         if text in declared:
             continue
         if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
-            yield _absolute_path(notebook, text, Place.of(cell, node))
+            yield _absolute_path(analysis, text, Place.of(cell, node))
     for use in read:
         if not use.name.strip() or _ELSEWHERE.match(use.name) or _OF_THIS_MACHINE.match(use.name):
             continue
         place = Place.of(use.cell, use.node)
         if use.name.startswith("/"):
-            yield _absolute_path(notebook, use.name, place)
+            yield _absolute_path(analysis, use.name, place)
         else:
             message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
-            yield Finding("undeclared-file", notebook.name, message, hint, place)
+            yield Finding("undeclared-file", analysis.name, message, hint, place)
 
 
-def text_constants(notebook: Notebook) -> dict[str, str]:
-    """Return the names that the tagged cells bind once, to a text or a path that can be known without running them."""
-    scope = module_scope(notebook.exported)
+def text_constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, str]:
+    """Return the names that are bound once to a text or a path that can be known without running the cells."""
     known: dict[str, str] = {}
-    for name, value in bound_once(notebook):
+    for name, value in bound:
         text = literal_path(value, scope, known)
         if text is not None:
             known[name] = text
@@ -195,10 +195,10 @@ def _mode(call: Reference, position: int) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _machine_paths(notebook: Notebook) -> Iterator[tuple[Cell, ast.expr, str]]:
+def _machine_paths(analysis: Analysis) -> Iterator[tuple[Cell, ast.expr, str]]:
     """Yield the literals that name a place of this machine, and their text."""
-    for cell in notebook.exported:
-        nodes = list(ast.walk(tree_of(cell)))
+    for cell in analysis.exported:
+        nodes = list(ast.walk(cell.tree))
         passed_over = {id(part) for node in nodes for part in _not_a_path(node)}
         for node in nodes:
             text = _text(node)
@@ -227,10 +227,10 @@ def _not_a_path(node: ast.AST) -> Iterator[ast.AST]:
             yield from args
 
 
-def _absolute_path(notebook: Notebook, text: str, place: Place) -> Finding:
+def _absolute_path(analysis: Analysis, text: str, place: Place) -> Finding:
     message = f"{shown(text)} is a path of this machine, which no container has"
     hint = 'put the file beside the notebook and write byoc_kit.asset("its name")'
-    return Finding("absolute-path", notebook.name, message, hint, place)
+    return Finding("absolute-path", analysis.name, message, hint, place)
 
 
 def _quoted(name: str) -> str:

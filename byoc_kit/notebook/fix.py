@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from byoc_kit.notebook.check import check
-from byoc_kit.notebook.names import bindings, free_names, tree_of, untagged_cell
+from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.names import bindings, free_names, untagged_cell
 from byoc_kit.notebook.read import TAG, Cell, Notebook, NotebookError, parse_notebook, read_file
 from byoc_kit.notebook.text import printable
 from byoc_kit.notebook.write import dump_notebook, write_notebook
@@ -57,40 +57,40 @@ def fix(path: Path) -> Fix:
 def missing_cells(notebook: Notebook) -> list[int]:
     """Return the numbers of the cells to tag: those that bind what the tagged ones use, and what these use in turn."""
     found: set[int] = set()
-    while wanted := _wanted(notebook) - found:
-        wanted |= _needed_by(notebook, wanted)
+    while wanted := _wanted(analysis := analyse(notebook)) - found:
+        wanted |= _needed_by(analysis, wanted)
         found |= wanted
         cells = (replace(c, tags=c.tags | {TAG}) if c.number in wanted else c for c in notebook.cells)
         notebook = replace(notebook, cells=tuple(cells))
     return sorted(found)
 
 
-def _needed_by(notebook: Notebook, numbers: Iterable[int]) -> set[int]:
+def _needed_by(analysis: Analysis, numbers: Iterable[int]) -> set[int]:
     """Return the untagged cells that untagged ones need, and what these need in turn.
 
     Checking the notebook anew for each step finds the same, but takes the square of the length of a chain of cells.
     """
-    there = _names_in(notebook.exported)
+    there = _names_in(analysis.exported)
     found: set[int] = set()
     wanted = set(numbers)
     while wanted:
         found |= wanted
-        cells = [notebook.cells[number - 1] for number in wanted]
+        cells = [analysis.notebook.cells[number - 1] for number in wanted]
         there |= _names_in(cells)
         used = [(name, cell.number) for cell in cells for name in free_names(cell) - there]
-        wanted = {number for name, user in used if (number := untagged_cell(notebook, name, above=user))} - found
+        wanted = {number for name, user in used if (number := untagged_cell(analysis, name, above=user))} - found
     return found
 
 
 def _names_in(cells: Iterable[Cell]) -> set[str]:
     cells = list(cells)
-    nodes = (node for cell in cells for node in ast.walk(tree_of(cell)))
+    nodes = (node for cell in cells for node in ast.walk(cell.tree))
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     return declared | {binding.name for binding in bindings(cells)}
 
 
-def _wanted(notebook: Notebook) -> set[int]:
-    if notebook.exported:
-        return {finding.needs_cell for finding in check(notebook) if finding.needs_cell}
-    cell = untagged_cell(notebook, "process_frame")
+def _wanted(analysis: Analysis) -> set[int]:
+    if analysis.exported:
+        return {finding.needs_cell for finding in analysis.findings if finding.needs_cell}
+    cell = untagged_cell(analysis, "process_frame")
     return {cell} if cell else set()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.names import Binding, bindings, tree_of, untagged_cell
-from byoc_kit.notebook.read import TAG, Notebook
+from byoc_kit.notebook.names import Binding, untagged_cell
+from byoc_kit.notebook.read import TAG
 from byoc_kit.notebook.signatures import check_signature, head
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 # In the order of their use; `process_frame` is always there.
 OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
@@ -19,21 +23,21 @@ PROCESSOR = "Processor"
 _NEAR = 0.85
 
 
-def check_hooks(notebook: Notebook) -> Iterator[Finding]:
+def check_hooks(analysis: Analysis) -> Iterator[Finding]:
     """Yield what is wrong with the names that the exporter reads and writes."""
-    bound = bindings(notebook.exported)
+    bound = analysis.bindings
     if not any(binding.name == "process_frame" for binding in bound):
-        yield _no_process_frame(notebook)
+        yield _no_process_frame(analysis)
     for hook in HOOKS:
-        yield from _check_hook(notebook, hook, [binding for binding in bound if binding.name == hook])
-    yield from _check_near_hooks(notebook, bound)
+        yield from _check_hook(analysis, hook, [binding for binding in bound if binding.name == hook])
+    yield from _check_near_hooks(analysis, bound)
     for binding in bound:
         if binding.name == PROCESSOR:
             message = f"the name {PROCESSOR} is taken: the exporter adds a class of that name"
-            yield Finding("reserved-name", notebook.name, message, "rename yours", binding.place)
+            yield Finding("reserved-name", analysis.name, message, "rename yours", binding.place)
         if binding.name == "byoc_kit" and not is_kit_import(binding.node):
             message = "the name byoc_kit is taken: the exported module calls the package by it"
-            yield Finding("reserved-name", notebook.name, message, "rename yours", binding.place)
+            yield Finding("reserved-name", analysis.name, message, "rename yours", binding.place)
 
 
 def is_kit_import(node: ast.AST) -> bool:
@@ -44,30 +48,30 @@ def is_kit_import(node: ast.AST) -> bool:
     return bool(as_itself) and all(alias.asname != "byoc_kit" for alias in node.names)
 
 
-def _no_process_frame(notebook: Notebook) -> Finding:
+def _no_process_frame(analysis: Analysis) -> Finding:
     hint = "define process_frame(frame) or process_frame(frame, params) in a tagged cell"
-    untagged = untagged_cell(notebook, "process_frame")
+    untagged = untagged_cell(analysis, "process_frame")
     if untagged:
         hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
     message = "no tagged cell defines process_frame"
-    return Finding("no-process-frame", notebook.name, message, hint, needs_cell=untagged)
+    return Finding("no-process-frame", analysis.name, message, hint, needs_cell=untagged)
 
 
-def _check_hook(notebook: Notebook, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:
+def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:
     for binding in bound[1:]:
         first = bound[0]
         # Two branches of one statement are one definition, and `process_frame = torch.compile(process_frame)` is none.
         is_same = binding.cell == first.cell and binding.statement is first.statement
         if not is_same and not _reads_itself(binding):
             message = f"{hook} is defined a second time (first in cell {first.cell.number})"
-            yield Finding("shadowed-hook", notebook.name, message, "keep one of them tagged", binding.place)
+            yield Finding("shadowed-hook", analysis.name, message, "keep one of them tagged", binding.place)
     for binding in bound:
         if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from check_signature(notebook, binding.cell, binding.node)
+            yield from check_signature(analysis, binding.cell, binding.node)
 
 
-def _check_near_hooks(notebook: Notebook, bound: Sequence[Binding]) -> Iterator[Finding]:
-    nodes = [node for cell in notebook.exported for node in ast.walk(tree_of(cell))]
+def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[Finding]:
+    nodes = [node for cell in analysis.exported for node in ast.walk(cell.tree)]
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for binding in bound:
         near = get_close_matches(binding.name, HOOKS, 1, _NEAR)
@@ -76,7 +80,7 @@ def _check_near_hooks(notebook: Notebook, bound: Sequence[Binding]) -> Iterator[
         if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
             message = f"nothing calls {binding.name}; the server calls {near[0]}"
             place = head(binding.cell, binding.node)
-            yield Finding("hook-name", notebook.name, message, f"rename it to {near[0]}", place)
+            yield Finding("hook-name", analysis.name, message, f"rename it to {near[0]}", place)
 
 
 def _reads_itself(binding: Binding) -> bool:

@@ -11,11 +11,14 @@ import re
 import tokenize
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from byoc_kit.notebook.codes import CODES, IGNORABLE
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.magics import python_of
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.read import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _COMMENT = re.compile(r"#\s*byoc:\s*ignore\b\s*(?:\[([^\]]*)\]?)?", re.IGNORECASE)
 _HOW = "`# byoc: ignore[secret]`; several codes stand between commas"
@@ -40,12 +43,12 @@ class Ignored:
         )
 
 
-def ignored(notebook: Notebook) -> list[Ignored]:
+def ignored(analysis: Analysis) -> list[Ignored]:
     """Return what the comments of the tagged cells name, in the order of the text."""
-    return [one for cell in notebook.exported for one in _in_cell(cell)]
+    return [one for cell in analysis.exported for one in _in_cell(cell)]
 
 
-def check_ignored(notebook: Notebook, named: Collection[Ignored], findings: Collection[Finding]) -> Iterator[Finding]:
+def check_ignored(analysis: Analysis, named: Collection[Ignored], findings: Collection[Finding]) -> Iterator[Finding]:
     """Yield what is wrong with the comments themselves; ``findings`` are all, with those that they let pass."""
     for one in named:
         if one.code in IGNORABLE:
@@ -61,12 +64,12 @@ def check_ignored(notebook: Notebook, named: Collection[Ignored], findings: Coll
             hint = f"did you mean {near[0]}" if near else "`byoc-kit check --codes` lists them"
         else:
             message, hint = "the comment does not say what is to be ignored", f"name it: {_HOW}"
-        yield Finding("unused-ignore", notebook.name, message, hint, one.place)
+        yield Finding("unused-ignore", analysis.name, message, hint, one.place)
 
 
 def _in_cell(cell: Cell) -> Iterator[Ignored]:
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline))
+        tokens = list(tokenize.generate_tokens(io.StringIO(cell.python + "\n").readline))
     except (tokenize.TokenError, SyntaxError):  # said as a syntax-error, where it is one
         return
     joined = _joined(cell, tokens)

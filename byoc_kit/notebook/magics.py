@@ -6,9 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from byoc_kit.notebook.once import once
 from byoc_kit.notebook.parse import parse
-from byoc_kit.notebook.read import Cell
 
 # `%magic`, `%%magic`, `!shell`, `?name`, `name = %magic`, `name = !shell`, `name?`
 _MAGIC = re.compile(r"(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|[\w.*]+\?{1,2}\s*$")
@@ -44,30 +42,19 @@ def instead_of(line: str) -> str:
     return _ELSEWHERE
 
 
-@once
-def python_of(cell: Cell) -> str:
-    """Return a cell's source with its harmless magics as empty lines, so that all others keep their numbers."""
-    lines = list(cell.lines)
-    for line in dropped_lines(cell):
-        lines[line - 1] = ""
-    return "\n".join(lines)
+def harmless_lines(lines: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of a cell's lines that are magics without meaning in a container."""
+    numbers = [number for number, line in enumerate(lines, 1) if is_harmless(line)]
+    return tuple(beginnings(lines, numbers))
 
 
-@once
-def dropped_lines(cell: Cell) -> tuple[int, ...]:
-    """Return the lines of a cell that are magics without meaning in a container."""
-    numbers = [number for number, line in enumerate(cell.lines, 1) if is_harmless(line)]
-    return tuple(beginnings(cell.lines, numbers))
-
-
-def parse_untagged(cell: Cell) -> ast.Module:
-    """Parse a cell that stays in the notebook, its magics left out; an empty module where it is no Python still."""
-    first = next((line for line in cell.lines if line.strip()), "")
+def parse_untagged(lines: Sequence[str]) -> ast.Module:
+    """Parse a cell that stays in the notebook, without its magics; an empty module where the rest is no Python."""
+    first = next((line for line in lines if line.strip()), "")
     if first.startswith("%%") and not is_harmless(first):
         return ast.Module(body=[], type_ignores=[])  # what it binds, if it is Python at all, it binds elsewhere
-    lines = ["" if is_magic(line) else line for line in cell.lines]
     try:
-        return parse("\n".join(lines))
+        return parse("\n".join("" if is_magic(line) else line for line in lines))
     except SyntaxError:
         return ast.Module(body=[], type_ignores=[])
 

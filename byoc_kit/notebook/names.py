@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.joined import join
-from byoc_kit.notebook.magics import parse_untagged, python_of
-from byoc_kit.notebook.once import once
 from byoc_kit.notebook.parse import parse, unparse
 from byoc_kit.notebook.read import TAG, Cell, Notebook
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 # Names that only a notebook has; they have a finding of their own.
 NOTEBOOK_NAMES = {"In", "Out", "display", "get_ipython"}
@@ -55,25 +55,17 @@ class Import:
 
 def bindings(cells: Iterable[Cell]) -> list[Binding]:
     """Return what cells bind at their top level, in order; tagged ones must be Python, others may be anything."""
-    return [Binding(name, node, statement, cell) for cell in cells for name, node, statement in _bindings_of(cell)]
-
-
-@once
-def _bindings_of(cell: Cell) -> list[tuple[str, ast.AST, ast.stmt]]:
-    return [(name, node, statement) for statement in tree_of(cell).body for name, node in bound_by(statement)]
-
-
-@once
-def tree_of(cell: Cell) -> ast.Module:
-    """Parse a cell; a tagged one must be Python, another may be anything."""
-    return parse(python_of(cell)) if cell.is_exported else parse_untagged(cell)
+    statements = ((cell, statement) for cell in cells for statement in cell.tree.body)
+    return [
+        Binding(name, node, statement, cell) for cell, statement in statements for name, node in bound_by(statement)
+    ]
 
 
 def imports(cells: Iterable[Cell]) -> list[Import]:
     """Return what cells import by absolute name."""
     found = []
     for cell in cells:
-        tree = tree_of(cell)
+        tree = cell.tree
         optional = {id(node) for block in ast.walk(tree) for node in _guarded(block)}
         never = {id(node) for block in ast.walk(tree) for node in _for_type_checkers(block)}
         for node in ast.walk(tree):
@@ -89,75 +81,87 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
     return sorted(found, key=lambda i: (i.place.cell.number, i.place.line or 0))
 
 
-def check_names(notebook: Notebook) -> Iterator[Finding]:
-    """Yield the names that the tagged cells use and nothing above defines."""
+def check_names(analysis: Analysis) -> Iterator[Finding]:
+    """Yield the names that the tagged cells use and nothing above defines.
+
+    They are read in the notebook's order. In the module imports may stand further up, which only defines more.
+    """
     from pyflakes import messages
 
-    joined = join(notebook.exported)
-    for message in _undefined_names(parse(joined.source)):
+    for cell, message in _undefined_names(analysis.exported):
         name = message.message_args[0]
-        if isinstance(message, messages.ImportStarUsage) and not untagged_cell(notebook, name):
+        if isinstance(message, messages.ImportStarUsage) and not untagged_cell(analysis, name):
             continue  # the star may bring it
-        cell, line = joined.locate(message.lineno)
-        place = Place.at(cell, line, message.col, message.col + len(name.encode(errors="surrogatepass")))
+        end = message.col + len(name.encode(errors="surrogatepass"))
+        place = Place.at(cell, message.lineno, message.col, end)
         if isinstance(message, messages.UndefinedLocal):
             text = f"{name} is used in this function before it is assigned there"
             hint = f"write `global {name}` first, or give the local one another name"
-            yield Finding("used-before-definition", notebook.name, text, hint, place)
+            yield Finding("used-before-definition", analysis.name, text, hint, place)
         elif name not in NOTEBOOK_NAMES:
-            yield _undefined(notebook, name, place)
+            yield _undefined(analysis, name, place)
 
 
 def free_names(cell: Cell) -> set[str]:
     """Return the names that a cell uses and does not define, without those that only a notebook has."""
-    return {str(message.message_args[0]) for message in _undefined_names(tree_of(cell))} - NOTEBOOK_NAMES
+    return {str(message.message_args[0]) for _, message in _undefined_names([cell])} - NOTEBOOK_NAMES
 
 
-def _undefined_names(tree: ast.Module) -> list[Any]:
-    """Return what pyflakes has to say of names that nothing above defines, in the order of the text."""
+def _undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
+    """Return pyflakes' messages on names that nothing above defines, each with its cell, in the order of the text."""
     from pyflakes import checker, messages
 
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
+    cell_of = {id(statement): cell for cell in cells for statement in cell.tree.body}
+    found: dict[int, tuple[Cell, Any]] = {}
+
     class Checker(checker.Checker):  # type: ignore[misc]  # pyflakes has no type hints
+        def report(self, kind: type[Any], node: ast.AST, *about: Any) -> None:
+            super().report(kind, node, *about)
+            if issubclass(kind, kinds):
+                while id(node) not in cell_of:
+                    node = self.getParent(node)
+                found[id(self.messages[-1])] = cell_of[id(node)], self.messages[-1]
+
         def handleStringAnnotation(self, s: str, *where: Any) -> None:  # noqa: N802
             with suppress(SyntaxError):
                 parse(s)  # pyflakes minds only what the parser raises of itself
                 super().handleStringAnnotation(s, *where)
 
-    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
-    found = [message for message in Checker(tree).messages if isinstance(message, kinds)]
-    return sorted(found, key=lambda message: (message.lineno, message.col))
+    tree = ast.Module(body=[statement for cell in cells for statement in cell.tree.body], type_ignores=[])
+    left = [found[id(message)] for message in Checker(tree).messages if id(message) in found]  # it takes some back
+    return sorted(left, key=lambda one: (one[0].number, one[1].lineno, one[1].col))
 
 
-def check_imports(notebook: Notebook) -> Iterator[Finding]:
+def check_imports(analysis: Analysis) -> Iterator[Finding]:
     """Yield imports that an exported module cannot have, or that hide what it has."""
-    for cell in notebook.exported:
-        for node in ast.walk(tree_of(cell)):
+    for cell in analysis.exported:
+        for node in ast.walk(cell.tree):
             if not isinstance(node, ast.ImportFrom):
                 continue
             if node.level:
                 message = f"`{unparse(node)}` is relative, and the exported module has no package around it"
                 hint = "import an installed package by its name"
-                yield Finding("relative-import", notebook.name, message, hint, Place.of(cell, node))
+                yield Finding("relative-import", analysis.name, message, hint, Place.of(cell, node))
             elif any(alias.name == "*" for alias in node.names):
                 message = f"`{unparse(node)}` hides which names there are, so that none can be checked"
                 hint = f"import what you use by name: from {node.module} import ..."
-                yield Finding("star-import", notebook.name, message, hint, Place.of(cell, node))
+                yield Finding("star-import", analysis.name, message, hint, Place.of(cell, node))
 
 
-def untagged_cell(notebook: Notebook, name: str, *, above: int | None = None) -> int | None:
+def untagged_cell(analysis: Analysis, name: str, *, above: int | None = None) -> int | None:
     """Return the number of the untagged code cell that binds ``name`` at its top level: the last one there is.
 
     With ``above`` it is the last one above that cell, as the notebook ran it, or else the first below.
     """
-    numbers = _untagged(notebook).get(name, [])
+    numbers = analysis.untagged.get(name, [])
     if above is not None:
         before = [number for number in numbers if number < above]
         numbers = before or numbers[:1]
     return numbers[-1] if numbers else None
 
 
-@once
-def _untagged(notebook: Notebook) -> Mapping[str, list[int]]:
+def untagged_names(notebook: Notebook) -> dict[str, list[int]]:
     """Return the numbers of the untagged cells that bind each name."""
     numbers = defaultdict(list)
     for binding in bindings(cell for cell in notebook.cells if cell.is_code and not cell.is_exported):
@@ -165,22 +169,16 @@ def _untagged(notebook: Notebook) -> Mapping[str, list[int]]:
     return dict(numbers)
 
 
-@once
-def _first_bound(notebook: Notebook) -> Mapping[str, int]:
-    """Return the number of the first tagged cell that binds each name."""
-    return {binding.name: binding.cell.number for binding in reversed(bindings(notebook.exported))}
-
-
-def _undefined(notebook: Notebook, name: str, place: Place) -> Finding:
-    below = _first_bound(notebook).get(name)
+def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
+    below = analysis.first_bound.get(name)
     if below:
         message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
-        return Finding("used-before-definition", notebook.name, message, hint, place)
-    untagged = untagged_cell(notebook, name, above=place.cell.number)
+        return Finding("used-before-definition", analysis.name, message, hint, place)
+    untagged = untagged_cell(analysis, name, above=place.cell.number)
     if untagged:
         message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
-        return Finding("untagged-name", notebook.name, message, hint, place, needs_cell=untagged)
-    return Finding("undefined-name", notebook.name, f"nothing defines {name}", "define or import it", place)
+        return Finding("untagged-name", analysis.name, message, hint, place, needs_cell=untagged)
+    return Finding("undefined-name", analysis.name, f"nothing defines {name}", "define or import it", place)
 
 
 def bound_by(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:

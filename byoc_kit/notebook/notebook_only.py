@@ -8,12 +8,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
-from byoc_kit.notebook.calls import Reference, references
+from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling, tree_of
+from byoc_kit.notebook.names import NOTEBOOK_NAMES, handling
 from byoc_kit.notebook.parse import unparse
-from byoc_kit.notebook.read import Notebook
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _OF_THE_KIT = {"byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
 # These can be imported anywhere, and need a front end only when they are called.
@@ -30,18 +33,18 @@ _HINT = "move it to a cell without the tag"
 _PRINTS = "write `from tqdm.auto import tqdm`, which prints its progress where there is no notebook"
 
 
-def check_notebook_only(notebook: Notebook) -> Iterator[Finding]:
+def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
     """Yield uses of what no container has."""
-    own = {binding.name for binding in bindings(notebook.exported)}
-    names = {id(reference.node): reference for reference in references(notebook)}
-    for cell in notebook.exported:
-        nodes = list(ast.walk(tree_of(cell)))
+    own = {binding.name for binding in analysis.bindings}
+    names = {id(reference.node): reference for reference in analysis.references}
+    for cell in analysis.exported:
+        nodes = list(ast.walk(cell.tree))
         guarded = {id(node) for block in nodes for node in _guarded(block)}
         for node in nodes:
             if id(node) in guarded:
                 continue
             for message, hint in _said_of(node, names.get(id(node)), own):
-                yield Finding("notebook-only", notebook.name, message, hint, Place.of(cell, node))
+                yield Finding("notebook-only", analysis.name, message, hint, Place.of(cell, node))
 
 
 def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:

@@ -8,17 +8,20 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from byoc_kit.assets import shown
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, bindings, untagged_cell
+from byoc_kit.notebook.names import Binding, untagged_cell
 from byoc_kit.notebook.parse import unparse
-from byoc_kit.notebook.read import TAG, Cell, Notebook
+from byoc_kit.notebook.read import TAG, Cell
 from byoc_kit.notebook.static import NotStatic, Static
 from byoc_kit.params import DefaultError, Params, params_errors
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _KIT = {"byoc_kit.Params", "byoc_kit.params.Params"}
 _NAME = "Params"
@@ -53,16 +56,12 @@ class ParamsClass:
     is_plain: bool = False
 
 
-def read_params_schema(notebook: Notebook) -> dict[str, Any] | None:
-    """Return the JSON schema of the parameters, as the running class gives it.
-
-    ``None`` where the notebook has no parameters, or none that can be known without running it.
-    """
+def read_params(static: Static) -> ParamsClass | NotStatic:
+    """Return the class that the exported module will use, or why only running the notebook would tell."""
     try:
-        found = _read(notebook)
-    except NotStatic:
-        return None
-    return found.schema
+        return _read(static)
+    except NotStatic as unknown:
+        return unknown
 
 
 def render_schema(schema: dict[str, Any]) -> str:
@@ -70,26 +69,25 @@ def render_schema(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, allow_nan=False) + "\n"
 
 
-def check_params(notebook: Notebook) -> Iterator[Finding]:
+def check_params(analysis: Analysis) -> Iterator[Finding]:
     """Yield what keeps the parameters from having a schema, bad defaults, and uses of fields that they do not have."""
-    try:
-        found = _read(notebook)
-    except NotParams as wrong:
-        hint = f"write class {wrong.node.name}(byoc_kit.Params)"
-        yield Finding("params-class", notebook.name, str(wrong), hint, Place.of(wrong.cell, wrong.node))
+    found = analysis.params
+    if isinstance(found, NotParams):
+        hint = f"write class {found.node.name}(byoc_kit.Params)"
+        yield Finding("params-class", analysis.name, str(found), hint, Place.of(found.cell, found.node))
         return
-    except NotStatic as unknown:
-        message = f"{unknown}, so the bundle has no schema of the parameters"
+    if isinstance(found, NotStatic):
+        message = f"{found}, so the bundle has no schema of the parameters"
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
-        yield Finding("params-schema", notebook.name, message, hint, Place.of(unknown.cell, unknown.node))
+        yield Finding("params-schema", analysis.name, message, hint, Place.of(found.cell, found.node))
         return
-    yield from _check_field_names(notebook, found.type)
+    yield from _check_field_names(analysis, found.type)
     if found.is_plain:
-        yield from _check_defaults(notebook, found.type)
+        yield from _check_defaults(analysis, found.type)
     if not found.is_open:
-        for binding in bindings(notebook.exported):
+        for binding in analysis.bindings:
             if binding.name in _HOOKS and isinstance(binding.node, _Function):
-                yield from _check_uses(notebook, binding.cell, binding.node, found)
+                yield from _check_uses(analysis, binding.cell, binding.node, found)
 
 
 def takes_params(static: Static, function: _Function) -> bool:
@@ -98,9 +96,7 @@ def takes_params(static: Static, function: _Function) -> bool:
     return any(argument.arg == "params" or _annotated(static, argument) is not None for argument in rest)
 
 
-def _read(notebook: Notebook) -> ParamsClass:
-    """Return the class that the exported module will use. Raises :class:`NotStatic`."""
-    static = Static(notebook.exported)
+def _read(static: Static) -> ParamsClass:
     name = _class_name(static)
     binding = static.binding(name)
     if binding is None:
@@ -229,24 +225,24 @@ def _names_of_classes(static: Static, name: str) -> Iterator[str]:
             yield from (n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
 
-def _check_field_names(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
+def _check_field_names(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:
     """Yield the field that clients cannot set: ``{"params": ...}`` is what stands around all parameters."""
     for name, field in kind.model_fields.items():
         if _WRAPPER in {name, field.alias, field.validation_alias}:
             message = f"no client can set a parameter called {_WRAPPER}: all of them are sent under that name"
-            place = _place_of_field(notebook, kind, name)
-            yield Finding("reserved-param", notebook.name, message, "rename the field", place)
+            place = _place_of_field(analysis, kind, name)
+            yield Finding("reserved-param", analysis.name, message, "rename the field", place)
 
 
-def _place_of_field(notebook: Notebook, kind: type[Params], field: str) -> Place:
+def _place_of_field(analysis: Analysis, kind: type[Params], field: str) -> Place:
     """Return where a class annotates a field; where it does not, the class."""
-    binding = next(found for found in reversed(bindings(notebook.exported)) if found.name == kind.__name__)
+    binding = next(found for found in reversed(analysis.bindings) if found.name == kind.__name__)
     statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
     fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
     return Place.of(binding.cell, next(fields, binding.node))
 
 
-def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]:
+def _check_defaults(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:
     """Yield the first field whose default keeps a stream from starting; what a factory makes is not known here."""
     factories = {name: field for name, field in kind.model_fields.items() if field.default_factory is not None}
     made = {*factories, *(field.alias for field in factories.values())}
@@ -260,10 +256,10 @@ def _check_defaults(notebook: Notebook, kind: type[Params]) -> Iterator[Finding]
         return
     field = wrong[0].field
     message, _, hint = str(DefaultError(field, wrong[0].reason)).rpartition("; ")
-    yield Finding("params-default", notebook.name, message, hint, _place_of_field(notebook, kind, field))
+    yield Finding("params-default", analysis.name, message, hint, _place_of_field(analysis, kind, field))
 
 
-def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: ParamsClass) -> Iterator[Finding]:
+def _check_uses(analysis: Analysis, cell: Cell, function: _Function, known: ParamsClass) -> Iterator[Finding]:
     name = _params_name(function)
     nodes = [node for statement in function.body for node in ast.walk(statement)]
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -276,13 +272,13 @@ def _check_uses(notebook: Notebook, cell: Cell, function: _Function, known: Para
         match node:
             case ast.Subscript() | ast.Call() if field and _method(node) not in known.names:
                 message = f"{shown(unparse(node))}: the parameters are a {known.type.__name__}, not a dictionary"
-                yield Finding("unknown-param", notebook.name, message, f"write {name}.{field}", Place.of(cell, node))
+                yield Finding("unknown-param", analysis.name, message, f"write {name}.{field}", Place.of(cell, node))
             case ast.Attribute(value=ast.Name(id=owner), attr=field) if owner == name and field not in known.names:
                 if id(node) in as_dictionaries:
                     continue  # said of the call
                 message = f"{name}.{shown(field)}: {known.type.__name__} has no field {shown(field)}"
-                hint = _hint(notebook, known, name, field)
-                yield Finding("unknown-param", notebook.name, message, hint, Place.of(cell, node))
+                hint = _hint(analysis, known, name, field)
+                yield Finding("unknown-param", analysis.name, message, hint, Place.of(cell, node))
 
 
 def _asked_for(node: ast.AST, name: str) -> str | None:
@@ -302,12 +298,12 @@ def _method(node: ast.Subscript | ast.Call) -> str:
     return "__getitem__" if isinstance(node, ast.Subscript) else "get"
 
 
-def _hint(notebook: Notebook, known: ParamsClass, name: str, field: str) -> str:
+def _hint(analysis: Analysis, known: ParamsClass, name: str, field: str) -> str:
     fields = list(known.type.model_fields)
-    untagged = untagged_cell(notebook, _NAME) if known.type is Params else None
+    untagged = untagged_cell(analysis, _NAME) if known.type is Params else None
     if untagged:
         return f"cell {untagged} defines {_NAME}; tag that cell `{TAG}`"
-    if known.type is Params and any(binding.name == _NAME for binding in bindings(notebook.exported)):
+    if known.type is Params and any(binding.name == _NAME for binding in analysis.bindings):
         return f"write process_frame(frame, params: {_NAME}), which says what the parameters are"
     if known.type is Params:
         return f"write a class {_NAME}(byoc_kit.Params) with that field in a tagged cell"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import warnings
-from functools import lru_cache
 
 # The name analysis recurses, three calls a level; Python stops at 1000 calls.
 _MAX_DEPTH = 200
 
 
-@lru_cache(maxsize=256)
 def parse(source: str) -> ast.Module:
-    """Parse a cell or a module; do not change the tree. Raises nothing but :class:`SyntaxError`."""
+    """Parse a cell or a module. Raises nothing but :class:`SyntaxError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the notebook has shown them where the cell ran

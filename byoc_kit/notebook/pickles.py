@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.assets import assets_of
-from byoc_kit.notebook.calls import Reference, calls
-from byoc_kit.notebook.files import file_uses
+from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.read import Notebook
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _LOADERS = {
     *("cloudpickle.load", "cloudpickle.loads", "dill.load", "dill.loads", "joblib.load", "pandas.read_pickle"),
@@ -23,32 +24,32 @@ _WHY = "loading a pickle runs code that is in it"
 _INSTEAD = "keep the weights as safetensors"
 
 
-def check_pickles(notebook: Notebook) -> Iterator[Finding]:
+def check_pickles(analysis: Analysis) -> Iterator[Finding]:
     """Yield the calls that load pickles, and the files that are some by their name.
 
     What ``torch.load`` is given is none of them, unless ``weights_only`` or another unpickler is: from torch 2.6 on it
     loads tensors and nothing else, and every image has the newer one that this package requires.
     """
-    called = calls(notebook)
+    called = analysis.calls
     unsafe = [call for call in called if _loads_pickles(call)]
     for call in unsafe:
         hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)
-        yield Finding("pickle", notebook.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
+        yield Finding("pickle", analysis.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
     of_torch = [call for call in called if call.name == "torch.load"]
     is_torch_safe = bool(of_torch) and not any(call in unsafe for call in of_torch)
     settled = [*unsafe, *of_torch, *(call for call in called if call.name == "torch.jit.load")]
     said = {id(node) for call in settled for node in ast.walk(call.call or call.node)}
-    for name, node, place in _named_files(notebook):
+    for name, node, place in _named_files(analysis):
         suffix = _suffix(name)
         is_safe = id(node) in said or (is_torch_safe and _OF_TORCH.fullmatch(suffix))
         if _SUFFIX.fullmatch(suffix) and not is_safe:
             message = f"{shown(name)} is a pickle by its name, and {_WHY}"
-            yield Finding("pickle", notebook.name, message, f"{_INSTEAD}, if it is yours to choose", place)
+            yield Finding("pickle", analysis.name, message, f"{_INSTEAD}, if it is yours to choose", place)
 
 
-def _named_files(notebook: Notebook) -> Iterator[tuple[str, ast.expr, Place]]:
-    yield from ((asset.name, asset.node, asset.place) for asset in assets_of(notebook))
-    for use in file_uses(notebook):
+def _named_files(analysis: Analysis) -> Iterator[tuple[str, ast.expr, Place]]:
+    yield from ((asset.name, asset.node, asset.place) for asset in analysis.assets)
+    for use in analysis.file_uses:
         if not use.is_write:
             yield use.name, use.node, Place.of(use.cell, use.node)
 

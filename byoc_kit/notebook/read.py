@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import Counter
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.magics import harmless_lines, parse_untagged
+from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.prompts import without_prompts
 from byoc_kit.notebook.text import one_line, printable
 
@@ -67,6 +70,22 @@ class Cell:
         if not 0 < line <= len(self.lines):
             return 0
         return len(self.text[line - 1]) - len(self.lines[line - 1])
+
+    @cached_property
+    def dropped_lines(self) -> tuple[int, ...]:
+        """The numbers of the lines that are magics without meaning in a container: they are not exported."""
+        return harmless_lines(self.lines)
+
+    @cached_property
+    def python(self) -> str:
+        """The source with those lines empty, so that all others keep their numbers."""
+        dropped = set(self.dropped_lines)
+        return "\n".join("" if number in dropped else line for number, line in enumerate(self.lines, 1))
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The parsed cell. Raises :class:`SyntaxError` for a tagged one that is no Python; others may be anything."""
+        return parse(self.python) if self.is_exported else parse_untagged(self.lines)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import tree_of
-from byoc_kit.notebook.read import Notebook
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 # As their issuers mark them.
 _KEYS = {
@@ -35,11 +37,11 @@ _SHORTEST = 6
 _HINT = "read it from an environment variable with os.environ, and take it out of the notebook"
 
 
-def check_secrets(notebook: Notebook) -> Iterator[Finding]:
+def check_secrets(analysis: Analysis) -> Iterator[Finding]:
     """Yield literals that look like a secret; what they say is never repeated."""
-    for cell in notebook.exported:
-        named = {id(value): name for name, value in _named(tree_of(cell)) if _NAME.search(name)}
-        for node in ast.walk(tree_of(cell)):
+    for cell in analysis.exported:
+        named = {id(value): name for name, value in _named(cell.tree) if _NAME.search(name)}
+        for node in ast.walk(cell.tree):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
                 continue
             text = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
@@ -47,7 +49,7 @@ def check_secrets(notebook: Notebook) -> Iterator[Finding]:
             if kind is None and id(node) in named and _is_filled(text):
                 kind = "a secret, by the name " + named[id(node)]
             if kind:
-                yield Finding("secret", notebook.name, f"this looks like {kind}", _HINT, Place.of(cell, node))
+                yield Finding("secret", analysis.name, f"this looks like {kind}", _HINT, Place.of(cell, node))
 
 
 def _named(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.parse import unparse
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.read import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -40,25 +44,25 @@ _PARTS = {
 }
 
 
-def check_signature(notebook: Notebook, cell: Cell, function: Function) -> Iterator[Finding]:
+def check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
     """Yield what is wrong with the arguments and the annotations of a hook."""
     name = function.name
     message = _cannot_be_called(function)
     if message:
-        yield Finding("hook-signature", notebook.name, message, _WRITE[name], head(cell, function))
+        yield Finding("hook-signature", analysis.name, message, _WRITE[name], head(cell, function))
     if _is_generator(function):
         message = f"{name} is a generator: it yields, and its result is what it returns"
-        yield Finding("hook-signature", notebook.name, message, "return the result", head(cell, function))
+        yield Finding("hook-signature", analysis.name, message, "return the result", head(cell, function))
     wrong = _annotation(function.returns) in _WRONG_RESULTS.get(name, set())
     if wrong and function.returns is not None:
         message = f"{name} is said to return {unparse(function.returns)}"
         kind = "VideoFrame" if name == "process_frame" else "AudioFrame"
         hint = f"return the {kind}, a tensor or an array, or None to drop it"
-        yield Finding("hook-annotation", notebook.name, message, hint, Place.of(cell, function.returns))
+        yield Finding("hook-annotation", analysis.name, message, hint, Place.of(cell, function.returns))
     first = next(iter([*function.args.posonlyargs, *function.args.args]), None)
     if first is not None and first.annotation and _annotation(first.annotation) in _WRONG_FRAMES.get(name, set()):
         message = f"{name} is said to take {unparse(first.annotation)}"
-        yield Finding("hook-annotation", notebook.name, message, _PARTS[name], Place.of(cell, first.annotation))
+        yield Finding("hook-annotation", analysis.name, message, _PARTS[name], Place.of(cell, first.annotation))
 
 
 def _cannot_be_called(function: Function) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.capability import Capability
-from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, bindings
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.read import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _RUN_BY_STREAMS = ("process_frame", "process_audio")
 _CHANGING = {
@@ -20,18 +23,18 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
-def check_shared_state(notebook: Notebook) -> Iterator[Finding]:
+def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
     """Yield what frames change in the module, where the capability offers more than one stream."""
-    capability = read_capability(notebook)
+    capability = analysis.capability
     if not isinstance(capability, Capability) or capability.capacity < 2:
         return
-    bound = bindings(notebook.exported)
+    bound = analysis.bindings
     state = {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
     for cell, function in _called(bound):
         for name, node in _changes(function, state):
             message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
             hint = "set capacity=1: the container then takes one stream at a time"
-            yield Finding("shared-state", notebook.name, message, hint, Place.of(cell, node))
+            yield Finding("shared-state", analysis.name, message, hint, Place.of(cell, node))
 
 
 def _called(bound: list[Binding]) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -16,8 +16,8 @@ from typing import Any
 import pydantic
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.calls import dotted_name, imported_names, module_scope
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.calls import Scope, dotted_name, imported_names
+from byoc_kit.notebook.names import Binding
 from byoc_kit.notebook.parse import parse, unparse
 from byoc_kit.notebook.read import Cell
 from byoc_kit.notebook.vocabulary import ACCESSORS, CALLS, CHANGING_METHODS, DECORATORS, GENERICS, METHODS, TYPES
@@ -46,11 +46,11 @@ class Static:
     What is asked for with ``seen_by`` is as that binding's statement sees it, else as it is at the end.
     """
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        self._scope = module_scope(cells)
+    def __init__(self, bound: Sequence[Binding], scope: Scope) -> None:
+        self._scope = scope
         self._bound: dict[str, list[Binding]] = defaultdict(list)
         self._position: dict[int, int] = {}
-        for number, binding in enumerate(bindings(cells)):
+        for number, binding in enumerate(bound):
             self._bound[binding.name].append(binding)
             self._position[id(binding.node)] = number
         self._classes: dict[str, type] = {}

@@ -4,53 +4,56 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.joined import is_future, join
-from byoc_kit.notebook.magics import beginnings, dropped_lines, instead_of, is_magic, python_of
-from byoc_kit.notebook.names import tree_of
+from byoc_kit.notebook.imports import is_future
+from byoc_kit.notebook.magics import beginnings, instead_of, is_magic
 from byoc_kit.notebook.parse import parse
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.read import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 _SHOWN = 60
 
 
-def check_cells(notebook: Notebook) -> Iterator[Finding]:
+def check_cells(analysis: Analysis) -> Iterator[Finding]:
     """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it."""
-    for cell in notebook.exported:
-        for line in dropped_lines(cell):
+    for cell in analysis.exported:
+        for line in cell.dropped_lines:
             message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
             hint = "move it to a cell without the tag to be rid of this note"
-            yield Finding("dropped-magic", notebook.name, message, hint, _whole_line(cell, line))
+            yield Finding("dropped-magic", analysis.name, message, hint, _whole_line(cell, line))
         try:
-            tree_of(cell)
+            _ = cell.tree
         except SyntaxError as error:
-            yield _not_python(notebook, cell, error)
+            yield _not_python(analysis, cell, error)
 
 
-def check_module(notebook: Notebook) -> Iterator[Finding]:
+def check_module(analysis: Analysis) -> Iterator[Finding]:
     """Yield what is wrong only with the cells as one module; each must be Python for itself."""
-    cells = notebook.exported
+    cells = analysis.exported
     for cell in cells[1:]:
-        for node in tree_of(cell).body:
+        for node in cell.tree.body:
             if is_future(node):
                 message = "`from __future__` works only at the top of the module"
                 hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
-                yield Finding("future-import", notebook.name, message, hint, Place.of(cell, node))
+                yield Finding("future-import", analysis.name, message, hint, Place.of(cell, node))
                 return
-    for node in tree_of(cells[0]).body:
+    for node in cells[0].tree.body:
         if is_future(node) and not _has_its_own_lines(cells[0], node):
             message = "`from __future__` shares a line with another statement, and goes to the top of the module"
             yield Finding(
-                "future-import", notebook.name, message, "give it a line of its own", Place.of(cells[0], node)
+                "future-import", analysis.name, message, "give it a line of its own", Place.of(cells[0], node)
             )
             return
-    joined = join(cells)
+    module = analysis.unchecked_module
     try:
-        parse(joined.source)
+        parse(module.source)
     except SyntaxError as error:
-        cell, line = joined.locate(error.lineno or 1)
-        yield _syntax_finding(notebook, error, cell, line)
+        cell, line = module.locate(error.lineno or 1)
+        yield _syntax_finding(analysis, error, cell, line)
 
 
 def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
@@ -61,17 +64,17 @@ def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
     return is_first and (not after or after.startswith(b"#"))
 
 
-def _not_python(notebook: Notebook, cell: Cell, error: SyntaxError) -> Finding:
+def _not_python(analysis: Analysis, cell: Cell, error: SyntaxError) -> Finding:
     magic = _magic_line(cell)
     if magic is not None:
         line = cell.lines[magic - 1]
         message = f"`{_shown(cell, magic)}` is IPython, not Python"
-        return Finding("magic", notebook.name, message, instead_of(line), _whole_line(cell, magic))
+        return Finding("magic", analysis.name, message, instead_of(line), _whole_line(cell, magic))
     if _is_await(error):
         message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
         hint = "await it in load_model(), which may be async"
-        return Finding("top-level-await", notebook.name, message, hint, _place(error, cell, error.lineno))
-    return _syntax_finding(notebook, error, cell, error.lineno)
+        return Finding("top-level-await", analysis.name, message, hint, _place(error, cell, error.lineno))
+    return _syntax_finding(analysis, error, cell, error.lineno)
 
 
 def _is_await(error: SyntaxError) -> bool:
@@ -81,10 +84,10 @@ def _is_await(error: SyntaxError) -> bool:
     )
 
 
-def _syntax_finding(notebook: Notebook, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
+def _syntax_finding(analysis: Analysis, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
     message = error.msg if line is None else f"{error.msg}: `{_shown(cell, line)}`"
     place = _place(error, cell, line)
-    return Finding("syntax-error", notebook.name, message, "mend it, or remove the tag", place)
+    return Finding("syntax-error", analysis.name, message, "mend it, or remove the tag", place)
 
 
 def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:
@@ -101,7 +104,7 @@ def _whole_line(cell: Cell, line: int) -> Place:
 
 def _magic_line(cell: Cell) -> int | None:
     """Return the first line that looks like a magic and begins a statement, so that it stands in no string."""
-    lines = python_of(cell).split("\n")
+    lines = cell.python.split("\n")
     return next(beginnings(lines, [number for number, line in enumerate(lines, 1) if is_magic(line)]), None)
 
 

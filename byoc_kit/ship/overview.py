@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from byoc_kit.bundle.load import MANIFEST
-from byoc_kit.bundle.module import render_module
 from byoc_kit.capability import Capability
-from byoc_kit.notebook.capability import read_capability
-from byoc_kit.notebook.check import check
+from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.codes import Severity
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.hooks import HOOKS
 from byoc_kit.notebook.names import Binding, bindings
-from byoc_kit.notebook.read import Cell, Notebook, read_notebook
+from byoc_kit.notebook.read import Cell, read_notebook
 from byoc_kit.notebook.text import one_line
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
@@ -129,21 +126,21 @@ def read_overview(target: Target) -> Overview:
     """
     stamp = read_stamp(target)  # before the rest: what is saved meanwhile is seen at the next look
     notebook = read_notebook(target.notebook)
-    findings = check(notebook)
+    analysis = analyse(notebook)
     return Overview(
         target=target,
         title=notebook.title,
-        capability=_capability(notebook),
+        capability=_capability(analysis),
         rows=tuple(_row(cell) for cell in notebook.cells if cell.is_code and cell.source.strip()),
-        findings=tuple(sorted(findings, key=lambda finding: list(Severity).index(finding.severity))),
+        findings=tuple(sorted(analysis.findings, key=lambda finding: list(Severity).index(finding.severity))),
         stamp=stamp,
-        bundle=_bundle_state(notebook, target, findings),
+        bundle=_bundle_state(analysis, target),
     )
 
 
-def _capability(notebook: Notebook) -> str:
+def _capability(analysis: Analysis) -> str:
     try:
-        found = read_capability(notebook)
+        found = analysis.capability
     except SyntaxError:  # check has a finding of it
         return ""
     return found.model_id if isinstance(found, Capability) else ""
@@ -168,14 +165,14 @@ def _is_import(binding: Binding) -> bool:
     return isinstance(binding.node, ast.Import | ast.ImportFrom)
 
 
-def _bundle_state(notebook: Notebook, target: Target, findings: Sequence[Finding]) -> BundleState:
+def _bundle_state(analysis: Analysis, target: Target) -> BundleState:
     bundle = target.folder / target.bundle
     if not (bundle / MANIFEST).is_file():
         return BundleState.MISSING
-    if any(finding.is_error for finding in findings):
+    if any(finding.is_error for finding in analysis.findings):
         return BundleState.DIFFERENT
     try:
-        is_same = (bundle / "processor.py").read_text() == render_module(notebook).source
+        is_same = (bundle / "processor.py").read_text() == analysis.module.source
     except (OSError, UnicodeDecodeError):  # somebody took it apart; what reads the bundle says so
         is_same = False
     return BundleState.SAME if is_same else BundleState.DIFFERENT

@@ -14,9 +14,9 @@ from typing import Any
 import av
 
 from byoc_kit.bundle.load import Bundle, read_bundle
-from byoc_kit.bundle.module import render_module
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import LiveClip, live_clip, save_mp4
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.difference import compare_replays
 from byoc_kit.verify.judge import judge
@@ -134,7 +134,7 @@ def _example_clip(bundle: Bundle) -> Path:
 def _drift(bundle: Bundle) -> str | None:
     """Say how the bundle differs from its notebook; ``None`` where it does not."""
     try:
-        module = render_module(read_notebook(bundle.notebook))
+        module = analyse(read_notebook(bundle.notebook)).module
     except NotebookError as error:
         return f"the notebook cannot be compared: {error}"
     if module.source != (bundle.folder / "processor.py").read_text():

@@ -2,7 +2,8 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.assets import AssetError
-from byoc_kit.notebook.assets import assets_of, check_assets, collect
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.assets import check_assets, collect
 from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.pickles import check_pickles
@@ -23,17 +24,17 @@ from byoc_kit import asset
 BESIDE = "put the file beside the notebook and name it from there"
 
 
-def notebook(*sources, folder=None, imports=IMPORTS):
+def analysis(*sources, folder=None, imports=IMPORTS):
     cells = [("byoc", imports), *(("byoc", source) for source in sources)]
-    return parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=folder)
+    return analyse(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=folder))
 
 
 def said(check, *sources, **options):
-    return [str(finding) for finding in check(notebook(*sources, **options))]
+    return [str(finding) for finding in check(analysis(*sources, **options))]
 
 
 def lines(check, *sources, **options):
-    return [(finding.code, finding.cell, finding.line) for finding in check(notebook(*sources, **options))]
+    return [(finding.code, finding.cell, finding.line) for finding in check(analysis(*sources, **options))]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def lines(check, *sources, **options):
     ],
 )
 def test_a_declared_file_is_found_whatever_the_import_calls_it(source):
-    assert [use.name for use in assets_of(notebook(source))] == ["a.bin"]
+    assert [use.name for use in analysis(source).assets] == ["a.bin"]
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,13 @@ def test_a_declared_file_is_found_whatever_the_import_calls_it(source):
     ],
 )
 def test_what_is_only_called_asset_is_none(source):
-    assert assets_of(notebook(source)) == []
+    assert analysis(source).assets == []
     assert said(check_assets, source) == []
 
 
 def test_untagged_cells_declare_nothing():
     cells = notebook_json(("", "import byoc_kit\nbyoc_kit.asset('a.bin')"), ("byoc", "x = 1"))
-    assert assets_of(parse_notebook(cells.encode(), name="effects.ipynb")) == []
+    assert analyse(parse_notebook(cells.encode(), name="effects.ipynb")).assets == []
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,8 @@ def test_asset_not_literal(call):
 )
 @pytest.mark.parametrize("use", ["y = asset({})", "def load_model():\n    return asset({})"])
 def test_a_name_that_is_bound_once_stands_for_its_literal(constants, argument, name, use):
-    found = notebook(constants, use.format(argument))
-    assert [use.name for use in assets_of(found)] == [name]
+    found = analysis(constants, use.format(argument))
+    assert [use.name for use in found.assets] == [name]
     assert list(check_assets(found)) == []
 
 
@@ -182,7 +183,7 @@ def test_a_link_to_itself_is_a_missing_asset(tmp_path):
 def test_collecting_sorts_and_names_each_file_once(tmp_path):
     for name in ("b.txt", "a.weird suffix"):
         (tmp_path / name).write_text("3")
-    found = collect(notebook("asset('b.txt'), asset('./b.txt'), asset('a.weird suffix')", folder=tmp_path))
+    found = collect(analysis("asset('b.txt'), asset('./b.txt'), asset('a.weird suffix')", folder=tmp_path))
     sha256 = "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce"
     assert list(found) == ["a.weird suffix", "b.txt"]
     assert [(file.target, file.size) for file in found.values()] == [
@@ -193,10 +194,10 @@ def test_collecting_sorts_and_names_each_file_once(tmp_path):
 
 def test_collecting_needs_the_files_and_their_folder(tmp_path):
     with pytest.raises(NotebookError, match=r"nothing says where it lies; save it first"):
-        collect(notebook("asset('b.txt')"))
+        collect(analysis("asset('b.txt')"))
     with pytest.raises(AssetError, match="is not there"):
-        collect(notebook("asset('b.txt')", folder=tmp_path))
-    assert collect(notebook("x = 1")) == {}
+        collect(analysis("asset('b.txt')", folder=tmp_path))
+    assert collect(analysis("x = 1")) == {}
 
 
 @pytest.mark.parametrize(
@@ -392,5 +393,5 @@ def test_nothing_is_run(tmp_path):
     proof = tmp_path / "proof"
     source = f"asset(str(open({str(proof)!r}, 'w')))"
     for check in (check_assets, check_files, check_pickles):
-        list(check(notebook(source, CAPABILITY, PROCESS_FRAME, folder=tmp_path)))
+        list(check(analysis(source, CAPABILITY, PROCESS_FRAME, folder=tmp_path)))
     assert not proof.exists()

@@ -2,11 +2,10 @@ import json
 import sys
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
 from byoc_kit.capability import Capability
-from byoc_kit.notebook.capability import read_capability
-from byoc_kit.notebook.check import check, require_exportable
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import NotebookError, parse_notebook
 
 
@@ -348,7 +347,7 @@ def test_a_capability_may_be_of_names_for_literals(make):
     cells = [names, f"from byoc_kit import Capability\ncapability = {call}", PROCESS_FRAME]
     notebook = make(*(("byoc", source) for source in cells))
     assert said(notebook) == []
-    assert read_capability(notebook) == Capability(model_id="tint-2", price_per_unit=3000, warm=False)
+    assert analyse(notebook).capability == Capability(model_id="tint-2", price_per_unit=3000, warm=False)
 
 
 def test_a_name_for_a_literal_must_be_above_the_capability(make):
@@ -432,7 +431,7 @@ def test_relative_import(make_sound):
 
 def test_several_faults_are_one_line_each(make):
     with pytest.raises(NotebookError) as caught:
-        require_exportable(make(("byoc", "a = GAIN\nb = FPS")))
+        _ = analyse(make(("byoc", "a = GAIN\nb = FPS"))).module
     codes = [line.split("[")[-1].strip("]") for line in str(caught.value).splitlines()]
     assert codes == ["no-process-frame", "no-capability", "undefined-name", "undefined-name"]
 

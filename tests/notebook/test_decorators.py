@@ -1,11 +1,10 @@
 """Decorators that hide a hook's parameters; what is said of them here holds when the module is loaded."""
 
 import pytest
-from notebook_rig import CAPABILITY
+from notebook_rig import CAPABILITY, check
 
 import byoc_kit
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.check import check
 from byoc_kit.processor import Hooks
 
 PARAMS = "import functools\nimport byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1.0\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byoc_kit.bundle.module import render_module
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import read_notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "green_tint.ipynb"
@@ -21,7 +21,7 @@ def exporter():
 
 @pytest.fixture
 def exported():
-    return render_module(read_notebook(NOTEBOOK)).source
+    return analyse(read_notebook(NOTEBOOK)).module.source
 
 
 def nbconvert(*arguments, cwd):

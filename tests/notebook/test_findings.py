@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.cli import main
-from byoc_kit.notebook.check import check
 from byoc_kit.notebook.codes import CODES, IGNORABLE
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text

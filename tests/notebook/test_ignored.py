@@ -1,9 +1,8 @@
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.bundle.plan import plan
 from byoc_kit.cli import main
-from byoc_kit.notebook.check import check
 from byoc_kit.notebook.codes import CODES, IGNORABLE
 from byoc_kit.notebook.fix import missing_cells
 

@@ -1,8 +1,8 @@
 """What the container would have of what the notebook imports."""
 
 import pytest
+from notebook_rig import check
 
-from byoc_kit.notebook.check import check
 from byoc_kit.notebook.read import read_notebook
 
 

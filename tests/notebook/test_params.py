@@ -10,7 +10,8 @@ from pydantic_core import SchemaError
 
 from byoc_kit.bundle.load import load_processor, read_bundle, schema_drift
 from byoc_kit.bundle.plan import plan, write
-from byoc_kit.notebook.params import check_params, read_params_schema
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.params import check_params
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.params import ParamsError
 from byoc_kit.preview.player import Player
@@ -38,13 +39,13 @@ from byoc_kit import Params as Base
 PROCESS_FRAME = "def process_frame(frame, params): return frame"
 
 
-def notebook(*sources):
+def analysis(*sources):
     cells = [("byoc", source) for source in (*sources, CAPABILITY)]
-    return parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb")
+    return analyse(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb"))
 
 
 def said(*sources):
-    return [str(finding) for finding in check_params(notebook(*sources))]
+    return [str(finding) for finding in check_params(analysis(*sources))]
 
 
 def of_fields(*lines, before="", head="class Params(byoc_kit.Params):"):
@@ -124,7 +125,7 @@ SOUND = [
 @pytest.mark.parametrize("source", SOUND, ids=range(len(SOUND)))
 def test_the_schema_is_the_one_of_the_running_class(source):
     assert [finding for finding in said(source) if "[params-default]" not in finding] == []
-    assert read_params_schema(notebook(source)) == running_schema(source)
+    assert analysis(source).schema == running_schema(source)
 
 
 NUMBERS = st.integers(-9, 9).map(str) | st.floats(-9, 9).map(repr)
@@ -173,7 +174,7 @@ def test_the_schema_of_whatever_class_is_the_one_of_the_running_class(lines, is_
         running = running_schema(source)
     except SchemaError:  # a bound that is not of the field's type
         running = None
-    assert read_params_schema(notebook(source)) == running
+    assert analysis(source).schema == running
     assert any("[params-schema]" in finding for finding in said(source)) == (running is None)
 
 
@@ -205,7 +206,7 @@ def test_params_schema(line, shown):
         f"effects.ipynb, cell 1, line {number}: `{shown}` can be known only by running it, "
         f"so the bundle has no schema of the parameters; {HINT} [params-schema]"
     ]
-    assert read_params_schema(notebook(source)) is None
+    assert analysis(source).schema is None
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_a_class_may_have_the_name_of_what_it_is_made_from(again, base):
     )
     [text] = said(source)
     assert text.endswith("params.gian: Params has no field gian; did you mean params.gain? [unknown-param]")
-    assert read_params_schema(notebook(source)) == running_schema(source)
+    assert analysis(source).schema == running_schema(source)
 
 
 def test_an_import_below_the_class_of_its_name_is_said():
@@ -304,7 +305,7 @@ def test_nothing_is_run(tmp_path):
     proof = tmp_path / "proof"
     run = f"open({str(proof)!r}, 'w')"
     for line in (f"x: int = {run}", f"x: {run}", f"x: int = Field(default_factory=lambda: {run})", run):
-        list(check_params(notebook(of_fields(line))))
+        list(check_params(analysis(of_fields(line))))
     assert not proof.exists()
 
 
@@ -408,7 +409,7 @@ def test_unknown_param_in_each_hook(head, name):
 )
 def test_unknown_param_where_no_class_is_tagged(cells, hint):
     raw = notebook_json(*cells, ("byoc", "def process_frame(frame, params):\n    return params.gain"))
-    [finding] = check_params(parse_notebook(raw.encode(), name="effects.ipynb"))
+    [finding] = check_params(analyse(parse_notebook(raw.encode(), name="effects.ipynb")))
     assert (finding.code, finding.hint) == ("unknown-param", hint)
 
 

@@ -1,8 +1,7 @@
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
-from byoc_kit.bundle.module import render_module
-from byoc_kit.notebook.check import check
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.prompts import without_prompts
 from byoc_kit.notebook.report import as_text
@@ -32,7 +31,7 @@ def test_python_gets_what_ipython_gives_it(source):
 def test_a_cell_is_exported_as_python_gets_it(make, source):
     notebook = make(("byoc", source), ("byoc", f"{CAPABILITY}\ntwice = gain, f"), ("byoc", PROCESS_FRAME))
     assert [finding for finding in check(notebook) if finding.is_error] == []
-    compile(render_module(notebook).source, "processor.py", "exec")
+    compile(analyse(notebook).module.source, "processor.py", "exec")
 
 
 def test_a_cell_without_the_tag_may_be_indented_too(make):

@@ -27,15 +27,13 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.exporters import get_exporter
 from nbconvert.utils.exceptions import ConversionException
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
-from byoc_kit.bundle.imports import merge_imports
-from byoc_kit.bundle.module import render_module
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.source_map import as_exported, render_map
 from byoc_kit.bundle.sync import edited_cells, sync
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.check import check
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.fix import fix, missing_cells
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
@@ -57,7 +55,7 @@ def rendered(content):
     """Return a notebook and its module; what cannot be exported is no example."""
     notebook = parsed(content)
     try:
-        return notebook, render_module(notebook)
+        return notebook, analyse(notebook).module
     except ByocKitError:
         assume(False)
 
@@ -217,16 +215,15 @@ def test_an_export_writes_below_its_folder_only(folder, name):
 SOUND = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
 RENDER = """
 import sys
-from byoc_kit.bundle.module import render_module
 from byoc_kit.bundle.source_map import render_map
-from byoc_kit.notebook.check import check
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.notebook.report import as_json
 for raw in sys.stdin.buffer:
     notebook = parse_notebook(raw, name="n.ipynb")
-    print(as_json(check(notebook), "n.ipynb"))
+    print(as_json(analyse(notebook).findings, "n.ipynb"))
     try:
-        module = render_module(notebook)
+        module = analyse(notebook).module
         print(module.source, render_map(notebook, module))
     except Exception as error:
         print(error)
@@ -254,7 +251,7 @@ def test_the_same_notebook_gives_the_same_bytes(notebooks):
 
 
 def count_moved(notebook):
-    return sum(map(len, merge_imports(notebook.exported).moved.values()))
+    return sum(map(len, analyse(notebook).merged_imports.moved.values()))
 
 
 @settings(max_examples=120, **SLOW)

@@ -3,9 +3,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from notebook_rig import check
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.check import check
 from byoc_kit.notebook.read import NotebookError, parse_notebook, read_notebook
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_rig import check
 
 from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
-from byoc_kit.notebook.check import check
 from byoc_kit.notebook.read import read_notebook
 
 NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))

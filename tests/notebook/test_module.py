@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
-from byoc_kit.bundle.module import render_module
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import NotebookError, parse_notebook
 from byoc_kit.sourcemap import SourceMap
 
@@ -48,24 +48,24 @@ def test_the_module_reads_as_a_person_wrote_it(make):
         ("", "x"),
         ("byoc", f"{PROCESS_FRAME}  # \N{GREEN HEART}\n\n"),
     )
-    assert render_module(make(*cells)).source == GREEN
+    assert analyse(make(*cells)).module.source == GREEN
 
 
 def test_cells_stay_as_they_are(make_sound):
     source = "\n\nx=1 ;y  = 'a'   \n\n# the end\n   \n"
-    module = render_module(make_sound(source))
+    module = analyse(make_sound(source)).module
     assert "# %% cell 1\nx=1 ;y  = 'a'   \n\n# the end\n\n\n# %% cell 2\n" in module.source
 
 
 def test_a_future_import_in_the_first_cell_compiles(make_sound):
-    module = render_module(make_sound("# first\nfrom __future__ import annotations"))
+    module = analyse(make_sound("# first\nfrom __future__ import annotations")).module
     compile(module.source, "processor.py", "exec")
 
 
 def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstring_stays(make_sound):
-    module = render_module(
+    module = analyse(
         make_sound('"""Mine."""\nfrom __future__ import annotations\nx: Later = 1\nclass Later: ...')
-    )
+    ).module
     namespace = {"__name__": "processor"}
     exec(compile(module.source, "processor.py", "exec", dont_inherit=True), namespace)  # noqa: S102  # it is sound
     assert namespace["__annotations__"] == {"x": "Later"}
@@ -77,7 +77,7 @@ def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstri
 
 def test_a_future_import_elsewhere_is_refused(make_sound):
     with pytest.raises(NotebookError, match=r"effects\.ipynb, cell 2, line 1: `from __future__`"):
-        render_module(make_sound("x = 1", "from __future__ import annotations"))
+        _ = analyse(make_sound("x = 1", "from __future__ import annotations")).module
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_future_import_elsewhere_is_refused(make_sound):
     ],
 )
 def test_the_title_is_the_docstring_whatever_is_in_it(make, title, docstring):
-    module = render_module(make(("markdown", f"# {title}"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)))
+    module = analyse(make(("markdown", f"# {title}"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME))).module
     tree = ast.parse(module.source)
     assert ast.get_docstring(tree).splitlines()[0] == docstring
     assert [type(node).__name__ for node in tree.body if isinstance(node, ast.Expr | ast.ClassDef)] == [
@@ -104,7 +104,7 @@ def test_the_title_is_the_docstring_whatever_is_in_it(make, title, docstring):
 
 def test_a_hostile_file_name_stays_in_its_comment(make):
     cells = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
-    module = render_module(make(*cells, name='a\nimport os\n"""\\.ipynb'))
+    module = analyse(make(*cells, name='a\nimport os\n"""\\.ipynb')).module
     assert "os" not in [
         alias.name for n in ast.walk(ast.parse(module.source)) if isinstance(n, ast.Import) for alias in n.names
     ]
@@ -123,18 +123,18 @@ def test_a_hostile_file_name_stays_in_its_comment(make):
     ],
 )
 def test_a_hook_may_come_by_any_statement(make_sound, source):
-    assert hooks_line(render_module(make_sound(source))) == "process_frame, load_model=load_model"
+    assert hooks_line(analyse(make_sound(source)).module) == "process_frame, load_model=load_model"
 
 
 def test_a_name_within_a_function_is_no_hook(make_sound):
-    assert hooks_line(render_module(make_sound("def f():\n    def load_model(): ..."))) == "process_frame"
+    assert hooks_line(analyse(make_sound("def f():\n    def load_model(): ...")).module) == "process_frame"
 
 
 def test_many_hooks_are_one_a_line(make_sound):
     names = ["load_model", "on_stream_start", "on_stream_stop"]
     source = "\n".join(f"{name} = print" for name in names)
     expected = "        process_frame,\n" + "".join(f"        {name}={name},\n" for name in names)
-    assert hooks_line(render_module(make_sound(source))) == f"\n{expected}    "
+    assert hooks_line(analyse(make_sound(source)).module) == f"\n{expected}    "
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_many_hooks_are_one_a_line(make_sound):
     ],
 )
 def test_byoc_kit_is_imported_where_no_cell_does(make_sound, source, is_added):
-    module = render_module(make_sound(source))
+    module = analyse(make_sound(source)).module
     assert ('"""\n\nimport byoc_kit\n' in module.source) is is_added or not is_added
     namespace = {}
     exec(module.source, namespace)  # noqa: S102
@@ -157,7 +157,7 @@ def test_byoc_kit_is_imported_where_no_cell_does(make_sound, source, is_added):
 
 def test_the_source_map_leads_back_to_the_cell(make):
     cells = ("markdown", "# T"), ("byoc", f"\n{CAPABILITY}\n\n"), ("byoc", "s = '\u2028\x0c'"), ("byoc", PROCESS_FRAME)
-    module = render_module(make(*cells))
+    module = analyse(make(*cells)).module
     lines = module.source.split("\n")
     source_map = SourceMap("effects.ipynb", module.spans)
     assert source_map.locate(lines.index("def process_frame(frame):") + 1) == "effects.ipynb, cell 4, line 1"
@@ -194,7 +194,7 @@ def test_whatever_is_exported_compiles_and_leads_back(title, sources):
     raw = notebook_json(("markdown", f"# {title}"), *(("byoc", source) for source in sources)).encode()
     notebook = parse_notebook(raw, name="effects.ipynb")
     try:
-        module = render_module(notebook)
+        module = analyse(notebook).module
     except ByocKitError:
         assume(False)
     compile(module.source.encode(), "processor.py", "exec")

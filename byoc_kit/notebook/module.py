@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from byoc_kit.bundle.imports import merge_imports
-from byoc_kit.notebook.check import require_exportable
-from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
-from byoc_kit.notebook.names import bindings
-from byoc_kit.notebook.read import Cell, Notebook
+from byoc_kit.notebook.read import Cell
 from byoc_kit.notebook.text import one_line
 from byoc_kit.sourcemap import CellSpan
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
 
 MARKER = "# %%"
 _LINE_LENGTH = 88
@@ -31,14 +31,13 @@ class Section:
 class Module:
     """The text of ``processor.py``: ``imports`` (first line and number of lines), the cells, and where each line is of.
 
-    ``origins`` has by line of the module the cell and the line in it; ``findings`` is what was said of the notebook.
+    ``origins`` has by line of the module the cell and the line in it.
     """
 
     source: str
     imports: tuple[int, int]
     sections: tuple[Section, ...]
     origins: Mapping[int, tuple[Cell, int]]
-    findings: tuple[Finding, ...]
 
     @property
     def spans(self) -> list[CellSpan]:
@@ -56,12 +55,16 @@ class Module:
                 runs.append(CellSpan(cell.number, line, 1, cell_line))
         return runs
 
+    def locate(self, line: int) -> tuple[Cell, int]:
+        """Return the cell of a line and the line in it; for one of the exporter's own, those of the line above it."""
+        above = [known for known in self.origins if known <= line]
+        return self.origins[max(above) if above else min(self.origins)]
 
-def render_module(notebook: Notebook) -> Module:
-    """Render ``processor.py``. Raises :class:`~byoc_kit.notebook.read.NotebookError` where the notebook has faults."""
-    findings = tuple(require_exportable(notebook))
-    title, name = _in_docstring(notebook.title), _in_docstring(one_line(notebook.name))
-    merged = merge_imports(notebook.exported)
+
+def render_module(analysis: Analysis) -> Module:
+    """Render ``processor.py``. Raises :class:`SyntaxError` where a cell is no Python."""
+    title, name = _in_docstring(analysis.notebook.title), _in_docstring(one_line(analysis.name))
+    merged = analysis.merged_imports
     lines = [
         f'"""{title}{"" if title.endswith((".", "!", "?")) else "."}',
         "",
@@ -73,7 +76,7 @@ def render_module(notebook: Notebook) -> Module:
     origins = {first_import + at: origin for at, origin in enumerate(merged.origins) if origin}
     lines += merged.lines
     sections: list[Section] = []
-    for cell in notebook.exported:
+    for cell in analysis.exported:
         kept = merged.kept[cell]
         if not kept:
             continue
@@ -81,8 +84,8 @@ def render_module(notebook: Notebook) -> Module:
         sections.append(Section(cell, len(lines) + 1, tuple(kept)))
         origins |= {len(lines) + at: (cell, number) for at, number in enumerate(kept, 1)}
         lines += [cell.lines[number - 1] for number in kept]
-    lines += [*_gap(lines, is_first=False), MARKER, *_processor(notebook, title)]
-    return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins, findings)
+    lines += [*_gap(lines, is_first=False), MARKER, *_processor(analysis, title)]
+    return Module("\n".join(lines) + "\n", (first_import, len(merged.lines)), tuple(sections), origins)
 
 
 def _gap(lines: Sequence[str], *, is_first: bool) -> list[str]:
@@ -95,8 +98,8 @@ def marker(cell: Cell) -> str:
     return f"{MARKER} {cell.label}"
 
 
-def _processor(notebook: Notebook, title: str) -> list[str]:
-    names = {binding.name for binding in bindings(notebook.exported)}
+def _processor(analysis: Analysis, title: str) -> list[str]:
+    names = {binding.name for binding in analysis.bindings}
     arguments = ["process_frame", *(f"{hook}={hook}" for hook in OPTIONAL_HOOKS if hook in names)]
     hooks = [f"    hooks = byoc_kit.Hooks.of({', '.join(arguments)})"]
     if len(hooks[0]) > _LINE_LENGTH:

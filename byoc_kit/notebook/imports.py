@@ -12,9 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from byoc_kit.notebook.hooks import is_kit_import
-from byoc_kit.notebook.joined import is_future
-from byoc_kit.notebook.magics import dropped_lines, python_of
-from byoc_kit.notebook.names import bindings, tree_of
+from byoc_kit.notebook.names import Binding
 from byoc_kit.notebook.read import Cell
 
 _LINE_LENGTH = 88
@@ -45,21 +43,21 @@ class MergedImports:
     moved: dict[Cell, list[ImportNode]]
 
 
-def merge_imports(cells: Sequence[Cell]) -> MergedImports:
+def merge_imports(cells: Sequence[Cell], bound: Sequence[Binding]) -> MergedImports:
     """Take the imports out of the cells that can stand at the top of the module without changing what it does.
 
-    One stays where it is if it stands below something that may matter to it (a call such as ``matplotlib.use``, a
-    setting such as ``os.environ[...] = ...``, control flow), if its name is bound more than once or is a builtin's,
-    which the code above may use, or if it bears a comment.
+    ``bound`` is what the cells bind at their top level. One stays where it is if it stands below something that may
+    matter to it (a call such as ``matplotlib.use``, a setting such as ``os.environ[...] = ...``, control flow), if its
+    name is bound more than once or is a builtin's, which the code above may use, or if it bears a comment.
     """
-    moved = _movable(cells)
+    moved = _movable(cells, bound)
     names: dict[ImportedName, tuple[Cell, int]] = {}
     for cell, nodes in moved.items():
         for node in nodes:
             for name in names_of(node):
                 names.setdefault(name, (cell, node.lineno))
     ours = ImportedName("byoc_kit")
-    if not any(binding.node is binding.statement and is_kit_import(binding.node) for binding in bindings(cells)):
+    if not any(binding.node is binding.statement and is_kit_import(binding.node) for binding in bound):
         names[ours] = (cells[0], 0)
     lines, origins = [], []
     for line, imported in block_lines(names):
@@ -69,11 +67,17 @@ def merge_imports(cells: Sequence[Cell]) -> MergedImports:
     return MergedImports(lines, origins, {cell: _kept(cell, moved[cell]) for cell in cells}, moved)
 
 
+def is_future(node: ast.AST) -> bool:
+    """Whether a statement is a ``from __future__ import``."""
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
 def names_of(node: ImportNode) -> list[ImportedName]:
     """Return what a statement imports."""
     if isinstance(node, ast.Import):
         return [ImportedName(alias.name, alias=alias.asname or "") for alias in node.names]
-    return [ImportedName(node.module or "", alias.name, alias.asname or "") for alias in node.names]
+    module = "." * node.level + (node.module or "")
+    return [ImportedName(module, alias.name, alias.asname or "") for alias in node.names]
 
 
 def block_lines(names: Iterable[ImportedName]) -> list[tuple[str, ImportedName | None]]:
@@ -108,14 +112,14 @@ def _order(name: ImportedName) -> tuple[str, str, str]:
     return name.module, name.name, name.alias
 
 
-def _movable(cells: Sequence[Cell]) -> dict[Cell, list[ImportNode]]:
-    bound_once = _bound_once(cells)
+def _movable(cells: Sequence[Cell], bound: Sequence[Binding]) -> dict[Cell, list[ImportNode]]:
+    bound_once = _bound_once(cells, bound)
     is_open = True
     moved: dict[Cell, list[ImportNode]] = {}
     for cell in cells:
         moved[cell] = []
         plain_lines = _plain_lines(cell)
-        for statement in tree_of(cell).body:
+        for statement in cell.tree.body:
             if not isinstance(statement, ImportNode):
                 is_open &= _is_inert(statement)
                 continue
@@ -125,10 +129,10 @@ def _movable(cells: Sequence[Cell]) -> dict[Cell, list[ImportNode]]:
     return moved
 
 
-def _bound_once(cells: Sequence[Cell]) -> set[str]:
+def _bound_once(cells: Sequence[Cell], bound: Sequence[Binding]) -> set[str]:
     """Return the names that are bound in one way only, builtins not; the same import in two cells is one."""
     ways: dict[str, set[object]] = defaultdict(set)
-    for binding in bindings(cells):
+    for binding in bound:
         if isinstance(binding.node, ImportNode):
             # `import a.b` and `import a.c` bind the same `a`.
             names = (name for name in names_of(binding.node) if _bound(name) == binding.name)
@@ -136,11 +140,7 @@ def _bound_once(cells: Sequence[Cell]) -> set[str]:
         else:
             ways[binding.name].add((binding.cell.number, id(binding.node)))
     set_by_functions = {
-        name
-        for cell in cells
-        for node in ast.walk(tree_of(cell))
-        if isinstance(node, ast.Global)
-        for name in node.names
+        name for cell in cells for node in ast.walk(cell.tree) if isinstance(node, ast.Global) for name in node.names
     }
     once = {name for name, found in ways.items() if len(found) == 1}
     return once - set_by_functions - set(dir(builtins))
@@ -166,17 +166,17 @@ def _plain_lines(cell: Cell) -> set[int]:
     """Return the lines of a cell that bear no comment, stand below none or a backslash, and belong to one statement."""
     marked: set[int] = set()
     try:
-        for token in tokenize.generate_tokens(io.StringIO(python_of(cell) + "\n").readline):
+        for token in tokenize.generate_tokens(io.StringIO(cell.python + "\n").readline):
             if token.type == tokenize.COMMENT:
                 is_alone = not token.line[: token.start[1]].strip()
                 marked |= {token.start[0], token.start[0] + 1} if is_alone else {token.start[0]}
     except (tokenize.TokenError, SyntaxError):  # a backslash at the end, which the compiler takes
         return set()
-    statements = Counter(line for statement in tree_of(cell).body for line in _lines(statement))
+    statements = Counter(line for statement in cell.tree.body for line in _lines(statement))
     shared = {number for number, count in statements.items() if count > 1}
     ends = {number for number, line in enumerate(cell.lines, 1) if line.endswith("\\")}
-    firsts = {statement.lineno for statement in tree_of(cell).body if statement.lineno - 1 in ends}
-    continued = firsts | {statement.end_lineno for statement in tree_of(cell).body if statement.end_lineno in ends}
+    firsts = {statement.lineno for statement in cell.tree.body if statement.lineno - 1 in ends}
+    continued = firsts | {statement.end_lineno for statement in cell.tree.body if statement.end_lineno in ends}
     return set(statements) - shared - continued - marked
 
 
@@ -186,7 +186,7 @@ def _lines(statement: ast.stmt) -> set[int]:
 
 def _kept(cell: Cell, moved: Iterable[ImportNode]) -> list[int]:
     """Return the lines that stay in a cell, without empty ones around them."""
-    gone = {line for node in moved for line in _lines(node)} | set(dropped_lines(cell))
+    gone = {line for node in moved for line in _lines(node)} | set(cell.dropped_lines)
     lines = cell.lines
     kept = [number for number in range(1, len(lines) + 1) if number not in gone]
     while kept and not lines[kept[0] - 1].strip():

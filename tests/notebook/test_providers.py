@@ -3,7 +3,7 @@ import json
 import pytest
 from wheel_rig import install, site
 
-from byoc_kit.bundle.providers import providers
+from byoc_kit.notebook.providers import providers
 
 __all__ = ["install", "site"]
 
