@@ -5,6 +5,7 @@ import io
 from contextlib import asynccontextmanager
 
 import numpy as np
+from media_rig import Segments
 from server_rig import until
 
 from byoc_kit.frames import VideoFrame
@@ -19,17 +20,13 @@ STEP = 3000
 
 def segments_of(count):
     """Encode grey pictures, ten a segment."""
-    segments = []
+    segments = Segments()
     settings = MediaSettings(gop_s=FRAMES_A_SEGMENT / 30 - 0.001)
-    with SegmentWriter(
-        lambda: segments.append([]),
-        lambda data: segments[-1].append(data),  # noqa: PLW0108  # another list each time
-        settings=settings,
-    ) as writer:
+    with SegmentWriter(segments, settings=settings) as writer:
         for number in range(count * FRAMES_A_SEGMENT):
             pixels = np.full((48, 64, 3), 4 * number % 256, np.uint8)
             writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
-    return [b"".join(parts) for parts in segments]
+    return segments.all
 
 
 SEGMENTS = segments_of(8)

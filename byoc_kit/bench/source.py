@@ -48,13 +48,12 @@ def make_source(clip: Path, *, seconds: float, with_sound: bool = False) -> list
     :class:`~byoc_kit.media.decode.MediaError`, naming it, where it is missing, damaged or has no video, or no sound.
     """
     wanted = round(seconds * RATE)
-    data = bytearray()
-    with TransportMuxer(data.extend) as muxer:
-        video = muxer.add(_add_video)
+    with TransportMuxer() as muxer:
+        video = muxer.add_video(_add_video)
         sound = _sound(clip, muxer) if with_sound else []
         loop = _encode(clip, video, wanted)
-        pictures = [_mux(muxer, data, video, loop[number % len(loop)], number) for number in range(wanted)]
-        sounds = _mux_sound(muxer, data, sound, wanted)
+        pictures = [_mux(muxer, video, loop[number % len(loop)], number) for number in range(wanted)]
+        sounds = _mux_sound(muxer, sound, wanted)
     return [replace(picture, sound=sounds[number]) for number, picture in enumerate(pictures)]
 
 
@@ -97,14 +96,13 @@ def _sound(clip: Path, muxer: TransportMuxer) -> list[Packet]:
     return packets
 
 
-def _mux(muxer: TransportMuxer, data: bytearray, video: VideoStream, packet: Packet, number: int) -> SourcePicture:
+def _mux(muxer: TransportMuxer, video: VideoStream, packet: Packet, number: int) -> SourcePicture:
     pts = _FIRST_PTS + number * PTS_PER_PICTURE
     packet.stream, packet.pts, packet.dts, packet.time_base = video, pts, pts, TIME_BASE
-    muxer.mux(packet)
-    return SourcePicture(pts, packet.is_keyframe, _taken(data))
+    return SourcePicture(pts, packet.is_keyframe, muxer.mux(packet))
 
 
-def _mux_sound(muxer: TransportMuxer, data: bytearray, packets: Sequence[Packet], pictures: int) -> dict[int, bytes]:
+def _mux_sound(muxer: TransportMuxer, packets: Sequence[Packet], pictures: int) -> dict[int, bytes]:
     """Return the sound by the number of the picture that comes behind it."""
     sounds: dict[int, bytes] = defaultdict(bytes)
     durations = [(packet.duration or 0) * (packet.time_base or TIME_BASE) for packet in packets]
@@ -115,13 +113,6 @@ def _mux_sound(muxer: TransportMuxer, data: bytearray, packets: Sequence[Packet]
             break
         packet.pts = packet.dts = _FIRST_PTS + round(time_s / TIME_BASE)
         packet.time_base = TIME_BASE
-        muxer.mux(packet)
-        sounds[number] += _taken(data)
+        sounds[number] += muxer.mux(packet)
         time_s += duration_s
     return sounds
-
-
-def _taken(data: bytearray) -> bytes:
-    taken = bytes(data)
-    data.clear()
-    return taken

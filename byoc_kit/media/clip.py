@@ -15,7 +15,6 @@ from av.video.stream import VideoStream
 
 from byoc_kit.media.decode import open_clip, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.mpegts import SegmentCutter
 from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.settings import MediaSettings
 
@@ -71,13 +70,8 @@ def live_clip(path: Path) -> LiveClip:
 
 
 def _copy(source: InputContainer, clip: LiveClip) -> None:
-    cutter, due_s = SegmentCutter(), 0.0
-
-    def take(data: bytes) -> None:
-        clip.chunks.extend(Chunk(due_s, part.begins_segment, part.data) for part in cutter.cut(data))
-
     video = source.streams.video[0]
-    with TransportMuxer(take, {"output_ts_offset": str(_OFFSET_S)}) as muxer:
+    with TransportMuxer({"output_ts_offset": str(_OFFSET_S)}) as muxer:
         outputs: dict[Stream, Stream] = {stream: muxer.add_copy(stream) for stream in _chosen(source)}
         first_s: Fraction | None = None
         for packet in source.demux(*outputs):
@@ -89,32 +83,40 @@ def _copy(source: InputContainer, clip: LiveClip) -> None:
             if packet.stream is video:
                 pts = packet.dts if packet.pts is None else packet.pts
                 clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = due_s
+            begins_segment = packet.stream is video and packet.is_keyframe
             packet.stream = outputs[packet.stream]
-            muxer.mux(packet)
+            data = muxer.mux(packet)
+            if begins_segment or clip.chunks:  # sound from before the first picture belongs to no segment
+                clip.chunks.append(Chunk(due_s, begins_segment, data))
 
 
 def _encode(source: InputContainer, clip: LiveClip) -> None:
-    due_s = 0.0
-    begins = False
-
-    def begin_segment() -> None:
-        nonlocal begins
-        begins = True
-
-    def add(data: bytes) -> None:
-        nonlocal begins
-        clip.chunks.append(Chunk(due_s, begins, data))
-        begins = False
-
     rate = source.streams.video[0].average_rate or Fraction(30)
-    with SegmentWriter(begin_segment, add, rate=rate, settings=MediaSettings(gop_s=1.0)) as writer:
+    output = _Chunks(clip.chunks)
+    with SegmentWriter(output, rate=rate, settings=MediaSettings(gop_s=1.0)) as writer:
         first_s: float | None = None
         for picture in source.decode(video=0):
             frame = to_video_frame(picture)
             first_s = frame.time_s if first_s is None else first_s
-            due_s = frame.time_s - first_s
-            clip.picture_times_s[round(frame.pts * frame.time_base / TIME_BASE)] = due_s
+            output.due_s = frame.time_s - first_s
+            clip.picture_times_s[round(frame.pts * frame.time_base / TIME_BASE)] = output.due_s
             writer.write_frame(frame)
+
+
+class _Chunks:
+    """Takes segments as chunks that are due at ``due_s``."""
+
+    def __init__(self, chunks: list[Chunk]) -> None:
+        self.due_s = 0.0
+        self._chunks = chunks
+        self._begins_segment = False
+
+    def begin_segment(self) -> None:
+        self._begins_segment = True
+
+    def write(self, data: bytes, /) -> None:
+        self._chunks.append(Chunk(self.due_s, self._begins_segment, data))
+        self._begins_segment = False
 
 
 def save_mp4(data: bytes, path: Path) -> None:

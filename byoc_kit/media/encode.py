@@ -1,13 +1,12 @@
-"""Frames in, MPEG-TS segments out: one segment a group of pictures, each byte handed on as soon as it exists."""
+"""Frames in, MPEG-TS segments out: one segment a group of pictures, each byte written as soon as it exists."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 import av
 from av.audio.resampler import AudioResampler
@@ -22,12 +21,12 @@ from av.video.stream import VideoStream
 from byoc_kit.audio import to_av_audio
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import TIME_BASE, encodable_layout, encoder_options, open_encoder, set_up
-from byoc_kit.media.mpegts import FIRST_PID, SegmentCutter
+from byoc_kit.media.continuity import Continuity
 from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
 from byoc_kit.media.settings import MediaSettings
 
-__all__ = ["TIME_BASE", "SegmentWriter"]
+__all__ = ["TIME_BASE", "SegmentOutput", "SegmentWriter"]
 
 _SMALLEST, _LARGEST = 2, 16_384
 _SHORTEST_GOP_S, _LONGEST_GOP_S = 0.5, 2.0
@@ -45,32 +44,41 @@ class _PictureFormat:
     look: Look
 
 
-class SegmentWriter:
-    """Encodes frames for low latency and muxes them, with the sound, to MPEG-TS.
+class SegmentOutput(Protocol):
+    """Takes segments, one after the other."""
 
-    ``on_segment()`` is called before the first byte of each segment, ``on_bytes(data)`` with what belongs to it. A
-    frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
+    def begin_segment(self) -> None:
+        """Begin the next segment; the one before ends."""
+
+    def write(self, data: bytes, /) -> None:
+        """Add bytes to the segment."""
+
+
+class SegmentWriter:
+    """Encodes frames for low latency and muxes them, with the sound, to MPEG-TS segments.
+
+    A frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
     4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded where ``encodes_audio``, to Opus where
-    it came so, else to AAC; with ``video=False`` it goes out alone, a segment a second.
+    it came so, else to AAC; with ``video=False`` it goes out alone, a segment a second. A writer that goes on with the
+    stream of another is given the same ``continuity``; the other must be closed before it writes.
     """
 
     def __init__(
         self,
-        on_segment: Callable[[], None],
-        on_bytes: Callable[[bytes], None],
+        output: SegmentOutput,
         *,
         rate: Fraction = Fraction(30),
         audio: AudioStream | None = None,
         encodes_audio: bool = False,
         video: bool = True,
         settings: MediaSettings | None = None,
+        continuity: Continuity | None = None,
     ) -> None:
-        self._on_segment = on_segment
-        self._on_bytes = on_bytes
-        self._cutter = SegmentCutter(None if not video else FIRST_PID + (audio is not None))
+        self._output = output
         self._rate = rate
         self._settings = settings or MediaSettings()
-        self._muxer = TransportMuxer(self._take, None if video else {"pat_period": str(_SOUND_SEGMENT_S)})
+        self._continuity = continuity or Continuity()
+        self._muxer = TransportMuxer(continuity=self._continuity)
         self._encodes_audio = encodes_audio
         self._video: VideoStream | None = None
         self._encoder: VideoCodecContext | None = None
@@ -116,8 +124,6 @@ class SegmentWriter:
         # A decoded picture brings the type it had in the input, which the encoder would follow.
         picture.pict_type = PictureType.I if begins_segment else PictureType.NONE
         self._mux_video(self._encoder.encode(picture))
-        if self._held is not None:
-            self._release_sound(pts * TIME_BASE)
         return True
 
     def write_audio(self, packet: Packet) -> None:
@@ -127,8 +133,7 @@ class SegmentWriter:
         if self._held is not None:
             self._held.append(packet)
             return
-        packet.stream = self._audio
-        self._muxer.mux(packet)
+        self._mux_audio(packet)
 
     def write_audio_frame(self, frame: AudioFrame) -> None:
         """Encode sound, resampled to what it began as; it waits for the first picture."""
@@ -146,25 +151,26 @@ class SegmentWriter:
         self._encode_audio(to_av_audio(frame))
 
     def close(self) -> None:
-        """Flush the encoders and end the last segment."""
-        encoder, self._encoder = self._encoder, None
-        audio = self._audio
+        """Flush the encoders, end the last segment, and let go of the encoders, also where that fails."""
         try:
-            if encoder is not None:
-                self._mux_video(encoder.encode(None))
-            if audio is not None and self._encodes_audio and audio.codec_context.is_open and self._held is None:
-                self._encode_audio(None)
-                for packet in audio.codec_context.encode(None):
-                    packet.stream = audio
-                    self._muxer.mux(packet)
+            self._flush()
         finally:
-            self._muxer.close()
+            self.abandon()
 
-    def _take(self, data: bytes) -> None:
-        for part in self._cutter.cut(data):
-            if part.begins_segment:
-                self._on_segment()
-            self._on_bytes(part.data)
+    def abandon(self) -> None:
+        """Let go of the encoders; what they hold is lost. Does nothing after :meth:`close`."""
+        self._video = self._audio = self._encoder = self._encodes = self._resampler = self._held = None
+        self._muxer.close()
+
+    def _flush(self) -> None:
+        if self._encoder is not None:
+            self._mux_video(self._encoder.encode(None))
+        audio = self._audio
+        if audio is not None and self._encodes_audio and audio.codec_context.is_open and self._held is None:
+            self._encode_audio(None)
+            for packet in audio.codec_context.encode(None):
+                self._mux_audio(packet)
+        self._write(self._muxer.close())
 
     def _is_segment_due(self, frame: VideoFrame, time: Fraction) -> bool:
         assert self._segment_started is not None  # noqa: S101  # the first frame begins one
@@ -174,14 +180,15 @@ class SegmentWriter:
         is_key = isinstance(frame.origin, DecodedPicture) and frame.origin.is_key
         return elapsed_s >= (_SHORTEST_GOP_S if is_key else _LONGEST_GOP_S)
 
-    def _release_sound(self, first_s: Fraction) -> None:
-        """Write the sound that waited for the first picture, but for what is earlier."""
+    def _release_sound(self, first_s: Fraction | None) -> None:
+        """Write the sound that waited for the first picture; what is earlier than ``first_s`` is left out."""
         held, self._held = self._held, None
         for sound in held or ():
+            if first_s is not None and _time_of(sound) < first_s:
+                continue
             if isinstance(sound, AudioFrame):
-                if sound.timestamp * sound.time_base >= first_s:
-                    self.write_audio_frame(sound)
-            elif sound.dts is not None and sound.time_base is not None and sound.dts * sound.time_base >= first_s:
+                self.write_audio_frame(sound)
+            else:
                 self.write_audio(sound)
 
     def _encode_audio(self, frame: av.AudioFrame | None) -> None:
@@ -190,8 +197,7 @@ class SegmentWriter:
             return
         for part in self._resampler.resample(frame):
             for packet in self._audio.codec_context.encode(part):
-                packet.stream = self._audio
-                self._muxer.mux(packet)
+                self._mux_audio(packet)
 
     def _open_encoder(self, wanted: _PictureFormat) -> None:
         if self._encoder is not None:
@@ -215,7 +221,7 @@ class SegmentWriter:
             return stream
 
         if self._video is None:
-            self._video = self._muxer.add(make_stream)
+            self._video = self._muxer.add_video(make_stream)
             return self._video.codec_context
         encoder = cast("VideoCodecContext", CodecContext.create(name, "w"))
         encoder.options = options
@@ -232,7 +238,7 @@ class SegmentWriter:
         if self._encodes_audio:
             # A browser takes Opus by WebRTC, and no AAC: what came as Opus goes out so.
             name, format_ = ("libopus", "flt") if source.codec_context.name == "opus" else ("aac", "fltp")
-            audio = self._muxer.add(lambda container: cast("AudioStream", container.add_stream(name, rate=rate)))
+            audio = self._muxer.add_audio(lambda container: cast("AudioStream", container.add_stream(name, rate=rate)))
             audio.codec_context.format = format_
             audio.codec_context.layout = encodable_layout(name, format_, layout)
             audio.codec_context.time_base = Fraction(1, rate)
@@ -247,7 +253,38 @@ class SegmentWriter:
         for packet in packets:
             assert self._video is not None  # noqa: S101  # packets come of an encoder that has a stream
             packet.stream = self._video
-            self._muxer.mux(packet)
+            pts, goes_on = packet.pts, self._continuity.has_begun
+            self._write(self._muxer.mux(packet), begins_segment=packet.is_keyframe)
+            if self._held is not None:
+                # Sound from before the stream's first picture belongs to no segment.
+                self._release_sound(None if goes_on or pts is None else pts * TIME_BASE)
+
+    def _mux_audio(self, packet: Packet) -> None:
+        assert self._audio is not None  # noqa: S101  # who calls it has looked
+        packet.stream = self._audio
+        begins_segment = not self.has_video and self._is_sound_segment_due(packet)
+        self._write(self._muxer.mux(packet, with_tables=begins_segment), begins_segment=begins_segment)
+
+    def _is_sound_segment_due(self, packet: Packet) -> bool:
+        if packet.dts is None or packet.time_base is None:
+            return self._segment_started is None
+        time = packet.dts * packet.time_base
+        if self._segment_started is not None and time - self._segment_started < _SOUND_SEGMENT_S:
+            return False
+        self._segment_started = time
+        return True
+
+    def _write(self, data: bytes, *, begins_segment: bool = False) -> None:
+        if begins_segment:
+            self._output.begin_segment()
+        if data:
+            self._output.write(data)
+
+
+def _time_of(sound: AudioFrame | Packet) -> Fraction:
+    if isinstance(sound, AudioFrame):
+        return Fraction(sound.timestamp * sound.time_base)
+    return (sound.dts or 0) * (sound.time_base or TIME_BASE)
 
 
 def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,10 +13,11 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
-from byoc_kit.media.mpegts import FIRST_PID, PACKET, PMT_PID, TABLE_PIDS, pid_of
+from byoc_kit.media.continuity import Continuity
+from byoc_kit.media.mpegts import AUDIO_PID, PACKET, PAT_PID, PMT_PID, TABLE_PIDS, VIDEO_PID, pid_of
+from byoc_kit.media.tables import section_of
 
 StreamT = TypeVar("StreamT", bound=VideoStream | AudioStream)
 
@@ -27,23 +29,26 @@ _OPTIONS = {
     "flush_packets": "1",
 }
 _BUFFER = 174 * PACKET
-_HEADER = 4
+_STUFFING = b"\xff"
+_CRC = 4
+# Long enough for every codec, and with the start code that H.264 and H.265 must begin with.
+_ANY_DATA = b"\0\0\0\1\x09\xf0" + bytes(16)
 
 
 class TransportMuxer:
-    """Muxes a programme to MPEG-TS: ``sink(data)`` gets whole transport packets before :meth:`mux` returns.
+    """Muxes a programme of one video, one sound or both to MPEG-TS: video on PID 0x100, sound on 0x101.
 
     libavformat holds a packet back until one of each other stream has come, or the next of its own: a picture would
     wait for a frame. So each stream has a muxer of its own here, and the tables name them all. Streams are added before
-    the first packet; they get their PIDs in that order.
+    the first packet. A muxer that goes on with the stream of another is given the same ``continuity``.
     """
 
-    def __init__(self, sink: Callable[[bytes], object], options: Mapping[str, str] | None = None) -> None:
-        self._sink = sink
+    def __init__(self, options: Mapping[str, str] | None = None, *, continuity: Continuity | None = None) -> None:
         self._options = {**_OPTIONS, **(options or {})}
+        self._continuity = continuity or Continuity()
         self._lanes: dict[VideoStream | AudioStream, _Lane] = {}
         self._leader: _Lane | None = None
-        self._pmt = b""
+        self._tables = b""
 
     def __enter__(self) -> Self:
         return self
@@ -57,65 +62,81 @@ class TransportMuxer:
             with suppress(av.FFmpegError):
                 lane.container.close()
 
-    def add(self, make: Callable[[OutputContainer], StreamT]) -> StreamT:
-        """Add the stream that ``make(container)`` adds to an empty output; where it raises, none is added."""
-        taken = _Bytes()
-        options = {**self._options, "mpegts_start_pid": str(FIRST_PID + len(self._lanes))}
-        container = av.open(taken, mode="w", format="mpegts", options=options, buffer_size=_BUFFER)
+    def add_video(self, make: Callable[[OutputContainer], VideoStream]) -> VideoStream:
+        """Add the video that ``make(container)`` adds to an empty output; where it raises, none is added."""
+        return self._add(make, VIDEO_PID)
+
+    def add_audio(self, make: Callable[[OutputContainer], AudioStream]) -> AudioStream:
+        """Add the sound that ``make(container)`` adds to an empty output; where it raises, none is added."""
+        return self._add(make, AUDIO_PID)
+
+    def add_copy(self, source: StreamT) -> StreamT:
+        """Add a stream that takes the packets of another as they are."""
+        pid = VIDEO_PID if isinstance(source, VideoStream) else AUDIO_PID
+        return self._add(lambda container: _copied(source, container), pid)
+
+    def mux(self, packet: Packet, *, with_tables: bool = False) -> bytes:
+        """Return a packet as whole transport packets; its ``stream`` is one of those added.
+
+        The tables come before each picture, or before each sound ``with_tables`` where there is no video.
+        """
+        assert isinstance(packet.stream, VideoStream | AudioStream)  # noqa: S101  # only such were added
+        lane = self._lanes[packet.stream]
+        if not self._tables:
+            for each in self._lanes.values():
+                each.container.start_encoding()  # which settles what its tables say
+        lane.container.mux(packet)
+        return self._merged(lane, with_tables=with_tables)
+
+    def close(self) -> bytes:
+        """End all streams and let go of them; returns what was left."""
+        lanes, self._lanes, self._leader = self._lanes, {}, None
+        with ExitStack() as closing:
+            for lane in lanes.values():
+                closing.callback(lane.container.close)
+        return b"".join(self._merged(lane) for lane in lanes.values() if self._tables)
+
+    def _add(self, make: Callable[[OutputContainer], StreamT], pid: int) -> StreamT:
+        written = _Bytes()
+        container = _opened(written, pid, self._options)
         try:
             stream = make(container)
         except BaseException:
             container.close()
             raise
-        self._lanes[stream] = _Lane(container, taken)
+        self._lanes[stream] = _Lane(container, written, pid)
         return stream
 
-    def add_copy(self, source: StreamT) -> StreamT:
-        """Add a stream that takes the packets of another as they are."""
-        return self.add(lambda container: container.add_stream_from_template(source))
+    def _merged(self, lane: _Lane, *, with_tables: bool = False) -> bytes:
+        """Return what a stream's muxer wrote, with the tables of the whole programme in place of its own."""
+        written = _packets_of(lane.written.take())
+        if not self._tables and written:
+            self._tables = self._tables_of(lane, written)
+            with_tables = True
+        has_own_tables = any(pid_of(packet) == PAT_PID for packet in written)
+        merged = bytearray()
+        if with_tables or (has_own_tables and lane is self._leader):
+            merged += self._tables
+        for packet in written:
+            if pid_of(packet) not in TABLE_PIDS:
+                merged += packet
+        self._continuity.number(merged)
+        return bytes(merged)
 
-    def mux(self, packet: Packet) -> None:
-        """Write a packet; its ``stream`` is one of those added."""
-        if self._leader is None:
-            self._begin(packet)
-        lane = self._lane_of(packet)
-        lane.container.mux(packet)
-        self._hand_on(lane)
-
-    def close(self) -> None:
-        """End all streams."""
-        for lane in self._lanes.values():
-            lane.container.close()
-            self._hand_on(lane)
-
-    def _begin(self, packet: Packet) -> None:
-        if len(self._lanes) > 1:
-            for lane in self._lanes.values():
-                lane.container.start_encoding()
-            self._pmt = _pmt_of(self._lanes, packet)
-        lanes = self._lanes.items()
-        self._leader = next((lane for stream, lane in lanes if isinstance(stream, VideoStream)), self._lane_of(packet))
-
-    def _lane_of(self, packet: Packet) -> _Lane:
-        assert isinstance(packet.stream, VideoStream | AudioStream)  # noqa: S101  # only such were added
-        return self._lanes[packet.stream]
-
-    def _hand_on(self, lane: _Lane) -> None:
-        data = lane.taken.take()
-        if self._pmt:
-            data = b"".join(self._merged(data, has_tables=lane is self._leader))
-        if data:
-            self._sink(data)
-
-    def _merged(self, data: bytes, *, has_tables: bool) -> Iterator[bytes]:
-        """Yield the packets of one stream, with the tables of the whole programme if it is to have them."""
-        for start in range(0, len(data), PACKET):
-            packet = data[start : start + PACKET]
-            pid = pid_of(packet)
-            if pid == PMT_PID and has_tables:
-                yield packet[:_HEADER] + self._pmt[_HEADER:]
-            elif pid not in TABLE_PIDS or has_tables:
-                yield packet
+    def _tables_of(self, first: _Lane, written: list[bytes]) -> bytes:
+        """Return PAT and PMT of the programme, as libavformat wrote them for its first stream alone."""
+        lanes = sorted(self._lanes.items(), key=lambda item: item[1].pid)
+        self._leader = lanes[0][1]
+        pmt_of = {first.pid: _pmt_of(written)}
+        for stream, lane in lanes:
+            if lane is not first:
+                pmt_of[lane.pid] = _pmt_before_its_first_packet(stream, lane.pid)
+        sections = [pmt_of[lane.pid] for _, lane in lanes]
+        body = sections[0][: _entries_at(sections[0])] + b"".join(part[_entries_at(part) :] for part in sections)
+        length = len(body) + _CRC - 3
+        section = body[:1] + bytes([body[1] & 0xF0 | length >> 8, length & 0xFF]) + body[3:]
+        pat, pmt = (next(packet for packet in written if pid_of(packet) == pid) for pid in (PAT_PID, PMT_PID))
+        return pat + (pmt[:5] + self._continuity.versioned(section)).ljust(PACKET, _STUFFING)
 
 
 class _Bytes:
@@ -137,19 +158,42 @@ class _Bytes:
 @dataclass(frozen=True)
 class _Lane:
     container: OutputContainer
-    taken: _Bytes
+    written: _Bytes
+    pid: int
 
 
-def _pmt_of(streams: Iterable[VideoStream | AudioStream], packet: Packet) -> bytes:
-    """Return the table that libavformat writes for all streams in one muxer, before a packet of one of them."""
-    taken, own = _Bytes(), packet.stream
-    with av.open(taken, mode="w", format="mpegts") as container:
-        copies: dict[Stream, Stream] = {stream: container.add_stream_from_template(stream) for stream in streams}
-        packet.stream = copies[own]
-        try:
-            container.mux(packet)
-        finally:
-            packet.stream = own
-    data = taken.take()
-    packets = (data[start : start + PACKET] for start in range(0, len(data), PACKET))
-    return next(found for found in packets if pid_of(found) == PMT_PID)
+def _opened(written: _Bytes, pid: int, options: Mapping[str, str]) -> OutputContainer:
+    return av.open(
+        written, mode="w", format="mpegts", options={**options, "mpegts_start_pid": str(pid)}, buffer_size=_BUFFER
+    )
+
+
+def _copied(source: StreamT, container: OutputContainer) -> StreamT:
+    # Not opaque, PyAV opens an encoder for the copy: threads and memory for nothing, and none opens for RGB in H.264.
+    return container.add_stream_from_template(source, opaque=True)
+
+
+def _pmt_before_its_first_packet(stream: VideoStream | AudioStream, pid: int) -> bytes:
+    """Return the PMT of a stream that has no packet yet."""
+    written = _Bytes()
+    with _opened(written, pid, {}) as container:
+        packet = Packet(_ANY_DATA)
+        packet.stream = _copied(stream, container)
+        packet.pts = packet.dts = 0
+        packet.time_base = Fraction(1, 90_000)
+        container.mux(packet)
+    return _pmt_of(_packets_of(written.take()))
+
+
+def _pmt_of(written: list[bytes]) -> bytes:
+    """Return the section of the PMT among some packets, without its CRC."""
+    return section_of(next(packet for packet in written if pid_of(packet) == PMT_PID))[:-_CRC]
+
+
+def _entries_at(section: bytes) -> int:
+    """Return where the entries of a PMT's streams begin."""
+    return 12 + ((section[10] & 0x0F) << 8 | section[11])
+
+
+def _packets_of(data: bytes) -> list[bytes]:
+    return [data[start : start + PACKET] for start in range(0, len(data), PACKET)]

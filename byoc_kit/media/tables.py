@@ -34,7 +34,7 @@ class Tables:
     def take(self, packet: bytes) -> bool:
         """Read a table's packet; returns whether the streams are others than before. A damaged one is passed over."""
         is_known = packet[4:] in {self.pat_packet[4:], self.pmt_packet[4:]}  # they come ten times a second
-        section = b"" if is_known else _section(packet)
+        section = b"" if is_known else section_of(packet)
         if len(section) < _SHORTEST:
             return False
         if section[0] == _PAT:
@@ -47,7 +47,7 @@ class Tables:
         return before is not None and before != self.streams
 
 
-def _section(packet: bytes) -> bytes:
+def section_of(packet: bytes) -> bytes:
     """Return the table section that begins in a packet; nothing for one that is damaged, or longer than the packet."""
     begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
     if begin >= PACKET:
@@ -57,11 +57,11 @@ def _section(packet: bytes) -> bytes:
         return b""
     length = (packet[begin + 1] & 0x0F) << 8 | packet[begin + 2]
     section = packet[begin : begin + 3 + length]
-    return section if _crc(section) == 0 else b""
+    return section if crc32(section) == 0 else b""
 
 
-def _crc(data: bytes) -> int:
-    """Return the CRC-32/MPEG-2 of a section, which is 0 over one that ends in its own (ISO/IEC 13818-1, annex A)."""
+def crc32(data: bytes) -> int:
+    """Return the CRC-32/MPEG-2 of a section; over a section that ends in its own it is 0 (ISO/IEC 13818-1, annex A)."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte << 24

@@ -1,6 +1,6 @@
 """One stream's media path: MPEG-TS bytes in, frames through the stage, MPEG-TS segments out.
 
-    inlet -> [decode thread] -> Stage's worker -> Outbox -> [encode thread] -> outlet
+    inlet -> [decode thread] -> Stage's worker -> Outbox -> [encode thread] -> output
                              -> sound, untouched or through process_audio ->
 
 Every queue is bounded. A slow network or encoder holds the worker up, and the stage then drops frames at its entry; a
@@ -28,6 +28,7 @@ from byoc_kit.data import Publish
 from byoc_kit.errors import text_of
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import choose_decoder
+from byoc_kit.media.continuity import Continuity
 from byoc_kit.media.decode import to_video_frame
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.live import Program, read_programs
@@ -40,8 +41,9 @@ from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
 from byoc_kit.server.sound import SoundWorker
 from byoc_kit.stage import Processed, Stage
-from byoc_kit.timings import Timings
-from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
+from byoc_kit.timings import Timings, percentiles_ms
+from byoc_kit.trickle.client import SegmentPublisher
+from byoc_kit.trickle.pipes import ByteInlet
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +54,14 @@ _FPS_OVER_S = 5.0
 
 
 class Pipeline:
-    """The threads of one stream. ``outlet`` may be ``None``: a stream without video output."""
+    """The threads of one stream. ``output`` may be ``None``: a stream without video output."""
 
     def __init__(
         self,
         processor: FrameProcessor,
         params: Params,
         inlet: ByteInlet,
-        outlet: SegmentOutlet | None,
+        output: SegmentPublisher | None,
         *,
         settings: ServerSettings,
         publish: Publish | None,
@@ -84,7 +86,8 @@ class Pipeline:
         self._limiter = FrameLimiter()
         self._settings = settings
         self._inlet = inlet
-        self._outlet = outlet
+        self._output = output
+        self._continuity = Continuity()
         self._outbox = Outbox()
         self._decode_times = Timings()
         self._encode_times = Timings()
@@ -166,8 +169,8 @@ class Pipeline:
             timings["process_audio"] = self._sound.process_times.percentiles_ms()
         if self._outbox.sound_lost:
             drops.setdefault("sound", {})["encoder behind"] = self._outbox.sound_lost
-        if self._outlet is not None:
-            timings["publish"] = self._outlet.waits_ms()
+        if self._output is not None:
+            timings["publish"] = percentiles_ms(self._output.waits_s)
         return {
             "frames_in": stage.frames_in,
             "frames_out": stage.frames_out,
@@ -234,16 +237,16 @@ class Pipeline:
                 self._decode_sound(packet, self._sound)
 
     def _begin_writing(self, program: Program, *, video: bool) -> None:
-        if self._outlet is None:
+        if self._output is None:
             return
         writer = SegmentWriter(
-            self._outlet.begin_segment,
-            self._outlet.write,
+            self._output,
             rate=program.rate,
             audio=program.audio,
             encodes_audio=self._sound is not None,
             video=video,
             settings=self._settings,
+            continuity=self._continuity,
         )
         self._outbox.put_writer(writer)
 
@@ -289,7 +292,7 @@ class Pipeline:
     def _sink(self, processed: Processed) -> None:
         if processed.output is None:
             return
-        if self._outlet is None:
+        if self._output is None:
             self._note_out(processed.source)
             return
         self._outbox.put_frame(processed.output)

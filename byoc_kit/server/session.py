@@ -31,7 +31,7 @@ from byoc_kit.trickle.client import (
     read_channel,
     read_messages,
 )
-from byoc_kit.trickle.pipes import ByteInlet, SegmentOutlet
+from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 
 logger = logging.getLogger(__name__)
@@ -245,12 +245,11 @@ class Session:
             await self._until_first(ends)
             return
         inlet = ByteInlet()
-        outlet = SegmentOutlet(self._publisher) if self._publisher else None
         self._pipeline = Pipeline(
             self._processor,
             self._params,
             inlet,
-            outlet,
+            self._publisher,
             settings=self._settings,
             publish=self._publish,
             size=self._size,

@@ -1,4 +1,4 @@
-"""What the first frame of the first stream would else pay for."""
+"""Pays the first frame's one-time costs before the first stream."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ def warm_up(settings: MediaSettings) -> None:
 
     The notebook's own functions are not called: they may remember what they see.
     """
-    with SegmentWriter(lambda: None, lambda _: None, settings=settings) as writer:
+    with SegmentWriter(_Nowhere(), settings=settings) as writer:
         for number in range(_FRAMES):
             frame = VideoFrame.from_pixels(np.zeros((*_SIZE, 3), np.uint8), pts=number * 3000)
             processed = as_frame(frame.tensor * 1.0, frame)
             if processed is not None:
                 writer.write_frame(processed)
+
+
+class _Nowhere:
+    """Takes segments and keeps nothing."""
+
+    def begin_segment(self) -> None:
+        pass
+
+    def write(self, _: bytes, /) -> None:
+        pass

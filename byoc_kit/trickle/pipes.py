@@ -1,4 +1,4 @@
-"""Bounded bridges between the event loop, which speaks HTTP, and the threads that speak PyAV."""
+"""The bounded bridge from the event loop, which speaks HTTP, to the thread that speaks PyAV."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import asyncio
 import threading
 import time
 from collections import deque
-
-from byoc_kit.timings import percentiles_ms
-from byoc_kit.trickle.client import SegmentPublisher
 
 MAX_BUFFERED = 4 << 20
 
@@ -63,22 +60,3 @@ class ByteInlet:
             self._buffered -= len(chunk)
         self._loop.call_soon_threadsafe(self._has_room.set)
         return chunk
-
-
-class SegmentOutlet:
-    """From a thread to a publisher on the loop; the thread waits while the publisher's buffer is full."""
-
-    def __init__(self, publisher: SegmentPublisher) -> None:
-        self._publisher = publisher
-
-    def waits_ms(self) -> dict[str, float]:
-        """Return how long bytes waited for the network of late; on the loop only."""
-        return percentiles_ms(self._publisher.waits_s)
-
-    def begin_segment(self) -> None:
-        """Begin the next segment."""
-        self._publisher.put_from_thread(None)
-
-    def write(self, data: bytes) -> None:
-        """Add bytes to the segment."""
-        self._publisher.put_from_thread(data)

@@ -64,8 +64,12 @@ class SegmentPublisher:
         """Add bytes to the current segment; ``None`` begins the next one. Once the channel is gone both do nothing."""
         await self._buffer.put(data)
 
-    def put_from_thread(self, data: bytes | None) -> None:
-        """Do as :meth:`put` does, on any thread but the loop's; blocks while ``max_bytes`` are unsent."""
+    def begin_segment(self) -> None:
+        """Begin the next segment, on any thread but the loop's; blocks while ``max_bytes`` are unsent."""
+        self._buffer.put_from_thread(None)
+
+    def write(self, data: bytes, /) -> None:
+        """Add bytes to the segment, on any thread but the loop's; blocks while ``max_bytes`` are unsent."""
         self._buffer.put_from_thread(data)
 
     async def finish(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, open_clip, open_stream, read_clip, to_video_frame, whole_packets
@@ -21,12 +22,13 @@ STEP = 3000  # 30 frames a second
 
 def chunks_of(pictures):
     """Encode pictures, and give the bytes of each."""
-    chunks = []
-    with SegmentWriter(lambda: None, lambda data: chunks[-1].append(data), settings=MediaSettings(crf=1)) as writer:  # noqa: PLW0108
+    chunks, segments = [], Segments()
+    with SegmentWriter(segments, settings=MediaSettings(crf=1)) as writer:
         for number, pixels in enumerate(pictures):
-            chunks.append([])
+            before = len(segments.whole)
             writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
-    return [b"".join(chunk) for chunk in chunks]
+            chunks.append(segments.whole[before:])
+    return chunks
 
 
 def stream_of(pictures):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from media_rig import Segments
 
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media import codecs, encode
@@ -29,13 +30,17 @@ import numpy as np
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 
-def take(data):
-    if sys.argv[1] == "True" and taken:
-        raise ConnectionError
-    taken.append(data)
+class Output:
+    def begin_segment(self):
+        pass
+
+    def write(self, data):
+        if sys.argv[1] == "True" and taken:
+            raise ConnectionError
+        taken.append(data)
 
 taken = []
-writer = SegmentWriter(lambda: None, take)
+writer = SegmentWriter(Output())
 for pts in (0, 3000, 6000):
     try:
         writer.write_frame(VideoFrame.from_pixels(np.zeros((48, 64, 3), np.uint8), pts=pts))
@@ -49,23 +54,6 @@ print("alive")
 """
 
 
-class Segments:
-    """What a writer hands out, by segment."""
-
-    def __init__(self):
-        self.all = []
-
-    def begin(self):
-        self.all.append(bytearray())
-
-    def add(self, data):
-        self.all[-1] += data
-
-    @property
-    def whole(self):
-        return b"".join(map(bytes, self.all))
-
-
 @pytest.fixture
 def segments():
     return Segments()
@@ -73,7 +61,7 @@ def segments():
 
 def writer_to(segments, **options):
     settings = MediaSettings(gop_s=options.pop("gop_s", 1.0), encoder=options.pop("encoder", "libx264"))
-    return SegmentWriter(segments.begin, segments.add, rate=Fraction(25), settings=settings, **options)
+    return SegmentWriter(segments, rate=Fraction(25), settings=settings, **options)
 
 
 def frame(number=0, width=64, height=48, level=100, step=STEP):
@@ -301,11 +289,12 @@ def test_closing_twice_ends_the_last_segment_once(segments):
     assert len(decoded(segments.whole)) == 1
 
 
-def test_a_taker_that_fails_is_heard():
-    def refuse(data):
+def test_an_output_that_fails_is_heard(segments, monkeypatch):
+    def refuse(_):
         raise ConnectionError("the channel is gone")
 
-    writer = SegmentWriter(lambda: None, refuse)
+    monkeypatch.setattr(segments, "write", refuse)
+    writer = writer_to(segments)
     with pytest.raises(ConnectionError, match="the channel is gone"):
         writer.write_frame(frame(0))
     writer.close()
@@ -319,15 +308,14 @@ def test_a_writer_that_nobody_closed_does_not_kill_the_process(is_failing):
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 
 
-def test_pictures_do_not_wait_for_sound_that_never_comes():
-    parts = []
+def test_pictures_do_not_wait_for_sound_that_never_comes(segments):
     with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
-        writer = SegmentWriter(lambda: None, parts.append, audio=source.streams.audio[0])
+        writer = SegmentWriter(segments, audio=source.streams.audio[0])
         sizes = []
         for packet in whole_packets(source.demux(video=0)):
             for frame in packet.decode():
                 writer.write_frame(to_video_frame(frame))
-                sizes.append(sum(map(len, parts)))
+                sizes.append(len(segments.whole))
             if len(sizes) >= 30:
                 break
         writer.close()
@@ -335,16 +323,10 @@ def test_pictures_do_not_wait_for_sound_that_never_comes():
     assert sizes[-1] > sizes[10]
 
 
-def test_each_segment_decodes_on_its_own_also_where_the_sound_lags():
-    segments = []
+def test_each_segment_decodes_on_its_own_also_where_the_sound_lags(segments):
     with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
         late = deque()
-        writer = SegmentWriter(
-            lambda: segments.append(b""),
-            lambda data: append(segments, data),
-            audio=source.streams.audio[0],
-            settings=MediaSettings(gop_s=1.0),
-        )
+        writer = SegmentWriter(segments, audio=source.streams.audio[0], settings=MediaSettings(gop_s=1.0))
         for packet in whole_packets(source.demux()):
             if packet.stream.type == "audio":
                 late.append(packet)
@@ -354,30 +336,26 @@ def test_each_segment_decodes_on_its_own_also_where_the_sound_lags():
             for frame in packet.decode():
                 writer.write_frame(to_video_frame(frame))
         writer.close()
-    assert len(segments) == 6
-    for segment in segments[:-1]:
+    assert len(segments.all) == 6
+    for segment in segments.all[:-1]:
         with open_stream(io.BytesIO(segment)) as container:
             assert sum(len(p.decode()) for p in whole_packets(container.demux(video=0))) == 25
-
-
-def append(segments, data):
-    segments[-1] += data
 
 
 @pytest.mark.parametrize(("key_every", "starts"), [(1, [0, 13, 26, 39]), (25, [0, 25]), (1000, [0])])
 def test_segments_follow_the_key_frames_of_the_input(segments, key_every, starts):
     source = Segments()
-    with SegmentWriter(source.begin, source.add, settings=MediaSettings(gop_s=key_every / 25 - 0.001)) as writer:
+    with SegmentWriter(source, settings=MediaSettings(gop_s=key_every / 25 - 0.001)) as writer:
         for number in range(40):
             writer.write_frame(frame(number))
-    with SegmentWriter(segments.begin, segments.add) as writer:
+    with SegmentWriter(segments) as writer:
         for picture in decoded(source.whole):
             writer.write_frame(to_video_frame(picture))
     assert [decoded(segment)[0].pts // STEP for segment in segments.all] == starts
 
 
 def test_an_input_without_key_frames_gets_a_segment_every_two_seconds(segments):
-    with SegmentWriter(segments.begin, segments.add) as writer:
+    with SegmentWriter(segments) as writer:
         for number in range(130):
             writer.write_frame(frame(number))
     assert [decoded(segment)[0].pts // STEP for segment in segments.all] == [0, 50, 100]

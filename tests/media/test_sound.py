@@ -4,6 +4,7 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
+from media_rig import Segments
 from sound_clips import RATE, sound_clip
 
 from byoc_kit.audio import from_av_audio
@@ -83,15 +84,15 @@ def test_what_cannot_be_decoded_is_reported_and_the_rest_is_heard():
 
 @pytest.mark.parametrize(("codec", "encoded"), [("libopus", "opus"), ("aac", "aac"), ("mp2", "aac")])
 def test_sound_goes_out_as_what_a_viewer_of_the_input_can_hear(codec, encoded):
-    parts = []
+    segments = Segments()
     with open_stream(io.BytesIO(sound_clip(codec))) as container:
         stream = container.streams.audio[0]
         decoder = SoundDecoder(stream, lambda *_: None)
-        with SegmentWriter(lambda: None, parts.append, audio=stream, encodes_audio=True, video=False) as writer:
+        with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet):
                     writer.write_audio_frame(from_av_audio(frame))
-    with av.open(io.BytesIO(b"".join(parts))) as container:
+    with av.open(io.BytesIO(segments.whole)) as container:
         assert container.streams.audio[0].codec_context.name == encoded
         heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     assert heard.shape[1] == pytest.approx(2 * RATE, rel=0.03)
@@ -109,17 +110,17 @@ def test_sound_goes_out_as_what_a_viewer_of_the_input_can_hear(codec, encoded):
     ],
 )
 def test_surround_sound_goes_through_process_audio_and_out_again(codec, layout, encoded):
-    parts = []
+    segments = Segments()
     with open_stream(io.BytesIO(sound_clip(codec, layout=layout))) as container:
         stream = container.streams.audio[0]
         decoder = SoundDecoder(stream, lambda *_: None)
-        with SegmentWriter(lambda: None, parts.append, audio=stream, encodes_audio=True, video=False) as writer:
+        with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet):
                     sound = from_av_audio(frame)
                     assert sound.samples.shape[0] == av.AudioLayout(layout).nb_channels
                     writer.write_audio_frame(sound)
-    with av.open(io.BytesIO(b"".join(parts))) as container:
+    with av.open(io.BytesIO(segments.whole)) as container:
         layouts = [frame.layout.name for frame in container.decode(audio=0)]
     assert len(layouts) > 80
     assert set(layouts) == {encoded}

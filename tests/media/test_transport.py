@@ -3,11 +3,12 @@ import io
 import av
 import numpy as np
 import pytest
+from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import open_stream, whole_packets
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.mpegts import FIRST_PID, PACKET
+from byoc_kit.media.mpegts import PACKET, VIDEO_PID, pid_of
 from byoc_kit.media.settings import MediaSettings
 from byoc_kit.media.transport import TransportReader
 
@@ -19,16 +20,16 @@ PICTURES = 12
 def large():
     """Pictures of more than 64 KiB, whose PES packets cannot say their length."""
     random = np.random.default_rng(7)
-    data = []
-    with SegmentWriter(lambda: None, data.append, settings=MediaSettings(crf=1)) as writer:
+    segments = Segments()
+    with SegmentWriter(segments, settings=MediaSettings(crf=1)) as writer:
         for number in range(PICTURES):
             pixels = random.integers(0, 256, (180, 320, 3), np.uint8)
             writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
-    return b"".join(data)
+    return segments.whole
 
 
 def is_video(packet):
-    return (packet[1] & 0x1F) << 8 | packet[2] == FIRST_PID
+    return pid_of(packet) == VIDEO_PID
 
 
 def picture_ends(data):
@@ -80,13 +81,12 @@ def test_a_picture_of_unknown_length_comes_out_with_its_last_byte(large):
 
 
 def test_pictures_that_say_their_length_are_left_alone():
-    data = []
-    with SegmentWriter(lambda: None, data.append) as writer:
+    segments = Segments()
+    with SegmentWriter(segments) as writer:
         for number in range(30):
             pixels = np.full((48, 64, 3), number, np.uint8)
             writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
-    data = b"".join(data)
-    assert TransportReader(io.BytesIO(data)).read() == data
+    assert TransportReader(io.BytesIO(segments.whole)).read() == segments.whole
 
 
 def stuffed_in_the_middle(data):

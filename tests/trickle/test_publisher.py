@@ -264,9 +264,9 @@ async def held_up(http, taking):
     async with publishing(http, taking.url, max_bytes=1_000_000) as it:
 
         def write():
-            it.put_from_thread(None)
+            it.begin_segment()
             for _ in range(200):  # far more than the sockets hold
-                it.put_from_thread(b"x" * 1_000_000)
+                it.write(b"x" * 1_000_000)
 
         it.writer = threading.Thread(target=write, name="writer", daemon=True)
         it.writer.start()
