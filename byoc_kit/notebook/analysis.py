@@ -14,12 +14,13 @@ from byoc_kit.notebook.calls import Reference, Scope, module_scope, references
 from byoc_kit.notebook.capability import read_capability
 from byoc_kit.notebook.check import check
 from byoc_kit.notebook.constants import bound_once, constants
-from byoc_kit.notebook.files import FileUse, file_uses, text_constants
+from byoc_kit.notebook.files import FileUse, file_uses
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import MergedImports, merge_imports
 from byoc_kit.notebook.module import Module, render_module
 from byoc_kit.notebook.names import Binding, Import, bindings, imports, untagged_names
 from byoc_kit.notebook.params import ParamsClass, read_params
+from byoc_kit.notebook.paths import text_constants
 from byoc_kit.notebook.read import Cell, Notebook
 from byoc_kit.notebook.static import NotStatic, Static
 
@@ -143,5 +144,5 @@ class Analysis:
 
     @cached_property
     def file_uses(self) -> list[FileUse]:
-        """The files that calls read or write."""
-        return file_uses(self.calls, self.text_constants)
+        """The files that calls read or write, by names that may be passed from call to call."""
+        return file_uses(self)

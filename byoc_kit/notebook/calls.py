@@ -96,7 +96,7 @@ def _walk(cell: Cell, module: Scope) -> Iterator[Reference]:
             name, call = dotted_name(node, scope), called.get(id(node))
             if name or call:
                 yield Reference(name or "", node, call, cell, scope)
-        inner = scope.new_child(_local_names(node)) if isinstance(node, _Function) else scope
+        inner = scope.new_child(local_names(node)) if isinstance(node, _Function) else scope
         inside = set(_body(node)) if isinstance(node, _Function) else set()
         waiting += [(child, scope) for child in ast.iter_child_nodes(node) if child not in inside]
         waiting += [(child, inner) for child in inside]
@@ -106,7 +106,7 @@ def _body(function: _Function) -> list[ast.AST]:
     return [function.body] if isinstance(function, ast.Lambda) else list(function.body)
 
 
-def _local_names(function: _Function) -> dict[str, str | None]:
+def local_names(function: _Function) -> dict[str, str | None]:
     """Return the names that a function binds in its own scope."""
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]

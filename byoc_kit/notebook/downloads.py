@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
 from byoc_kit.notebook.calls import Reference
-from byoc_kit.notebook.files import literal_path
 from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.paths import literal_path
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.calls import Reference, Scope, dotted_name
-from byoc_kit.notebook.constants import LONGEST, NotConstantError, constant
+from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.passed import passed_calls
+from byoc_kit.notebook.paths import literal_path
 from byoc_kit.notebook.read import Cell
 
 if TYPE_CHECKING:
@@ -76,7 +77,6 @@ _WRITERS = {
     "safetensors.torch.save_file": (1, "filename"),
     "torch.save": (1, "f"),
 }
-_PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
 # The mode of each method; open's is an argument.
 _PATH_METHODS = {"open": "", "read_bytes": "r", "read_text": "r", "touch": "w", "write_bytes": "w", "write_text": "w"}
 
@@ -104,9 +104,18 @@ class FileUse:
     is_write: bool
 
 
-def file_uses(calls: Iterable[Reference], constants: Mapping[str, str]) -> list[FileUse]:
-    """Return the files that calls read or write."""
-    return [use for call in calls if (use := _file_use(call, constants))]
+def file_uses(analysis: Analysis) -> list[FileUse]:
+    """Return the files that calls in the tagged cells read or write, by names that may be passed from call to call."""
+    constants = analysis.text_constants
+    uses = [use for call in analysis.calls if (use := _file_use(call, constants))]
+    said = {id(use.node) for use in uses}
+    for passed in passed_calls(analysis):
+        use = _file_use(passed.call, passed.known)
+        origin = passed.origin_of(use.node) if use else None
+        if use and origin and id(origin.node) not in said:
+            said.add(id(origin.node))
+            uses.append(replace(use, reader=f"{use.reader} in {passed.label}", node=origin.node, cell=origin.cell))
+    return uses
 
 
 def check_files(analysis: Analysis) -> Iterator[Finding]:
@@ -130,39 +139,6 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
             message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
             yield Finding("undeclared-file", analysis.name, message, hint, place)
-
-
-def text_constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, str]:
-    """Return the names that are bound once to a text or a path that can be known without running the cells."""
-    known: dict[str, str] = {}
-    for name, value in bound:
-        text = literal_path(value, scope, known)
-        if text is not None:
-            known[name] = text
-    return known
-
-
-def literal_path(node: ast.expr, scope: Scope, known: Mapping[str, str]) -> str | None:
-    """Return the text or the path that an expression stands for; ``None`` where only running would tell."""
-    match node:
-        case ast.BinOp(left=left, op=ast.Div() | ast.Add() as operator, right=right):
-            return _joined((left, right), scope, known, "/" if isinstance(operator, ast.Div) else "")
-        case ast.Call(func=function, args=[_, *_] as parts, keywords=[]):
-            called = dotted_name(function, scope)
-            is_path = called in _PATH_CLASSES or called in {"builtins.str", "os.fspath", "os.path.join"}
-            return _joined(parts, scope, known, "/") if is_path else None
-    try:
-        text = constant(node, scope, known)
-    except NotConstantError:
-        return None
-    return text if isinstance(text, str) else None
-
-
-def _joined(parts: Iterable[ast.expr], scope: Scope, known: Mapping[str, str], between: str) -> str | None:
-    texts = [literal_path(part, scope, known) for part in parts]
-    found = [text for text in texts if text is not None]
-    is_whole = len(found) == len(texts) and sum(map(len, found)) <= LONGEST
-    return between.join(found) if is_whole else None
 
 
 def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:
