@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from byoc_kit.media.clip import live_clip
+from byoc_kit.media.live_clip import live_clip
 from byoc_kit.network.run import serving
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.server.stream_server import StreamServer

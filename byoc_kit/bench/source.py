@@ -10,15 +10,17 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import cast
 
-import av
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import MediaError, open_clip
+from byoc_kit.media.clip import read_clip
+from byoc_kit.media.decode import MediaError
 from byoc_kit.media.encode import TIME_BASE
 from byoc_kit.media.mux import TransportMuxer
+from byoc_kit.media.picture import DecodedPicture
+from byoc_kit.media.video_file import open_clip
 
 WIDTH, HEIGHT = 1280, 720
 RATE = 30
@@ -45,7 +47,7 @@ def make_source(clip: Path, *, seconds: float, with_sound: bool = False) -> list
     """Return ``seconds`` of a clip's pictures, 30 to the second whatever its own rate, and its sound if wanted.
 
     The clip is looped, the pictures at a whole second, with times that run on. Raises
-    :class:`~byoc_kit.media.decode.MediaError`, naming it, where it is missing, damaged or has no video, or no sound.
+    :class:`~byoc_kit.media.decode.MediaError`, naming it, where it is missing or has no video, or no sound.
     """
     wanted = round(seconds * RATE)
     with TransportMuxer() as muxer:
@@ -66,20 +68,13 @@ def _add_video(output: OutputContainer) -> VideoStream:
 
 def _encode(clip: Path, video: VideoStream, wanted: int) -> list[Packet]:
     packets: list[Packet] = []
-    try:
-        with open_clip(clip) as source:
-            for number, decoded in enumerate(islice(source.decode(video=0), wanted)):
-                picture = decoded.reformat(width=WIDTH, height=HEIGHT, format="yuv420p")
-                picture.pts, picture.time_base = number, Fraction(1, RATE)
-                picture.pict_type = PictureType.NONE if number % RATE else PictureType.I
-                packets += video.encode(picture)
-    except av.FFmpegError as error:
-        msg = f"{clip} is damaged: a picture of it cannot be decoded ({error})"
-        raise MediaError(msg) from error
+    for number, frame in enumerate(islice(read_clip(clip), wanted)):
+        assert isinstance(frame.origin, DecodedPicture)  # noqa: S101  # that of a clip
+        picture = frame.origin.frame.reformat(width=WIDTH, height=HEIGHT, format="yuv420p")
+        picture.pts, picture.time_base = number, Fraction(1, RATE)
+        picture.pict_type = PictureType.NONE if number % RATE else PictureType.I
+        packets += video.encode(picture)
     packets += video.encode(None)
-    if not packets:
-        msg = f"{clip} has no picture; give a video file"
-        raise MediaError(msg)
     whole_seconds = len(packets) // RATE * RATE
     return packets[: whole_seconds or len(packets)]
 

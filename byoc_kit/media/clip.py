@@ -1,137 +1,196 @@
-"""A clip as the MPEG-TS chunks that a live publisher would send, each with its time."""
+"""The one reader of clips, for preview, verify and regression: the frames that a player shows, asked for by number."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, field
-from fractions import Fraction
+import logging
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import open_clip, to_video_frame
-from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.mux import TransportMuxer
-from byoc_kit.media.settings import MediaSettings
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.deinterlace import deinterlaced
+from byoc_kit.media.picture import DecodedPicture
+from byoc_kit.media.picture_table import Entry, PictureTable, read_table
+from byoc_kit.media.presentation import shown
+from byoc_kit.media.video_file import decoded, open_clip, readable, video_stream
 
-# Codecs that MPEG-TS carries as they are; a clip of another is encoded once, before it is sent.
-_CARRIED = {"h264", "hevc", "mpeg2video"}
-# Negative decode times have no place in MPEG-TS.
-_OFFSET_S = 1
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Bytes to send at ``time_s`` after the first; ``begins_segment`` marks the start of a group of pictures."""
-
-    time_s: float
-    begins_segment: bool
-    data: bytes
+logger = logging.getLogger(__name__)
 
 
-@dataclass
-class LiveClip:
-    """A clip ready to be sent. ``picture_times_s`` says when each picture, by its pts in 1/90000 s, is due."""
+class Clip:
+    """A clip's frames by number: those that a player shows, in their order and with their times.
 
-    chunks: list[Chunk] = field(default_factory=list)
-    picture_times_s: dict[int, float] = field(default_factory=dict)
+    Its stream is the one that a player chooses; what an edit list hides is left out, pictures are turned upright and
+    deinterlaced. Pixels that are not square stay as stored: ``frame.origin.look.pixel_aspect`` says their shape.
 
-    @property
-    def data(self) -> bytes:
-        """The whole stream."""
-        return b"".join(chunk.data for chunk in self.chunks)
-
-    @property
-    def duration_s(self) -> float:
-        """When the last chunk is due."""
-        return max((chunk.time_s for chunk in self.chunks), default=0.0)
-
-    def until(self, time_s: float) -> LiveClip:
-        """Return what is due before ``time_s``."""
-        pictures = {pts: due_s for pts, due_s in self.picture_times_s.items() if due_s < time_s}
-        return LiveClip([chunk for chunk in self.chunks if chunk.time_s < time_s], pictures)
-
-
-def live_clip(path: Path) -> LiveClip:
-    """Read a clip, its pictures and sound untouched where MPEG-TS can carry the codec, else encoded without sound.
-
-    Raises :class:`~byoc_kit.media.decode.MediaError` for a file without video.
+    Opening reads every packet, but decodes only the first pictures. A reading begins at the key frame before, and
+    decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out and said
+    in the log; :attr:`count` is one less from then on, and :attr:`damaged` one more.
+    Raises :class:`~byoc_kit.media.decode.MediaError`, naming the clip, where it cannot be opened.
     """
-    clip = LiveClip()
-    with open_clip(path) as source:
-        is_carried = source.streams.video[0].codec_context.name in _CARRIED
-        fill = _copy if is_carried else _encode
-        fill(source, clip)
-    return clip
 
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._table = read_table(self._path)
+        self._lock = threading.Lock()
+        self._damage_said = 0
+        self.name = self._path.name
+        self.fps = self.count / max(self._table.time_s(self.count), 1e-3)
+        self._say_damage()
 
-def _copy(source: InputContainer, clip: LiveClip) -> None:
-    video = source.streams.video[0]
-    with TransportMuxer({"output_ts_offset": str(_OFFSET_S)}) as muxer:
-        outputs: dict[Stream, Stream] = {stream: muxer.add_copy(stream) for stream in _chosen(source)}
-        first_s: Fraction | None = None
-        for packet in source.demux(*outputs):
-            if packet.dts is None or packet.time_base is None:
+    @property
+    def count(self) -> int:
+        """See :attr:`Reel.count`."""
+        return len(self._table.times)
+
+    @property
+    def damaged(self) -> int:
+        """How many pictures are left out, as far as is known, since they cannot be decoded."""
+        return self._table.damaged
+
+    def time_s(self, number: int) -> float:
+        """See :meth:`Reel.time_s`."""
+        if number < 0:
+            check_number(number, self.count)
+        return self._table.time_s(number)
+
+    def frames(self, start: int = 0) -> Generator[VideoFrame]:
+        """See :meth:`Reel.frames`."""
+        table = self._table
+        check_number(start, len(table.times))
+        return self._frames(start, table)
+
+    def _frames(self, start: int, table: PictureTable) -> Generator[VideoFrame]:
+        first = max(0, start - 1) if table.is_interlaced else start  # a field's missing rows come of the one before too
+        from_first = self._count_to(first, table) if table.is_counted else self._enter(table.times[first], table)
+        for frame in from_first:
+            if frame.pts >= table.times[start]:
+                yield frame
+
+    def _enter(self, wanted: int, table: PictureTable) -> Generator[VideoFrame]:
+        """Yield the frames from the time ``wanted`` on."""
+        for entry in _entries_before(wanted, table):
+            with open_clip(self._path) as container:
+                stream = video_stream(container)
+                pictures = decoded(stream, _packets_from(container, stream, entry), wanted=wanted)
+                if entry is not None:
+                    key = next((picture for picture in pictures if _time(picture) >= entry.pts), None)
+                    if key is None or key.pts != entry.pts:
+                        continue  # the video cannot be entered here: it is refreshed bit by bit, or the seek went wrong
+                    pictures = chain((key,), pictures)
+                yield from shown(stream, deinterlaced(self._follow(pictures, wanted - 1)))
+                return
+
+    def _follow(self, pictures: Iterator[av.VideoFrame], last: int) -> Iterator[av.VideoFrame]:
+        for picture in pictures:
+            time = _time(picture)
+            if time <= last or not self._has(time):
                 continue
-            time_s = packet.dts * packet.time_base
-            first_s = time_s if first_s is None else first_s
-            due_s = float(time_s - first_s)
-            if packet.stream is video:
-                pts = packet.dts if packet.pts is None else packet.pts
-                clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = due_s
-            begins_segment = packet.stream is video and packet.is_keyframe
-            packet.stream = outputs[packet.stream]
-            data = muxer.mux(packet)
-            if begins_segment or clip.chunks:  # sound from before the first picture belongs to no segment
-                clip.chunks.append(Chunk(due_s, begins_segment, data))
+            self._leave_out(last, time)
+            last = time
+            yield picture
+        self._leave_out(last, None)
+
+    def _count_to(self, first: int, table: PictureTable) -> Generator[VideoFrame]:
+        """Yield the frames from number ``first`` on, of a clip whose times are made up."""
+        with open_clip(self._path) as container:
+            stream = video_stream(container)
+            pictures = decoded(stream, readable(container, stream))
+            yield from shown(stream, deinterlaced(islice(self._timed(pictures, table), first, None)))
+
+    def _timed(self, pictures: Iterator[av.VideoFrame], table: PictureTable) -> Iterator[av.VideoFrame]:
+        last = table.times[0] - 1
+        for time, picture in zip(table.times, pictures, strict=False):
+            last = time
+            picture.pts, picture.time_base = time, table.time_base
+            yield picture
+        self._leave_out(last, None)
+
+    def _has(self, time: int) -> bool:
+        times = self._table.times
+        at = bisect_left(times, time)
+        return at < len(times) and times[at] == time
+
+    def _leave_out(self, after: int, before: int | None) -> None:
+        """Forget the pictures between two times: they did not come."""
+        with self._lock:
+            times = self._table.times
+            begin = bisect_right(times, after)
+            end = len(times) if before is None else bisect_left(times, before)
+            if begin < end:
+                damaged = self._table.damaged + end - begin
+                self._table = replace(self._table, times=times[:begin] + times[end:], damaged=damaged)
+        if before is None:
+            self._say_damage()
+
+    def _say_damage(self) -> None:
+        damaged, said = self._table.damaged, self._damage_said
+        if damaged > said:
+            self._damage_said = damaged
+            pictures = "picture" if damaged == 1 else "pictures"
+            logger.warning("%s is damaged: %d %s cannot be decoded and are left out", self._path, damaged, pictures)
 
 
-def _encode(source: InputContainer, clip: LiveClip) -> None:
-    rate = source.streams.video[0].average_rate or Fraction(30)
-    output = _Chunks(clip.chunks)
-    with SegmentWriter(output, rate=rate, settings=MediaSettings(gop_s=1.0)) as writer:
-        first_s: float | None = None
-        for picture in source.decode(video=0):
-            frame = to_video_frame(picture)
-            first_s = frame.time_s if first_s is None else first_s
-            output.due_s = frame.time_s - first_s
-            clip.picture_times_s[round(frame.pts * frame.time_base / TIME_BASE)] = output.due_s
-            writer.write_frame(frame)
+def _entries_before(wanted: int, table: PictureTable) -> Iterator[Entry | None]:
+    """Yield key frames to enter at, the nearest before first, then further and further back; ``None`` is the start."""
+    at = bisect_right(table.entries, wanted, key=lambda entry: entry.pts) - 1
+    back = 1
+    while at > 0:  # the first is no better than the start
+        yield table.entries[at]
+        at -= back
+        back *= 2
+    yield None
 
 
-class _Chunks:
-    """Takes segments as chunks that are due at ``due_s``."""
-
-    def __init__(self, chunks: list[Chunk]) -> None:
-        self.due_s = 0.0
-        self._chunks = chunks
-        self._begins_segment = False
-
-    def begin_segment(self) -> None:
-        self._begins_segment = True
-
-    def write(self, data: bytes, /) -> None:
-        self._chunks.append(Chunk(self.due_s, self._begins_segment, data))
-        self._begins_segment = False
-
-
-def save_mp4(data: bytes, path: Path) -> None:
-    """Put the first video and sound of MPEG-TS bytes into an MP4 file, untouched, so that a browser plays it."""
-    with (
-        av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
-        av.open(str(path), mode="w", options={"movflags": "faststart"}) as target,
-    ):
-        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in _chosen(source)}
-        for packet in source.demux(*outputs):
-            if packet.dts is not None:
-                packet.stream = outputs[packet.stream]
-                target.mux(packet)
+def _packets_from(container: InputContainer, stream: VideoStream, entry: Entry | None) -> Iterator[Packet]:
+    """Yield the packets from an entry's on; none where it is not found behind the place that seeking leads to."""
+    if entry is None:
+        yield from readable(container, stream)
+        return
+    try:
+        container.seek(entry.seek_to, stream=stream)
+    except av.FFmpegError:
+        return  # what cannot be sought in is read from the start
+    packets = readable(container, stream)
+    for packet in packets:
+        if packet.is_keyframe and packet.pts is not None and packet.pts >= entry.pts:
+            if packet.pts == entry.pts:
+                yield packet
+                yield from packets
+            return
 
 
-def _chosen(source: InputContainer) -> list[VideoStream | AudioStream]:
-    """Return the first video and sound."""
-    return [*source.streams.video[:1], *source.streams.audio[:1]]
+def _time(picture: av.VideoFrame) -> int:
+    return -(1 << 63) if picture.pts is None else picture.pts
+
+
+def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
+    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
+
+    They are those of :class:`Clip`. Raises :class:`~byoc_kit.media.decode.MediaError`, naming the clip, where it cannot
+    be opened.
+    """
+    for frame in Clip(path).frames():
+        yield frame if width is None else _scaled(frame, width)
+
+
+def _scaled(frame: VideoFrame, width: int) -> VideoFrame:
+    assert isinstance(frame.origin, DecodedPicture)  # noqa: S101  # that of a clip
+    height = max(1, round(frame.height * width / frame.width))
+    pixels = frame.origin.to_pixels(size=(width, height), interpolation="BILINEAR")  # as golden frames were made
+    return VideoFrame.from_pixels(pixels, frame.pts, frame.time_base)
+
+
+def check_number(number: int, count: int) -> None:
+    """Raise :class:`IndexError` for a frame that is not there."""
+    if not 0 <= number < count:
+        msg = f"there is no frame {number}; the frames are 0 to {count - 1}"
+        raise IndexError(msg)

@@ -1,10 +1,9 @@
-"""MPEG-TS bytes or a file in, frames out."""
+"""MPEG-TS bytes in, frames out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Protocol
 
 import av
@@ -64,23 +63,6 @@ def open_stream(reader: ByteReader, *, hwaccel: HWAccel | None = None) -> InputC
     return avoid_slice_threads(container)
 
 
-def open_clip(path: Path | str) -> InputContainer:
-    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video."""
-    if not Path(path).is_file():
-        msg = f"there is no clip {path}; give the path of a video file"
-        raise MediaError(msg)
-    try:
-        container = av.open(str(path))
-    except av.FFmpegError as error:
-        msg = f"{path} is no video file ({error}); give the path of one"
-        raise MediaError(msg) from error
-    if not container.streams.video:
-        container.close()
-        msg = f"{path} has no video stream; give a file with one"
-        raise MediaError(msg)
-    return avoid_slice_threads(container)
-
-
 def whole_packets(packets: Iterable[Packet]) -> Iterator[Packet]:
     """Join the parts of a picture larger than the demuxer's limit; every other packet goes through at once."""
     parts: list[Packet] = []
@@ -110,21 +92,3 @@ def to_video_frame(frame: av.VideoFrame, decoder: VideoCodecContext | None = Non
     """Wrap a decoded picture with its own time; ``decoder`` knows its colours in full."""
     picture = DecodedPicture.of(frame, decoder)
     return VideoFrame(None, frame.pts or 0, frame.time_base or Fraction(1, 90_000), origin=picture)
-
-
-def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
-    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
-
-    Raises :class:`MediaError`, naming the clip, where it cannot be opened or a picture of it cannot be decoded.
-    """
-    with open_clip(path) as container:
-        try:
-            for frame in container.decode(video=0):
-                if width is None:
-                    yield to_video_frame(frame)
-                    continue
-                height = round(frame.height * width / frame.width)
-                yield to_video_frame(frame.reformat(width=width, height=height, format="rgb24"))
-        except av.FFmpegError as error:
-            msg = f"{path} is damaged: a picture of it cannot be decoded ({error})"
-            raise MediaError(msg) from error

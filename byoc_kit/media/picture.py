@@ -89,7 +89,7 @@ class DecodedPicture:
         """Rows."""
         return self.frame.height
 
-    def to_pixels(self, *, size: tuple[int, int] | None = None) -> Pixels:
+    def to_pixels(self, *, size: tuple[int, int] | None = None, interpolation: str = "AREA") -> Pixels:
         """Convert to uint8 ``[H, W, 3]`` RGB, scaled to a width and height where they are given."""
         matrix = _matrix(self.look)
         width, height = size or (self.width, self.height)
@@ -102,7 +102,7 @@ class DecodedPicture:
             dst_colorspace=_other_than(matrix),
             src_color_range=_FULL if self.look.is_full_range else _LIMITED,
             dst_color_range=_FULL,
-            interpolation="AREA" if size else None,
+            interpolation=interpolation if size else None,
         )
         return cast("Pixels", rgb.to_ndarray())
 

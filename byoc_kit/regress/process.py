@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.media.decode import MediaError, read_clip
+from byoc_kit.media.clip import read_clip
+from byoc_kit.media.decode import MediaError
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.regress.golden import Golden, RegressionError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.media.clip import check_number
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.reel import check_number
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,8 +11,10 @@ import av
 from av.container import InputContainer
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import MediaError, to_video_frame
-from byoc_kit.sources.decoding import decoded, video_decoder
+from byoc_kit.media.decode import MediaError
+from byoc_kit.media.deinterlace import deinterlaced
+from byoc_kit.media.presentation import shown
+from byoc_kit.media.video_file import decoded, video_stream
 from byoc_kit.sources.handover import Handover
 from byoc_kit.urls import without_secrets
 
@@ -87,14 +89,12 @@ class NetworkVideo:
             self._handover.finish(error)
 
     def _hand_over(self, container: InputContainer) -> None:
-        if not container.streams.video:
-            msg = f"{self.name} has no video stream; give a URL with one"
-            raise MediaError(msg)
+        stream = video_stream(container, self.name)
         self._has_times = container.format.name not in _WITHOUT_TIMES
-        decoder, has_picture = video_decoder(container), False
-        for picture in decoded(container, container.demux(container.streams.video[0])):
+        has_picture = False
+        for frame in shown(stream, deinterlaced(decoded(stream, container.demux(stream)))):
             has_picture = True
-            if not self._handover.put(to_video_frame(picture, decoder)):
+            if not self._handover.put(frame):
                 return
         if not has_picture:
             msg = f"{self.name} ended without a picture that can be decoded; give another URL"

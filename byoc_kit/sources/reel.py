@@ -48,10 +48,3 @@ class Reel(Protocol):
 def is_reel(source: Any) -> TypeGuard[Reel]:
     """Whether a source's frames have numbers; a live source's have none."""
     return hasattr(source, "count") and hasattr(source, "time_s")
-
-
-def check_number(number: int, count: int) -> None:
-    """Raise :class:`IndexError` for a frame that is not there."""
-    if not 0 <= number < count:
-        msg = f"there is no frame {number}; the frames are 0 to {count - 1}"
-        raise IndexError(msg)

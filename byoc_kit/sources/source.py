@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.clip import Clip
 from byoc_kit.sources.images import ImageFolder
 from byoc_kit.sources.live import LiveSource
 from byoc_kit.sources.network_video import NetworkVideo

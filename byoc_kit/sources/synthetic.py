@@ -6,11 +6,11 @@ from collections.abc import Generator
 from fractions import Fraction
 
 from byoc_kit.frames import VideoFrame
+from byoc_kit.media.clip import check_number
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources.digits import draw_digits
 from byoc_kit.sources.number_strip import strip_height, write_number
 from byoc_kit.sources.patterns import PATTERNS, pattern
-from byoc_kit.sources.reel import check_number
 
 _FPS = 30
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.media.clip import LiveClip
+from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
 from byoc_kit.verify.replay import Outcome, Replay, decode
 from byoc_kit.verify.stream import Received

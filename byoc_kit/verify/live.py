@@ -12,7 +12,7 @@ import aiohttp
 from byoc_kit.bundle.ai_models import image_name
 from byoc_kit.bundle.load import Bundle
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.clip import LiveClip
+from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.network.container import ContainerRefusedError
 from byoc_kit.network.health import HealthWatch
 from byoc_kit.network.models import ModelEntry, read_models

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.bundle.load import Bundle
-from byoc_kit.media.clip import LiveClip
+from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.verify.module import replay_module
 from byoc_kit.verify.notebook import replay_notebook
 from byoc_kit.verify.replay import Replay, Task, decode

@@ -15,7 +15,7 @@ import av
 
 from byoc_kit.bundle.load import Bundle, read_bundle
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.clip import LiveClip, live_clip, save_mp4
+from byoc_kit.media.live_clip import LiveClip, live_clip, save_mp4
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.difference import compare_replays

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import aiohttp
 import av
 
-from byoc_kit.media.clip import LiveClip
 from byoc_kit.media.live import read_programs
+from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.trickle.client import SegmentPublisher, read_channel
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE

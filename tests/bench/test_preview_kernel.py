@@ -1,7 +1,7 @@
 import pytest
 
 from byoc_kit.bench.preview_kernel import Repeated
-from byoc_kit.sources.clip import Clip
+from byoc_kit.media.clip import Clip
 
 
 def test_a_reel_that_is_repeated_goes_on_with_its_first_frame(clip):

@@ -11,9 +11,10 @@ import pytest
 from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import MediaError, open_clip, open_stream, read_clip, to_video_frame, whole_packets
+from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 PES_LIMIT = 204_800
@@ -55,70 +56,9 @@ def packets_of(stream, *, whole):
         return [(packet.pts, bytes(packet)) for packet in (whole_packets(packets) if whole else packets)]
 
 
-def test_the_clip_gives_every_frame_in_order_with_its_time():
-    with open_clip(CLIP) as container:
-        assert container.streams.video[0].frames == 132
-    frames = [(frame.pts * frame.time_base, frame.pixels.shape) for frame in read_clip(CLIP)]
-    assert frames == [(Fraction(number, 25), (720, 1280, 3)) for number in range(132)]
-
-
-def test_the_pixels_are_the_ones_that_ffmpeg_converts():
-    with av.open(str(CLIP)) as container:
-        expected = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    assert np.array_equal(next(read_clip(CLIP)).pixels, expected)
-
-
-@pytest.mark.parametrize(("width", "height"), [(320, 180), (101, 57), (1280, 720)])
-def test_a_width_scales_the_frame_and_the_height_follows(width, height):
-    frame = next(read_clip(CLIP, width=width))
-    assert frame.pixels.shape == (height, width, 3)
-    assert frame.time_base == Fraction(1, 12_800)
-
-
 def test_a_frame_without_a_time_starts_at_zero():
     frame = to_video_frame(av.VideoFrame.from_ndarray(flat(1)[0], "rgb24"))
     assert (frame.pts, frame.time_base) == (0, Fraction(1, 90_000))
-
-
-def test_a_missing_clip_is_named_with_what_to_do(tmp_path):
-    path = tmp_path / "no.mp4"
-    with pytest.raises(MediaError) as raised:
-        open_clip(path)
-    assert str(raised.value) == f"there is no clip {path}; give the path of a video file"
-
-
-def test_a_folder_is_no_clip(tmp_path):
-    with pytest.raises(MediaError, match="there is no clip"):
-        open_clip(tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"no video", bytes(range(256)) * 1000, CLIP.read_bytes()[:300_000]])
-def test_a_file_that_is_no_video_is_named(tmp_path, content):
-    path = tmp_path / "bad.mp4"
-    path.write_bytes(content)
-    with pytest.raises(MediaError, match=r"bad\.mp4 is no video file \(.+\); give the path of one"):
-        open_clip(path)
-
-
-def test_a_file_with_sound_only_is_named(tmp_path):
-    path = tmp_path / "sound.mp4"
-    with av.open(str(CLIP)) as source, av.open(str(path), "w") as sound:
-        stream = sound.add_stream_from_template(source.streams.audio[0])
-        for packet in source.demux(source.streams.audio[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                sound.mux(packet)
-    with pytest.raises(MediaError, match=r"sound\.mp4 has no video stream; give a file with one"):
-        open_clip(path)
-
-
-def test_a_clip_that_is_damaged_on_the_way_is_named(tmp_path):
-    content = bytearray(CLIP.read_bytes())
-    content[200_000:600_000] = bytes(number * 7 & 255 for number in range(400_000))
-    path = tmp_path / "damaged.mp4"
-    path.write_bytes(content)
-    with pytest.raises(MediaError, match=r"damaged\.mp4 is damaged: a picture of it cannot be decoded"):
-        list(read_clip(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 4000, CLIP.read_bytes()])
@@ -221,15 +161,14 @@ def test_a_whole_packet_is_handed_on_before_the_next_is_read(streams):
     assert next(whole_packets(packets())).pts == 0
 
 
-def test_hevc_with_wavefronts_is_decoded_to_its_end_live_and_as_a_clip(tmp_path):
-    path = tmp_path / "wavefronts.ts"
-    with av.open(str(path), "w", format="mpegts") as container:
+def test_hevc_with_wavefronts_is_decoded_to_its_end():
+    data = io.BytesIO()
+    with av.open(data, "w", format="mpegts") as container:
         stream = container.add_stream("libx265", rate=30, options={"x265-params": "wpp=1:ctu=16:log-level=none"})
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
         for pixels in noise(10, 320, 180):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
         container.mux(stream.encode(None))
-    for opened in (open_clip(path), open_stream(io.BytesIO(path.read_bytes()))):
-        with opened as container:
-            assert container.streams.video[0].codec_context.thread_count == 1  # slice threads would hang, some times
-            assert sum(len(packet.decode()) for packet in container.demux(video=0)) == 10
+    with open_stream(io.BytesIO(data.getvalue())) as container:
+        assert container.streams.video[0].codec_context.thread_count == 1  # slice threads would hang, some times
+        assert sum(len(packet.decode()) for packet in container.demux(video=0)) == 10

@@ -14,11 +14,13 @@ from media_rig import Segments
 
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media import codecs, encode
-from byoc_kit.media.clip import live_clip
-from byoc_kit.media.decode import open_clip, open_stream, read_clip, to_video_frame, whole_packets
+from byoc_kit.media.clip import read_clip
+from byoc_kit.media.decode import open_stream, to_video_frame, whole_packets
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+from byoc_kit.media.live_clip import live_clip
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
 from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 ADTS_HEADER = 7  # bytes that MPEG-TS puts before each AAC packet of an mp4

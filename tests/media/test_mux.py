@@ -5,10 +5,10 @@ from pathlib import Path
 import av
 import pytest
 
-from byoc_kit.media.decode import open_clip
 from byoc_kit.media.mpegts import AUDIO_PID, PACKET, PMT_PID, TABLE_PIDS, VIDEO_PID, pid_of
 from byoc_kit.media.mux import TransportMuxer
 from byoc_kit.media.tables import Tables
+from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 H264, AAC = 0x1B, 0x0F

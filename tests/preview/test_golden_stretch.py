@@ -5,7 +5,7 @@ import pytest
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import read_clip
+from byoc_kit.media.clip import read_clip
 from byoc_kit.params import Params
 from byoc_kit.preview.golden_stretch import LONGEST, GoldenStretch
 from byoc_kit.processor import FrameProcessor, Hooks

@@ -16,7 +16,7 @@ from pydantic import Field
 import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.decode import read_clip
+from byoc_kit.media.clip import read_clip
 from byoc_kit.media.mp4 import Mp4Writer
 from byoc_kit.preview import credit, kernel
 from byoc_kit.preview.camera import Camera

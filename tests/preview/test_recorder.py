@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import read_clip
+from byoc_kit.media.clip import read_clip
 from byoc_kit.preview.recorder import Recorder, RecordingError
 
 DEADLINE_S = 20

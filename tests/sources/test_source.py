@@ -4,9 +4,9 @@ import sys
 import pytest
 from PIL import Image
 
+from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import WEBCAM, is_reel, open_source, suggestions
-from byoc_kit.sources.clip import Clip
 from byoc_kit.sources.images import ImageFolder
 from byoc_kit.sources.network_video import NetworkVideo
 from byoc_kit.sources.synthetic import Synthetic

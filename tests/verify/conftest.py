@@ -9,7 +9,7 @@ from notebook_rig import CAPABILITY, write_notebook
 
 from byoc_kit.bundle.load import read_bundle
 from byoc_kit.bundle.plan import plan, write
-from byoc_kit.media.clip import live_clip
+from byoc_kit.media.live_clip import live_clip
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.verify.replay import Task, replay
 

@@ -1,6 +1,6 @@
 import pytest
 
-from byoc_kit.media.clip import live_clip
+from byoc_kit.media.live_clip import live_clip
 from byoc_kit.verify.judge import judge
 from byoc_kit.verify.stream import Received
 from byoc_kit.verify.streamed import Streamed

@@ -118,7 +118,7 @@ async def process_frame(frame, params: Params):
 
 
 async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export, small_clip, tmp_path):
-    from byoc_kit.media.clip import live_clip
+    from byoc_kit.media.live_clip import live_clip
     from byoc_kit.verify.difference import compare_replays
 
     bundle = export(STATEFUL, untagged=["assert len([1]) == 1"])
@@ -136,7 +136,7 @@ async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export,
 
 
 async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path, monkeypatch):
-    from byoc_kit.media.clip import live_clip
+    from byoc_kit.media.live_clip import live_clip
     from byoc_kit.verify import proof
 
     monkeypatch.setattr(proof, "_SAY_EACH_S", 0.01)

@@ -8,7 +8,7 @@ from unittest.mock import ANY
 import pytest
 
 from byoc_kit.cli import main
-from byoc_kit.media.decode import read_clip
+from byoc_kit.media.clip import read_clip
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "export/green_tint"

@@ -8,16 +8,13 @@ the clip is decoded once. The first pictures are decoded in any case, to see whe
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 
-from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
-
-from byoc_kit.media.decode import MediaError, open_clip
-from byoc_kit.sources.decoding import decoded, readable
+from byoc_kit.media.decode import MediaError
+from byoc_kit.media.video_file import decoded, decoder_of, open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ class PictureTable:
     """Presentation times in units of ``time_base``, ascending, and the time at which the last picture ends.
 
     Where ``is_counted``, the pictures' own times are of no use: these are made up, and a picture is found by counting
-    from the first.
+    from the first. ``damaged`` counts the pictures that are known not to be there, since they cannot be decoded.
     """
 
     times: list[int]
@@ -47,6 +44,8 @@ class PictureTable:
     time_base: Fraction
     entries: list[Entry]
     is_counted: bool = False
+    is_interlaced: bool = False
+    damaged: int = 0
 
     def time_s(self, number: int) -> float:
         """Return a picture's time in seconds, the first one at 0; the end for numbers past the last."""
@@ -82,10 +81,8 @@ def _read_packets(path: Path) -> _Packets:
     latest, latest_lasts, earlier_dts = None, 0, None
     are_sure = True
     with open_clip(path) as container:
-        stream = container.streams.video[0]
-        for packet in readable(container):
-            if not packet.size:
-                continue
+        stream = video_stream(container)
+        for packet in readable(container, stream):
             pts, dts = packet.pts, packet.dts
             if pts is None:
                 # Before the first pictures that can be shown come some that cannot, where a clip was cut from another.
@@ -103,7 +100,7 @@ def _read_packets(path: Path) -> _Packets:
                 latest, latest_lasts = pts, packet.duration or 0
         times = sorted(shown)
         is_reordered = times != shown
-        are_sure &= is_reordered or not _has_b_frames(stream)
+        are_sure &= is_reordered or not decoder_of(stream).has_b_frames
         are_sure &= all(one < other for one, other in pairwise(times)) and bool(times)
         if not all(one.pts < other.pts for one, other in pairwise(entries)) or container.format.name == "apng":
             entries = []  # an animated PNG calls every picture a key frame, though it is drawn over the one before
@@ -111,37 +108,40 @@ def _read_packets(path: Path) -> _Packets:
     return _Packets(times, entries, latest_lasts, time_base, are_sure)
 
 
-def _has_b_frames(stream: VideoStream) -> bool:
-    context = stream.codec_context
-    return isinstance(context, VideoCodecContext) and context.has_b_frames
-
-
 def _confirmed(path: Path, packets: _Packets) -> PictureTable | None:
     """Return the table if the first pictures come as the packets say, less those that come before any can be shown."""
     with open_clip(path) as container:
-        pictures = decoded(container, readable(container))
-        first = [picture.pts for picture, _ in zip(pictures, range(_COMPARED), strict=False)]
+        stream = video_stream(container)
+        pictures = list(islice(decoded(stream, readable(container, stream)), _COMPARED))
+    first = [picture.pts for picture in pictures]
     if not first or first[0] not in packets.times:
         return None
     times = packets.times[packets.times.index(first[0]) :]
     if times[: len(first)] != first or (len(first) < _COMPARED and len(times) > len(first)):
         return None
-    return _table(times, packets)
+    return replace(_table(times, packets), is_interlaced=any(picture.interlaced_frame for picture in pictures))
 
 
 def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
+    found: list[int | None] = []
+    is_interlaced, damages = False, count()
     with open_clip(path) as container:
-        stream = container.streams.video[0]
+        stream = video_stream(container)
         rate = stream.average_rate or stream.guessed_rate or Fraction(_USUAL_FPS)
-        found = [picture.pts for picture in decoded(container, readable(container))]
+        for picture in decoded(stream, readable(container, stream), on_damage=lambda: next(damages)):
+            found.append(picture.pts)
+            is_interlaced |= picture.interlaced_frame
     if not found:
         msg = f"{path} has a video stream without a picture that can be decoded; give another file"
         raise MediaError(msg)
     times = [pts for pts in found if pts is not None]
     if len(times) == len(found) and all(one < other for one, other in pairwise(times)):
-        return _table(times, packets)
-    step = max(1, round(1 / rate / _COUNTED))
-    return PictureTable([number * step for number in range(len(found))], len(found) * step, _COUNTED, [], True)
+        table = _table(times, packets)
+    else:
+        step = max(1, round(1 / rate / _COUNTED))
+        times = [number * step for number in range(len(found))]
+        table = PictureTable(times, len(found) * step, _COUNTED, [], is_counted=True)
+    return replace(table, is_interlaced=is_interlaced, damaged=next(damages))
 
 
 def _table(times: list[int], packets: _Packets) -> PictureTable:

@@ -1,0 +1,125 @@
+"""A video as libav opens it: the stream that a player shows, its packets, and the pictures that they decode to.
+
+It may be damaged: what cannot be read or decoded is passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from byoc_kit.media.decode import MediaError
+
+logger = logging.getLogger(__name__)
+
+_CAN_SKIP = {"h264", "hevc", "mpeg2video", "mpeg4"}  # the next picture on; others may only be told at the beginning
+_STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def open_clip(path: Path | str) -> InputContainer:
+    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video."""
+    path = Path(path)
+    if not path.is_file():
+        msg = f"there is no clip {path}; give the path of a video file"
+        raise MediaError(msg)
+    if not path.stat().st_size:
+        msg = f"{path} is empty; give the path of a video file"
+        raise MediaError(msg)
+    try:
+        container = av.open(str(path.absolute()))  # libav takes what stands before a colon for a protocol
+    except PermissionError as error:
+        msg = f"{path} may not be read ({error.strerror}); change its permissions, or give another file"
+        raise MediaError(msg) from error
+    except av.FFmpegError as error:
+        msg = f"{path} is no video file, or damaged at its start ({error.strerror}); give the path of another"
+        raise MediaError(msg) from error
+    try:
+        video = video_stream(container, str(path))
+    except MediaError:
+        container.close()
+        raise
+    # Slice threads of FFmpeg 7.1 wait for each other for ever in HEVC with WPP.
+    video.codec_context.thread_type = "FRAME" if video.codec_context.name == "hevc" else "AUTO"
+    return container
+
+
+def video_stream(container: InputContainer, name: str | None = None) -> VideoStream:
+    """Return the video that a player shows: no cover picture, and of several the one that libav calls the best.
+
+    Raises :class:`MediaError`, with ``name`` for the container, where there is none that can be decoded.
+    """
+    name = name or container.name
+    videos = [stream for stream in container.streams.video if not stream.disposition & _STILLS]
+    if not videos:
+        has = "a cover picture, but no video stream" if container.streams.video else "no video stream"
+        msg = f"{name} has {has}; give a file with one"
+        raise MediaError(msg)
+    known = [stream for stream in videos if stream.codec_context is not None]
+    if not known:
+        msg = f"{name} has video of a codec that is not known here; convert it to H.264"
+        raise MediaError(msg)
+    best = container.streams.best("video")
+    return next((stream for stream in known if stream is best), known[0])
+
+
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """Return a video's decoder."""
+    assert isinstance(stream.codec_context, VideoCodecContext)  # noqa: S101  # that of a video stream
+    return stream.codec_context
+
+
+def readable(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """Yield the packets of a video; ends where the file cannot be read on."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except av.FFmpegError as error:
+        logger.info("%s cannot be read to its end: %s", container.name, error.strerror)
+    except IndexError:
+        return  # PyAV cannot count a stream that came in the middle: the file has ended all the same
+
+
+def decoded(
+    stream: VideoStream,
+    packets: Iterable[Packet],
+    *,
+    wanted: int | None = None,
+    on_damage: Callable[[], object] | None = None,
+) -> Iterator[av.VideoFrame]:
+    """Yield the pictures of a video's packets; ``on_damage`` hears of each packet that cannot be decoded.
+
+    Of pictures before the time ``wanted`` only those that others refer to are sure to come.
+    """
+    decoder = decoder_of(stream)
+    skips = wanted is not None and decoder.name in _CAN_SKIP
+    for packet in _with_end(stream, packets):
+        if skips and wanted is not None:
+            is_before = packet.pts is not None and packet.pts < wanted
+            decoder.skip_frame = "NONREF" if is_before else "DEFAULT"
+        try:
+            pictures = packet.decode()
+        except av.FFmpegError as error:
+            logger.debug("%s: a picture cannot be decoded: %s", stream.container.name, error.strerror)
+            if on_damage is not None:
+                on_damage()
+            continue
+        for picture in pictures:
+            if isinstance(picture, av.VideoFrame):
+                yield picture
+
+
+def _with_end(stream: VideoStream, packets: Iterable[Packet]) -> Iterator[Packet]:
+    yield from packets
+    end = Packet()  # an empty one flushes the decoder
+    end.stream, end.time_base = stream, stream.time_base or Fraction(1, 90_000)
+    yield end
