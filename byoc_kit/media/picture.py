@@ -13,6 +13,7 @@ from typing import cast
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from byoc_kit.frames import Pixels
@@ -23,7 +24,7 @@ _KNOWN_MATRICES = {_BT709, 4, _BT601, 6, 7, 9, 10}
 _UNSPECIFIED = 2
 _LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
 _FINEST_ASPECT = 4096  # as libx264 rounds it too
-_FULL_RANGE_FORMATS = {"yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
+_FULL_RANGE_FORMATS = {"yuvj411p", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Look:
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A picture as it came from the decoder, in whatever YUV format that gave.
+    """A picture as it came from the decoder, in whatever format that gave: YUV, RGB or gray, with alpha or without.
 
+    Alpha is left out. ``look`` is how the video is to go out: RGB with the matrix of BT.601, in the limited range.
     Each conversion has a scaler of its own: that of a frame, which ``frame.reformat`` uses, is not for two threads.
     """
 
@@ -72,11 +74,15 @@ class DecodedPicture:
         """Wrap a picture; ``decoder`` knows what is not said in each picture."""
         # What comes from a GPU is a copy without its colours.
         named = decoder if decoder is not None and decoder.is_hwaccel else frame
-        is_full = named.color_range == _FULL or frame.format.name in _FULL_RANGE_FORMATS
+        if _is_rgb(frame.format):
+            matrix, is_full = _BT601, False  # what it goes out with: encoders here take YUV alone
+        else:
+            matrix = named.colorspace
+            is_full = named.color_range == _FULL or frame.format.name in _FULL_RANGE_FORMATS
         if decoder is None:
-            return cls(frame, Look(named.colorspace, is_full_range=is_full), frame.key_frame)
+            return cls(frame, Look(matrix, is_full_range=is_full), frame.key_frame)
         aspect = decoder.sample_aspect_ratio or Fraction(1)
-        look = Look(named.colorspace, decoder.color_primaries, decoder.color_trc, is_full, aspect)
+        look = Look(matrix, decoder.color_primaries, decoder.color_trc, is_full, aspect)
         return cls(frame, look, frame.key_frame)
 
     @property
@@ -92,6 +98,8 @@ class DecodedPicture:
     def to_pixels(self, *, size: tuple[int, int] | None = None, interpolation: str = "AREA") -> Pixels:
         """Convert to uint8 ``[H, W, 3]`` RGB, scaled to a width and height where they are given."""
         matrix = _matrix(self.look)
+        # libswscale takes deep RGB through YUV, there and back with the matrices of either side.
+        is_rgb = _is_rgb(self.frame.format)
         width, height = size or (self.width, self.height)
         rgb = VideoReformatter().reformat(
             self.frame,
@@ -99,21 +107,30 @@ class DecodedPicture:
             height=height,
             format="rgb24",
             src_colorspace=matrix,
-            dst_colorspace=_other_than(matrix),
-            src_color_range=_FULL if self.look.is_full_range else _LIMITED,
+            dst_colorspace=matrix if is_rgb else _other_than(matrix),
+            src_color_range=_FULL if is_rgb else self._range,
             dst_color_range=_FULL,
             interpolation=interpolation if size else None,
         )
-        return cast("Pixels", rgb.to_ndarray())
+        pixels = cast("Pixels", rgb.to_ndarray())
+        return pixels.copy() if rgb is self.frame else pixels  # what was RGB already still belongs to the frame
 
     def to_yuv420p(self) -> av.VideoFrame:
         """Return it as an encoder takes it, 8 bits and 4:2:0: itself where it is that already."""
         name = self.frame.format.name
         if name == self.look.encoded_format or (name == "yuv420p" and self.look.is_full_range):
             return self.frame
-        if self.look.is_full_range and name not in _FULL_RANGE_FORMATS:
-            return pixels_to_yuv420p(self.to_pixels(), self.look)  # libswscale would take it for the limited range
+        if (self.look.is_full_range and name not in _FULL_RANGE_FORMATS) or not _is_yuv(self.frame.format):
+            return pixels_to_yuv420p(
+                self.to_pixels(), self.look
+            )  # libswscale would take it for another range or matrix
         return VideoReformatter().reformat(self.frame, format=self.look.encoded_format)
+
+    @property
+    def _range(self) -> int:
+        """The range of the frame's values: all of it for gray that does not say, as in FFmpeg."""
+        is_full = self.frame.color_range != _LIMITED if _is_gray(self.frame.format) else self.look.is_full_range
+        return _FULL if is_full else _LIMITED
 
     def resized(self, width: int, height: int) -> DecodedPicture:
         """Return it scaled; itself where it has that size.
@@ -151,6 +168,19 @@ def pixels_to_yuv420p(pixels: Pixels, look: Look) -> av.VideoFrame:
         src_color_range=_FULL,
         dst_color_range=_FULL if look.is_full_range else _LIMITED,
     )
+
+
+def _is_rgb(format_: VideoFormat) -> bool:
+    return format_.is_rgb or format_.has_palette
+
+
+def _is_gray(format_: VideoFormat) -> bool:
+    # libswscale knows the range of floats by itself.
+    return not _is_rgb(format_) and len(format_.components) <= 2 and not format_.name.startswith("grayf")
+
+
+def _is_yuv(format_: VideoFormat) -> bool:
+    return not _is_rgb(format_) and len(format_.components) > 2
 
 
 def _matrix(look: Look) -> int:
