@@ -1,12 +1,14 @@
 """Video frames: what ``process_frame`` takes and returns.
 
-A :class:`VideoFrame` is pytrickle's, extended: it starts from the decoder's picture, and makes the uint8 pixels and the
-float tensor only when somebody asks for them. A frame that nobody looked into goes out as it came in.
+A :class:`VideoFrame` is pytrickle's, extended: it begins as a picture that never changes, and makes the uint8 pixels
+and the float tensor, which are its own, only when somebody asks for them. A frame that nobody looked into goes out as
+it came in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -18,7 +20,16 @@ from pytrickle.frames import VideoFrame as PytrickleVideoFrame
 
 from byoc_kit.errors import ByocKitError
 
-__all__ = ["AudioFrame", "FrameError", "Picture", "Pixels", "PytrickleVideoFrame", "VideoFrame", "as_frame"]
+__all__ = [
+    "AudioFrame",
+    "FrameError",
+    "Picture",
+    "PixelPicture",
+    "Pixels",
+    "PytrickleVideoFrame",
+    "VideoFrame",
+    "as_frame",
+]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -28,7 +39,7 @@ class FrameError(ByocKitError):
 
 
 class Picture(Protocol):
-    """What a decoder made, still in the video's own colours: the pixels are converted when somebody asks for them."""
+    """What a frame begins as. It never changes: a decoder's picture still has the video's own colours."""
 
     @property
     def width(self) -> int:
@@ -45,6 +56,50 @@ class Picture(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class PixelPicture:
+    """uint8 ``[H, W, 3]`` RGB pixels that nobody writes to; ``pixels`` itself cannot be written to."""
+
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        view = self.pixels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    def to_pixels(self) -> Pixels:
+        """Return a copy."""
+        return self.pixels.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class _TensorPicture:
+    """A tensor that nobody writes to: what a frame of stock pytrickle begins as."""
+
+    tensor: torch.Tensor
+
+    @property
+    def width(self) -> int:
+        return int(self.tensor.shape[-2])
+
+    @property
+    def height(self) -> int:
+        return int((1, *self.tensor.shape)[-3])
+
+    def to_pixels(self) -> Pixels:
+        return _owned(self.tensor)
+
+
 class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
     """One picture and its time.
 
@@ -52,8 +107,8 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
     on first use, of the other where that was there: what was asked for last is what counts, also when it is written
     to. ``pts`` counts in units of ``time_base`` seconds.
 
-    ``origin`` is the decoder's picture that the frame began as, where there is one: it also says in which colours the
-    video is to go out.
+    ``origin`` is the picture that the frame began as, whatever was written to it since. That of a decoder also says in
+    which colours the video is to go out.
     """
 
     def __init__(
@@ -63,16 +118,16 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         time_base: Fraction,
         log_timestamps: dict[str, float] | None = None,
         *,
-        pixels: Pixels | None = None,
         origin: Picture | None = None,
     ) -> None:
-        """Make a frame of a tensor, of ``pixels``, or of ``origin``; those up to ``log_timestamps`` are pytrickle's."""
-        if tensor is None and pixels is None and origin is None:
-            msg = "a VideoFrame needs a tensor, pixels or a decoded picture"
-            raise FrameError(msg)
-        self.origin = origin
-        self._given = pixels
-        self._pixels = pixels
+        """Make a frame of a tensor, which is not copied, or of ``origin``; the others are pytrickle's."""
+        if origin is None:
+            if tensor is None:
+                msg = "a VideoFrame needs a tensor or a picture"
+                raise FrameError(msg)
+            origin, tensor = _TensorPicture(tensor), None
+        self.origin: Picture = origin
+        self._pixels: Pixels | None = None
         self._tensor = tensor
         self.timestamp = timestamp
         self.time_base = time_base
@@ -81,13 +136,18 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @classmethod
     def from_pixels(cls, pixels: Pixels, pts: int = 0, time_base: Fraction = Fraction(1, 90_000)) -> VideoFrame:
-        """Make a frame of uint8 ``[H, W, 3]`` RGB pixels, which are not copied."""
-        return cls(None, pts, time_base, pixels=check_pixels(pixels))
+        """Make a frame of uint8 ``[H, W, 3]`` RGB pixels.
+
+        They are not copied, and must not change any more: the frame's own ``pixels`` may.
+        """
+        return cls(None, pts, time_base, origin=PixelPicture(check_pixels(pixels)))
 
     @property
     def tensor(self) -> torch.Tensor:
         """Float32 ``[1, H, W, 3]``, 0..1, RGB."""
-        if self._tensor is None:
+        if isinstance(self.untouched, _TensorPicture):
+            self._tensor = self.untouched.tensor.clone()
+        elif self._tensor is None:
             writable = np.require(self.pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
             self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
             self._pixels = None
@@ -108,14 +168,24 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
             if self._tensor is not None:
                 self._pixels, self._tensor = tensor_to_pixels(self._tensor), None
             else:
-                assert self.origin is not None  # noqa: S101  # one of the three is always set
                 self._pixels = self.origin.to_pixels()
         return self._pixels
 
     @property
     def untouched(self) -> Picture | None:
-        """The decoder's picture, as long as nobody has asked for the pixels or the tensor, which may be written to."""
+        """The frame's ``origin``, as long as nobody has asked for the pixels or the tensor, which may be written to."""
         return self.origin if self._pixels is None and self._tensor is None else None
+
+    def view(self) -> Pixels:
+        """Return the pixels for one who only looks: the frame stays as it is, and those it has are not copied.
+
+        Raises :class:`FrameError` where the tensor is no picture.
+        """
+        if self._pixels is not None:
+            return self._pixels
+        if self._tensor is not None:
+            return tensor_to_pixels(self._tensor)
+        return self.origin.pixels if isinstance(self.origin, PixelPicture) else self.origin.to_pixels()
 
     @property
     def pts(self) -> int:
@@ -145,34 +215,30 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         if tensor is None and pixels is None:
             msg = "replace() needs a tensor or pixels"
             raise FrameError(msg)
-        checked = None if pixels is None else check_pixels(pixels)
-        return self._with(self.origin, tensor=tensor, pixels=checked)
+        frame = self.with_origin(self.origin)
+        if tensor is not None:
+            frame.tensor = tensor
+        else:
+            frame._pixels = check_pixels(pixels)  # noqa: SLF001  # made here
+        return frame
 
     def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
         """Return a frame with another tensor: pytrickle's name for :meth:`replace`."""
         return self.replace(tensor=new_tensor)
 
     def original(self) -> VideoFrame:
-        """Return the frame as it was decoded or made of pixels, whatever was put into it since."""
-        if self.origin is not None:
-            return self._with(self.origin)
-        return self if self._given is None else self.replace(pixels=self._given)
+        """Return the frame as it began, whatever was written to it since."""
+        return self.with_origin(self.origin)
 
-    def _with(self, origin: Picture | None, **picture: Any) -> VideoFrame:
-        frame = VideoFrame(
-            picture.get("tensor"),
-            self.timestamp,
-            self.time_base,
-            dict(self.log_timestamps),
-            pixels=picture.get("pixels"),
-            origin=origin,
-        )
+    def with_origin(self, origin: Picture) -> VideoFrame:
+        """Return a frame that begins as another picture, with the same time and all that is noted beside this one."""
+        frame = VideoFrame(None, self.timestamp, self.time_base, dict(self.log_timestamps), origin=origin)
         frame.side_data = self.side_data
         return frame
 
     def _shape(self) -> tuple[int, ...]:
         if self.untouched is not None:
-            return (self.untouched.height, self.untouched.width)
+            return (self.origin.height, self.origin.width)
         return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
 
     def __repr__(self) -> str:
@@ -219,10 +285,13 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
     """
     if result is None:
         return None
-    if isinstance(result, VideoFrame) and result.untouched is not None:
-        return source._with(result.untouched)  # noqa: SLF001
+    if isinstance(result, VideoFrame):
+        picture = result.untouched
+        # A decoder's picture nobody writes to. Pixels that were given may be a buffer, unless they are the source's.
+        if picture is not None and (picture is source.origin or not isinstance(picture, PixelPicture | _TensorPicture)):
+            return source.with_origin(picture)
+        return source.replace(pixels=_latest_pixels(result))
     to_pixels: dict[type, Callable[[Any], Pixels]] = {
-        VideoFrame: _latest_pixels,
         PytrickleVideoFrame: lambda frame: _owned(frame.tensor),
         torch.Tensor: _owned,
         np.ndarray: lambda array: check_pixels(array).copy(),
@@ -235,6 +304,9 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
 
 
 def _latest_pixels(frame: VideoFrame) -> Pixels:
+    """Return a copy of what counts, made only once."""
+    if frame.untouched is not None:
+        return frame.untouched.to_pixels()
     tensor = frame._tensor  # noqa: SLF001
     return frame.pixels.copy() if tensor is None else _owned(tensor)
 

@@ -124,7 +124,7 @@ def test_what_is_no_picture_is_refused_in_words(source, picture, text):
 
 
 def test_a_frame_needs_a_picture():
-    with pytest.raises(FrameError, match="needs a tensor, pixels or a decoded picture"):
+    with pytest.raises(FrameError, match="needs a tensor or a picture"):
         VideoFrame(None, 0, Fraction(1))
 
 
@@ -234,6 +234,44 @@ def test_what_was_asked_for_last_is_what_goes_out(source):
 def test_the_original_stays_as_it_was_made_whatever_is_put_into_its_tensor(source):
     source.tensor.fill_(1.0)
     assert source.original().pixels.max() == 0
+
+
+def test_the_original_stays_as_it_was_made_whatever_is_put_into_its_pixels(source):
+    source.pixels[:] = 9
+    assert source.original().pixels.max() == 0
+    source.original().pixels[:] = 9
+    assert source.original().view().max() == 0
+
+
+def test_the_original_of_a_frame_of_a_tensor_stays_too():
+    frame = VideoFrame(torch.zeros(1, 4, 6, 3), 0, Fraction(1))
+    frame.tensor.fill_(1)
+    assert frame.pixels.min() == 255
+    assert frame.original().pixels.max() == 0
+
+
+def test_looking_at_a_frame_changes_and_copies_nothing(source):
+    assert source.view().max() == 0
+    assert source.untouched is source.origin
+    assert source.view() is source.view()
+    with pytest.raises(ValueError, match="read-only"):
+        source.view()[:] = 9
+    source.pixels[:] = 9
+    assert source.view() is source.pixels
+    source.tensor.fill_(1)
+    assert source.view().min() == 255
+    assert source.tensor is source.tensor
+
+
+def test_a_source_made_of_pixels_that_nobody_looked_into_goes_out_uncopied(source):
+    assert as_frame(source, source).view() is source.view()
+
+
+def test_a_frame_made_of_a_buffer_is_copied_when_it_is_returned(source):
+    buffer = black()
+    first = as_frame(VideoFrame.from_pixels(buffer), source)
+    buffer[:] = 9
+    assert first.pixels.max() == 0
 
 
 def test_a_frame_is_one_of_stock_pytrickle_and_says_its_size_and_time(source):

@@ -313,6 +313,16 @@ def test_a_result_that_is_no_picture_is_a_failure_like_any_other(outcomes):
     assert outcomes.all[0].output.pixels.max() == 0
 
 
+def test_what_a_frame_that_failed_had_written_does_not_go_out(outcomes):
+    def process_frame(frame):
+        frame.pixels[:] = 200
+        raise ValueError("no")
+
+    with stage_of(process_frame, outcomes, on_error="passthrough") as stage:
+        stage.submit(frame())
+    assert outcomes.all[0].output.pixels.max() == 0
+
+
 def fails_at(*numbers):
     def process_frame(frame):
         if frame.pts in numbers:

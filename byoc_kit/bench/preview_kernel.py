@@ -144,7 +144,7 @@ def _play(clip: str, process_frame: Process, show: Callable[[Pixels], None]) -> 
         for frame in itertools.chain.from_iterable(read_clip(clip) for _ in itertools.count()):
             due_s = max(due_s + 1 / RATE, time.monotonic() - _MAX_LAG_S)
             never.wait(max(0.0, due_s - time.monotonic()))
-            work = VideoFrame.from_pixels(frame.pixels.copy(), frame.pts, frame.time_base)
+            work = frame.original()
             work.side_data.submitted_s = time.time()
             show(np.hstack([_shrunk(frame.pixels), _shrunk(process_frame(work).pixels)]))
 

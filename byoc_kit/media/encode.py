@@ -298,4 +298,4 @@ def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:
     untouched = frame.untouched
     if isinstance(untouched, DecodedPicture) and (untouched.width, untouched.height) == (width, height):
         return untouched.to_yuv420p(), look
-    return pixels_to_yuv420p(frame.pixels[:height, :width], look), look
+    return pixels_to_yuv420p(frame.view()[:height, :width], look), look

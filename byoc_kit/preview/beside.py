@@ -7,7 +7,6 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.feed import as_it_came
 from byoc_kit.preview.followed import Followed
 from byoc_kit.preview.version import Version
 from byoc_kit.stage import Processed
@@ -44,7 +43,7 @@ class Beside:
 
     def output(self, result: Processed) -> VideoFrame:
         """Return what it makes of the same frame; that as it came in, where it failed or withheld it."""
-        version, frame = self._version, as_it_came(result.source)
+        version, frame = self._version, result.source.original()
         try:
             output = version.run_beside(frame, result.params)
         except BaseException as error:  # noqa: BLE001  # as in the stage: said, and shown as it came in

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.timings import Timings
@@ -87,27 +85,6 @@ def why_it_broke_off(name: str, error: Exception) -> str:
         return str(error)
     logger.error("%s broke off", name, exc_info=error)
     return f"{name} broke off: {type(error).__name__}: {error}; choose it again, or another source"
-
-
-def fresh(frame: VideoFrame) -> VideoFrame:
-    """Return the frame for ``process_frame`` to write into; what came in stays as it was.
-
-    A decoded frame is made again from its picture; pixels are copied, and kept aside as ``side_data.input``.
-    """
-    if frame.origin is not None:
-        return frame.original()
-    copy = frame.replace(pixels=frame.pixels.copy())
-    copy.side_data.input = frame.pixels
-    return copy
-
-
-def as_it_came(frame: VideoFrame) -> VideoFrame:
-    """Return the frame as it was before ``process_frame`` got it; its pixels are not to be written to.
-
-    A decoded one is converted anew when somebody asks for its pixels; of another one, :func:`fresh` has kept them.
-    """
-    kept = frame.side_data.input
-    return frame.replace(pixels=kept) if isinstance(kept, np.ndarray) else frame.original()
 
 
 def noted(frame: VideoFrame, name: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, as_json
-from byoc_kit.preview.feed import as_it_came
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.regress.versions import versions
 
@@ -38,7 +37,7 @@ class GoldenStretch:
     def add(self, source: VideoFrame, output: VideoFrame | None, params: Params) -> None:
         """Keep a frame that ``process_frame`` did not fail on, and what it returned; one too many is left out."""
         if not self.is_full:
-            self._kept.append((as_it_came(source), output, params))
+            self._kept.append((source.original(), output, params))
 
     def golden(self) -> Golden:
         """Return what was kept, numbered from 0; a frame that was withheld has no picture, and is not compared.
@@ -46,7 +45,7 @@ class GoldenStretch:
         Raises :class:`RegressionError` where nothing was kept, all was withheld, or the parameters changed on the way.
         """
         pictures = {
-            number: output.pixels
+            number: output.view()
             for number, (_, output, _) in enumerate(self._kept)
             if output is not None and number >= self._lead_in
         }
@@ -58,7 +57,7 @@ class GoldenStretch:
             msg = f"{', '.join(changed)} changed while golden frames were kept; leave the controls alone, and try again"
             raise RegressionError(msg)
         inputs = {
-            number: VideoFrame.from_pixels(frame.pixels, frame.pts, frame.time_base)
+            number: VideoFrame.from_pixels(frame.view(), frame.pts, frame.time_base)
             for number, (frame, _, _) in enumerate(self._kept)
         }
         values = as_json(params)

@@ -15,7 +15,6 @@ from byoc_kit.media.decode import MediaError
 from byoc_kit.params import Params, raw_values
 from byoc_kit.preview import Preview
 from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
-from byoc_kit.preview.feed import fresh
 from byoc_kit.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.preview.version import Version
 from byoc_kit.regress.versions import versions
@@ -138,7 +137,7 @@ class StaticPreview(Preview):
             self._shots.append(self._shot(0, fitted, None, missing="not processed"))
 
     def _process(self, number: int, frame: VideoFrame, *, is_shown: bool) -> None:
-        given, before = fresh(frame), frame
+        given, before = frame.original(), frame
         started_s = time.monotonic()
         name = "process_frame"
         try:
@@ -159,8 +158,8 @@ class StaticPreview(Preview):
     def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:
         after, size = None, None
         if output is not None:
-            after, size = thumbnail(output.pixels), (output.width, output.height)
-        small, before_size = thumbnail(before.pixels), (before.width, before.height)
+            after, size = thumbnail(output.view()), (output.width, output.height)
+        small, before_size = thumbnail(before.view()), (before.width, before.height)
         return Shot(number, self._reel.time_s(number), small, before_size, after, size, **options)
 
     @property

@@ -102,7 +102,7 @@ class Keeper:
         frame, failure = failed.frame, failed.failure
         error = f"{failure.error}: {failure.message}" if failure.message else failure.error
         params = as_json(failed.params)
-        case = Case(frame.pixels, params, frame.pts, frame.time_base, error, failure.where, versions())
+        case = Case(frame.view(), params, frame.pts, frame.time_base, error, failure.where, versions())
         folder = save_case(self._folder, case)
         return f"Saved the frame to {folder}: byoc_kit.regress.replay_case runs process_frame on it again."
 

@@ -77,4 +77,4 @@ def _size(frame: VideoFrame) -> int:
     """Return how many bytes a frame's picture takes."""
     if isinstance(frame.origin, DecodedPicture):
         return sum(plane.buffer_size for plane in frame.origin.frame.planes)
-    return frame.pixels.nbytes
+    return frame.view().nbytes

@@ -22,7 +22,7 @@ from byoc_kit.preview.beside import Beside
 from byoc_kit.preview.camera import Camera
 from byoc_kit.preview.channel import Channel
 from byoc_kit.preview.control_panel import ControlPanel, close_whole
-from byoc_kit.preview.feed import Feed, as_it_came, noted
+from byoc_kit.preview.feed import Feed, noted
 from byoc_kit.preview.followed import Followed
 from byoc_kit.preview.keeper import Chore, Keeper
 from byoc_kit.preview.opening import open_feed
@@ -206,7 +206,7 @@ class LivePreview(Preview):
         with self._publishing:
             shot, picture = self._sender.last, None
             if shot is not None:
-                picture = side_by_side(shot.left.pixels, (shot.right or shot.left).pixels, self._width)
+                picture = side_by_side(shot.left.view(), (shot.right or shot.left).view(), self._width)
             for poster in self._posters:
                 poster.publish(picture)
             if picture is not None:
@@ -229,7 +229,7 @@ class LivePreview(Preview):
         self._keeper.take(result)
         if not self._player.is_playing:
             self._board.change()  # no later frame would bring the status
-        left = as_it_came(result.source)
+        left = result.source.original()
         if result.failure is not None:
             self._tell_if_due()
             if self._has_good_picture_of(noted(left, "stream")):

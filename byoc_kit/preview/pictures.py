@@ -35,7 +35,7 @@ class PairEncoder:
     def _encode(self, frame: VideoFrame) -> bytes:
         picture = frame.untouched
         if not isinstance(picture, DecodedPicture):
-            return jpeg(shrink(frame.pixels, self._width))
+            return jpeg(shrink(frame.view(), self._width))
         data = self._encoded.get(picture)
         if data is None:
             data = self._encoded[picture] = _jpeg_of_bgr(_scaled_bgr(picture, self._width))

@@ -12,7 +12,7 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params
-from byoc_kit.preview.feed import Feed, as_it_came, fresh
+from byoc_kit.preview.feed import Feed
 from byoc_kit.preview.reel_feed import ReelFeed
 from byoc_kit.preview.stats import COLD_FRAMES, Meter
 from byoc_kit.preview.version import Version
@@ -220,7 +220,7 @@ class Player:
         feed.start(lambda frame: self._submit(feed, frame), lambda: self._hear(feed))
 
     def _submit(self, feed: Feed, frame: VideoFrame) -> None:
-        fitted = fresh(self._size.fit(frame))
+        fitted = self._size.fit(frame).original()
         with self._lock:
             old = self._take_over(feed) if feed is self._next_feed else None
             if feed is self.feed:
@@ -265,7 +265,7 @@ class Player:
     def _note_failure(self, result: Processed, failure: Failure) -> None:
         last = self.last_error.failure if self.last_error else None
         is_same = last is not None and (last.error, last.where) == (failure.error, failure.where)
-        self.last_error = LastError(as_it_came(result.source), result.params, failure)
+        self.last_error = LastError(result.source.original(), result.params, failure)
         self._failed_s = time.monotonic()
         self._same_in_a_row = self._same_in_a_row + 1 if is_same else 1
         if self._same_in_a_row >= PAUSED_AFTER and self.feed.is_playing:

@@ -19,7 +19,6 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.mp4 import Mp4Writer
-from byoc_kit.preview.feed import as_it_came
 
 # So many frames may wait for the encoder: 60 MB at 720p.
 _WAITING = 8
@@ -90,7 +89,7 @@ class Recorder:
         if self._is_closed:
             return
         try:
-            self._queue.put_nowait(_Moment(self._clock(), as_it_came(source), output))
+            self._queue.put_nowait(_Moment(self._clock(), source.original(), output))
         except Full:
             self._dropped += 1
 
@@ -134,11 +133,11 @@ class Recorder:
         pts = round((moment.time_s - self._first_s) / TIME_BASE)
         last_pts = self._input.last_pts
         pts = pts if last_pts is None else max(pts, last_pts + 1)
-        self._input.write(moment.source.pixels, pts)
+        self._input.write(moment.source.view(), pts)
         if moment.output is not None:
             if self._output.last_pts is None and pts > 0:
-                self._output.write(np.zeros_like(moment.output.pixels), 0)
-            self._output.write(moment.output.pixels, pts)
+                self._output.write(np.zeros_like(moment.output.view()), 0)
+            self._output.write(moment.output.view(), pts)
         self._frames += 1
 
     def _end(self) -> None:

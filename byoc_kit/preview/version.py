@@ -10,7 +10,7 @@ from typing import Any, cast
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, carried_over
 from byoc_kit.preview import kernel
-from byoc_kit.preview.feed import fresh, noted
+from byoc_kit.preview.feed import noted
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
@@ -70,7 +70,7 @@ class Version(FrameProcessor):
 
     def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
-        return self.process(fresh(frame), self.carried_over(params))
+        return self.process(frame.original(), self.carried_over(params))
 
     def carried_over(self, params: Params) -> Params:
         """Return its parameters with the values that fit it too; those that do not are its defaults."""

@@ -86,7 +86,7 @@ def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case) 
     """
     processor = process_frame if isinstance(process_frame, FrameProcessor) else FrameProcessor(Hooks.of(process_frame))
     params = processor.hooks.params_type().updated(case.params)
-    frame = VideoFrame.from_pixels(case.pixels.copy(), case.pts, case.time_base)
+    frame = VideoFrame.from_pixels(case.pixels, case.pts, case.time_base)
 
     def replay() -> VideoFrame | None:
         processor.load()

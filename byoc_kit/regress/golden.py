@@ -65,7 +65,7 @@ def save_golden(golden: Golden, folder: Path | str) -> None:
     try:
         _write_pngs(folder, golden.pictures)
         if golden.inputs or (folder / INPUTS).is_dir():
-            _write_pngs(folder / INPUTS, {number: frame.original().pixels for number, frame in golden.inputs.items()})
+            _write_pngs(folder / INPUTS, {number: frame.original().view() for number, frame in golden.inputs.items()})
         (folder / MANIFEST).write_text(json.dumps(_manifest(golden), indent=2) + "\n")
     except OSError as error:
         msg = f"cannot write golden frames to {folder}: {error.strerror or error}; make room there, or name another one"

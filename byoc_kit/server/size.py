@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.frames import PixelPicture, VideoFrame
 from byoc_kit.media.picture import DecodedPicture, resized
 from byoc_kit.params import Params, ParamsError
 
@@ -48,11 +48,9 @@ class Size:
         if (width, height) == (frame.width, frame.height):
             return frame
         picture = frame.untouched
-        if not isinstance(picture, DecodedPicture):
-            return frame.replace(pixels=resized(frame.pixels, width, height))
-        scaled = VideoFrame(None, frame.timestamp, frame.time_base, origin=picture.resized(width, height))
-        scaled.log_timestamps, scaled.side_data = frame.log_timestamps, frame.side_data
-        return scaled
+        if isinstance(picture, DecodedPicture):
+            return frame.with_origin(picture.resized(width, height))
+        return frame.with_origin(PixelPicture(resized(frame.view(), width, height)))
 
     def _beside(self, width: int, height: int) -> tuple[int, int]:
         """Return both sides for a source of that size."""

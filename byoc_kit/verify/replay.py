@@ -216,7 +216,7 @@ def _process(
     took_s = time.monotonic() - started_s
     if result is None:
         return Replayed(number, frame.pts, outcome, took_s)
-    pixels = result.pixels
+    pixels = result.view()
     if number in task.kept:
         np.save(_pixels_file(task.folder, number), pixels)
     size = f"{result.width}x{result.height}"
