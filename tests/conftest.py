@@ -17,7 +17,7 @@ settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 ROOT = Path(__file__).parents[1]
-# `BYOC_KIT_REQUIRE=docker,browser` makes a skip of tests with these markers a failure.
+# `BYOC_KIT_REQUIRE=docker,browser,ffmpeg` makes a skip of tests with these markers a failure.
 REQUIRE = "BYOC_KIT_REQUIRE"
 
 
@@ -35,7 +35,12 @@ def lacks_browser():
     return None if shutil.which("chromium") else "needs Chromium: apt-get install chromium"
 
 
-NEEDS = {"docker": lacks_docker, "browser": lacks_browser}
+@cache
+def lacks_ffmpeg():
+    return None if shutil.which("ffmpeg") and shutil.which("ffprobe") else "needs ffmpeg: apt-get install ffmpeg"
+
+
+NEEDS = {"docker": lacks_docker, "browser": lacks_browser, "ffmpeg": lacks_ffmpeg}
 
 
 def required():

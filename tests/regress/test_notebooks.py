@@ -67,7 +67,7 @@ def test_another_parameter_fails_with_the_frame(run, name):
     from papermill.exceptions import PapermillExecutionError
 
     with pytest.raises(PapermillExecutionError) as caught:
-        run(name, **OTHERWISE[name])
+        run(name, params=OTHERWISE[name])
     assert caught.value.ename == "RegressionError"
     assert "differs from its golden one by up to" in caught.value.evalue
     assert caught.value.evalue.endswith("if that is meant, record the golden frames anew")
@@ -88,8 +88,10 @@ def test_the_golden_frames_are_small_and_made_by_the_call_that_the_notebook_docu
     (tmp_path / "notebooks/regression").mkdir(parents=True)
     (tmp_path / "notebooks/clips").symlink_to(ROOT / "notebooks/clips")
     monkeypatch.chdir(tmp_path / "notebooks/regression")
-    documented = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells[-1].source
-    exec(re.search(r"```python\n(.*)\n```", documented, re.DOTALL)[1], {})  # noqa: S102  # as a reader would
+    cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
+    first = next(cell.source for cell in cells if cell.cell_type == "code")
+    documented = re.search(r"```python\n(.*)\n```", cells[-1].source, re.DOTALL)[1]
+    exec(f"{first}\n{documented}", {})  # noqa: S102  # as a reader would
     made, kept = load_golden(f"golden/{name}"), load_golden(golden)
     assert (made.clip_sha256, made.width, made.every, made.params) == (
         kept.clip_sha256,
