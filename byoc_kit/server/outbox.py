@@ -69,8 +69,10 @@ class Outbox:
         """Let go of everything, and of who waits."""
         with self._changed:
             self._is_abandoned = True
-            self._items.clear()
+            dropped, self._items = self._items, deque()
             self._changed.notify_all()
+        for item in dropped:
+            _let_go(item)
 
     @property
     def is_abandoned(self) -> bool:
@@ -78,6 +80,13 @@ class Outbox:
         return self._is_abandoned
 
     def _add(self, item: Item) -> None:
-        if not self._is_abandoned:
-            self._items.append(item)
-            self._changed.notify_all()
+        if self._is_abandoned:
+            _let_go(item)
+            return
+        self._items.append(item)
+        self._changed.notify_all()
+
+
+def _let_go(item: Item) -> None:
+    if isinstance(item, SegmentWriter):
+        item.abandon()  # an output of PyAV's must be closed before it is collected

@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 
 from byoc_kit.data import Publish, publishing_to
-from byoc_kit.errors import in_one_line
 from byoc_kit.params import Params, ParamsError, as_json, carried_over
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
@@ -118,8 +117,8 @@ class Session:
         stage, refused = self._pipeline.stage, self._pipeline.refused_in_a_row
         if stage.failures_in_a_row >= self._settings.max_failures and (newest := stage.last_failure):
             return f"the last {stage.failures_in_a_row} frames failed: {newest.error} at {newest.where}"
-        if refused >= self._settings.max_failures and (refusal := self._pipeline.last_refusal):
-            return f"the last {refused} frames could not be encoded: {in_one_line(refusal)}"
+        if refused >= self._settings.max_failures:
+            return f"the last {refused} frames could not be encoded: {self._pipeline.last_refusal}"
         return self._pipeline.error if self.state == "streaming" else None
 
     def update_params(self, changes: dict[str, Any]) -> None:

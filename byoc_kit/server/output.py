@@ -1,0 +1,181 @@
+"""What goes out of a stream: its frames and its sound, encoded on a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+
+from av.packet import Packet
+
+from byoc_kit.errors import in_one_line
+from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.media.continuity import Continuity
+from byoc_kit.media.encode import SegmentWriter
+from byoc_kit.media.live import Program
+from byoc_kit.media.settings import MediaSettings
+from byoc_kit.server.faults import Faults
+from byoc_kit.server.outbox import Outbox
+from byoc_kit.stage import Processed
+from byoc_kit.timings import Timings
+from byoc_kit.trickle.client import SegmentPublisher
+
+RECEIVED = "received"
+"""In a frame's ``log_timestamps``: when its bytes were all there."""
+_FPS_OVER_S = 5.0
+
+
+class Output:
+    """Encodes what it is given, in order, and hands the segments to ``publisher``.
+
+    Without a ``publisher``, in a stream without video output, frames are only counted. It knows nothing of what feeds
+    it, so that all of a stream goes when the last of it is let go.
+    """
+
+    def __init__(
+        self,
+        publisher: SegmentPublisher | None,
+        *,
+        settings: MediaSettings,
+        faults: Faults,
+        encodes_audio: bool,
+        name: str,
+    ) -> None:
+        self.frames_encoded = 0
+        self.refused_in_a_row = 0
+        self.last_refusal = ""
+        self.drops: Counter[str] = Counter()
+        self.encode_times = Timings()
+        self.latencies = Timings()
+        self._publisher = publisher
+        self._settings = settings
+        self._faults = faults
+        self._encodes_audio = encodes_audio
+        self._name = name
+        self._continuity = Continuity()
+        self._outbox = Outbox()
+        self._out_at_s: deque[float] = deque(maxlen=600)
+        self._encoder: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the encode thread."""
+        self._encoder = threading.Thread(target=self._encode, name=self._name, daemon=True)
+        self._encoder.start()
+
+    def begin(self, program: Program, *, video: bool) -> None:
+        """Write what follows as this programme, with its sound, and with pictures where there is ``video``."""
+        if self._publisher is None:
+            return
+        writer = SegmentWriter(
+            self._publisher,
+            rate=program.rate,
+            audio=program.audio,
+            encodes_audio=self._encodes_audio,
+            video=video,
+            settings=self._settings,
+            continuity=self._continuity,
+        )
+        self._outbox.put_writer(writer)
+
+    def put(self, processed: Processed) -> None:
+        """Take a frame that went through the stage; waits while the encoder is behind."""
+        if processed.output is None:
+            return
+        if self._publisher is None:
+            self._note_out(processed.source)
+            return
+        self._outbox.put_frame(processed.output)
+
+    def put_sound(self, sound: AudioFrame | Packet) -> None:
+        """Take sound; never waits."""
+        self._outbox.put_sound(sound)
+
+    def finish(self) -> None:
+        """Say that nothing follows, and wait until all is encoded, or :meth:`abandon` is called."""
+        self._outbox.finish()
+        if self._encoder is not None:
+            self._encoder.join()
+
+    def abandon(self) -> None:
+        """Let go of what is still to be encoded, and of who waits."""
+        self._outbox.abandon()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nothing is taken any more."""
+        return self._outbox.is_abandoned
+
+    @property
+    def sound_lost(self) -> int:
+        """How many packets or frames of sound found no room."""
+        return self._outbox.sound_lost
+
+    @property
+    def waits_s(self) -> deque[float]:
+        """How long each chunk of late waited for the network, in seconds; read it on the loop."""
+        return deque() if self._publisher is None else self._publisher.waits_s
+
+    def fps(self) -> float:
+        """Return the frames a second of late: of the encoder, or of the stage where nothing is encoded."""
+        now_s = time.monotonic()
+        recent = [at_s for at_s in tuple(self._out_at_s) if now_s - at_s <= _FPS_OVER_S]
+        return round(len(recent) / _FPS_OVER_S, 2)
+
+    def _note_out(self, frame: VideoFrame) -> None:
+        now_s = time.monotonic()
+        self._out_at_s.append(now_s)
+        self.latencies.add(now_s - frame.log_timestamps.get(RECEIVED, now_s))
+
+    def _encode(self) -> None:
+        writer: SegmentWriter | None = None
+        while (item := self._outbox.take()) is not None:
+            if isinstance(item, SegmentWriter):
+                self._close(writer)
+                writer = item
+            elif writer is not None:
+                self._write(writer, item)
+        if self._outbox.is_abandoned and writer is not None:
+            writer.abandon()
+        else:
+            self._close(writer)
+
+    def _write(self, writer: SegmentWriter, item: VideoFrame | AudioFrame | Packet) -> None:
+        try:
+            if isinstance(item, VideoFrame):
+                self._write_frame(writer, item)
+            elif isinstance(item, AudioFrame):
+                writer.write_audio_frame(item)
+            else:
+                writer.write_audio(item)
+        except FrameError as error:
+            self._refused(item, "no size for video", error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next frame may go; this one is counted and shown
+            self._refused(item, "encoder refused it", error)
+
+    def _refused(self, item: VideoFrame | AudioFrame | Packet, why: str, error: Exception) -> None:
+        self.drops[why] += 1
+        self._faults.add("unencodable frame", error)
+        if isinstance(item, VideoFrame):
+            self.last_refusal = in_one_line(error)  # text: an exception would keep this object, by its traceback
+            self.refused_in_a_row += 1
+
+    def _write_frame(self, writer: SegmentWriter, frame: VideoFrame) -> None:
+        if not writer.has_video:
+            self.drops["no video any more"] += 1  # it was still on its way when the input went on without
+            return
+        with self.encode_times.measured():
+            is_written = writer.write_frame(frame)
+        if not is_written:
+            self.drops["not later than the last"] += 1
+            return
+        self.frames_encoded += 1
+        self.refused_in_a_row = 0
+        self._note_out(frame)
+
+    def _close(self, writer: SegmentWriter | None) -> None:
+        if writer is None:
+            return
+        try:
+            writer.close()
+        except Exception as error:  # noqa: BLE001  # the next programme may be written
+            self._faults.add("unfinished segment", error)
