@@ -154,7 +154,8 @@ class Stage:
         self._frame_since_s: float | None = None
         self._last_good: VideoFrame | None = None
         self._counters = _Counters()
-        self._worker = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+        self._worker: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -167,6 +168,7 @@ class Stage:
         """Start the worker thread."""
         keep_freed_frames()
         self._busy_since_s = time.monotonic()
+        self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._worker.start()
 
     def submit(self, frame: VideoFrame) -> None:
@@ -188,18 +190,22 @@ class Stage:
             self.processor, self.params = processor, params
 
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
-        """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``."""
+        """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``.
+
+        May be called again, to wait longer. Which of the waiting frames are late is decided once: what is left then is
+        all processed, however long that takes.
+        """
         with self._changed:
-            self._is_closing = True
+            is_first, self._is_closing = not self._is_closing, True
             if not drain:
                 self._counters.drops["closed"] += len(self._waiting)
                 self._waiting.clear()
-            elif self._waiting and self._is_behind():
+            elif is_first and self._waiting and self._is_behind():
                 self._keep_newest()
             self._changed.notify()
-        if self._worker.ident is not None and self._worker is not threading.current_thread():
+        if self._worker is not None and self._worker is not threading.current_thread():
             self._worker.join(timeout_s)
-        return not self._worker.is_alive()
+        return not self.is_running
 
     def stats(self) -> StageStats:
         """Return the counts so far."""
@@ -233,7 +239,7 @@ class Stage:
     @property
     def is_running(self) -> bool:
         """Whether the worker lives; one whose ``process_frame`` hangs does, closed or not."""
-        return self._worker.is_alive()
+        return self._worker is not None and self._worker.is_alive()
 
     def _run(self) -> None:
         try:
@@ -241,8 +247,8 @@ class Stage:
                 while (item := self._take()) is not None:
                     self._sink(self._process(*item))
         except Exception as error:
-            self.error = error
-            logger.exception("the sink of %s failed; the stage ends", self._worker.name)
+            logger.exception("the sink of %s failed; the stage ends", self._name)
+            self.error = error.with_traceback(None)  # which would keep this stage, by the frame of this very call
             with self._changed:
                 self._is_closing = True
                 self._counters.drops["closed"] += len(self._waiting)

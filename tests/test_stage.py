@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 import threading
 import weakref
@@ -432,6 +433,55 @@ def test_a_frame_after_the_end_is_counted_and_not_kept(outcomes):
     assert outcomes.all == []
     assert stage.stats().drops == {"closed": 1}
     assert is_balanced(stage)
+
+
+def test_close_of_a_stage_that_is_behind_keeps_the_newest_frame_only(gate, outcomes):
+    stage = stage_of(gate, outcomes, max_wait_s=0, burst_s=0)
+    stage.start()
+    stage.submit(frame(0))
+    gate.await_entry()
+    for pts in range(1, 5):
+        stage.submit(frame(pts))
+    assert not stage.close(timeout_s=0)
+    gate.opened.set()
+    assert stage.close()
+    assert outcomes.pts == [0, 4]
+    assert stage.stats().drops == {"late": 3}
+
+
+def test_what_waits_at_close_is_all_processed_however_late_it_gets_and_however_often_close_is_called(gate, outcomes):
+    stage = stage_of(gate, outcomes, max_wait_s=3600, burst_s=0)
+    stage.start()
+    stage.submit(frame(0))
+    gate.await_entry()
+    for pts in range(1, 5):
+        stage.submit(frame(pts))
+    assert not stage.close(timeout_s=0)
+    stage._max_wait_s = 0  # by now they have waited for too long
+    assert not stage.close(timeout_s=0)
+    gate.opened.set()
+    assert stage.close()
+    assert outcomes.pts == [0, 1, 2, 3, 4]
+    assert stage.stats().drops == {}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stage_goes_with_its_last_user(fails, monkeypatch):
+    def sink(_):
+        if fails:
+            raise OSError("the channel is gone")
+
+    monkeypatch.setattr("byoc_kit.stage.logger.disabled", True)  # pytest keeps what is logged, traceback and all
+    gc.disable()
+    try:
+        with stage_of(lambda frame: frame, sink) as stage:
+            stage.submit(frame())
+        never_started = stage_of(lambda frame: frame, sink)
+        left = [weakref.ref(stage), weakref.ref(never_started)]
+        del stage, never_started
+        assert [ref() for ref in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_close_does_not_wait_for_a_process_frame_that_hangs(gate, outcomes):

@@ -19,8 +19,9 @@ _STEP_AFTER_JUMP = 3_000
 class Timeline:
     """Shifts the packets of a programme so that a jump back goes on 1/30 s after the latest time before it.
 
-    Video and sound jump one after the other, and to the same place. Steps back of up to 0.2 s are left alone. A jump of
-    ten minutes and more ahead is believed when the next packet confirms it: a damaged time is not.
+    Video and sound jump one after the other, and to the same place. A step back of up to 1 s is left alone, and one of
+    up to 0.2 s also where the other stream has jumped. A jump of ten minutes and more ahead is believed when the next
+    packet confirms it: a damaged time is not.
     """
 
     def __init__(self) -> None:

@@ -47,10 +47,13 @@ class SoundWorker:
         self._publish = publish
         self._waiting: queue.Queue[AudioFrame | None] = queue.Queue(_MAX_WAITING)
         self._is_abandoned = False
-        self._worker = threading.Thread(target=self._run, name=name, daemon=True)
+        self._is_closing = False
+        self._name = name
+        self._worker: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the worker thread."""
+        self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._worker.start()
 
     @property
@@ -67,7 +70,7 @@ class SoundWorker:
     @property
     def is_running(self) -> bool:
         """Whether the worker lives; one whose ``process_audio`` hangs does, abandoned or not."""
-        return self._worker.is_alive()
+        return self._worker is not None and self._worker.is_alive()
 
     def submit(self, frame: AudioFrame) -> None:
         """Offer a frame; returns at once."""
@@ -77,14 +80,17 @@ class SoundWorker:
             self.late += 1
 
     def close(self, timeout_s: float) -> bool:
-        """End the worker after what waits; ``False`` if it has not returned in ``timeout_s``."""
-        if self._worker.is_alive():
+        """End the worker after what waits; ``False`` if it has not returned in ``timeout_s``. May be called again."""
+        if self._worker is None or not self.is_running:
+            return True
+        if not self._is_closing:
             try:
                 self._waiting.put(None, timeout=timeout_s)
             except queue.Full:
                 return False
-            self._worker.join(timeout_s)
-        return not self._worker.is_alive()
+            self._is_closing = True
+        self._worker.join(timeout_s)
+        return not self.is_running
 
     def abandon(self) -> None:
         """Let go of what waits."""
