@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
     export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
+    export.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
     export.add_argument("--no-hashes", action="store_true", help="lock without hashes, where pip has no index")
     export.add_argument(
@@ -157,12 +158,12 @@ def _export(options: argparse.Namespace) -> int:
     for finding in bundle.findings:
         print(finding, file=sys.stderr)
     if options.check:
-        from byoc_kit.bundle.drift import drift
+        from byoc_kit.bundle.drift import compare
 
-        difference = drift(bundle)
-        sys.stdout.write(difference or f"{target} is as the notebook says\n")
+        difference = compare(bundle)
+        sys.stdout.write(difference.diff or f"{target} is as the notebook says\n")
         return int(bool(difference))
-    write(bundle)
+    write(bundle, force=options.force)
     put_kit_wheel(target)
     if options.wheelhouse:
         print("collecting wheels ...", file=sys.stderr)
@@ -190,11 +191,12 @@ def _add_sync(commands: Commands) -> None:
 def _sync(options: argparse.Namespace) -> None:
     from byoc_kit.bundle.sync import sync
 
-    cells, findings = sync(options.bundle)
+    cells, findings, is_written = sync(options.bundle)
     for finding in findings:
         print(finding, file=sys.stderr)
     said = f"took {', '.join(cell.label for cell in cells)} back" if cells else "nothing to take back"
-    print(f"{said}; notebook and {options.bundle} agree")
+    stale = ", which was not what the notebook says, is exported again" if is_written and not cells else ""
+    print(f"{said}; {options.bundle}{stale}" if stale else f"{said}; notebook and {options.bundle} agree")
 
 
 def _add_watch(commands: Commands) -> None:

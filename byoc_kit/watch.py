@@ -14,10 +14,12 @@ from pathlib import Path
 from aiohttp import web
 
 from byoc_kit.background import on_thread, set_at_signal
-from byoc_kit.bundle.drift import drift
+from byoc_kit.bundle.drift import compare
 from byoc_kit.bundle.load import Bundle, load_processor, read_bundle
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.read import read_notebook
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.serve import listen, set_up_logging
 from byoc_kit.server.settings import ServerSettings
@@ -102,8 +104,8 @@ class _Watch:
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
         """Export and load the notebook; ``None`` where what is served is as it says."""
-        planned = plan_again(self._notebook, self._target)
-        if self._server is not None and not drift(planned):
+        planned = plan_again(analyse(read_notebook(self._notebook)), self._target)
+        if self._server is not None and not compare(planned):
             return None
         write(planned)
         bundle = read_bundle(self._target)

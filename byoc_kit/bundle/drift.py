@@ -3,28 +3,93 @@
 from __future__ import annotations
 
 import difflib
+import json
+import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byoc_kit.assets import sha256_of
-from byoc_kit.bundle.load import SCHEMA
-from byoc_kit.bundle.plan import Plan
+from byoc_kit.bundle.load import MANIFEST, SCHEMA, Bundle
+from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest
+from byoc_kit.bundle.plan import Plan, plan_own
+from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.read import read_notebook
 from byoc_kit.notebook.text import printable
 
 
-def drift(plan: Plan) -> str:
-    """Return how the bundle in the plan's folder differs from the plan: a unified diff, empty where it does not."""
+@dataclass(frozen=True)
+class Drift:
+    """The names of a bundle's files that are not as planned, assets too; ``diff`` shows how, for a terminal."""
+
+    files: tuple[str, ...]
+    diff: str
+
+    def __bool__(self) -> bool:
+        return bool(self.files)
+
+
+def drift(analysis: Analysis, bundle: Path) -> Drift:
+    """Return how a bundle differs from what its notebook says.
+
+    The lock and the kit's version are left out: another one makes no code stale. Raises
+    :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults.
+    """
+    planned, manifest = plan_own(analysis, bundle), read_manifest(bundle)
+    wanted = {**manifest, **planned.content, "kit_version": manifest.get("kit_version")}
+    files = {**planned.files, MANIFEST: (json.dumps(wanted, indent=2) + "\n").encode()}
+    return compare(replace(planned, files=files))
+
+
+def compare(plan: Plan) -> Drift:
+    """Return how the bundle in the plan's folder differs from the plan."""
     files = dict(plan.files)
     if (plan.target / SCHEMA).is_file():
         files.setdefault(SCHEMA, b"")
-    differences = [line for name, data in files.items() for line in _differs(plan.target / name, data)]
+    said = {name: list(_differs(plan.target / name, data)) for name, data in files.items()}
     for name in sorted(plan.assets):
         path = plan.target / name
         if not path.is_file():
-            differences.append(f"{printable(str(path))} is missing\n")
+            said[name] = [f"{printable(str(path))} is missing\n"]
         elif sha256_of(path) != path.name.partition(".")[0]:
-            differences.append(f"{printable(str(path))} is not what its name says\n")
-    return "".join(differences)
+            said[name] = [f"{printable(str(path))} is not what its name says\n"]
+    return Drift(tuple(name for name in said if said[name]), "".join(line for lines in said.values() for line in lines))
+
+
+def why_bundle_is_stale(bundle: Bundle) -> str | None:
+    """Say in one sentence how a bundle differs from its notebook's file; ``None`` where it does not."""
+    try:
+        analysis = analyse(read_notebook(bundle.notebook))
+    except ByocKitError as error:
+        return f"the notebook cannot be compared: {error}"
+    return why_stale(analysis, bundle.folder)
+
+
+def why_stale(analysis: Analysis, bundle: Path) -> str | None:
+    """Say in one sentence how a bundle differs from what its notebook says; ``None`` where it does not."""
+    try:
+        found = drift(analysis, bundle)
+    except ByocKitError as error:
+        return f"the notebook cannot be compared: {error}"
+    if not found:
+        return None
+    if PROCESSOR in edited_files(bundle):
+        back = f"`byoc-kit sync {shlex.quote(str(bundle))}`"
+        return f"{PROCESSOR} was edited since the export; {back} takes it back to {analysis.name}"
+    if PROCESSOR in found.files:
+        return f"{analysis.name} has changed since the export; export it again"
+    changed = _changed_assets(analysis, bundle)
+    if changed:
+        has = "has" if len(changed) == 1 else "have"
+        return f"{', '.join(changed)} {has} changed since the export; export {analysis.name} again"
+    return f"{', '.join(found.files)} in {bundle} is not what {analysis.name} says; export it again"
+
+
+def _changed_assets(analysis: Analysis, bundle: Path) -> list[str]:
+    said = read_manifest(bundle).get("assets")
+    now = plan_own(analysis, bundle).content["assets"]
+    return [printable(name) for name in now if not isinstance(said, dict) or said.get(name) != now[name]]
 
 
 def _differs(path: Path, data: bytes) -> Iterator[str]:

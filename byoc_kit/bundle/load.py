@@ -96,20 +96,28 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
     if spec is None or spec.loader is None or not path.is_file():
         msg = f"{bundle.folder} has no processor.py; export the notebook again"
         raise BundleError(msg)
-    module = module_from_spec(spec)
+    module, former = module_from_spec(spec), sys.modules.get("processor")
     sys.modules["processor"] = module  # pydantic looks a class's module up there
     try:
         spec.loader.exec_module(module)
         processor: FrameProcessor = module.Processor()
     except (Exception, SystemExit) as error:
         where = _place(error, module, bundle)
-        del sys.modules["processor"]
+        _put_back(former)
         hint = "run the notebook from the top to see it"
         said = str(error) if isinstance(error, ByocKitError) else f"{in_one_line(error)}; {hint}"
         msg = f"{where}: {said}"
         raise BundleError(msg) from error
     processor.source_map = bundle.source_map
     return processor
+
+
+def _put_back(former: ModuleType | None) -> None:
+    """Leave what was loaded before where pickle finds its classes: under ``byoc-kit watch`` it goes on running."""
+    if former is None:
+        del sys.modules["processor"]
+    else:
+        sys.modules["processor"] = former
 
 
 def _place(error: BaseException, module: ModuleType, bundle: Bundle) -> str:

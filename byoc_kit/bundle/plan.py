@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import byoc_kit
 from byoc_kit.bundle.ai_models import render_ai_models
 from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
+from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest
 from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.source_map import render_map
 from byoc_kit.bundle.wheels import put_wheels
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.assets import collect
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.notebook_only import is_for_notebooks
 from byoc_kit.notebook.params import render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
-from byoc_kit.notebook.target import PYTHON
+from byoc_kit.notebook.text import printable
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Plan:
     """What an export will write: file names, relative to ``target``, and their bytes.
 
     ``assets`` has by their names there the files that are copied: they may be larger than the memory. ``wheels`` are
-    those of the lock that no index has, ``findings`` the warnings and notes on the notebook.
+    those of the lock that no index has, ``findings`` the warnings and notes on the notebook. ``content`` is what the
+    manifest says, without the hashes of files.
     """
 
     target: Path
@@ -41,87 +45,147 @@ class Plan:
     assets: Mapping[str, Path] = field(default_factory=dict)
     wheels: Mapping[str, bytes] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
+    """Plan the bundle of a notebook's file, as :func:`plan_analysis` does."""
+    return plan_analysis(analyse(read_notebook(notebook_path)), target, device=device, with_hashes=with_hashes)
+
+
+def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
     ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
     Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults or a module is not installed.
     """
-    notebook = read_notebook(notebook_path)
-    analysis = analyse(notebook)
-    module, capability = analysis.module, analysis.capability
-    if isinstance(capability, Finding):
-        raise NotebookError(str(capability))
+    own = plan_own(analysis, target)
     # One that is for notebooks is there only where its absence is handled.
     imported = [one for one in analysis.imports if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
-    assets = collect(analysis)
-    manifest = {
-        "name": notebook.stem,
-        "title": notebook.title,
-        "kit_version": byoc_kit.__version__,
-        "python": PYTHON,
-        "notebook": _relative(notebook_path, target),
-        "processor": "processor.py",
-        "capability": capability.model_dump(),
-        "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
-        "lock": {"device": device, "with_hashes": with_hashes},
-    }
     names = {i.name for i in imported} - missing
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
+    capability = _capability(analysis)
+    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes)
     files = {
-        "processor.py": module.source,
-        MAP: render_map(notebook, module),
-        LOCK: lock.text,
-        SBOM: render_sbom(lock, capability),
-        "Dockerfile": render_dockerfile(capability, has_assets=bool(assets), has_hashes=lock.has_hashes),
-        ".dockerignore": DOCKERIGNORE,
+        PROCESSOR: own.files[PROCESSOR],
+        MAP: own.files[MAP],
+        LOCK: lock.text.encode(),
+        SBOM: render_sbom(lock, capability).encode(),
+        "Dockerfile": dockerfile.encode(),
+        ".dockerignore": DOCKERIGNORE.encode(),
+        **{name: data for name, data in own.files.items() if name not in {PROCESSOR, MAP}},
+    }
+    content = {**own.content, "lock": {"device": device, "with_hashes": with_hashes}}
+    files[MANIFEST] = render_manifest(content, files).encode()
+    return replace(own, files=files, content=content, wheels=lock.wheels, findings=tuple(analysis.findings))
+
+
+def plan_own(analysis: Analysis, target: Path) -> Plan:
+    """Plan what the notebook alone decides: the module and what it says of itself, without the lock.
+
+    Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults.
+    """
+    module, capability, assets = analysis.module, _capability(analysis), collect(analysis)
+    files = {
+        PROCESSOR: module.source,
+        MAP: render_map(analysis.notebook, module),
         "aiModels.json": render_ai_models(capability),
         **({SCHEMA: render_schema(analysis.schema)} if analysis.schema else {}),
-        MANIFEST: json.dumps(manifest, indent=2) + "\n",
     }
+    path = (analysis.folder or Path()) / analysis.name
+    content = describe(analysis.notebook, capability, assets, way_to_notebook=_relative(path, target))
     copied = {file.target: file.source for file in assets.values()}
-    return Plan(
-        target, {name: text.encode() for name, text in files.items()}, copied, lock.wheels, tuple(analysis.findings)
-    )
+    return Plan(target, {name: text.encode() for name, text in files.items()}, copied, content=content)
 
 
-def plan_again(notebook_path: Path, target: Path) -> Plan:
+def plan_again(analysis: Analysis, target: Path) -> Plan:
     """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked: its device, its hashes."""
-    try:
-        said = json.loads((target / MANIFEST).read_bytes())["lock"]
-        device, with_hashes = said["device"], said["with_hashes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return plan(notebook_path, target)
-    return plan(notebook_path, target, device=device, with_hashes=with_hashes)
+    said = read_manifest(target).get("lock")
+    if not isinstance(said, dict) or not {"device", "with_hashes"} <= said.keys():
+        return plan_analysis(analysis, target)
+    return plan_analysis(analysis, target, device=said["device"], with_hashes=said["with_hashes"])
 
 
-def write(plan: Plan) -> None:
-    """Write a plan: beside the target, then renamed, so that a bundle is whole or absent.
+def write(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> None:
+    """Write a plan as :func:`staged` does."""
+    with staged(plan, taken_back=taken_back, force=force) as put:
+        put()
 
-    Files of the target that the plan does not name, such as wheels or notes, stay, but for assets and a schema of an
-    earlier export. Raises :class:`BundleError` if the target is something else than a bundle or an empty folder, or
-    cannot be written; the target is then as it was.
+
+@contextmanager
+def staged(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> Iterator[Callable[[], None]]:
+    """Make a plan's bundle beside the target; calling what is yielded puts it in the target's place.
+
+    So a bundle is whole or absent. Files of the target that the plan does not name, such as wheels or notes, stay, but
+    for assets and a schema of an earlier export. An edited file is written over only with ``force``, or where
+    ``taken_back`` has its name. Raises :class:`BundleError` for such an edit, if the target is something else than a
+    bundle or an empty folder, or cannot be written; the target is then as it was.
     """
     target = plan.target.resolve()  # a link to a bundle stays a link
-    try:
+    with _writing(plan.target):
         if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
             msg = f"{plan.target} is there and is no bundle; choose another folder with --output, or remove it"
             raise BundleError(msg)
+        if not force:
+            require_unedited(plan, taken_back)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
-        ) as scratch:
-            new = Path(scratch) / "new"
+        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True)
+    with scratch as name:
+        new, old = Path(name) / "new", Path(name) / "old"
+        with _writing(plan.target):
             _stage(plan, target, new)
-            _swap(new, target, old=Path(scratch) / "old")
+
+        def put() -> None:
+            with _writing(plan.target):
+                _swap(new, target, old=old)
+
+        yield put
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         is_below_a_file = isinstance(error, FileExistsError | NotADirectoryError)
         reason = "a part of its path is a file" if is_below_a_file else error.strerror or error
-        msg = f"cannot write {plan.target}: {reason}; choose another folder with --output"
+        msg = f"cannot write {target}: {reason}; choose another folder with --output"
         raise BundleError(msg) from error
+
+
+def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
+    """Raise :class:`BundleError` where writing a plan would lose what somebody changed in the bundle's folder.
+
+    That is an edited file whose name is not in ``taken_back``, or the bundle of another notebook.
+    """
+    other = read_manifest(plan.target).get("notebook")
+    if isinstance(other, str) and other != plan.content.get("notebook") and (plan.target / other).is_file():
+        msg = f"{plan.target} is the bundle of {printable(other)}; choose another folder with --output, or use --force"
+        raise BundleError(msg)
+    edited = [name for name in edited_files(plan.target) if name not in taken_back and _is_replaced(plan, name)]
+    if not edited:
+        return
+    names = " and ".join(edited)
+    was, them = ("was", "it") if len(edited) == 1 else ("were", "them")
+    back = f"`byoc-kit sync {shlex.quote(str(plan.target))}` takes it back"
+    way = back if edited == [PROCESSOR] else f"keep what you changed elsewhere, or, of {PROCESSOR}, sync it"
+    msg = f"{names} in {plan.target} {was} edited since the export; {way}, `byoc-kit export --force` overwrites {them}"
+    raise BundleError(msg)
+
+
+def _is_replaced(plan: Plan, name: str) -> bool:
+    """Whether writing the plan would change a file of the bundle, or take it away."""
+    try:
+        return (plan.target / name).read_bytes() != plan.files.get(name)
+    except OSError:
+        return False
+
+
+def _capability(analysis: Analysis) -> Capability:
+    if isinstance(analysis.capability, Finding):
+        raise NotebookError(str(analysis.capability))
+    return analysis.capability
 
 
 def _stage(plan: Plan, target: Path, new: Path) -> None:

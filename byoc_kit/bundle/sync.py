@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from byoc_kit.bundle.drift import drift
 from byoc_kit.bundle.load import BundleError, read_bundle
+from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.bundle.parts import split_module
-from byoc_kit.bundle.plan import plan_again, write
+from byoc_kit.bundle.plan import plan_again, staged
 from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, text_sha256
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.findings import Finding, require_no_error
@@ -31,34 +33,51 @@ class SyncError(BundleError):
 
 
 class Synced(NamedTuple):
-    """The cells that a sync changed, as they are now, and the warnings and notes on the notebook."""
+    """The cells that a sync changed, as they are now, and the warnings and notes on the notebook.
+
+    ``is_written`` where the bundle was not as the notebook says, and is exported again.
+    """
 
     cells: list[Cell]
     findings: tuple[Finding, ...]
+    is_written: bool
 
 
 def sync(folder: Path) -> Synced:
     """Take the edits of a bundle's ``processor.py`` back to its notebook, and export it again.
 
-    Raises :class:`SyncError`, with nothing written, where a cell has changed in the notebook, too, and where an edit
-    belongs to no cell.
+    All is planned before anything is written; where a step fails, notebook and bundle are as they were. Raises
+    :class:`SyncError` where a cell has changed in the notebook, too, and where an edit belongs to no cell.
     """
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
     notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
-    changed = edited_cells(notebook, exported, _read_module(folder / "processor.py"))
+    changed = edited_cells(notebook, exported, _read_module(folder / PROCESSOR))
+    new = _with_sources(raw, changed)
+    analysis = analyse(parse_notebook(new, name=notebook.name, folder=notebook.folder))
+    if not changed and not drift(analysis, folder):
+        return Synced([], (), is_written=False)
+    plan = plan_again(analysis, folder)
+    with staged(plan, taken_back={PROCESSOR}) as put:
+        if changed:
+            write_notebook(bundle.notebook, new)
+        try:
+            put()
+        except BaseException:
+            if changed:
+                write_notebook(bundle.notebook, raw)
+            raise
+    return Synced([analysis.notebook.cells[cell.number - 1] for cell in changed], plan.findings, is_written=True)
+
+
+def _with_sources(raw: bytes, changed: Mapping[Cell, str]) -> bytes:
+    """Return a notebook's file with other sources in some cells."""
     if not changed:
-        return Synced([], ())
+        return raw
     document = json.loads(raw)
     for cell, source in changed.items():
         _put(document["cells"][cell.number - 1], source)
-    text = dump_notebook(document, raw)
-    after = parse_notebook(text.encode(), name=notebook.name, folder=notebook.folder)
-    require_no_error(analyse(after).findings)
-    write_notebook(bundle.notebook, text)
-    plan = plan_again(bundle.notebook, folder)
-    write(plan)
-    return Synced([after.cells[cell.number - 1] for cell in changed], plan.findings)
+    return dump_notebook(document, raw).encode()
 
 
 def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:
@@ -67,7 +86,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
     if text_sha256(parts.own) != exported.own_sha256:
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
-    merged = analyse(notebook).merged_imports
+    merged = _merged_imports(notebook)
     by_id: dict[str | int, Cell] = {cell.id or cell.number: cell for cell in notebook.exported}
     edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
@@ -93,6 +112,15 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
                 raise _both_changed(notebook, "the imports")
             _edit_imports(notebook, merged.moved, parts.imports, sources)
     return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}
+
+
+def _merged_imports(notebook: Notebook) -> MergedImports:
+    analysis = analyse(notebook)
+    try:
+        return analysis.merged_imports
+    except SyntaxError:
+        require_no_error(analysis.findings)
+        raise
 
 
 def _gone(notebook: Notebook, was: ExportedCell) -> NoReturn:

@@ -50,7 +50,7 @@ def fix(path: Path) -> Fix:
             raise NotebookError(msg)
         metadata["tags"] = [*tags, TAG]
     after = dump_notebook(document, raw)
-    write_notebook(path, after)
+    write_notebook(path, after.encode())
     return Fix(tuple(numbers), before, after)
 
 

@@ -40,7 +40,7 @@ def _can_be_encoded(text: str) -> bool:
     return True
 
 
-def write_notebook(path: Path, text: str) -> None:
+def write_notebook(path: Path, data: bytes) -> None:
     """Write a notebook's file: whole, or not at all. Raises :class:`NotebookError`."""
     path = path.resolve()  # a link to a notebook stays a link
     try:
@@ -48,8 +48,8 @@ def write_notebook(path: Path, text: str) -> None:
         handle, name = tempfile.mkstemp(prefix=".byoc-kit-", dir=path.parent)
         new = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             new.chmod(mode)
             new.replace(path)
         except BaseException:

@@ -55,7 +55,7 @@ class Controller:
         try:
             self._on_change()
             while not self._stopped.is_set():
-                stamp = read_stamp(self.overview.target)
+                stamp = read_stamp(self.overview.target, self.overview.assets)
                 if stamp != self.overview.stamp and stamp[0] is not None:  # none while it is being replaced
                     self.refresh()
                 with suppress(TimeoutError):

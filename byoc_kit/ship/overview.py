@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from byoc_kit.bundle.drift import why_stale
 from byoc_kit.bundle.load import MANIFEST
+from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.capability import Capability
 from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.codes import Severity
@@ -22,8 +25,8 @@ EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 
 _FIRST_LINE = 80
 
-# When the notebook, the bundle's manifest and the report were written, in ns; ``None`` for what is not there.
-Stamp = tuple[int | None, int | None, int | None]
+# When the notebook, the bundle, the report and each asset were written, in ns; ``None`` for what is not there.
+Stamp = tuple[int | None, ...]
 
 
 class BundleState(StrEnum):
@@ -75,8 +78,8 @@ class Overview:
     """A notebook as it was saved, and what there is of it beside it.
 
     Findings are in the notebook's order, errors before warnings before notes. ``capability`` is empty where it cannot
-    be read; ``stamp`` is that of the files when they were
-    read.
+    be read; ``stamp`` is that of the files when they were read. ``why_different`` says in one sentence how the bundle
+    is not what the notebook says. ``assets`` are the files beside the notebook that the cells declare.
     """
 
     target: Target
@@ -86,6 +89,8 @@ class Overview:
     findings: tuple[Finding, ...]
     stamp: Stamp
     bundle: BundleState
+    why_different: str
+    assets: tuple[Path, ...]
 
     @property
     def saved(self) -> datetime | None:
@@ -95,7 +100,7 @@ class Overview:
     @property
     def reported(self) -> datetime | None:
         """When verify last wrote its report, if there is one."""
-        return _moment(self.stamp[2])
+        return _moment(self.stamp[1])
 
     @property
     def name(self) -> str:
@@ -113,10 +118,11 @@ class Overview:
         return [row for row in self.rows if row.goes]
 
 
-def read_stamp(target: Target) -> Stamp:
+def read_stamp(target: Target, assets: Iterable[Path]) -> Stamp:
     """Return what changes when one of the files is written."""
-    folder = target.folder
-    return _written(target.notebook), _written(folder / target.bundle / MANIFEST), _written(folder / target.report)
+    bundle = target.folder / target.bundle
+    others = (bundle / MANIFEST, bundle / PROCESSOR, *assets)
+    return tuple(map(_written, (target.notebook, target.folder / target.report, *others)))
 
 
 def read_overview(target: Target) -> Overview:
@@ -124,9 +130,12 @@ def read_overview(target: Target) -> Overview:
 
     Raises :class:`~byoc_kit.notebook.read.NotebookError` if it is missing or no notebook.
     """
-    stamp = read_stamp(target)  # before the rest: what is saved meanwhile is seen at the next look
+    saved = _written(target.notebook)  # before the rest: what is saved meanwhile is seen at the next look
     notebook = read_notebook(target.notebook)
     analysis = analyse(notebook)
+    assets = _assets(analysis)
+    stamp = (saved, *read_stamp(target, assets)[1:])
+    bundle, why_different = _bundle_state(analysis, target.folder / target.bundle)
     return Overview(
         target=target,
         title=notebook.title,
@@ -134,7 +143,9 @@ def read_overview(target: Target) -> Overview:
         rows=tuple(_row(cell) for cell in notebook.cells if cell.is_code and cell.source.strip()),
         findings=tuple(sorted(analysis.findings, key=lambda finding: list(Severity).index(finding.severity))),
         stamp=stamp,
-        bundle=_bundle_state(analysis, target),
+        bundle=bundle,
+        why_different=why_different,
+        assets=assets,
     )
 
 
@@ -144,6 +155,14 @@ def _capability(analysis: Analysis) -> str:
     except SyntaxError:  # check has a finding of it
         return ""
     return found.model_id if isinstance(found, Capability) else ""
+
+
+def _assets(analysis: Analysis) -> tuple[Path, ...]:
+    try:
+        names = {use.name for use in analysis.assets}
+    except SyntaxError:  # check has a finding of it
+        return ()
+    return tuple((analysis.folder or Path()) / name for name in sorted(names))
 
 
 def _row(cell: Cell) -> Row:
@@ -165,17 +184,14 @@ def _is_import(binding: Binding) -> bool:
     return isinstance(binding.node, ast.Import | ast.ImportFrom)
 
 
-def _bundle_state(analysis: Analysis, target: Target) -> BundleState:
-    bundle = target.folder / target.bundle
+def _bundle_state(analysis: Analysis, bundle: Path) -> tuple[BundleState, str]:
+    """Return how the bundle stands to the notebook, and why it is another where it is."""
     if not (bundle / MANIFEST).is_file():
-        return BundleState.MISSING
+        return BundleState.MISSING, ""
     if any(finding.is_error for finding in analysis.findings):
-        return BundleState.DIFFERENT
-    try:
-        is_same = (bundle / "processor.py").read_text() == analysis.module.source
-    except (OSError, UnicodeDecodeError):  # somebody took it apart; what reads the bundle says so
-        is_same = False
-    return BundleState.SAME if is_same else BundleState.DIFFERENT
+        return BundleState.DIFFERENT, "mend the errors first"
+    why = why_stale(analysis, bundle)
+    return (BundleState.DIFFERENT, why) if why else (BundleState.SAME, "")
 
 
 def _written(path: Path) -> int | None:

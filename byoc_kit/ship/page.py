@@ -44,7 +44,7 @@ def beside(overview: Overview) -> str:
     said = {
         BundleState.MISSING: f"{bundle} is not there yet.",
         BundleState.SAME: f"{bundle} holds what is listed above.",
-        BundleState.DIFFERENT: f"{bundle} holds other code than the notebook: export again.",
+        BundleState.DIFFERENT: f"{bundle} is not what the notebook says: {_text(overview.why_different)}.",
     }[overview.bundle]
     if overview.reported:
         link = f'<a href="{_href(overview.target.report)}">{_text(str(overview.target.report))}</a>'

@@ -13,11 +13,10 @@ from typing import Any
 
 import av
 
+from byoc_kit.bundle.drift import why_bundle_is_stale
 from byoc_kit.bundle.load import Bundle, read_bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.live_clip import LiveClip, live_clip, save_mp4
-from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.verify.difference import compare_replays
 from byoc_kit.verify.judge import judge
 from byoc_kit.verify.live import require_target, stream_clip
@@ -63,7 +62,7 @@ def verify(request: Request) -> int:
     live = live_clip(clip)
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
-    result = Result(request.limits, drift=_drift(bundle))
+    result = Result(request.limits, drift=why_bundle_is_stale(bundle))
     folder = request.report or Path("reports") / bundle.name
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
@@ -129,17 +128,6 @@ def _example_clip(bundle: Bundle) -> Path:
         msg = f"there is no clip in {folder}; give one with --clip"
         raise ByocKitError(msg)
     return clips[0]
-
-
-def _drift(bundle: Bundle) -> str | None:
-    """Say how the bundle differs from its notebook; ``None`` where it does not."""
-    try:
-        module = analyse(read_notebook(bundle.notebook)).module
-    except NotebookError as error:
-        return f"the notebook cannot be compared: {error}"
-    if module.source != (bundle.folder / "processor.py").read_text():
-        return f"{bundle.notebook.name} has changed since the export; export it again"
-    return None
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import pickle
 import sys
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_what_a_cell_raises_is_named_by_cell_and_line(export, source, said):
     assert str(caught.value).endswith("; run the notebook from the top to see it")
     assert len(str(caught.value).splitlines()) == 1
     assert "processor" not in sys.modules
+
+
+def test_a_version_that_does_not_load_leaves_the_one_before_where_pickle_finds_its_classes(export):
+    running = load_processor(read_bundle(export("class State: ...")))
+    state = running.hooks.process_frame.__globals__["State"]()
+    with pytest.raises(BundleError):
+        load_processor(read_bundle(export("class State: ...", "x = 1 / 0")))
+    assert type(pickle.loads(pickle.dumps(state))) is type(state)  # noqa: S301  # our own bytes
 
 
 @pytest.mark.parametrize(

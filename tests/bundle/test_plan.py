@@ -7,6 +7,7 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.load import BundleError, read_bundle
+from byoc_kit.bundle.manifest import render_manifest
 from byoc_kit.bundle.plan import Plan, plan, write
 from byoc_kit.notebook.read import NotebookError
 
@@ -37,6 +38,8 @@ def old(tmp_path):
     (target / "wheels").mkdir(parents=True)
     for name in (*FILES, "notes.md", "wheels/byoc_kit-0.0.1-py3-none-any.whl"):
         (target / name).write_text(f"old {name}")
+    files = {name: f"old {name}".encode() for name in FILES if name != "bundle.json"}
+    (target / "bundle.json").write_text(render_manifest({"name": "effects"}, files))
     (target / "link").symlink_to("notes.md")
     return target
 

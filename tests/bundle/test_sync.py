@@ -1,13 +1,19 @@
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
+from byoc_kit.bundle.drift import drift
+from byoc_kit.bundle.load import BundleError
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.sync import SyncError, sync
 from byoc_kit.cli import main
+from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import read_notebook
 
+sync_module = sys.modules["byoc_kit.bundle.sync"]
 SCALE = "%%time\nimport os\n\nSCALE = 2  # twice\n\nimport sys\ndef scaled(x):\n    return x * SCALE\n"
 
 
@@ -144,11 +150,55 @@ def test_a_cell_that_changed_on_both_sides_is_refused(exported, nothing_is_writt
     )
 
 
-def test_the_same_edit_on_both_sides_is_none(exported, nothing_is_written):
+def test_the_same_edit_on_both_sides_leaves_the_notebook_and_brings_the_bundle_up_to_date(exported, nothing_is_written):
     exported.edit("    return frame", "    return None")
     exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
+    before = exported.path.read_bytes()
+    done = sync(exported.folder)
+    assert (done.cells, done.is_written, exported.path.read_bytes()) == ([], True, before)
     with nothing_is_written:
-        assert sync(exported.folder).cells == []
+        assert sync(exported.folder) == ([], (), False)
+
+
+def test_a_notebook_that_changed_alone_is_exported_and_said(exported, capsys):
+    exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
+    assert main(["sync", str(exported.folder)]) == 0
+    assert capsys.readouterr().out == (
+        f"nothing to take back; {exported.folder}, which was not what the notebook says, is exported again\n"
+    )
+    assert "return None" in exported.module
+
+
+@pytest.mark.parametrize("step", ["plan_again", "Path.rename", "write_notebook"])
+def test_a_sync_that_fails_at_any_step_changes_nothing_and_the_next_one_does_it(
+    exported, nothing_is_written, monkeypatch, step
+):
+    exported.edit("    return frame", "    return None")
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, nothing_is_written:
+        patch.setattr(Path, "rename", fail) if step == "Path.rename" else patch.setattr(sync_module, step, fail)
+        with pytest.raises((BundleError, OSError)):
+            sync(exported.folder)
+    assert [cell.number for cell in sync(exported.folder).cells] == [5]
+    assert not drift(analyse(read_notebook(exported.path)), exported.folder)
+
+
+def test_an_edit_of_another_file_stops_the_sync_before_anything_is_written(exported, nothing_is_written):
+    exported.edit("    return frame", "    return None")
+    dockerfile = exported.folder / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "RUN apt-get update\n")
+    with nothing_is_written, pytest.raises(BundleError, match=r"Dockerfile in .* was edited since the export"):
+        sync(exported.folder)
+
+
+def test_a_notebook_that_is_no_python_any_more_is_said_with_its_cell(exported, capsys):
+    exported.edit("    return frame", "    return None")
+    exported.edit_cell(2, "SCALE = (")
+    assert main(["sync", str(exported.folder)]) == 2
+    assert "effects.ipynb, cell 2, line 1: '(' was never closed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

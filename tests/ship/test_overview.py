@@ -6,7 +6,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.notebook.read import NotebookError
-from byoc_kit.ship.overview import BundleState, Target, read_overview
+from byoc_kit.ship.overview import BundleState, Target, read_overview, read_stamp
 from byoc_kit.ship.plain import as_plain
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
@@ -74,8 +74,35 @@ def test_the_bundle_is_missing_then_as_the_notebook_then_another(overview_of, wr
     assert read_overview(target).bundle is BundleState.SAME
     write_notebook(cells=[*SOUND, ("byoc", "GAIN = 3")])
     assert read_overview(target).bundle is BundleState.DIFFERENT
+    assert read_overview(target).why_different == "effects.ipynb has changed since the export; export it again"
     write_notebook(cells=[*SOUND, ("byoc", "GAIN = nothing")])
     assert read_overview(target).bundle is BundleState.DIFFERENT
+
+
+def test_another_asset_makes_another_bundle_and_is_seen_when_it_is_written(overview_of, tmp_path):
+    weights = tmp_path / "a.bin"
+    weights.write_bytes(b"weights")
+    target = overview_of(("byoc", "from byoc_kit import asset\nweights = asset('a.bin')"), *SOUND).target
+    export(target)
+    before = read_overview(target)
+    assert before.bundle is BundleState.SAME
+    weights.write_bytes(b"others")
+    os.utime(weights, (1000, 1000))
+    assert read_stamp(target, before.assets) != before.stamp
+    assert read_overview(target).why_different == "a.bin has changed since the export; export effects.ipynb again"
+    weights.unlink()
+    assert read_overview(target).why_different == "mend the errors first"
+
+
+def test_an_edit_of_the_module_is_said_and_seen_when_it_is_written(overview_of):
+    target = overview_of(*SOUND).target
+    export(target)
+    before = read_overview(target)
+    module = target.folder / target.bundle / "processor.py"
+    module.write_text(module.read_text().replace("return frame", "return None"))
+    os.utime(module, (1000, 1000))
+    assert read_stamp(target, before.assets) != before.stamp
+    assert "processor.py was edited since the export; `byoc-kit sync" in read_overview(target).why_different
 
 
 def test_a_bundle_that_somebody_took_apart_is_another(overview_of):

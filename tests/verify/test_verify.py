@@ -56,7 +56,7 @@ def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle):
     assert code == 1
     assert "falls short: module, server: mean PSNR, bundle" in said
     assert re.search(r"module +132 of 132 +\d\d? .*frame \d+: up to \d\d? of 255; \d+ of 132 frames differ", said)
-    assert "green_tint.ipynb has changed since the export; export it again" in said
+    assert "processor.py was edited since the export; `byoc-kit sync" in said
 
 
 def test_a_process_frame_that_raises_fails_the_verification_and_names_the_cell(tmp_path, capsys, bundle):

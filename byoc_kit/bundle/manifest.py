@@ -1,0 +1,104 @@
+"""``bundle.json``: what a bundle is, and the hashes of its files as the export wrote them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import byoc_kit
+from byoc_kit.assets import sha256_of
+from byoc_kit.bundle.load import MANIFEST, BundleError
+from byoc_kit.bundle.parts import split_module
+from byoc_kit.bundle.source_map import read_exported, text_sha256
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.assets import AssetFile
+from byoc_kit.notebook.read import Notebook
+from byoc_kit.notebook.target import PYTHON
+
+PROCESSOR = "processor.py"
+_HASHES = "files"
+
+
+def describe(
+    notebook: Notebook, capability: Capability, assets: Mapping[str, AssetFile], *, way_to_notebook: str
+) -> dict[str, Any]:
+    """Return what the manifest says of a notebook; ``way_to_notebook`` leads from the bundle to its file."""
+    return {
+        "name": notebook.stem,
+        "title": notebook.title,
+        "kit_version": byoc_kit.__version__,
+        "python": PYTHON,
+        "notebook": way_to_notebook,
+        "processor": PROCESSOR,
+        "capability": capability.model_dump(),
+        "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
+    }
+
+
+def render_manifest(content: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    """Render the manifest, with the hash of each file besides; its own hash is that of its content without them."""
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    return _dump({**content, _HASHES: {**hashes, MANIFEST: _content_sha256(content)}})
+
+
+def read_manifest(bundle: Path) -> dict[str, Any]:
+    """Return what a bundle's manifest says; empty where it is missing or damaged."""
+    try:
+        content = json.loads((bundle / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def edited_files(bundle: Path) -> list[str]:
+    """Return the names of the files that somebody changed since the export wrote them; one that is gone is none.
+
+    Where the manifest has no hashes, only ``processor.py`` is looked at: the source map has hashes of its parts.
+    """
+    content = read_manifest(bundle)
+    hashes = content.get(_HASHES)
+    if not isinstance(hashes, dict):
+        return [PROCESSOR] if _is_module_edited(bundle) else []
+    edited = [
+        name for name, sha256 in hashes.items() if name != MANIFEST and _sha256(bundle / name) not in {None, sha256}
+    ]
+    own = {key: value for key, value in content.items() if key != _HASHES}
+    return [*edited, *([MANIFEST] if _content_sha256(own) != hashes.get(MANIFEST) else [])]
+
+
+def _is_module_edited(bundle: Path) -> bool:
+    try:
+        module = (bundle / PROCESSOR).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    try:
+        exported = read_exported(bundle)
+        parts = split_module(module, exported.markers)
+    except BundleError:  # nothing says what it was
+        return True
+    sections = {cell.marker: cell.section_sha256 for cell in exported.cells if cell.section_sha256}
+    return (
+        text_sha256(parts.own) != exported.own_sha256
+        or text_sha256(parts.imports) != exported.imports_sha256
+        or {marker: text_sha256(text) for marker, text in parts.sections.items()} != sections
+    )
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return sha256_of(path)
+    except OSError:
+        return None
+
+
+def _content_sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_dump(content).encode()).hexdigest()
+
+
+def _dump(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
