@@ -10,9 +10,10 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from byoc_kit import __version__
 from byoc_kit.errors import ByocKitError
@@ -21,6 +22,7 @@ BAD_INPUT = 2
 
 _GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all"
 
+N = TypeVar("N", int, float)
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
 
 
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     serve.add_argument("bundle", type=Path, help="what `export` has written, e.g. export/NAME")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=_number(int, 0, 65_535), default=8000)
     serve.add_argument("--image", nargs="?", const="", metavar="NAME", help="run the built image, or the image NAME")
     serve.add_argument("--gpus", metavar="GPUS", help=_GPUS)
 
@@ -205,7 +207,7 @@ def _add_watch(commands: Commands) -> None:
     watch.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
     watch.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
     watch.add_argument("--host", default="127.0.0.1")
-    watch.add_argument("--port", type=int, default=8000)
+    watch.add_argument("--port", type=_number(int, 0, 65_535), default=8000)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -253,18 +255,24 @@ def _add_verify(commands: Commands) -> None:
     verify.add_argument("--clip", type=Path, help="a video file (default: the first in clips/ beside the notebook)")
     where = verify.add_mutually_exclusive_group()
     where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or the image NAME")
-    where.add_argument("--url", help="a container that runs already, too")
+    where.add_argument("--url", type=_http_url, help="a container that runs already, too")
     verify.add_argument("--gpus", metavar="GPUS", help=_GPUS)
     verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
     verify.add_argument(
-        "--min-frames", type=float, default=0.94, help="part of the frames that must come back (default: %(default)s)"
+        "--min-frames",
+        type=_number(float, 0, 1),
+        default=0.94,
+        help="part of the frames that must come back (default: %(default)s)",
     )
     verify.add_argument(
-        "--min-psnr", type=float, default=30.0, help="mean PSNR in dB that must be met (default: %(default)s)"
+        "--min-psnr",
+        type=_number(float, 0, 100),
+        default=30.0,
+        help="mean PSNR in dB that must be met (default: %(default)s)",
     )
     verify.add_argument(
         "--max-diff",
-        type=int,
+        type=_number(int, 0, 255),
         default=0,
         help="how far the module may be from the notebook, of 255 (default: %(default)s)",
     )
@@ -273,7 +281,10 @@ def _add_verify(commands: Commands) -> None:
         "--skip-server", action="store_true", help="do not serve the bundle here, as on a machine without its GPU"
     )
     verify.add_argument(
-        "--timeout", type=float, default=300.0, help="seconds that the notebook may take (default: %(default)g)"
+        "--timeout",
+        type=_number(float, 1, 86_400),
+        default=300.0,
+        help="seconds that the notebook may take (default: %(default)g)",
     )
     verify.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the model; may be repeated"
@@ -369,6 +380,26 @@ def _completion(options: argparse.Namespace) -> None:
     sys.stdout.write(shellcode(["byoc-kit"], shell=options.shell))
 
 
+def _number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
+    """Return what reads an argument as a number of a range."""
+
+    def read(text: str) -> N:
+        with suppress(ValueError):
+            if least <= (number := kind(text)) <= most:
+                return number
+        msg = f"{text} is no {'whole ' if kind is int else ''}number from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(msg)
+
+    return read
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        msg = f"{text} is no http:// or https:// URL"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
 def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -387,7 +418,7 @@ def _add_network(commands: Commands) -> None:
     network.set_defaults(run=_network)
     network.add_argument("ai_models", type=Path, help="aiModels.json, or a bundle")
     network.add_argument("--host", default="127.0.0.1")
-    network.add_argument("--port", type=int, default=8935)
+    network.add_argument("--port", type=_number(int, 0, 65_535), default=8935)
 
 
 def _network(options: argparse.Namespace) -> None:

@@ -132,6 +132,10 @@ def test_a_file_that_is_no_notebook_is_one_line_and_no_bundle(run, tmp_path, tex
     assert not (tmp_path / "export").exists()
 
 
+def test_a_video_is_no_notebook(run, clip):
+    assert run("check", clip) == (2, "", "byoc-kit: bigbuckbunny.mp4 is no text; give the path of an .ipynb file\n")
+
+
 def test_several_faults_are_one_line_each(run, write):
     write(("byoc", "x = GAIN"))
     code, _, err = run("export", "effects.ipynb")
@@ -189,6 +193,25 @@ def test_a_wrong_command_line_exits_with_2(run, arguments):
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "b", "--port", "99999"], "argument --port: 99999 is no whole number from 0 to 65535"),
+        (["watch", "n.ipynb", "--port", "-1"], "argument --port: -1 is no whole number from 0 to 65535"),
+        (["network", "b", "--port", "http"], "argument --port: http is no whole number from 0 to 65535"),
+        (["verify", "b", "--min-frames", "nan"], "argument --min-frames: nan is no number from 0 to 1"),
+        (["verify", "b", "--max-diff", "0.5"], "argument --max-diff: 0.5 is no whole number from 0 to 255"),
+        (["verify", "b", "--timeout", "inf"], "argument --timeout: inf is no number from 1 to 86400"),
+        (["verify", "b", "--url", "ftp://x"], "argument --url: ftp://x is no http:// or https:// URL"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_one_sentence(run, capsys, arguments, said):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {said}")
 
 
 def test_the_version_is_said(run, capsys):

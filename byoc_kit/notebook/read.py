@@ -149,6 +149,9 @@ def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Note
     shown = printable(name)
     try:
         document = json.loads(raw)
+    except UnicodeDecodeError:
+        msg = f"{shown} is no text; give the path of an .ipynb file"
+        raise NotebookError(msg) from None
     except (ValueError, RecursionError) as error:
         msg = f"{shown} is no valid JSON ({error}); save the notebook again, or restore it"
         raise NotebookError(msg) from None
