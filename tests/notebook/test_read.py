@@ -65,7 +65,7 @@ def test_what_is_no_json_is_said_with_the_place():
         "effects.ipynb is no valid JSON (Expecting value: line 1 column 12 (char 11)); "
         "save the notebook again, or restore it"
     )
-    assert refusal(b"\xff\xfe\x00").startswith("effects.ipynb is no valid JSON (")
+    assert refusal(b"\xff\xfe\x00") == "effects.ipynb is no text; give the path of an .ipynb file"
     assert refusal(b"[" * 100_000).startswith("effects.ipynb is no valid JSON (")
 
 
