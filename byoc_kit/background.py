@@ -5,9 +5,11 @@ import signal
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from byoc_kit.errors import ByocKitError
 
@@ -48,16 +50,49 @@ async def on_thread(function: Callable[[], T], *, name: str) -> T:
 
 
 class OwnThread:
-    """One daemon thread that runs function after function; it ends once nobody has this object any more."""
+    """One daemon thread that runs function after function; it ends with :meth:`close`, or with this object."""
 
     def __init__(self, name: str) -> None:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        weakref.finalize(self, self._waiting.put, None)
+        self._end = weakref.finalize(self, self._waiting.put, None)
         threading.Thread(target=_run_each, args=(self._waiting,), name=name, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, after what it has to do; nobody waits for that."""
+        self._end()
 
     async def run(self, function: Callable[[], T]) -> T:
         """Do as :func:`on_thread` does, after the functions before."""
         return await _outcome(function, self._waiting.put)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function after those before, wait for it, and return or raise what it does.
+
+        It sees the context variables of the calling thread: where what it prints and publishes goes.
+        """
+        future: Future[T] = Future()
+        context = copy_context()
+
+        def run() -> None:
+            try:
+                future.set_result(context.run(function))
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+                future.set_exception(ordinary(error) if isinstance(error, StopIteration) else error)
+
+        self._waiting.put(run)
+        return future.result()
+
+
+def call_on_thread(function: Callable[[], T], *, name: str) -> T:
+    """Run a function on a thread of its own, as :meth:`OwnThread.call` does."""
+    with OwnThread(name) as thread:
+        return thread.call(function)
 
 
 def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:

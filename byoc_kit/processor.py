@@ -6,7 +6,7 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -106,6 +106,10 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         with torch.inference_mode():
             return as_audio_frames(_finish(hook(frame, **named)), frame)
 
+    def params_with(self, changes: Mapping[str, Any]) -> Params:
+        """Return the defaults with ``changes``; raises :class:`~byoc_kit.params.ParamsError` naming the field."""
+        return default_params(self.hooks.params_type).updated(changes)
+
     def load(self) -> None:
         """Run ``load_model()`` where the notebook has one, on the calling thread."""
         if self.hooks.load_model:
@@ -157,7 +161,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     async def on_stream_start(self, params: dict[str, Any]) -> None:
         """Apply the stream's parameters and run the notebook's hook."""
-        self.params = self.hooks.params_type().updated(params)
+        self.params = self.params_with(params)
         await on_thread(lambda: self.start_stream(self.params), name="on_stream_start")
 
     async def on_stream_stop(self) -> None:

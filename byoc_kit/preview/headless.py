@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
+from collections.abc import Container
 from contextlib import closing
+from functools import partial
 from html import escape
 from itertools import chain, islice
 from pathlib import Path
 
+from byoc_kit.background import OwnThread
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
@@ -18,6 +20,7 @@ from byoc_kit.preview.contact_sheet import NAMES, Shot, contact_sheet, describe,
 from byoc_kit.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.preview.version import Version
 from byoc_kit.regress.versions import versions
+from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.server.size import Size
 from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
 from byoc_kit.timings import percentiles_ms
@@ -34,7 +37,7 @@ class LiveSourceError(ByocKitError):
 
 
 class StaticPreview(Preview):
-    """Runs the first ``frames`` of a reel through ``version``, at once and on the calling thread.
+    """Runs the first ``frames`` of a reel through ``version``, at once: the cell waits for them.
 
     Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
     for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the reel's own.
@@ -128,31 +131,30 @@ class StaticPreview(Preview):
             scaled = "" if fitted is first else f" scaled to {fitted.width}x{fitted.height}"
             self._input_size = f"{first.width}x{first.height}{scaled}"
             wanted = spread(min(frames, self._reel.count))
-            try:
-                for number, frame in enumerate(islice(chain([first], reading), frames)):
-                    self._process(number, self._size.fit(frame), is_shown=number in wanted)
-            finally:
-                self._version.end_stream()
+            if frames:
+                fitting = (self._size.fit(frame).original() for frame in islice(chain([first], reading), frames))
+                with OwnThread("process_frame") as beside:
+                    run_frames(self._version, fitting, self.params, lambda ran: self._take(ran, wanted, beside))
         if not self._shots:
             self._shots.append(self._shot(0, fitted, None, missing="not processed"))
 
-    def _process(self, number: int, frame: VideoFrame, *, is_shown: bool) -> None:
-        given, before = frame.original(), frame
-        started_s = time.monotonic()
+    def _take(self, ran: Ran, wanted: Container[int], beside: OwnThread) -> None:
+        number, before = len(self._took_s), ran.source.original()
         name = "process_frame"
         try:
-            output = self._version.process(given, self.params)
-            self._took_s.append(time.monotonic() - started_s)
+            output = ran.result()
             if self._beside is not None:
                 name = self._beside.name
-                before = self._beside.run_beside(frame, self.params) or frame
+                run = partial(self._beside.run_beside, before, self.params)
+                before = beside.call(run) or before
         except Exception as error:
             error.add_note(f"{name} failed on frame {number} of {self._reel.name} (params: {_said(self.params)})")
             raise
+        self._took_s.append(ran.took_s)
         if output is not None:
             self._frames_out += 1
             self._sizes.add((output.width, output.height))
-        if is_shown:
+        if number in wanted:
             self._shots.append(self._shot(number, before, output))
 
     def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:

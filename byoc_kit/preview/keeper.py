@@ -104,7 +104,8 @@ class Keeper:
         params = as_json(failed.params)
         case = Case(frame.view(), params, frame.pts, frame.time_base, error, failure.where, versions())
         folder = save_case(self._folder, case)
-        return f"Saved the frame to {folder}: byoc_kit.regress.replay_case runs process_frame on it again."
+        again = f'byoc_kit.regress.replay_case(process_frame, "{folder}")'
+        return f"Saved the frame to {folder}; to run it again, write {again}."
 
 
 def _ended(recorder: Recorder) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
+from byoc_kit.background import call_on_thread
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, carried_over
 from byoc_kit.preview import kernel
@@ -23,14 +25,14 @@ class Course:
     A model is not loaded anew because another cell was edited. ``stream`` is the number of the stream that runs.
     """
 
-    loaded: set[Hook] = field(default_factory=set)
-    started: set[Hook] = field(default_factory=set)
+    loaded: set[Hook | None] = field(default_factory=set)
+    started: set[Hook | None] = field(default_factory=set)
     stream: int | None = None
     is_streaming: bool = False
 
 
 class Version(FrameProcessor):
-    """Runs ``load_model`` and ``on_stream_start`` before its first frame, as the container does.
+    """Runs ``load_model`` and ``on_stream_start`` before its first frame, each on a thread, as the container does.
 
     A frame that is noted to be of another ``stream`` than the one before ends that stream and begins its own. Raises
     :class:`ByocKitError` for a ``process_frame`` that cannot be called, or whose parameters have no good defaults.
@@ -55,18 +57,33 @@ class Version(FrameProcessor):
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run the hooks that are due, then ``process_frame``; raises what they raise."""
-        course, hooks = self._course, self.hooks
+        course = self._course
         stream = noted(frame, "stream")
         if stream != course.stream:
             self.end_stream()
-        if hooks.load_model is not None and hooks.load_model not in course.loaded:
-            self.load()
-            course.loaded.add(hooks.load_model)
-        if hooks.on_stream_start is not None and hooks.on_stream_start not in course.started:
-            self.start_stream(params)
-            course.started.add(hooks.on_stream_start)
+        if self.hooks.load_model not in course.loaded:
+            call_on_thread(self.load, name="load_model")
+        if self.hooks.on_stream_start not in course.started:
+            call_on_thread(partial(self.start_stream, params), name="on_stream_start")
         course.stream, course.is_streaming = stream, True
         return super().process(frame, params)
+
+    def load(self) -> None:
+        """Run ``load_model()``, unless it has run for another version."""
+        if self.hooks.load_model not in self._course.loaded:
+            super().load()
+            self._course.loaded.add(self.hooks.load_model)
+
+    def start_stream(self, params: Params) -> None:
+        """Run ``on_stream_start(params)``, and keep in mind that it has run for this stream."""
+        super().start_stream(params)
+        self._course.started.add(self.hooks.on_stream_start)
+
+    def stop_stream(self) -> None:
+        """Run ``on_stream_stop()``; the next frame begins another stream."""
+        self._course.is_streaming = False
+        self._course.started.clear()
+        super().stop_stream()
 
     def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
@@ -78,11 +95,8 @@ class Version(FrameProcessor):
 
     def end_stream(self) -> None:
         """Run ``on_stream_stop`` where a stream has begun."""
-        course = self._course
-        if course.is_streaming:
-            course.is_streaming = False
-            course.started.clear()
-            self.stop_stream()
+        if self._course.is_streaming:
+            call_on_thread(self.stop_stream, name="on_stream_stop")
 
 
 def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> type[Params]:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.regress.golden import RegressionError
 from byoc_kit.regress.png import read_png, write_png
+from byoc_kit.run_frames import Ran, run_frames
 
 FOLDER = "cases"
 MANIFEST = "case.json"
@@ -78,27 +78,20 @@ def load_case(path: Path | str) -> Case:
         raise RegressionError(msg) from error
 
 
-def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case) -> VideoFrame | None:
-    """Run a notebook's function, or an exported processor with its other hooks, once on the case's frame.
+def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case | Path | str) -> VideoFrame | None:
+    """Run a notebook's function, or an exported processor with its other hooks, once on a case's frame.
 
-    Returns what it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
+    ``case`` is one that was loaded, or its folder: ``replay_case(process_frame, "cases/value-error-1")``. Returns what
+    it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
     :class:`~byoc_kit.params.ParamsError` where the case's parameters do not fit it any more.
     """
+    if not isinstance(case, Case):
+        case = load_case(case)
     processor = process_frame if isinstance(process_frame, FrameProcessor) else FrameProcessor(Hooks.of(process_frame))
-    params = processor.hooks.params_type().updated(case.params)
     frame = VideoFrame.from_pixels(case.pixels, case.pts, case.time_base)
-
-    def replay() -> VideoFrame | None:
-        processor.load()
-        processor.start_stream(params)
-        try:
-            return processor.process(frame, params)
-        finally:
-            processor.stop_stream()
-
-    # On a thread, as in the preview and the container: not on the one that runs the notebook's event loop.
-    with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
-        return thread.submit(replay).result()
+    ran: list[Ran] = []
+    run_frames(processor, [frame], processor.params_with(case.params), ran.append)
+    return ran[0].result()
 
 
 def _manifest(case: Case) -> dict[str, Any]:

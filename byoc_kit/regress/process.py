@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.decode import MediaError
-from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.regress.golden import Golden, RegressionError
+from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.sourcemap import locate
 
 
@@ -58,26 +57,22 @@ def _process(
     params: Mapping[str, Any],
     is_kept: Callable[[int], bool],
 ) -> list[Picture]:
-    checked = processor.hooks.params_type().updated(params)
-    # On a thread: async hooks need a loop of their own, and a notebook's thread runs one.
-    with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
-        return thread.submit(_run, processor, frames, checked, is_kept).result()
+    numbers: list[int] = []
+    pictures: list[Picture] = []
 
+    def counted() -> Iterator[VideoFrame]:
+        for number, frame in frames:
+            numbers.append(number)
+            yield frame
 
-def _run(
-    processor: FrameProcessor, frames: Iterable[tuple[int, VideoFrame]], params: Params, is_kept: Callable[[int], bool]
-) -> list[Picture]:
-    pictures = []
+    def keep(ran: Ran) -> None:
+        result = ran.result()
+        if is_kept(numbers[-1]):
+            pictures.append(Picture(numbers[-1], None if result is None else result.view()))
+
+    checked = processor.params_with(params)
     with _located(processor):
-        processor.load()
-        processor.start_stream(params)
-        try:
-            for number, frame in frames:
-                result = processor.process(frame, params)  # each one: a hook may remember the last
-                if is_kept(number):
-                    pictures.append(Picture(number, None if result is None else result.view()))
-        finally:
-            processor.stop_stream()
+        run_frames(processor, counted(), checked, keep)  # all of them: a hook may remember the last
     return pictures
 
 

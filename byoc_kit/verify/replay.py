@@ -6,13 +6,10 @@ kit than every image has. What it found goes back as files.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -26,8 +23,9 @@ import numpy as np
 from byoc_kit.errors import in_one_line
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
-from byoc_kit.params import Params, ParamsError, as_json
+from byoc_kit.params import ParamsError, as_json
 from byoc_kit.processor import FrameProcessor
+from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.timings import percentiles_ms
 
 TASK = "task.json"
@@ -80,11 +78,9 @@ class Task:
         said = json.loads(Path(path).read_bytes())
         return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]))
 
-    def counted(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield the frames with their numbers, and let another process see how many are through."""
-        for number, frame in enumerate(frames):
-            yield number, frame
-            (self.folder / _PROGRESS).write_text(str(number + 1))
+    def count(self, done: int) -> None:
+        """Let another process see how many frames are through."""
+        (self.folder / _PROGRESS).write_text(str(done))
 
     @property
     def done(self) -> int:
@@ -165,9 +161,24 @@ def replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
 
     An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all.
     """
-    # On a thread: async hooks need a loop of their own, and a notebook's thread runs one.
-    with ThreadPoolExecutor(1, thread_name_prefix="process_frame") as thread:
-        return thread.submit(_replay, processor, task, place).result()
+    hook, frames = "", list[Replayed]()
+
+    def note(name: str) -> None:
+        nonlocal hook
+        hook = name
+
+    def keep(ran: Ran) -> None:
+        frames.append(_replayed(task, len(frames), ran, place))
+        task.count(len(frames))
+
+    try:
+        params = processor.params_with(task.params)
+        run_frames(processor, _frames(task.clip), params, keep, on_hook=note)
+    except ParamsError as error:
+        return Replay.broken(task, Fault.PARAMS, str(error))
+    except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
+        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(error)})")
+    return Replay(task.folder, tuple(frames), as_json(params))
 
 
 def decode(reader: ByteReader) -> Iterator[VideoFrame]:
@@ -182,45 +193,27 @@ def decode(reader: ByteReader) -> Iterator[VideoFrame]:
         return
 
 
-def _replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
-    frames: tuple[Replayed, ...] = ()
-    hook = "load_model"
-    try:
-        params = processor.hooks.params_type().updated(task.params)
-        asyncio.run(processor.load_model())
-        hook = "on_stream_start"
-        processor.start_stream(params)
-        with task.clip.open("rb") as clip:
-            fcntl.flock(clip, fcntl.LOCK_EX)  # two at a time would measure each other
-            frames = tuple(_process(processor, task, params, *each, place) for each in task.counted(decode(clip)))
-        hook = "on_stream_stop"
-        processor.stop_stream()
-    except ParamsError as error:
-        return Replay.broken(task, Fault.PARAMS, str(error))
-    except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
-        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(error)})")
-    return Replay(task.folder, frames, as_json(params))
+def _frames(clip: Path) -> Iterator[VideoFrame]:
+    with clip.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would measure each other
+        yield from decode(file)
 
 
-def _process(
-    processor: FrameProcessor, task: Task, params: Params, number: int, frame: VideoFrame, place: Place
-) -> Replayed:
-    started_s = time.monotonic()
-    said = ""
-    try:
-        result = processor.process(frame, params)
-        outcome = Outcome.DROPPED if result is None else Outcome.MADE
-    except BaseException as error:  # noqa: BLE001  # any exception of the user's code: the container counts it, too
-        said = f"{in_one_line(error)} ({place(error)})"
-        result, outcome = frame.original(), Outcome.RAISED
-    took_s = time.monotonic() - started_s
-    if result is None:
-        return Replayed(number, frame.pts, outcome, took_s)
+def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:
+    """Return what came of a frame, its picture kept where it is wanted."""
+    pts = ran.source.pts
+    if ran.error is not None:  # the container counts it, and the original goes out
+        result, outcome = ran.source.original(), Outcome.RAISED
+        said = f"{in_one_line(ran.error)} ({place(ran.error)})"
+    elif ran.output is None:
+        return Replayed(number, pts, Outcome.DROPPED, ran.took_s)
+    else:
+        result, outcome, said = ran.output, Outcome.MADE, ""
     pixels = result.view()
     if number in task.kept:
         np.save(_pixels_file(task.folder, number), pixels)
     size = f"{result.width}x{result.height}"
-    return Replayed(number, frame.pts, outcome, took_s, size, hashlib.sha256(pixels.tobytes()).hexdigest(), said)
+    return Replayed(number, pts, outcome, ran.took_s, size, hashlib.sha256(pixels.tobytes()).hexdigest(), said)
 
 
 def _pixels_file(folder: Path, number: int) -> Path:

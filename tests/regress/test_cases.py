@@ -71,6 +71,13 @@ def test_a_replay_raises_what_the_function_raises(case, tmp_path):
         replay_case(divides, load_case(save_case(tmp_path, case)))
 
 
+def test_a_case_is_replayed_from_its_folder(case, tmp_path):
+    folder = save_case(tmp_path, case)
+    for path in (folder, str(folder)):
+        with pytest.raises(ZeroDivisionError):
+            replay_case(divides, path)
+
+
 def test_a_mended_function_returns_its_frame(case):
     seen = []
 
