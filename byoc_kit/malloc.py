@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 # As <malloc.h> numbers them.
@@ -11,6 +13,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # The largest that glibc takes; what is larger goes back to the system when it is freed.
 _LARGEST_KEPT_BYTES = 32 << 20
 _MOST_KEPT_BYTES = 128 << 20
+_LEAST_GIVEN_BACK = 64 << 10
 
 
 @cache
@@ -28,3 +31,21 @@ def keep_freed_frames() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES) and mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT_BYTES))
+
+
+@contextmanager
+def freed_memory_goes_back() -> Iterator[None]:
+    """Have what the body frees go back to the system: the end of a preview, of a source.
+
+    Each thread that took part has left a heap of up to 64 MB, and the next preview's threads get other ones.
+    """
+    if not keep_freed_frames():
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_TRIM_THRESHOLD, _LEAST_GIVEN_BACK)
+    try:
+        yield
+    finally:
+        libc.malloc_trim(0)
+        libc.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT_BYTES)

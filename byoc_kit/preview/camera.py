@@ -103,6 +103,7 @@ class Camera:
         """Let the camera go."""
         with self._changed:
             self._is_closed = True
+            self._newest = self._before = None
             self._changed.notify()
         if self._is_on:
             self._is_on = False

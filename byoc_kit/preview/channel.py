@@ -42,6 +42,10 @@ class Channel:
         """Send a message without pictures; it needs no credit."""
         self._send(content)
 
+    def close(self) -> None:
+        """Hear no more of the front end."""
+        self._pictures.on_msg(self._receive, remove=True)
+
     def _send(self, content: Message, buffers: list[bytes] | None = None) -> None:
         with self._lock:
             if self.credit.is_late:

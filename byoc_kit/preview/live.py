@@ -16,6 +16,7 @@ import ipywidgets as widgets
 from typing_extensions import override
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.malloc import freed_memory_goes_back
 from byoc_kit.params import Params, ParamsError
 from byoc_kit.preview import Preview, kernel
 from byoc_kit.preview.beside import Beside
@@ -157,11 +158,13 @@ class LivePreview(Preview):
     def close(self) -> None:
         atexit.unregister(self.close)
         self._stop_following()
-        self._player.close()
-        self._sender.close()
+        with freed_memory_goes_back():
+            self._player.close()
+            self._sender.close()
         self._opener.shutdown(wait=False, cancel_futures=True)
         self._saver.shutdown()
         self._reporting(self._keeper.close)
+        self._channel.close()
         self._controls.close()
         close_whole(self.view)
 
@@ -248,7 +251,7 @@ class LivePreview(Preview):
     def _rest(self) -> None:
         """Hold the frame, since nobody looks on, unless somebody wants the next ones kept."""
         if not self._keeper.is_keeping:
-            self._player.rest()
+            self._player.rest(is_unwatched=lambda: self._channel.credit.is_gone)
 
     def _has_good_picture_of(self, stream: int) -> bool:
         last = self._sender.last

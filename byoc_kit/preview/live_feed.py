@@ -69,6 +69,8 @@ class LiveFeed:
         self._source.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+        with self._lock:
+            self._held = None
 
     def _run(self, submit: Submit, on_event: Callable[[], None]) -> None:
         try:
@@ -88,5 +90,7 @@ class LiveFeed:
         if not is_first and not self._is_playing:
             return
         with self._lock:
+            if self._is_closing:
+                return
             self._held = frame
         submit(frame)

@@ -70,13 +70,13 @@ def scaled_i420(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None
         return None
     width, height = size
     planes = [
-        cv2.resize(_samples(plane), each, interpolation=cv2.INTER_AREA).reshape(-1)
+        cv2.resize(samples_of(plane), each, interpolation=cv2.INTER_AREA).reshape(-1)
         for plane, each in zip(frame.planes, (size, (width // 2, height // 2), (width // 2, height // 2)), strict=True)
     ]
     return cast("Pixels", np.concatenate(planes).reshape(height * 3 // 2, width))
 
 
-def _samples(plane: VideoPlane) -> Pixels:
+def samples_of(plane: VideoPlane) -> Pixels:
     """Return a plane's samples, not copied."""
     rows: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]

@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
+from byoc_kit.malloc import freed_memory_goes_back
 from byoc_kit.params import Params
 from byoc_kit.preview.feed import Feed
 from byoc_kit.preview.reel_feed import ReelFeed
@@ -33,6 +34,12 @@ class LastError:
     frame: VideoFrame
     params: Params
     failure: Failure
+
+    def without_decoder(self) -> LastError:
+        """Return it with pixels of its own: a decoder's picture keeps the memory of all that were decoded with it."""
+        copy = VideoFrame.from_pixels(self.frame.view(), self.frame.pts, self.frame.time_base)
+        copy.side_data = self.frame.side_data
+        return replace(self, frame=copy)
 
     @property
     def traceback(self) -> str:
@@ -118,8 +125,9 @@ class Player:
 
     def pause(self) -> None:
         """Hold the frame."""
-        self._is_resting = self.is_paused_by_error = False
-        self.feed.pause()
+        with self._lock:
+            self._is_resting = self.is_paused_by_error = False
+            self.feed.pause()
         self.arrivals.restart()
 
     def reel(self) -> ReelFeed:
@@ -133,17 +141,22 @@ class Player:
         self.is_paused_by_error = False
         return self.feed
 
-    def rest(self) -> None:
-        """Hold the frame until :meth:`wake`, if it plays: nobody looks on."""
-        if self.is_playing:
-            self._is_resting = True
-            self.feed.rest()
+    def rest(self, *, is_unwatched: Callable[[], bool]) -> None:
+        """Hold the frame until :meth:`wake`, if it plays and nobody looks on.
+
+        Who wakes it sees to it before that ``is_unwatched`` is false: asked under the lock, it cannot rest after that.
+        """
+        with self._lock:
+            if self.is_playing and is_unwatched():
+                self._is_resting = True
+                self.feed.rest()
 
     def wake(self) -> None:
         """Play on after a rest."""
-        if self._is_resting:
-            self._is_resting = False
-            self.feed.play()
+        with self._lock:
+            if self._is_resting:
+                self._is_resting = False
+                self.feed.play()
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """Have the next frame see other parameters; raises :class:`~byoc_kit.params.ParamsError` and keeps the old."""
@@ -209,6 +222,11 @@ class Player:
             feed.close()
         if self.stage.close(drain=False):
             self._end_stream()
+        self._keep_error_without_decoder()
+
+    def _keep_error_without_decoder(self) -> None:
+        if self.last_error is not None:
+            self.last_error = self.last_error.without_decoder()
 
     def _end_stream(self) -> None:
         try:
@@ -229,7 +247,9 @@ class Player:
                 self.arrivals.tick()
                 self.stage.submit(fitted)
         if old is not None:
-            old.close()
+            with freed_memory_goes_back():
+                old.close()
+            self._keep_error_without_decoder()
             self._on_event()
 
     def _take_over(self, feed: Feed) -> Feed:

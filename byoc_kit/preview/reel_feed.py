@@ -172,7 +172,9 @@ class ReelFeed:
             on_event()
         finally:
             self._close_frames()
-            self._kept.clear()  # a notebook may refer to a preview that it has replaced
+            self._kept.clear()
+            # One frame is enough to keep the decoder's pool of buffers, with the memory of all that were decoded.
+            self._held = None
 
     def _wait_for_turn(self, submit: Submit, on_event: Callable[[], None]) -> int | None:
         """Wait until a frame's time has come and return its number; ``None`` once the feed closes."""

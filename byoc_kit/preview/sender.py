@@ -94,6 +94,8 @@ class Sender:
     def offer(self, shot: Shot) -> None:
         """Have a shot sent as soon as there is credit; returns at once."""
         with self._changed:
+            if self._is_closing:
+                return
             self.not_shown += self._waiting is not None and self._waiting.due_s is not None
             self._waiting = self._last = shot
             self._changed.notify()
@@ -128,9 +130,10 @@ class Sender:
         self.latencies.add(drawn_s - due_s if glass_ms is None else glass_ms / 1000)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """End the thread and wait for it."""
+        """End the thread, wait for it, and let the pictures go."""
         with self._changed:
             self._is_closing = True
+            self._waiting = self._last = None
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)

@@ -16,6 +16,7 @@ class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not c
 
     # One ES module of several files: a widget's module has no address that another could be imported from.
     _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
-    _css = _HERE / "widget.css"
+    # The text, not the path: anywidget has what it makes of a path refer to each widget for ever.
+    _css = (_HERE / "widget.css").read_text()
     width = Int(16).tag(sync=True)
     height = Int(9).tag(sync=True)

@@ -16,6 +16,7 @@ from pydantic import Field
 import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import PixelPicture
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.mp4 import Mp4Writer
 from byoc_kit.preview import credit, kernel
@@ -95,7 +96,7 @@ def test_a_picture_that_the_page_left_out_is_counted_too(make_live, front_end):
     number = front_end.wait_for(lambda content: content["kind"] == "pair")[0]["number"]
     live.close()  # nothing else is counted from now on
     before = live.stats().not_shown
-    front_end.ack(live._pictures, number, is_drawn=False)
+    live._sender.on_answer({"number": number, "drawn": False, "draw_ms": 1.5, "glass_ms": None, "ago_ms": 0.5})
     assert (live.stats().not_shown, live.stats().shown) == (before + 1, 0)
 
 
@@ -186,11 +187,58 @@ def test_it_plays_on_while_frames_are_kept_though_nobody_looks_on(make_live, kee
     monkeypatch.chdir(tmp_path)
     live = make_live(invert)
     live.play()
+    monkeypatch.setattr(credit.Credit, "is_gone", True)
     live._rest()
     assert not live._player.is_playing
     keep(live)
     live._rest()
     assert live._player.is_playing
+
+
+def test_a_page_that_answers_just_before_it_rests_keeps_it_playing(make_live):
+    live = make_live(invert)
+    live.play()
+    assert not live._channel.credit.is_gone  # it was, when the sender looked; then the answer came
+    live._rest()
+    assert live._player.is_playing
+
+
+def test_a_page_that_answers_just_as_it_rests_has_it_play_on(make_live, monkeypatch):
+    live = make_live(invert)
+    live.play()
+    player, rest = live._player, live._player.feed.rest
+    answer = threading.Thread(target=player.wake)
+
+    def rest_while_the_page_answers():
+        answer.start()
+        answer.join(0.1)  # it has to wait for the rest
+        rest()
+
+    monkeypatch.setattr(player.feed, "rest", rest_while_the_page_answers)
+    player.rest(is_unwatched=lambda: True)
+    answer.join(20)
+    assert player.is_playing
+
+
+def test_a_closed_preview_keeps_no_frame_and_hears_no_more_of_the_page(make_live, front_end):
+    def fail_on_the_third(frame):
+        if frame.pts == frames[2].pts:
+            raise ValueError
+        return frame
+
+    live = make_live(invert)
+    frames = list(live._player.feed._reel.frames())
+    live.swap(fail_on_the_third)
+    live.play()
+    front_end.wait_for(lambda content: (content.get("status") or {}).get("error"))
+    feed, last_error = live._player.feed, live.last_error.frame.pixels.copy()
+    live.close()
+    assert live._sender.last is None
+    assert feed._held is None
+    assert not feed._kept._frames
+    assert isinstance(live.last_error.frame.origin, PixelPicture)  # a decoder's keeps the memory of all its frames
+    assert (live.last_error.frame.pixels == last_error).all()
+    assert live._pictures._msg_callbacks.callbacks == []
 
 
 def test_a_slider_changes_the_output_while_playing(make_live, front_end):
