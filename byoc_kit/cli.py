@@ -20,6 +20,7 @@ from byoc_kit.errors import ByocKitError
 
 BAD_INPUT = 2
 
+_OUTPUT = "the bundle's folder (default: export/NAME, above the notebook where bundles are, else here)"
 _GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all"
 
 N = TypeVar("N", int, float)
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write the bundle of a notebook")
     export.set_defaults(run=_export)
     export.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
-    export.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
+    export.add_argument("-o", "--output", type=Path, help=_OUTPUT)
     export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
     export.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
@@ -176,12 +177,14 @@ def _export(options: argparse.Namespace) -> int:
 
 def _target(options: argparse.Namespace) -> Path:
     """Return the bundle's folder: the one that was asked for, else one of the notebook's name."""
+    from byoc_kit.bundle.place import bundle_folder
+
     output: Path | None = options.output
     stem: str = options.notebook.stem
     if output is None and stem in {"", ".", ".."}:
         msg = f"{options.notebook.name} gives a bundle no name; choose its folder with --output"
         raise ByocKitError(msg)
-    return output or Path("export") / stem
+    return output or bundle_folder(options.notebook)
 
 
 def _add_sync(commands: Commands) -> None:
@@ -205,7 +208,7 @@ def _add_watch(commands: Commands) -> None:
     watch = commands.add_parser("watch", help="serve a notebook, and each change as soon as it is saved")
     watch.set_defaults(run=_watch)
     watch.add_argument("notebook", type=Path, help="an .ipynb with cells tagged `byoc`")
-    watch.add_argument("-o", "--output", type=Path, help="the bundle's folder (default: export/NAME)")
+    watch.add_argument("-o", "--output", type=Path, help=_OUTPUT)
     watch.add_argument("--host", default="127.0.0.1")
     watch.add_argument("--port", type=_number(int, 0, 65_535), default=8000)
 
@@ -257,7 +260,7 @@ def _add_verify(commands: Commands) -> None:
     where.add_argument("--image", nargs="?", const="", metavar="NAME", help="the built image too, or the image NAME")
     where.add_argument("--url", type=_http_url, help="a container that runs already, too")
     verify.add_argument("--gpus", metavar="GPUS", help=_GPUS)
-    verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME)")
+    verify.add_argument("--report", type=Path, help="the report's folder (default: reports/NAME beside export/)")
     verify.add_argument(
         "--min-frames",
         type=_number(float, 0, 1),

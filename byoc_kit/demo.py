@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byoc_kit.bundle.dockerfile import DEFAULT_BASE
+from byoc_kit.bundle.place import bundle_folder, report_folder
 from byoc_kit.image.docker import ImageError, require_base_image
 
 _FELL_SHORT = 1
@@ -61,8 +62,8 @@ def plan_steps(notebook: Path, *, base_image: str | None) -> tuple[list[Step], l
 
     The image is built from wheels that this machine's pip collects: where pip works here, the build works as well.
     """
-    bundle = Path("export") / notebook.stem
-    reports = Path("reports")
+    bundle = bundle_folder(notebook)
+    reports = report_folder(bundle).parent
     base = ("--base-image", base_image) if base_image else ()
     return (
         [

@@ -52,13 +52,16 @@ def read_bundle(folder: Path | str) -> Bundle:
     folder = Path(folder)
     if folder.suffix == ".ipynb" and folder.is_file():
         export = f"byoc-kit export {shlex.quote(str(folder))}"
-        msg = f"{folder} is a notebook; `{export}` makes its bundle, export/{folder.stem}: give that"
+        msg = f"{folder} is a notebook; `{export}` makes its bundle, and says which folder to give here"
         raise BundleError(msg)
     with _reading(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_bytes())
         notebook = folder / manifest["notebook"]
         capability = Capability(**manifest["capability"])
         name, title = manifest["name"], manifest["title"]
+    if not (folder / "processor.py").is_file():
+        msg = f"{folder} has no processor.py; export the notebook again"
+        raise BundleError(msg)
     with _reading(folder, MAP):
         runs = json.loads((folder / MAP).read_bytes())["lines"]
         spans = tuple(_span(*run) for run in runs)

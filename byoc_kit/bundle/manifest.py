@@ -59,14 +59,12 @@ def edited_files(bundle: Path) -> list[str]:
     Where the manifest has no hashes, only ``processor.py`` is looked at: the source map has hashes of its parts.
     """
     content = read_manifest(bundle)
-    hashes = content.get(_HASHES)
+    hashes = content.pop(_HASHES, None)
     if not isinstance(hashes, dict):
         return [PROCESSOR] if _is_module_edited(bundle) else []
-    edited = [
-        name for name, sha256 in hashes.items() if name != MANIFEST and _sha256(bundle / name) not in {None, sha256}
-    ]
-    own = {key: value for key, value in content.items() if key != _HASHES}
-    return [*edited, *([MANIFEST] if _content_sha256(own) != hashes.get(MANIFEST) else [])]
+    now = {name: _sha256(bundle / name) for name in hashes if name != MANIFEST}
+    edited = [name for name, sha256 in now.items() if sha256 is not None and sha256 != hashes[name]]
+    return [*edited, *([MANIFEST] if _content_sha256(content) != hashes.get(MANIFEST) else [])]
 
 
 def _is_module_edited(bundle: Path) -> bool:

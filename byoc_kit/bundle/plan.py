@@ -169,7 +169,7 @@ def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
     names = " and ".join(edited)
     was, them = ("was", "it") if len(edited) == 1 else ("were", "them")
     back = f"`byoc-kit sync {shlex.quote(str(plan.target))}` takes it back"
-    way = back if edited == [PROCESSOR] else f"keep what you changed elsewhere, or, of {PROCESSOR}, sync it"
+    way = back if edited == [PROCESSOR] else "keep a copy"
     msg = f"{names} in {plan.target} {was} edited since the export; {way}, `byoc-kit export --force` overwrites {them}"
     raise BundleError(msg)
 

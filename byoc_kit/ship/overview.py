@@ -12,6 +12,7 @@ from pathlib import Path
 from byoc_kit.bundle.drift import why_stale
 from byoc_kit.bundle.load import MANIFEST
 from byoc_kit.bundle.manifest import PROCESSOR
+from byoc_kit.bundle.place import bundle_folder, report_folder
 from byoc_kit.capability import Capability
 from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.codes import Severity
@@ -65,12 +66,12 @@ class Target:
     @property
     def bundle(self) -> Path:
         """The bundle's folder."""
-        return Path("export") / self.notebook.stem
+        return bundle_folder(self.notebook, here=self.folder)
 
     @property
     def report(self) -> Path:
         """The file that verify writes."""
-        return Path("reports") / self.notebook.stem / "report.html"
+        return report_folder(self.folder / self.bundle, here=self.folder) / "report.html"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import av
 
 from byoc_kit.bundle.drift import why_bundle_is_stale
 from byoc_kit.bundle.load import Bundle, read_bundle
+from byoc_kit.bundle.place import report_folder
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.live_clip import LiveClip, live_clip, save_mp4
 from byoc_kit.verify.difference import compare_replays
@@ -63,7 +64,7 @@ def verify(request: Request) -> int:
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
     result = Result(request.limits, drift=why_bundle_is_stale(bundle))
-    folder = request.report or Path("reports") / bundle.name
+    folder = request.report or report_folder(bundle.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
         _run(request, bundle, live, result, Path(scratch), folder)

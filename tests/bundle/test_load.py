@@ -104,7 +104,7 @@ def test_a_notebook_is_no_bundle_and_says_how_to_make_one(write_notebook, monkey
         read_bundle("my effects.ipynb")
     assert str(caught.value) == (
         "my effects.ipynb is a notebook; "
-        "`byoc-kit export 'my effects.ipynb'` makes its bundle, export/my effects: give that"
+        "`byoc-kit export 'my effects.ipynb'` makes its bundle, and says which folder to give here"
     )
 
 
