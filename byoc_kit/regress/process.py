@@ -12,6 +12,7 @@ from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.processor import FrameProcessor
+from byoc_kit.regress.current import require_current
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.sourcemap import locate
@@ -30,9 +31,10 @@ def process_clip(
 ) -> list[Picture]:
     """Run a processor over every frame of a clip, scaled to ``width``, and keep every ``every``-th result.
 
-    Raises :class:`RegressionError`, naming cell and line, where a hook raises, and
-    :class:`~byoc_kit.params.ParamsError` for a parameter that does not fit.
+    Raises :class:`RegressionError`, naming cell and line, where a hook raises, or where the processor's bundle is not
+    what its notebook says, and :class:`~byoc_kit.params.ParamsError` for a parameter that does not fit.
     """
+    require_current(processor)
     return _process(processor, enumerate(read_clip(clip, width=width)), params, lambda number: number % every == 0)
 
 
@@ -44,6 +46,7 @@ def process_inputs(
     ``params`` are by default those of then. Raises what :func:`process_clip` does, and :class:`RegressionError` where
     the golden pictures were made of a clip.
     """
+    require_current(processor)
     if not golden.inputs:
         msg = f"these golden frames were made of {golden.clip}; use byoc_kit.regress.process_clip with it"
         raise RegressionError(msg)
