@@ -7,6 +7,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 
@@ -50,6 +51,21 @@ class Clip:
     def count(self) -> int:
         """See :attr:`Reel.count`."""
         return len(self._table.times)
+
+    @property
+    def times(self) -> list[int]:
+        """When each frame is shown, in units of :attr:`time_base`: the ``pts`` that it has."""
+        return self._table.times
+
+    @property
+    def time_base(self) -> Fraction:
+        """The unit of :attr:`times`, in seconds."""
+        return self._table.time_base
+
+    @property
+    def has_own_times(self) -> bool:
+        """Whether the file says when a frame is shown; else the frame rate does."""
+        return not self._table.is_counted
 
     @property
     def damaged(self) -> int:

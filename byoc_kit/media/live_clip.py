@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import cast
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.stream import Stream
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import to_video_frame
-from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+from byoc_kit.frames import VideoFrame
+from byoc_kit.media.clip import Clip
+from byoc_kit.media.codecs import TIME_BASE, set_up
+from byoc_kit.media.decode import MediaError
 from byoc_kit.media.mux import TransportMuxer
-from byoc_kit.media.settings import MediaSettings
-from byoc_kit.media.video_file import open_clip
+from byoc_kit.media.picture import DecodedPicture, pixels_to_yuv444p
+from byoc_kit.media.video_file import open_clip, readable, video_stream
 
-# Codecs that MPEG-TS carries as they are; a clip of another is encoded once, before it is sent.
+logger = logging.getLogger(__name__)
+
+# Codecs that MPEG-TS carries as they are, and that receivers know.
 _CARRIED = {"h264", "hevc", "mpeg2video"}
-# Negative decode times have no place in MPEG-TS.
-_OFFSET_S = 1
+_CARRIED_SOUND = {"aac", "mp2", "mp3", "ac3", "eac3", "opus"}
+_SECOND = 90_000  # of the time base of MPEG-TS
+_FIRST_PTS = _SECOND  # decode times, which are earlier, must not be negative
+_SAME_S = 0.002  # some files count in milliseconds
+_LOSSLESS = {"qp": "0", "preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +52,14 @@ class Chunk:
 
 @dataclass
 class LiveClip:
-    """A clip ready to be sent. ``picture_times_s`` says when each picture, by its pts in 1/90000 s, is due."""
+    """A clip ready to be sent. ``picture_times_s`` says when each picture, by its pts in 1/90000 s, is due.
+
+    ``notes`` say, for a person, in what it differs from the file.
+    """
 
     chunks: list[Chunk] = field(default_factory=list)
     picture_times_s: dict[int, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def data(self) -> bytes:
@@ -54,70 +74,42 @@ class LiveClip:
     def until(self, time_s: float) -> LiveClip:
         """Return what is due before ``time_s``."""
         pictures = {pts: due_s for pts, due_s in self.picture_times_s.items() if due_s < time_s}
-        return LiveClip([chunk for chunk in self.chunks if chunk.time_s < time_s], pictures)
+        return replace(self, chunks=[chunk for chunk in self.chunks if chunk.time_s < time_s], picture_times_s=pictures)
+
+    @contextmanager
+    def file(self) -> Iterator[Path]:
+        """Give the stream as a file for as long as the context lasts."""
+        with NamedTemporaryFile(prefix="byoc-kit-", suffix=".ts") as file:
+            file.writelines(chunk.data for chunk in self.chunks)
+            file.flush()
+            yield Path(file.name)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Yield the frames that a receiver sees if nothing is lost, with their pts in 1/90000 s."""
+        with self.file() as file:
+            yield from Clip(file).frames()
 
 
 def live_clip(path: Path) -> LiveClip:
-    """Read a clip, its pictures and sound untouched where MPEG-TS can carry the codec, else encoded without sound.
+    """Return a clip so that a receiver sees the frames that :class:`~byoc_kit.media.clip.Clip` has, and no others.
 
-    Raises :class:`~byoc_kit.media.decode.MediaError` for a file without video.
+    Its packets are sent untouched where MPEG-TS can carry them and the same frames come of them; else its frames are
+    encoded anew, without a loss. Sound is sent untouched, or left out. Raises
+    :class:`~byoc_kit.media.decode.MediaError` for a file without video.
     """
-    clip = LiveClip()
+    clip = Clip(path)
     with open_clip(path) as source:
-        is_carried = source.streams.video[0].codec_context.name in _CARRIED
-        fill = _copy if is_carried else _encode
-        fill(source, clip)
-    return clip
-
-
-def _copy(source: InputContainer, clip: LiveClip) -> None:
-    video = source.streams.video[0]
-    with TransportMuxer({"output_ts_offset": str(_OFFSET_S)}) as muxer:
-        outputs: dict[Stream, Stream] = {stream: muxer.add_copy(stream) for stream in _chosen(source)}
-        first_s: Fraction | None = None
-        for packet in source.demux(*outputs):
-            if packet.dts is None or packet.time_base is None:
-                continue
-            time_s = packet.dts * packet.time_base
-            first_s = time_s if first_s is None else first_s
-            due_s = float(time_s - first_s)
-            if packet.stream is video:
-                pts = packet.dts if packet.pts is None else packet.pts
-                clip.picture_times_s[round((pts * packet.time_base + _OFFSET_S) / TIME_BASE)] = due_s
-            begins_segment = packet.stream is video and packet.is_keyframe
-            packet.stream = outputs[packet.stream]
-            data = muxer.mux(packet)
-            if begins_segment or clip.chunks:  # sound from before the first picture belongs to no segment
-                clip.chunks.append(Chunk(due_s, begins_segment, data))
-
-
-def _encode(source: InputContainer, clip: LiveClip) -> None:
-    rate = source.streams.video[0].average_rate or Fraction(30)
-    output = _Chunks(clip.chunks)
-    with SegmentWriter(output, rate=rate, settings=MediaSettings(gop_s=1.0)) as writer:
-        first_s: float | None = None
-        for picture in source.decode(video=0):
-            frame = to_video_frame(picture)
-            first_s = frame.time_s if first_s is None else first_s
-            output.due_s = frame.time_s - first_s
-            clip.picture_times_s[round(frame.pts * frame.time_base / TIME_BASE)] = output.due_s
-            writer.write_frame(frame)
-
-
-class _Chunks:
-    """Takes segments as chunks that are due at ``due_s``."""
-
-    def __init__(self, chunks: list[Chunk]) -> None:
-        self.due_s = 0.0
-        self._chunks = chunks
-        self._begins_segment = False
-
-    def begin_segment(self) -> None:
-        self._begins_segment = True
-
-    def write(self, data: bytes, /) -> None:
-        self._chunks.append(Chunk(self.due_s, self._begins_segment, data))
-        self._begins_segment = False
+        notes = _notes_on_sound(source)
+        codec = _codec_of(video_stream(source))
+        if codec in _CARRIED and clip.has_own_times and (copied := _copied(source, clip)):
+            return replace(copied, notes=notes)
+    with open_clip(path) as source:
+        encoded = _encoded(source, clip)
+    why = f"MPEG-TS does not carry {codec}"
+    if codec in _CARRIED:
+        why = "MPEG-TS does not carry what turns, crops or cuts them" if clip.has_own_times else "the file has no times"
+    note = f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
+    return replace(encoded, notes=(note, *notes))
 
 
 def save_mp4(data: bytes, path: Path) -> None:
@@ -126,13 +118,174 @@ def save_mp4(data: bytes, path: Path) -> None:
         av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
         av.open(str(path), mode="w", options={"movflags": "faststart"}) as target,
     ):
-        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in _chosen(source)}
+        chosen: list[VideoStream | AudioStream] = [*source.streams.video[:1], *source.streams.audio[:1]]
+        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in chosen}
         for packet in source.demux(*outputs):
             if packet.dts is not None:
                 packet.stream = outputs[packet.stream]
                 target.mux(packet)
 
 
-def _chosen(source: InputContainer) -> list[VideoStream | AudioStream]:
-    """Return the first video and sound."""
-    return [*source.streams.video[:1], *source.streams.audio[:1]]
+def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
+    """Return the clip's own packets, or ``None`` where other frames come of them than the clip's."""
+    video, sound = video_stream(source), _sound(source)
+    streams: list[VideoStream | AudioStream] = [video] if sound is None else [video, sound]
+    packets = list(readable(source, *streams))
+    pictures = [packet for packet in packets if packet.stream is video]
+    times = {packet.pts for packet in pictures}
+    if None in times or len(times) < len(pictures) or any(packet.is_discard for packet in pictures):
+        return None
+    for packet in packets:
+        _move(packet, clip)
+    _set_decode_times(pictures)
+    try:
+        with TransportMuxer() as muxer:
+            copies: dict[Stream, Stream] = {stream: muxer.add_copy(stream) for stream in streams}
+            for packet in packets:
+                packet.stream = copies[packet.stream]
+            live = _chunked(muxer, packets)
+    except av.FFmpegError as error:
+        logger.info("%s: its packets cannot be sent as they are: %s", clip.name, error.strerror)
+        return None
+    return live if _shows(live, clip) else None
+
+
+def _encoded(source: InputContainer, clip: Clip) -> LiveClip:
+    """Return the clip's frames encoded without a loss, with its own sound."""
+    sound = _sound(source)
+    with TransportMuxer() as muxer:
+        packets = _encode(muxer, clip)
+        if sound is not None:
+            copy = muxer.add_copy(sound)
+            for packet in readable(source, sound):
+                _move(packet, clip)
+                packet.stream = copy
+                packets.append(packet)
+        return _chunked(muxer, packets)
+
+
+def _encode(muxer: TransportMuxer, clip: Clip) -> list[Packet]:
+    packets: list[Packet] = []
+    video: VideoStream | None = None
+    key_pts = 0
+    for frame in clip.frames():
+        assert isinstance(frame.origin, DecodedPicture)  # noqa: S101  # that of a clip
+        if video is None:
+            first = frame.origin
+            rate = Fraction(clip.fps).limit_denominator(1001)
+            video = muxer.add_video(partial(_add_lossless, picture=first, rate=rate))
+        picture = _to_send(frame.origin.resized(first.width, first.height))
+        picture.pts, picture.time_base = _sent_pts(frame.pts * frame.time_base, clip), TIME_BASE
+        is_key = not packets or picture.pts >= key_pts + _SECOND
+        key_pts = picture.pts if is_key else key_pts
+        picture.pict_type = PictureType.I if is_key else PictureType.NONE
+        packets += video.encode(picture)
+    assert video is not None  # noqa: S101  # a clip has a frame
+    return [*packets, *video.encode(None)]
+
+
+def _add_lossless(output: OutputContainer, *, picture: DecodedPicture, rate: Fraction) -> VideoStream:
+    video = cast("VideoStream", output.add_stream("libx264", rate=rate, options=_LOSSLESS))
+    format_ = _to_send(picture).format.name
+    set_up(video.codec_context, width=picture.width, height=picture.height, format=format_, look=picture.look)
+    video.codec_context.open()
+    return video
+
+
+def _to_send(picture: DecodedPicture) -> av.VideoFrame:
+    """Return a picture as it is encoded: 4:2:0 of 8 bits as it is, all else as 4:4:4 of its pixels."""
+    name = picture.frame.format.name
+    if name == picture.look.encoded_format and picture.width % 2 == picture.height % 2 == 0:
+        return picture.to_yuv420p()
+    return pixels_to_yuv444p(picture.to_pixels(), picture.look)
+
+
+def _sent_pts(time_s: Fraction, clip: Clip) -> int:
+    return _FIRST_PTS + round((time_s - clip.times[0] * clip.time_base) / TIME_BASE)
+
+
+def _move(packet: Packet, clip: Clip) -> None:
+    """Give a packet the times that it is sent with."""
+    unit, pts, dts = packet.time_base or TIME_BASE, packet.pts, packet.pts if packet.dts is None else packet.dts
+    packet.pts = None if pts is None else _sent_pts(pts * unit, clip)
+    packet.dts = None if dts is None else _sent_pts(dts * unit, clip)
+    packet.time_base = TIME_BASE
+
+
+def _set_decode_times(pictures: list[Packet]) -> None:
+    """Give pictures, in decoding order, decode times, which not every file has: as late as they can be.
+
+    Each is the presentation time of the picture as many places before it as decoding runs ahead.
+    """
+    times = sorted(map(_pts, pictures))
+    rank = {pts: place for place, pts in enumerate(times)}
+    ahead = max(place - rank[_pts(packet)] for place, packet in enumerate(pictures))
+    step = max(1, (times[-1] - times[0]) // max(1, len(times) - 1))
+    decode_times = [times[0] - step * before for before in range(ahead, 0, -1)] + times
+    for packet, dts in zip(pictures, decode_times, strict=False):
+        packet.dts = dts
+
+
+def _chunked(muxer: TransportMuxer, packets: list[Packet]) -> LiveClip:
+    """Mux packets in the order of their decode times, which say when they are due."""
+    live = LiveClip()
+    timed = sorted((packet for packet in packets if packet.dts is not None and packet.dts >= 0), key=_dts)
+    first = next(_dts(packet) for packet in timed if isinstance(packet.stream, VideoStream))
+    for packet in timed:
+        is_picture = isinstance(packet.stream, VideoStream)
+        begins_segment = is_picture and packet.is_keyframe
+        due_s = (_dts(packet) - first) / _SECOND
+        if begins_segment or live.chunks:  # sound from before the first picture belongs to no segment
+            if is_picture:
+                live.picture_times_s[_pts(packet)] = due_s
+            live.chunks.append(Chunk(due_s, begins_segment, muxer.mux(packet)))
+    return live
+
+
+def _pts(packet: Packet) -> int:
+    assert packet.pts is not None  # noqa: S101  # a clip with pictures that have none is encoded
+    return packet.pts
+
+
+def _dts(packet: Packet) -> int:
+    assert packet.dts is not None  # noqa: S101  # it has got one
+    return packet.dts
+
+
+def _shows(live: LiveClip, clip: Clip) -> bool:
+    """Whether a receiver of it sees the clip's frames: as many, each at its time, and the first one the same."""
+    with live.file() as file:
+        try:
+            sent = Clip(file)
+        except MediaError:
+            return False
+        if sent.count != clip.count or not all(time in live.picture_times_s for time in sent.times):
+            return False
+        if any(abs(sent.time_s(number) - clip.time_s(number)) > _SAME_S for number in range(clip.count)):
+            return False
+        return _is_same(next(sent.frames(), None), next(clip.frames(), None))
+
+
+def _is_same(one: VideoFrame | None, other: VideoFrame | None) -> bool:
+    if one is None or other is None:
+        return False
+    assert isinstance(one.origin, DecodedPicture)  # noqa: S101  # that of a clip
+    assert isinstance(other.origin, DecodedPicture)  # noqa: S101
+    return one.origin.look == other.origin.look and np.array_equal(one.pixels, other.pixels)
+
+
+def _codec_of(stream: VideoStream | AudioStream) -> str:
+    return str(stream.codec_context.codec.canonical_name)
+
+
+def _sound(source: InputContainer) -> AudioStream | None:
+    """Return the sound that a player chooses, of those that MPEG-TS carries."""
+    carried = [s for s in source.streams.audio if s.codec_context is not None and _codec_of(s) in _CARRIED_SOUND]
+    best = source.streams.best("audio")
+    return next((stream for stream in carried if stream is best), carried[0] if carried else None)
+
+
+def _notes_on_sound(source: InputContainer) -> tuple[str, ...]:
+    if not source.streams.audio or _sound(source) is not None:
+        return ()
+    return ("its sound is left out: MPEG-TS does not carry the codec",)

@@ -159,10 +159,19 @@ def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 def pixels_to_yuv420p(pixels: Pixels, look: Look) -> av.VideoFrame:
     """Convert uint8 ``[H, W, 3]`` RGB, of even size, to 8-bit 4:2:0 in the look's colours."""
+    return _to_yuv(pixels, look, look.encoded_format)
+
+
+def pixels_to_yuv444p(pixels: Pixels, look: Look) -> av.VideoFrame:
+    """Convert uint8 ``[H, W, 3]`` RGB of any size to 8-bit 4:4:4 in the look's colours."""
+    return _to_yuv(pixels, look, "yuvj444p" if look.is_full_range else "yuv444p")
+
+
+def _to_yuv(pixels: Pixels, look: Look, format_: str) -> av.VideoFrame:
     rgb = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24")
     matrix = _matrix(look)
     return rgb.reformat(
-        format=look.encoded_format,
+        format=format_,
         src_colorspace=_other_than(matrix),
         dst_colorspace=matrix,
         src_color_range=_FULL,

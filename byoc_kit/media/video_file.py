@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
@@ -77,10 +78,10 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     return stream.codec_context
 
 
-def readable(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
-    """Yield the packets of a video; ends where the file cannot be read on."""
+def readable(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet]:
+    """Yield the packets of some streams; ends where the file cannot be read on."""
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux(*streams):
             if packet.size:
                 yield packet
     except av.FFmpegError as error:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+import av
+
 from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
 from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
-from byoc_kit.verify.replay import Outcome, Replay, decode
+from byoc_kit.verify.replay import Outcome, Replay
 from byoc_kit.verify.stream import Received
 from byoc_kit.verify.streamed import FrameResult, Pictures, Streamed
 
@@ -28,7 +31,7 @@ def judge(streamed: Streamed, clip: LiveClip, received: Received, truth: Replay 
 
     def pairs() -> Iterator[tuple[Pixels, Pixels]]:
         back = _Back(bytes(received.data))
-        for number, source in enumerate(decode(io.BytesIO(clip.data))):
+        for number, source in enumerate(clip.frames()):
             arrived_s = received.arrived_s.get(source.pts)
             latency_s = None if arrived_s is None else arrived_s - received.started_s - due_s[source.pts]
             outcome = truth.by_pts[source.pts].outcome if truth else Outcome.MADE
@@ -57,7 +60,7 @@ class _Back:
     """The frames that came back, to be asked for in the order of their times."""
 
     def __init__(self, data: bytes) -> None:
-        self._frames = decode(io.BytesIO(data))
+        self._frames = _decoded(data)
         self._next = next(self._frames, None)
 
     def at(self, pts: int) -> VideoFrame | None:
@@ -65,6 +68,18 @@ class _Back:
         while self._next is not None and self._next.pts < pts:
             self._next = next(self._frames, None)
         return self._next if self._next is not None and self._next.pts == pts else None
+
+
+def _decoded(data: bytes) -> Iterator[VideoFrame]:
+    """Decode what came back, as far as that goes; nothing for bytes that hold no video."""
+    try:
+        with open_stream(io.BytesIO(data)) as container:
+            for packet in whole_packets(container.demux(video=0)):
+                for frame in packet.decode():
+                    if isinstance(frame, av.VideoFrame):
+                        yield to_video_frame(frame)
+    except (MediaError, av.FFmpegError, IndexError):
+        return
 
 
 def _note_size(streamed: Streamed, number: int, frame: VideoFrame, expected: Pixels) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from byoc_kit.bundle.load import Bundle
 from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.verify.module import replay_module
 from byoc_kit.verify.notebook import replay_notebook
-from byoc_kit.verify.replay import Replay, Task, decode
+from byoc_kit.verify.replay import Replay, Task
 
 # What is kept of a replay lies on disk, which /tmp may have in memory.
 _FRAMES, _BYTES = 60, 256 << 20
@@ -57,7 +56,7 @@ async def _tell(tasks: Mapping[str, Task], frames: int, say: Callable[[str], Non
 def golden_frames(clip: LiveClip) -> tuple[int, ...]:
     """Return the numbers of the frames to compare: spread evenly, the first and the last among them."""
     count = len(clip.picture_times_s)
-    first = next(decode(io.BytesIO(clip.data)), None)
+    first = next(clip.frames(), None)
     if first is None:
         return ()
     most = max(_FEWEST, min(_FRAMES, _BYTES // (first.width * first.height * 3)))

@@ -17,12 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from byoc_kit.errors import in_one_line
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.media.decode import ByteReader, MediaError, open_stream, to_video_frame, whole_packets
+from byoc_kit.media.clip import read_clip
 from byoc_kit.params import ParamsError, as_json
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.run_frames import Ran, run_frames
@@ -181,22 +180,10 @@ def replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
     return Replay(task.folder, tuple(frames), as_json(params))
 
 
-def decode(reader: ByteReader) -> Iterator[VideoFrame]:
-    """Decode MPEG-TS, as far as that goes; nothing for bytes that hold no video."""
-    try:
-        with open_stream(reader) as container:
-            for packet in whole_packets(container.demux(video=0)):
-                for frame in packet.decode():
-                    if isinstance(frame, av.VideoFrame):
-                        yield to_video_frame(frame)
-    except (MediaError, av.FFmpegError, IndexError):
-        return
-
-
 def _frames(clip: Path) -> Iterator[VideoFrame]:
     with clip.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would measure each other
-        yield from decode(file)
+        yield from read_clip(clip)
 
 
 def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:

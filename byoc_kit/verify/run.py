@@ -61,6 +61,8 @@ def verify(request: Request) -> int:
         require_target(bundle, where)
     clip = request.clip or _example_clip(bundle)
     live = live_clip(clip)
+    for note in live.notes:
+        _say(note)
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
     result = Result(request.limits, drift=why_bundle_is_stale(bundle))

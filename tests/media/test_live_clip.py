@@ -1,4 +1,3 @@
-import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,25 +5,15 @@ import av
 import pytest
 
 from byoc_kit.media.clip import read_clip
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
+from byoc_kit.media.decode import MediaError
 from byoc_kit.media.live_clip import live_clip, save_mp4
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 
 
-def frames(data):
-    with open_stream(io.BytesIO(data)) as container:
-        return [
-            to_video_frame(frame)
-            for packet in whole_packets(container.demux(video=0))
-            for frame in packet.decode()
-            if isinstance(frame, av.VideoFrame)
-        ]
-
-
 def test_a_live_clip_holds_the_very_pictures_of_the_file():
     clip = live_clip(CLIP)
-    sent = frames(clip.data)
+    sent = list(clip.frames())
     assert [frame.pts for frame in sent] == list(clip.picture_times_s)
     assert len(sent) == 132
     for frame, original in zip(sent, read_clip(CLIP), strict=True):
@@ -62,7 +51,10 @@ def test_a_codec_that_mpegts_does_not_carry_is_encoded(tmp_path):
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     clip = live_clip(path)
-    assert len(frames(clip.data)) == 30
+    assert len(list(clip.frames())) == 30
+    assert clip.notes == (
+        "motion.avi: its frames are sent encoded anew, losslessly, since MPEG-TS does not carry mjpeg",
+    )
     assert [chunk.begins_segment for chunk in clip.chunks].count(True) == 2  # one a second
 
 
