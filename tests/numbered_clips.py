@@ -30,13 +30,19 @@ def make_clip(
     time_ms=None,
     mux=None,
     first=0,
+    aspect=None,
 ):
-    """Encode ``count`` numbered pictures, 8 a group; ``time_ms`` gives each one's time, by default 40 ms apart."""
+    """Encode ``count`` numbered pictures, 8 a group; ``time_ms`` gives each one's time, by default 40 ms apart.
+
+    ``aspect`` is the shape of a pixel, by default square.
+    """
     with av.open(str(path), "w", options=mux or {}) as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixel_format
         encoder = stream.codec_context
         encoder.gop_size, encoder.max_b_frames = GOP, b_frames
+        if aspect is not None:
+            encoder.sample_aspect_ratio = aspect
         encoder.time_base = MILLISECONDS if time_ms else Fraction(1, RATE)
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(picture(first + number), "rgb24").reformat(WIDTH, HEIGHT, pixel_format)

@@ -102,7 +102,7 @@ class Clip:
                     if key is None or key.pts != entry.pts:
                         continue  # the video cannot be entered here: it is refreshed bit by bit, or the seek went wrong
                     pictures = chain((key,), pictures)
-                yield from shown(stream, deinterlaced(self._follow(pictures, wanted - 1)))
+                yield from shown(stream, deinterlaced(self._follow(pictures, wanted - 1)), table.turn)
                 return
 
     def _follow(self, pictures: Iterator[av.VideoFrame], last: int) -> Iterator[av.VideoFrame]:
@@ -120,7 +120,7 @@ class Clip:
         with open_clip(self._path) as container:
             stream = video_stream(container)
             pictures = decoded(stream, readable(container, stream))
-            yield from shown(stream, deinterlaced(islice(self._timed(pictures, table), first, None)))
+            yield from shown(stream, deinterlaced(islice(self._timed(pictures, table), first, None)), table.turn)
 
     def _timed(self, pictures: Iterator[av.VideoFrame], table: PictureTable) -> Iterator[av.VideoFrame]:
         last = table.times[0] - 1

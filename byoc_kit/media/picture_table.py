@@ -14,6 +14,7 @@ from itertools import count, islice, pairwise
 from pathlib import Path
 
 from byoc_kit.media.decode import MediaError
+from byoc_kit.media.presentation import Turn, turn_of
 from byoc_kit.media.video_file import decoded, decoder_of, open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class PictureTable:
     entries: list[Entry]
     is_counted: bool = False
     is_interlaced: bool = False
+    turn: Turn = ()
     damaged: int = 0
 
     def time_s(self, number: int) -> float:
@@ -119,16 +121,20 @@ def _confirmed(path: Path, packets: _Packets) -> PictureTable | None:
     times = packets.times[packets.times.index(first[0]) :]
     if times[: len(first)] != first or (len(first) < _COMPARED and len(times) > len(first)):
         return None
-    return replace(_table(times, packets), is_interlaced=any(picture.interlaced_frame for picture in pictures))
+    is_interlaced = any(picture.interlaced_frame for picture in pictures)
+    return replace(_table(times, packets), is_interlaced=is_interlaced, turn=turn_of(pictures[0]))
 
 
 def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
     found: list[int | None] = []
     is_interlaced, damages = False, count()
+    turn: Turn = ()
     with open_clip(path) as container:
         stream = video_stream(container)
         rate = stream.average_rate or stream.guessed_rate or Fraction(_USUAL_FPS)
         for picture in decoded(stream, readable(container, stream), on_damage=lambda: next(damages)):
+            if not found:
+                turn = turn_of(picture)
             found.append(picture.pts)
             is_interlaced |= picture.interlaced_frame
     if not found:
@@ -141,7 +147,7 @@ def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
         step = max(1, round(1 / rate / _COUNTED))
         times = [number * step for number in range(len(found))]
         table = PictureTable(times, len(found) * step, _COUNTED, [], is_counted=True)
-    return replace(table, is_interlaced=is_interlaced, damaged=next(damages))
+    return replace(table, is_interlaced=is_interlaced, turn=turn, damaged=next(damages))
 
 
 def _table(times: list[int], packets: _Packets) -> PictureTable:

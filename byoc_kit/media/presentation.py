@@ -18,51 +18,43 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.video_file import decoder_of
 
-_Filters: TypeAlias = tuple[tuple[str, str | None], ...]
+Turn: TypeAlias = tuple[tuple[str, str | None], ...]
+"""Filters, by name and option, that turn a picture upright; none for one that is."""
 
 
-def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame]) -> Iterator[VideoFrame]:
+def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) -> Iterator[VideoFrame]:
     """Yield frames of decoded pictures, in order: upright, each with its time and its colours.
 
-    The display matrix of the file or of the picture is applied. Pixels that are not square stay as they are stored, as
-    on the network: ``origin.look.pixel_aspect`` says their shape.
+    Pixels that are not square stay as stored, as on the network; ``origin.look.pixel_aspect`` says their shape.
     """
     decoder = decoder_of(stream)
     aspect = stream.sample_aspect_ratio or decoder.sample_aspect_ratio or Fraction(1)
-    upright = _Upright()
+    if _is_on_its_side(turn):
+        aspect = 1 / aspect
+    turner: _Turner | None = None
     for picture in pictures:
         origin = DecodedPicture.of(picture, decoder)
-        turned, is_on_its_side = upright.turn(picture)
-        look = replace(origin.look, pixel_aspect=1 / aspect if is_on_its_side else aspect)
-        time_base = picture.time_base or Fraction(1, 90_000)
-        yield VideoFrame(None, picture.pts or 0, time_base, origin=replace(origin, frame=turned, look=look))
+        if turn:
+            if turner is None or not turner.fits(picture):
+                turner = _Turner(picture, turn)
+            origin = replace(origin, frame=turner.turn(picture))
+        origin = replace(origin, look=replace(origin.look, pixel_aspect=aspect))
+        yield VideoFrame(None, picture.pts or 0, picture.time_base or Fraction(1, 90_000), origin=origin)
 
 
-class _Upright:
-    """Turns pictures as their display matrix says, to the nearest quarter, as ffmpeg does.
+def _is_on_its_side(turn: Turn) -> bool:
+    """Whether a turn makes rows of columns."""
+    return bool(turn) and turn[0][0] == "transpose"
 
-    A matrix that only turns a picture upside down in a mirror counts as none: PyAV tells of the angle alone.
+
+def turn_of(picture: av.VideoFrame) -> Turn:
+    """Return what turns a video upright, by its first picture: as its display matrix says, to the nearest quarter.
+
+    The filters are those of ffmpeg. A matrix that only turns it upside down in a mirror counts as none: PyAV tells of
+    the angle, and a picture that was asked for all of its side data lives until the garbage collector comes.
     """
-
-    def __init__(self) -> None:
-        self._filters: dict[int, _Filters] = {0: ()}
-        self._turner: _Turner | None = None
-
-    def turn(self, picture: av.VideoFrame) -> tuple[av.VideoFrame, bool]:
-        """Return a picture upright, and whether it lay on its side."""
-        angle = picture.rotation
-        if angle not in self._filters:
-            # Not for each picture: once asked for, its side data keep it until the garbage collector comes.
-            self._filters[angle] = _filters_of(picture)
-        filters = self._filters[angle]
-        if not filters:
-            return picture, False
-        if self._turner is None or not self._turner.fits(picture, filters):
-            self._turner = _Turner(picture, filters)
-        return self._turner.turn(picture), filters[0][0] == "transpose"
-
-
-def _filters_of(picture: av.VideoFrame) -> _Filters:
+    if not picture.rotation:
+        return ()
     matrix = cast("Mapping[str, Buffer]", picture.side_data)["DISPLAYMATRIX"]  # without one there would be no angle
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
     if not (hypot(a, c) and hypot(b, d)):
@@ -79,14 +71,14 @@ def _filters_of(picture: av.VideoFrame) -> _Filters:
 class _Turner:
     """Turns pictures of one size and format."""
 
-    def __init__(self, picture: av.VideoFrame, filters: _Filters) -> None:
-        self._fits = picture.width, picture.height, picture.format.name, filters
+    def __init__(self, picture: av.VideoFrame, turn: Turn) -> None:
+        self._fits = picture.width, picture.height, picture.format.name
         self._graph = Graph()
         self._source = self._graph.add_buffer(
             width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 90_000)
         )
         last = self._source
-        for name, option in filters:
+        for name, option in turn:
             following = self._graph.add(name, option)
             last.link_to(following)
             last = following
@@ -94,9 +86,9 @@ class _Turner:
         last.link_to(self._sink)
         self._graph.configure()
 
-    def fits(self, picture: av.VideoFrame, filters: _Filters) -> bool:
-        """Whether it turns such pictures, and so."""
-        return self._fits == (picture.width, picture.height, picture.format.name, filters)
+    def fits(self, picture: av.VideoFrame) -> bool:
+        """Whether it turns such pictures."""
+        return self._fits == (picture.width, picture.height, picture.format.name)
 
     def turn(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return a picture turned."""

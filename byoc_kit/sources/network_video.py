@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Generator
+from itertools import chain
 
 import av
 from av.container import InputContainer
@@ -13,7 +14,7 @@ from av.container import InputContainer
 from byoc_kit.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.media.deinterlace import deinterlaced
-from byoc_kit.media.presentation import shown
+from byoc_kit.media.presentation import shown, turn_of
 from byoc_kit.media.video_file import decoded, video_stream
 from byoc_kit.sources.handover import Handover
 from byoc_kit.urls import without_secrets
@@ -91,14 +92,14 @@ class NetworkVideo:
     def _hand_over(self, container: InputContainer) -> None:
         stream = video_stream(container, self.name)
         self._has_times = container.format.name not in _WITHOUT_TIMES
-        has_picture = False
-        for frame in shown(stream, deinterlaced(decoded(stream, container.demux(stream)))):
-            has_picture = True
-            if not self._handover.put(frame):
-                return
-        if not has_picture:
+        pictures = decoded(stream, container.demux(stream))
+        first = next(pictures, None)
+        if first is None:
             msg = f"{self.name} ended without a picture that can be decoded; give another URL"
             raise MediaError(msg)
+        for frame in shown(stream, deinterlaced(chain([first], pictures)), turn_of(first)):
+            if not self._handover.put(frame):
+                return
 
     def _broken(self, error: Exception) -> MediaError:
         # Broken off in the middle of a handshake, libav takes what it has for damaged.
