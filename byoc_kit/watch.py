@@ -20,8 +20,10 @@ from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import read_notebook
+from byoc_kit.port import listen, url_of
 from byoc_kit.processor import FrameProcessor
-from byoc_kit.server.serve import listen, set_up_logging
+from byoc_kit.server.listener import Listener, protocol_factory
+from byoc_kit.server.serve import set_up_logging
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_server import StreamServer
 
@@ -52,6 +54,7 @@ class _Watch:
         self._settings = settings
         self._server: StreamServer | None = None
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     async def run(self, listener: socket.socket) -> None:
         """Serve on ``listener`` until a signal comes; one is heard also while a version loads, or hangs."""
@@ -69,7 +72,9 @@ class _Watch:
             if self._server is not None and self._runner is not None:
                 await self._server.stop()
                 await self._runner.cleanup()
-            listener.close()  # the runner's site still asks it for its address
+            if self._listener is not None:
+                self._listener.close()
+            listener.close()
 
     async def _follow(self, listener: socket.socket) -> None:
         """Take each version that is saved."""
@@ -117,10 +122,9 @@ class _Watch:
             processor, capability_name=bundle.model_id, capacity=capability.capacity, settings=self._settings
         )
         self._runner = await server.start_app()
-        await web.SockSite(self._runner, listener).start()
+        self._listener = Listener(listener, protocol_factory(self._runner))
         self._server = server
-        address, port = listener.getsockname()[:2]
-        logger.info("serving %s on http://%s:%d; Ctrl-C ends it", bundle.model_id, address, port)
+        logger.info("serving %s on %s; Ctrl-C ends it", bundle.model_id, url_of(listener))
 
 
 def _stamp(path: Path) -> _Stamp:

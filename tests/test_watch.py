@@ -12,7 +12,7 @@ from notebook_rig import CAPABILITY, notebook_json
 from server_rig import until
 
 from byoc_kit.cli import main
-from byoc_kit.server.serve import listen
+from byoc_kit.port import listen
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.watch import _Watch
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.server.settings import ServerSettings
 
 _NEXT = "give a bundle's folder, or the aiModels.json of one"
 
@@ -44,7 +45,7 @@ class ModelEntry(BaseModel):
 
 
 def read_models(path: Path) -> list[ModelEntry]:
-    """Read and check ``aiModels.json``.
+    """Read and check ``aiModels.json``; an entry without a token gets the one that ``BYOC_KIT_TOKEN`` demands.
 
     Raises ByocKitError whose text has one sentence an error, each naming file, entry index and field.
     """
@@ -61,7 +62,10 @@ def read_models(path: Path) -> list[ModelEntry]:
     if repeated:
         index, model_id = repeated[0]
         raise ByocKitError(f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry")
-    return entries
+    token = ServerSettings.from_environment().token
+    if token is None:
+        return entries
+    return [entry if entry.token else entry.model_copy(update={"token": token.get_secret_value()}) for entry in entries]
 
 
 def _read_entry(where: str, entry: Any) -> ModelEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, Validat
 
 from byoc_kit.background import on_thread
 from byoc_kit.params import ParamsError, load_json, params_error, parse_changes
+from byoc_kit.server.listener import REQUEST_TIMEOUT_S
 
 T = TypeVar("T")
 
@@ -71,9 +73,16 @@ def parse_control(message: bytes) -> dict[str, Any]:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return a request's body. Raises :class:`ParamsError` where it is larger than the server takes."""
+    """Return a request's body. Raises :class:`ParamsError` where it does not come whole, in time, or is too large."""
     try:
-        return await request.read()
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        reason = f"did not come within {REQUEST_TIMEOUT_S:.0f} s"
+        raise ParamsError(_BODY, reason) from None
+    except (ConnectionError, web.RequestPayloadError) as error:
+        reason = f"broke off: {error}"
+        raise ParamsError(_BODY, reason) from None
     except web.HTTPRequestEntityTooLarge:
         reason = f"is larger than {request.client_max_size} bytes"
         raise ParamsError(_BODY, reason) from None

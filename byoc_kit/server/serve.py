@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
-import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from byoc_kit.background import on_thread, set_at_signal
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
-from byoc_kit.server.health import Contract, health_response
+from byoc_kit.port import listen, url_of
+from byoc_kit.server.answers import refused
+from byoc_kit.server.guard import guard
+from byoc_kit.server.health import health_response
+from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 
 if TYPE_CHECKING:
@@ -26,13 +29,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ProtocolFactory = Callable[[], asyncio.BaseProtocol]
-
 
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
-    Raises :class:`ByocKitError` where the port is taken, or a setting does not fit.
+    Raises :class:`ByocKitError` where it cannot listen there, or a setting does not fit.
     """
     faulthandler.enable(all_threads=False)  # a crash in native code leaves the line of the notebook's code in the log
     set_up_logging()
@@ -49,26 +50,13 @@ def set_up_logging() -> None:
     logging.getLogger("pytrickle.utils.hardware").setLevel(logging.CRITICAL)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Raises :class:`ByocKitError` where the port is taken."""
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        msg = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
-        raise ByocKitError(msg) from error
-
-
-async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.socket) -> None:
+async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.socket) -> None:
     stopped = set_at_signal()
-    loop = asyncio.get_running_loop()
-    door = _Door()
-    waiting_room = _WaitingRoom(settings.contract)
-    runners = [web.AppRunner(waiting_room.app, shutdown_timeout=SHUTDOWN_S)]
+    waiting_room = _WaitingRoom(settings)
+    runners = [app_runner(waiting_room.app, shutdown_timeout_s=SHUTDOWN_S)]
     await runners[0].setup()
-    door.leads_to = _factory(runners[0])
-    server = await loop.create_server(door.enter, sock=listener)
-    address, port = listener.getsockname()[:2]
-    logger.info("listening on http://%s:%d for %s; loading", address, port, bundle.model_id)
+    listener = Listener(listening, protocol_factory(runners[0]))
+    logger.info("listening on %s for %s; loading", url_of(listening), bundle.model_id)
 
     importing = asyncio.create_task(on_thread(lambda: _import_server(bundle, settings), name="import"))
     stopping = asyncio.create_task(stopped.wait())
@@ -82,10 +70,10 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listener: socket.sock
             waiting_room.error = str(error)
         else:
             runners.append(await stream_server.start_app())
-            door.leads_to = _factory(runners[1])
+            listener.leads_to = protocol_factory(runners[1])
     await stopping
     logger.info("stopping")
-    server.close()
+    listener.close()
     if stream_server is not None:
         await stream_server.stop()
     await asyncio.gather(*(runner.cleanup() for runner in runners))
@@ -100,25 +88,16 @@ def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], Str
     return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity, settings=settings)
 
 
-class _Door:
-    """Gives each new connection to the app that is behind it now."""
-
-    leads_to: ProtocolFactory
-
-    def enter(self) -> asyncio.BaseProtocol:
-        return self.leads_to()
-
-
 class _WaitingRoom:
     """The app before there is a processor: health, a stop that has nothing to stop, and 503 for everything else."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.error: str | None = None
-        self.app = web.Application()
+        self.app = web.Application(middlewares=[noted_at_request, guard(settings)])
         self.app.router.add_get("/health", self._health)
         self.app.router.add_post("/stream/stop", self._stop)
         self.app.router.add_route("*", "/{path:.*}", self._busy)
-        self._contract = contract
+        self._contract = settings.contract
 
     async def _health(self, _: web.Request) -> web.Response:
         response = health_response(self._contract, is_ready=False, error=self.error)
@@ -131,17 +110,6 @@ class _WaitingRoom:
         return response
 
     async def _busy(self, request: web.Request) -> web.Response:
-        message = self.error or "the model is loading; try again"
-        # The ai-worker takes a 503 for success.
-        is_ai_worker = request.path == "/live-video-to-video"
-        content: dict[str, Any] = (
-            {"detail": {"msg": message}} if is_ai_worker else {"status": "error", "message": message}
-        )
-        response = web.json_response(content, status=500 if is_ai_worker else 503)
+        response = refused(request, 503, self.error or "the model is loading; try again")
         response.force_close()
         return response
-
-
-def _factory(runner: web.AppRunner) -> ProtocolFactory:
-    assert runner.server is not None  # noqa: S101  # set by runner.setup()
-    return runner.server

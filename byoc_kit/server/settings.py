@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.settings import MediaSettings
@@ -16,6 +17,7 @@ from byoc_kit.server.health import Contract
 logger = logging.getLogger(__name__)
 
 PREFIX = "BYOC_KIT_"
+_TOKEN, _TOKEN_FILE = f"{PREFIX}TOKEN", f"{PREFIX}TOKEN_FILE"
 SHUTDOWN_S = 0.3
 """What open requests get at the very end, to finish and again to be cancelled: with the streams' end less than 8 s."""
 
@@ -26,29 +28,55 @@ class ServerSettings(MediaSettings):
     ``contract``: which words ``/health`` uses. ``on_error``: what goes out for a frame that failed: the original, the
     last good one, or none. ``/health`` says error after ``max_failures`` frames in a row that fail, or cannot be
     encoded, and where ``process_frame``, ``process_audio`` or a hook of a stream has not returned for
-    ``stall_timeout_s``; and is well again when the model is.
+    ``stall_timeout_s``; and is well again when the model is. ``token``: what callers must send, if it is set;
+    ``BYOC_KIT_TOKEN_FILE`` names a file that has it.
     """
 
     contract: Contract = Contract.BYOC
     on_error: Literal["passthrough", "last", "drop"] = "passthrough"
     max_failures: int = Field(default=100, ge=1)
     stall_timeout_s: float = Field(default=30.0, gt=0)
+    token: SecretStr | None = None
+
+    @field_validator("token")
+    @classmethod
+    def _can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
+        value = token.get_secret_value() if token is not None else "x"
+        if not (value and value.isascii() and value.isprintable()) or " " in value:
+            msg = "it must be printable ASCII characters without a space"
+            raise ValueError(msg)
+        return token
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the settings. Raises :class:`~byoc_kit.errors.ByocKitError` naming a variable that does not fit."""
         environment = os.environ if environment is None else environment
         given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
+        if _TOKEN_FILE in given:
+            given[_TOKEN] = _read_token(Path(given.pop(_TOKEN_FILE)), is_set=_TOKEN in given)
         by_variable = variables()
         for unknown in given.keys() - by_variable.keys():
-            logger.warning("%s is no setting; there are %s", unknown, ", ".join(by_variable))
+            logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, _TOKEN_FILE]))
         try:
             return cls.model_validate({by_variable[name]: given[name] for name in given.keys() & by_variable.keys()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            msg = f"{name}={first['input']} does not fit: {first['msg']}"
+            shown = "" if name == _TOKEN else f"={first['input']}"
+            msg = f"{name}{shown} does not fit: {first['msg'].removeprefix('Value error, ')}"
             raise ByocKitError(msg) from None
+
+
+def _read_token(path: Path, *, is_set: bool) -> str:
+    if is_set:
+        msg = f"{_TOKEN} and {_TOKEN_FILE} are both set; set one"
+        raise ByocKitError(msg)
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        msg = f"{_TOKEN_FILE}: cannot read {path}: {reason}; name a file that holds the token"
+        raise ByocKitError(msg) from None
 
 
 def variables() -> dict[str, str]:

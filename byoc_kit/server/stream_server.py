@@ -7,15 +7,22 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from pydantic import PydanticUserError
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
+from byoc_kit import __version__
 from byoc_kit.background import on_thread
 from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.params import ParamsError
+from byoc_kit.port import listen
 from byoc_kit.processor import FrameProcessor
+from byoc_kit.server.answers import AI_WORKER_ROUTE, refused
+from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
+from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
+from byoc_kit.server.options import check_options
 from byoc_kit.server.requests import (
     STREAM_ID_HEADER,
     named_stream,
@@ -44,7 +51,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     """Serves a processor's streams on one port.
 
     Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``settings`` (default: those of
-    the environment).
+    the environment). Raises :class:`~byoc_kit.server.options.OptionError` for one of pytrickle's that has no effect.
     """
 
     def __init__(
@@ -54,42 +61,58 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         port: int = 8000,
         capacity: int = 1,
         settings: ServerSettings | None = None,
+        enable_default_routes: bool = True,
         **options: Any,
     ) -> None:
-        app_options = {"client_max_size": MAX_BODY, **options.pop("app_kwargs", {})}
-        super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
+        check_options(options)
         self.settings = settings or ServerSettings.from_environment()
+        app_options = {"client_max_size": MAX_BODY, **(options.pop("app_kwargs", None) or {})}
+        super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
         self.sessions = Sessions(frame_processor, self.settings, capacity=capacity)
         self._metrics = Metrics(self.sessions)
+        self._listener: Listener | None = None
         self._loading: asyncio.Task[None] | None = None
         self._load_error: str | None = None
         self._is_ready = False
         self._is_stopping = False
-        self.app.add_routes(
-            [
-                web.get("/health", self._handle_health),
-                web.get("/metrics", self._handle_metrics),
-                web.get("/version", self._handle_version),
-                web.get("/app-version", self._handle_app_version),
-                web.get("/hardware/info", self._handle_hardware_info),
-                web.get("/hardware/stats", self._handle_hardware_stats),
-                web.post("/stream/start", self._handle_start_stream),
-                web.post("/stream/stop", self._handle_stop_stream),
-                web.post("/stream/params", self._handle_update_params),
-                web.get("/stream/status", self._handle_get_status),
-                web.post("/live-video-to-video", self._handle_live_video_to_video),
-            ]
-        )
+        guarding = guard(self.settings, origins=options.get("cors_config") or ())
+        self.app.middlewares[:0] = [noted_at_request, guarding]
+        self.enable_default_routes = enable_default_routes
+        if enable_default_routes:
+            self._add_routes()
+
+    def _add_routes(self) -> None:
+        prefix = self.route_prefix.rstrip("/")
+        routes = [
+            web.get("/", self._handle_index),
+            web.get("/health", self._handle_health),
+            web.get("/metrics", self._handle_metrics),
+            web.get("/version", self._handle_version),
+            web.get("/app-version", self._handle_app_version),
+            web.get("/hardware/info", self._handle_hardware_info),
+            web.get("/hardware/stats", self._handle_hardware_stats),
+            web.post(f"{prefix}/stream/start", self._handle_start_stream),
+            web.post(f"{prefix}/stream/stop", self._handle_stop_stream),
+            web.post(f"{prefix}/stream/params", self._handle_update_params),
+            web.get(f"{prefix}/stream/status", self._handle_get_status),
+            web.post(AI_WORKER_ROUTE, self._handle_live_video_to_video),
+        ]
+        taken = {resource.canonical for resource in self.app.router.resources()}
+        added = self.app.router.add_routes(route for route in routes if route.path != "/" or "/" not in taken)
+        if "cors" in self.app:  # made by pytrickle, of cors_config
+            for route in added:
+                self.app["cors"].add(route)
 
     async def start_server(self) -> web.AppRunner:
         """Bind the port, then load the model; returns the runner."""
+        listening = listen(self.host, self.port)
         runner = await self.start_app()
-        await web.TCPSite(runner, self.host, self.port).start()
+        self._listener = Listener(listening, protocol_factory(runner))
         return runner
 
     async def start_app(self) -> web.AppRunner:
         """Begin to load the model and return the app's runner, for a caller that binds the port itself."""
-        runner = web.AppRunner(self.app, shutdown_timeout=SHUTDOWN_S)
+        runner = app_runner(self.app, shutdown_timeout_s=SHUTDOWN_S)
         await runner.setup()
         self._loading = asyncio.create_task(self._load(), name="load_model")
         return runner
@@ -99,6 +122,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_stopping = True
         await self.sessions.stop_all()
         await self._end_loading()
+        if self._listener is not None:
+            self._listener.close()
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Serve another processor from the next frame on; the old one goes on until the new one's model is loaded.
@@ -134,6 +159,24 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         """Say why no stream can be served well, but for a model that still loads."""
         return _STOPPING if self._is_stopping else self._load_error or self.sessions.problem()
 
+    async def _handle_index(self, _: web.Request) -> web.Response:
+        """Say what this container is, to a person who opens its address."""
+        schema = None
+        with suppress(PydanticUserError):  # a type of the notebook's own that JSON cannot say
+            schema = self.frame_processor.hooks.params_type.model_json_schema()
+        routes = (route for route in self.app.router.routes() if route.method != hdrs.METH_HEAD)
+        content = {
+            "model_id": self.capability_name,
+            "version": self.version,
+            "byoc_kit": __version__,
+            "pipeline": self.pipeline,
+            "contract": self.settings.contract,
+            "capacity": self.sessions.capacity,
+            "routes": [f"{route.method} {route.resource.canonical}" for route in routes if route.resource],
+            "params": schema,
+        }
+        return web.json_response(content)
+
     async def _handle_health(self, _: web.Request) -> web.Response:
         contract, error = self.settings.contract, self._problem()
         return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
@@ -144,18 +187,15 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def _handle_start_stream(self, request: web.Request) -> web.Response:
         try:
             stream_id = await self._start(request)
-        except _RefusedError as refused:
-            return _problem(refused.status, refused.message, field=refused.field)
+        except _RefusedError as error:
+            return refused(request, error.status, error.message, field=error.field)
         return web.json_response({"status": "success", "message": "stream started", "stream_id": stream_id})
 
     async def _handle_live_video_to_video(self, request: web.Request) -> web.Response:
-        """Start as the ai-worker does: it reads ``detail.msg``, and takes a 503 for success, so that becomes 500."""
         try:
             await self._start(request)
-        except _RefusedError as refused:
-            status = web.HTTPInternalServerError.status_code if refused.status >= 500 else refused.status
-            message = f"{refused.field}: {refused.message}" if refused.field else refused.message
-            return web.json_response({"detail": {"msg": message}}, status=status)
+        except _RefusedError as error:
+            return refused(request, error.status, error.message, field=error.field)
         return web.json_response({})
 
     async def _start(self, request: web.Request) -> str:
@@ -191,9 +231,9 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             changes = await parsed(await read_body(request), parse_params)
             changed = self.sessions.update_params(self._stream_to_change(request), changes)
         except ParamsError as error:
-            return _problem(400, error.reason, field=error.field)
+            return refused(request, 400, error.reason, field=error.field)
         if not changed:
-            return _problem(404, "no such stream runs; start one first")
+            return refused(request, 404, "no such stream runs; start one first")
         return web.json_response({"status": "success", "message": "parameters updated"})
 
     def _stream_to_change(self, request: web.Request) -> str | None:
@@ -230,8 +270,3 @@ class _RefusedError(Exception):
     def __init__(self, status: int, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.status, self.message, self.field = status, message, field
-
-
-def _problem(status: int, message: str, *, field: str | None = None) -> web.Response:
-    content = {"status": "error", "message": f"{field}: {message}" if field else message}
-    return web.json_response(content | ({"field": field} if field else {}), status=status)

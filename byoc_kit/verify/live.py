@@ -57,9 +57,7 @@ async def stream_clip(
                 say(f"waiting for {target.url}/health")
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
-                await target.outlives(
-                    _through(orchestrator, entry.model_id, clip, params, target.url, streamed, received)
-                )
+                await target.outlives(_through(orchestrator, entry, clip, params, target.url, streamed, received))
             except BrokenOffError as error:
                 streamed.broken = str(error)
             finally:
@@ -127,17 +125,17 @@ async def _until_ready(target: Target, watch: HealthWatch) -> None:
 
 
 async def _through(
-    orchestrator: Orchestrator, model_id: str, clip: LiveClip, params: dict[str, Any], url: str, streamed: Streamed,
+    orchestrator: Orchestrator, entry: ModelEntry, clip: LiveClip, params: dict[str, Any], url: str, streamed: Streamed,
     received: Received,
 ) -> None:  # fmt: skip
     try:
-        started = await orchestrator.start_stream(model_id, params or None)
+        started = await orchestrator.start_stream(entry.model_id, params or None)
     except ContainerRefusedError as error:
         msg = f"the container refused the stream: {error}"
         raise BrokenOffError(msg) from error
     async with client_session() as http:
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
-        watching = asyncio.create_task(_follow_status(http, url, streamed))
+        watching = asyncio.create_task(_follow_status(http, url, entry.token, streamed))
         try:
             received.started_s = asyncio.get_running_loop().time()  # for the case that it breaks off
             received.started_s = await send(http, _local(started.urls.input), clip)
@@ -154,10 +152,11 @@ async def _through(
             await receiving
 
 
-async def _follow_status(http: aiohttp.ClientSession, url: str, streamed: Streamed) -> None:
+async def _follow_status(http: aiohttp.ClientSession, url: str, token: str | None, streamed: Streamed) -> None:
     """Keep the newest ``/stream/status`` of the stream; returns once it has ended."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     while True:
-        async with http.get(f"{url}/stream/status") as answer:
+        async with http.get(f"{url}/stream/status", headers=headers) as answer:
             content = await answer.json()
         streams = content.get("streams", [])
         if not streams and streamed.status:

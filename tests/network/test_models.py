@@ -86,3 +86,9 @@ def test_a_document_of_another_shape_is_refused(read, document, reason):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ByocKitError, match=r"aiModels\.json: cannot be read: No such file .*; give a bundle's"):
         read_models(tmp_path / "aiModels.json")
+
+
+def test_an_entry_without_a_token_gets_the_environments(read, monkeypatch):
+    monkeypatch.setenv("BYOC_KIT_TOKEN", "s3cret")
+    entries = read([ENTRY, {**ENTRY, "model_id": "other", "token": "its own"}])
+    assert [entry.token for entry in entries] == ["s3cret", "its own"]

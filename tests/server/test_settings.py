@@ -1,4 +1,5 @@
 import pytest
+from pydantic import SecretStr
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.health import Contract
@@ -27,6 +28,7 @@ def test_every_setting_is_a_variable():
         "BYOC_KIT_CRF": "30",
         "BYOC_KIT_GOP_S": "2",
         "BYOC_KIT_DECODER": "auto",
+        "BYOC_KIT_TOKEN": "s3cret",
     }
     assert set(given) == {f"BYOC_KIT_{name.upper()}" for name in ServerSettings.model_fields}
     assert ServerSettings.from_environment(given) == ServerSettings(
@@ -39,6 +41,7 @@ def test_every_setting_is_a_variable():
         crf=30,
         gop_s=2,
         decoder="auto",
+        token=SecretStr("s3cret"),
     )
 
 
@@ -53,3 +56,29 @@ def test_a_value_that_does_not_fit_is_named(name, value):
 def test_a_name_that_is_no_setting_is_said(caplog):
     ServerSettings.from_environment({"BYOC_KIT_STALL": "3"})
     assert "BYOC_KIT_STALL is no setting; there are BYOC_KIT_ENCODER" in caplog.text
+
+
+def test_a_token_may_be_in_a_file_and_is_never_shown(tmp_path, caplog):
+    path = tmp_path / "token"
+    path.write_text("s3cret\n")
+    settings = ServerSettings.from_environment({"BYOC_KIT_TOKEN_FILE": str(path)})
+    assert settings.token.get_secret_value() == "s3cret"
+    assert "s3cret" not in f"{settings!r} {settings} {caplog.text}"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"BYOC_KIT_TOKEN": "two s3crets"}, "^BYOC_KIT_TOKEN does not fit: it must be printable ASCII characters"),
+        ({"BYOC_KIT_TOKEN": "s3cr\u00e9t"}, "^BYOC_KIT_TOKEN does not fit: "),
+        ({"BYOC_KIT_TOKEN_FILE": "empty"}, "^BYOC_KIT_TOKEN does not fit: "),
+        ({"BYOC_KIT_TOKEN_FILE": "none"}, "BYOC_KIT_TOKEN_FILE: cannot read .*none: No such file or directory; name a"),
+        ({"BYOC_KIT_TOKEN_FILE": "empty", "BYOC_KIT_TOKEN": "s3cret"}, "are both set; set one"),
+    ],
+)
+def test_a_token_that_cannot_be_sent_or_read_is_refused_without_showing_it(tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ByocKitError, match=said) as raised:
+        ServerSettings.from_environment(given)
+    assert "s3cr" not in str(raised.value)

@@ -1,0 +1,90 @@
+"""Who may ask what: the token, and what a web page could send without its reader's knowledge."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Collection
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from byoc_kit.server.answers import refused
+from byoc_kit.server.settings import ServerSettings
+
+_READS = {hdrs.METH_GET, hdrs.METH_HEAD}
+# Probes ask for the health, and an ai-worker for both before it starts a stream; neither tells anything secret.
+_OPEN = {"/health", "/version"}
+_STARTS = {"start", "params", "live-video-to-video"}
+# What a page may send to another server without its consent; of these no orchestrator sends any.
+_OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}
+
+
+def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middleware:
+    """Return a middleware that lets through who knows the token, where one is set, and no web page.
+
+    Where none is set a POST that names the page it comes from (``Origin``) is refused unless ``origins`` has it, and so
+    is a host's name that does not mean this machine on a connection from this machine: a page could have made its own
+    name lead here. Whoever knows the token may be a page.
+    """
+    token = settings.token.get_secret_value() if settings.token is not None else None
+
+    @web.middleware
+    async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_preflight = request.method == hdrs.METH_OPTIONS and bool(origins)
+        if is_preflight or (request.method in _READS and request.path in _OPEN):
+            return await handler(request)
+        if token is not None and not _knows(request, token):
+            response = refused(request, 401, "send the token as Authorization: Bearer TOKEN")
+            response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+            return response
+        if token is None and (reason := _of_a_page(request, origins)):
+            return refused(request, 403, reason)
+        if request.method == hdrs.METH_POST and request.path.rpartition("/")[2] in _STARTS and _is_of_a_page(request):
+            return refused(request, 415, f"{request.content_type} is not taken; send Content-Type: application/json")
+        return await handler(request)
+
+    return checked
+
+
+def _knows(request: web.Request, token: str) -> bool:
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    is_token = hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
+    return is_token and scheme.lower() == "bearer"
+
+
+def _of_a_page(request: web.Request, origins: Collection[str]) -> str | None:
+    """Say why a request is refused that a web page may have made."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and request.method == hdrs.METH_POST and not {origin, "*"} & set(origins):
+        return "web pages may not call this server; set BYOC_KIT_TOKEN, and let the page send it"
+    if _is_local(request) and not _means_this_machine(request.headers.get(hdrs.HOST, "localhost")):
+        return "the host named is not this machine; ask by 127.0.0.1, or set BYOC_KIT_TOKEN and send it"
+    return None
+
+
+def _is_of_a_page(request: web.Request) -> bool:
+    return hdrs.CONTENT_TYPE in request.headers and request.content_type in _OF_PAGES
+
+
+def _is_local(request: web.Request) -> bool:
+    """Whether a request came to an address that only this machine itself can reach."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return isinstance(name, tuple) and _address(name[0]).is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _means_this_machine(host: str) -> bool:
+    """Whether a ``Host`` is an address, which nobody can make lead elsewhere, or a name that this machine has."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        name = name.lower().removesuffix(".")
+        return name == "localhost" or name.endswith(".localhost") or name == socket.gethostname().lower()
+    return True
