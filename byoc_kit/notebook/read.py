@@ -6,7 +6,8 @@ import ast
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from byoc_kit.notebook.text import one_line, printable
 TAG = "byoc"
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what nbformat 4.5 allows
+# What nbformat, JupyterLab and VS Code make up: hexadecimal, with hyphens or without; and Colab, from 64 characters.
+_RANDOM_ID = re.compile(
+    r"[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w-]{12}"
+)
+_LONGEST_HEADING = 40
 _HEADING = re.compile(r"#{1,6}[ \t]+(.*)")
 
 
@@ -29,18 +35,43 @@ class NotebookError(ByocKitError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. ``number`` counts all cells from 1, as a reader does from the top; ``id`` is unique, or ``None``."""
+    """One cell. ``number`` counts all cells from 1, as a reader does from the top; ``id`` is unique, or ``None``.
+
+    ``heading`` is the Markdown heading that the cell is the first code below; the notebook's title is none.
+    """
 
     number: int
     kind: str
     source: str
     tags: frozenset[str]
     id: str | None = None
+    heading: str = ""
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What to call the cell, so that a reader finds it."""
-        return f"cell {self.number} ({self.id})" if self.id else f"cell {self.number}"
+        return f"cell {self.number} ({self.title})" if self.title else f"cell {self.number}"
+
+    @cached_property
+    def title(self) -> str:
+        """The cell's id if a person wrote it, else its heading, else its first function, class or value; or empty."""
+        own = self.id if self.id and not _RANDOM_ID.fullmatch(self.id) else ""
+        return own or self.heading or self._first_definition
+
+    @property
+    def _first_definition(self) -> str:
+        try:
+            statements = self.tree.body if self.is_code else []
+        except SyntaxError:
+            return ""
+        code, values = [], []
+        for statement in statements:
+            match statement:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    code.append(name)
+                case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)):
+                    values.append(name)
+        return next(iter([*code, *values]), "")
 
     @property
     def is_code(self) -> bool:
@@ -113,9 +144,7 @@ class Notebook:
     @cached_property
     def title(self) -> str:
         """The first Markdown heading, or the file's name."""
-        lines = (line for cell in self.cells if cell.kind == "markdown" for line in cell.lines)
-        headings = (one_line(found[1].rstrip(" \t#")) for line in lines if (found := _HEADING.fullmatch(line)))
-        return next(filter(None, headings), one_line(self.stem))
+        return next((heading for cell in self.cells for heading in _headings(cell)), one_line(self.stem))
 
 
 def _without_empty_end(lines: list[str]) -> list[str]:
@@ -163,7 +192,31 @@ def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Note
         raise NotebookError(msg)
     ids = Counter(map(_id, document["cells"]))
     cells = tuple(_cell(number, raw_cell, name, ids) for number, raw_cell in enumerate(document["cells"], start=1))
-    return Notebook(name=name, cells=cells, folder=folder, python=_python(document.get("metadata")))
+    return Notebook(name=name, cells=_headed(cells), folder=folder, python=_python(document.get("metadata")))
+
+
+def _headed(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Give the first code cell below each heading but the first, which is the notebook's title, that heading."""
+    headed, heading, has_title = [], "", False
+    for cell in cells:
+        for found in _headings(cell):
+            heading, has_title = (found if has_title else ""), True
+        if not cell.is_code:
+            headed.append(cell)
+            continue
+        headed.append(replace(cell, heading=_cut(heading)))
+        heading = ""
+    return tuple(headed)
+
+
+def _headings(cell: Cell) -> Iterator[str]:
+    lines = cell.lines if cell.kind == "markdown" else []
+    headings = (one_line(found[1].rstrip(" \t#")) for line in lines if (found := _HEADING.fullmatch(line)))
+    return filter(None, headings)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_HEADING else f"{text[:_LONGEST_HEADING].rstrip()} ..."
 
 
 def _id(raw: Any) -> str | None:

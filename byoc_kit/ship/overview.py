@@ -47,6 +47,12 @@ class Row:
     first_line: str
 
     @property
+    def name(self) -> str:
+        """The cell's number, and its title where that is not what it defines."""
+        cell = self.cell
+        return str(cell.number) if cell.title in self.defines else cell.label.removeprefix("cell ")
+
+    @property
     def goes(self) -> bool:
         """Whether the cell is exported."""
         return self.cell.is_exported

@@ -82,7 +82,7 @@ def _row(overview: Overview, row: Row) -> str:
     names = [f"<b>{escape(n)}</b>" if n in EXPORTER_NAMES else escape(n) for n in row.defines[:_MOST_NAMES]]
     names += [f"{len(row.defines) - _MOST_NAMES} more"] if len(row.defines) > _MOST_NAMES else []
     look, goes = ("byoc-ship-goes", "goes") if row.goes else ("byoc-ship-stays", "stays")
-    cell = row.cell.label.removeprefix("cell ")
+    cell = row.name
     return (
         f'<tr class="{look}"><td>{goes}</td><td>{_link(overview, row.cell, cell)}</td>'
         f"<td>{', '.join(names)}</td><td><code>{_text(row.first_line)}</code></td></tr>"

@@ -21,5 +21,4 @@ def as_plain(overview: Overview) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    name = row.cell.label.removeprefix("cell ")
-    return "goes" if row.goes else "stays", name, ", ".join(row.defines), row.first_line
+    return "goes" if row.goes else "stays", row.name, ", ".join(row.defines), row.first_line

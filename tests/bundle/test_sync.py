@@ -126,7 +126,7 @@ def test_imports_that_come_and_go(exported):
 def test_an_import_into_a_notebook_that_has_none_goes_to_the_first_cell(write_notebook, tmp_path):
     cells = [("byoc", "%%time\nx = 1"), ("byoc", "import byoc_kit  # kept\n" + CAPABILITY.replace("from", "# a\nfrom"))]
     it = Exported(write_notebook(cells=[*cells, ("byoc", PROCESS_FRAME)]), tmp_path / "e")
-    it.edit("# %% cell 1\n", "import math\n# %% cell 1\n")
+    it.edit("# %% cell 1 (", "import math\n# %% cell 1 (")
     sync(it.folder)
     assert it.sources()[0] == "%%time\nimport math\n\nx = 1"
 
@@ -145,8 +145,8 @@ def test_a_cell_that_changed_on_both_sides_is_refused(exported, nothing_is_writt
     with nothing_is_written, pytest.raises(SyncError) as caught:
         sync(exported.folder)
     assert str(caught.value) == (
-        "cell 5 changed in effects.ipynb and in processor.py since the export; keep your edit elsewhere, export the "
-        "notebook again, and edit anew"
+        "cell 5 (process_frame) changed in effects.ipynb and in processor.py since the export; keep your edit "
+        "elsewhere, export the notebook again, and edit anew"
     )
 
 
@@ -206,7 +206,11 @@ def test_a_notebook_that_is_no_python_any_more_is_said_with_its_cell(exported, c
     [
         ('"""T.', '"""Another.', r"the docstring and the class at the end are the exporter's own"),
         ("hooks = byoc_kit", "x = 1\n    hooks = byoc_kit", r"the docstring and the class at the end"),
-        ("# %% cell 4\n", "", r"the line `# %% cell 4` is gone from processor\.py; put it back"),
+        (
+            "# %% cell 4 (capability)\n",
+            "",
+            r"the line `# %% cell 4 \(capability\)` is gone from processor\.py",
+        ),
         ("# %%\nclass", "class", r"the line `# %%` is gone"),
         ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is no import"),
         ("import os\n", "import os\nimport\n", r"the imports of processor\.py are no Python"),
@@ -239,7 +243,10 @@ def test_a_cell_that_is_gone_is_said(exported, nothing_is_written):
     document = json.loads(exported.path.read_text())
     document["cells"].pop(2)
     exported.path.write_text(json.dumps(document))
-    with nothing_is_written, pytest.raises(SyncError, match=r"cell 5 was edited in processor\.py and is gone from"):
+    with (
+        nothing_is_written,
+        pytest.raises(SyncError, match=r"cell 5 \(process_frame\) was edited in processor\.py and is gone"),
+    ):
         sync(exported.folder)
 
 
@@ -258,7 +265,7 @@ def test_a_list_of_lines_stays_one(exported):
 def test_the_command_says_what_it_took(exported, capsys):
     exported.edit("    return frame", "    return None")
     assert main(["sync", str(exported.folder)]) == 0
-    assert capsys.readouterr().out == f"took cell 5 back; notebook and {exported.folder} agree\n"
+    assert capsys.readouterr().out == f"took cell 5 (process_frame) back; notebook and {exported.folder} agree\n"
     assert main(["sync", str(exported.folder)]) == 0
     assert capsys.readouterr().out == f"nothing to take back; notebook and {exported.folder} agree\n"
 
@@ -307,7 +314,7 @@ def test_what_an_edit_makes_doubtful_is_said(exported, capsys):
     assert main(["sync", str(exported.folder)]) == 0
     said = capsys.readouterr()
     assert "cell 2, line 4: there is no secret in this line;" in said.err
-    assert said.out.startswith("took cell 2 back")
+    assert said.out.startswith("took cell 2 (scaled) back")
 
 
 def test_an_edited_cell_of_pasted_prompts_becomes_what_python_got(write_notebook, tmp_path):

@@ -66,7 +66,7 @@ error[magic]: `!pip install torch` is IPython, not Python
         [("byoc", "%matplotlib inline\nx = 1"), *NOTHING],
         """\
 note[dropped-magic]: `%matplotlib inline` is left out: it changes nothing in a container
- --> n.ipynb, cell 1, line 1, column 1
+ --> n.ipynb, cell 1 (x), line 1, column 1
   |
 1 | %matplotlib inline
   | ^^^^^^^^^^^^^^^^^^
@@ -99,7 +99,7 @@ error[future-import]: `from __future__` works only at the top of the module
         [("byoc", "from byoc_kit import Capability\nN = input()\ncapability = Capability(model_id=N)"), NOTHING[1]],
         """\
 error[capability]: Capability, model_id: is no literal, and the exporter does not run the notebook
- --> n.ipynb, cell 1, line 3, column 1
+ --> n.ipynb, cell 1 (N), line 3, column 1
   |
 3 | capability = Capability(model_id=N)
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -110,7 +110,7 @@ error[capability]: Capability, model_id: is no literal, and the exporter does no
         [("byoc", CAPABILITY), ("byoc", "def process_frame(frame):\n    ü = 'ü'; return frame * GAIN")],
         """\
 error[undefined-name]: nothing defines GAIN
- --> n.ipynb, cell 2, line 2, column 29
+ --> n.ipynb, cell 2 (process_frame), line 2, column 29
   |
 2 |     ü = 'ü'; return frame * GAIN
   |                             ^^^^
@@ -121,7 +121,7 @@ error[undefined-name]: nothing defines GAIN
         [("", "GAIN = 1"), ("byoc", CAPABILITY), ("byoc", "def process_frame(frame):\n    return frame * GAIN")],
         """\
 error[untagged-name]: GAIN is not in the tagged cells
- --> n.ipynb, cell 3, line 2, column 20
+ --> n.ipynb, cell 3 (process_frame), line 2, column 20
   |
 2 |     return frame * GAIN
   |                    ^^^^
@@ -132,7 +132,7 @@ error[untagged-name]: GAIN is not in the tagged cells
         [("byoc", "x = GAIN"), ("byoc", "GAIN = 1"), *NOTHING],
         """\
 error[used-before-definition]: GAIN is used above its definition
- --> n.ipynb, cell 1, line 1, column 5
+ --> n.ipynb, cell 1 (x), line 1, column 5
   |
 1 | x = GAIN
   |     ^^^^
@@ -187,7 +187,7 @@ error[shadowed-hook]: process_frame is defined a second time (first in cell 2)
         [("byoc", CAPABILITY), ("byoc", "@staticmethod\nasync  def  process_frame(frame, gain):\n    return frame")],
         """\
 error[hook-signature]: process_frame cannot be called: nothing is there to give gain
- --> n.ipynb, cell 2, line 2, column 13
+ --> n.ipynb, cell 2 (process_frame), line 2, column 13
   |
 2 | async  def  process_frame(frame, gain):
   |             ^^^^^^^^^^^^^
@@ -202,7 +202,7 @@ error[hook-signature]: process_frame cannot be called: nothing is there to give 
         ],
         """\
 error[hidden-params]: process_frame takes params, and `timed` hides that from the server
- --> n.ipynb, cell 3, line 1, column 2
+ --> n.ipynb, cell 3 (process_frame), line 1, column 2
   |
 1 | @timed
   |  ^^^^^
@@ -213,7 +213,7 @@ error[hidden-params]: process_frame takes params, and `timed` hides that from th
         [("byoc", CAPABILITY), ("byoc", "def process_frame(frame) -> dict[str, int]:\n    return {}")],
         """\
 error[hook-annotation]: process_frame is said to return dict[str, int]
- --> n.ipynb, cell 2, line 1, column 29
+ --> n.ipynb, cell 2 (process_frame), line 1, column 29
   |
 1 | def process_frame(frame) -> dict[str, int]:
   |                             ^^^^^^^^^^^^^^
@@ -224,7 +224,7 @@ error[hook-annotation]: process_frame is said to return dict[str, int]
         [("byoc", "class Processor: ..."), *NOTHING],
         """\
 error[reserved-name]: the name Processor is taken: the exporter adds a class of that name
- --> n.ipynb, cell 1, line 1, column 1
+ --> n.ipynb, cell 1 (Processor), line 1, column 1
   |
 1 | class Processor: ...
   | ^^^^^^^^^^^^^^^^^^^^
@@ -239,7 +239,7 @@ error[reserved-name]: the name Processor is taken: the exporter adds a class of 
         ],
         """\
 error[reserved-param]: no client can set a parameter called params: all of them are sent under that name
- --> n.ipynb, cell 1, line 3, column 5
+ --> n.ipynb, cell 1 (Params), line 3, column 5
   |
 3 |     params: float = 1.0
   |     ^^^^^^^^^^^^^^^^^^^
@@ -250,7 +250,7 @@ error[reserved-param]: no client can set a parameter called params: all of them 
         [("byoc", CAPABILITY), ("byoc", "def process_frame(frame):\n    display(frame)")],
         """\
 error[notebook-only]: display is there in notebooks only
- --> n.ipynb, cell 2, line 2, column 5
+ --> n.ipynb, cell 2 (process_frame), line 2, column 5
   |
 2 |     display(frame)
   |     ^^^^^^^
@@ -261,7 +261,7 @@ error[notebook-only]: display is there in notebooks only
         [("byoc", "login(token='hf_" + 30 * "a" + "')\ndef login(token): ..."), *NOTHING],
         """\
 error[secret]: this looks like a Hugging Face token
- --> n.ipynb, cell 1, line 1, column 13
+ --> n.ipynb, cell 1 (login), line 1, column 13
 """,
     ),
     "shared-state": (
@@ -271,7 +271,7 @@ error[secret]: this looks like a Hugging Face token
         ],
         """\
 error[shared-state]: note changes seen, which 4 streams would share
- --> n.ipynb, cell 2, line 4, column 14
+ --> n.ipynb, cell 2 (process_frame), line 4, column 14
   |
 4 | def note(f): seen.append(f)
   |              ^^^^^^^^^^^^^^
@@ -282,7 +282,7 @@ error[shared-state]: note changes seen, which 4 streams would share
         [*NOTHING, ("byoc", "import torch\nmodel = torch.hub.load('org/repo', 'tiny')")],
         """\
 warning[download]: torch.hub.load fetches over the network when the container starts
- --> n.ipynb, cell 3, line 2, column 9
+ --> n.ipynb, cell 3 (model), line 2, column 9
   |
 2 | model = torch.hub.load('org/repo', 'tiny')
   |         ^^^^^^^^^^^^^^
@@ -293,7 +293,7 @@ warning[download]: torch.hub.load fetches over the network when the container st
         [*NOTHING, ("byoc", "def load_models():\n    pass")],
         """\
 warning[hook-name]: nothing calls load_models; the server calls load_model
- --> n.ipynb, cell 3, line 1, column 5
+ --> n.ipynb, cell 3 (load_models), line 1, column 5
   |
 1 | def load_models():
   |     ^^^^^^^^^^^
@@ -491,7 +491,7 @@ def test_json_has_all_of_a_finding(make):
 
 def test_github_gets_a_workflow_command_a_finding(make):
     assert as_github(check(make(("byoc", "x = GAIN"), *NOTHING)), "a,b.ipynb") == (
-        "::error file=a%2Cb.ipynb,title=undefined-name%2C cell 1%2C line 1%2C column 5"
+        "::error file=a%2Cb.ipynb,title=undefined-name%2C cell 1 (x)%2C line 1%2C column 5"
         "::nothing defines GAIN; define or import it\n"
     )
 

@@ -20,11 +20,11 @@ Exported from effects.ipynb by byoc-kit; `byoc-kit sync` takes edits back to it.
 import byoc_kit
 from byoc_kit import Capability
 
-# %% cell 2
+# %% cell 2 (capability)
 capability = Capability(model_id="tint")
 
 
-# %% cell 4
+# %% cell 4 (process_frame)
 def process_frame(frame):
     return frame  # \N{GREEN HEART}
 
@@ -54,7 +54,7 @@ def test_the_module_reads_as_a_person_wrote_it(make):
 def test_cells_stay_as_they_are(make_sound):
     source = "\n\nx=1 ;y  = 'a'   \n\n# the end\n   \n"
     module = analyse(make_sound(source)).module
-    assert "# %% cell 1\nx=1 ;y  = 'a'   \n\n# the end\n\n\n# %% cell 2\n" in module.source
+    assert "# %% cell 1 (x)\nx=1 ;y  = 'a'   \n\n# the end\n\n\n# %% cell 2 (capability)\n" in module.source
 
 
 def test_a_future_import_in_the_first_cell_compiles(make_sound):
@@ -70,7 +70,7 @@ def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstri
     exec(compile(module.source, "processor.py", "exec", dont_inherit=True), namespace)  # noqa: S102  # it is sound
     assert namespace["__annotations__"] == {"x": "Later"}
     assert '"""\n\nfrom __future__ import annotations\n\nimport byoc_kit\n' in module.source
-    assert '\n\n# %% cell 1\n"""Mine."""\nx: Later = 1\n' in module.source
+    assert '\n\n# %% cell 1 (Later)\n"""Mine."""\nx: Later = 1\n' in module.source
     at = module.source.split("\n").index("x: Later = 1") + 1
     assert SourceMap("effects.ipynb", module.spans).locate(at) == "effects.ipynb, cell 1, line 3"
 
@@ -200,7 +200,7 @@ def test_whatever_is_exported_compiles_and_leads_back(title, sources):
     compile(module.source.encode(), "processor.py", "exec")
     lines = module.source.split("\n")
     for section in module.sections:
-        assert lines[section.first_line - 2] == f"# %% cell {section.cell.number}"
+        assert lines[section.first_line - 2] == f"# %% {section.cell.label}"
         kept = [section.cell.lines[number - 1] for number in section.kept]
         assert lines[section.first_line - 1 :][: len(kept)] == kept
     source_map = SourceMap(notebook.name, module.spans)

@@ -22,7 +22,7 @@ def test_a_file_that_a_constructor_reads(make):
     assert as_text([finding], "n.ipynb").startswith(
         """\
 error[undeclared-file]: torch.load in Net reads n.pt, which the container will not have
- --> n.ipynb, cell 2, line 4, column 9
+ --> n.ipynb, cell 2 (Net), line 4, column 9
   |
 4 | n = Net("n.pt")
   |         ^^^^^^

@@ -45,7 +45,7 @@ def test_columns_are_those_of_the_notebooks_own_text(make):
     assert as_text([finding], "n.ipynb").startswith(
         """\
 error[undefined-name]: nothing defines GAIN
- --> n.ipynb, cell 1, line 1, column 13
+ --> n.ipynb, cell 1 (ü), line 1, column 13
   |
 1 | In [7]: ü = GAIN
   |             ^^^^

@@ -5,6 +5,7 @@ import __future__
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -254,6 +255,11 @@ def count_moved(notebook):
     return sum(map(len, analyse(notebook).merged_imports.moved.values()))
 
 
+def without_titles(module):
+    """A module without what its markers call the cells, as by what they define first, which an edit may change."""
+    return re.sub(r"^(# %% cell \d+) \(.*\)$", r"\1", module, flags=re.MULTILINE)
+
+
 @settings(max_examples=120, **SLOW)
 @given(sources=cells_that_run(), data=st.data())
 def test_an_edit_of_a_part_comes_back_as_it_was_written(sources, data):
@@ -279,7 +285,7 @@ def test_an_edit_of_a_part_comes_back_as_it_was_written(sources, data):
     after, again = rendered(content)
     # What held an import back may be gone, so that it joins the others; and the module must import byoc_kit.
     assume(count_moved(after) <= count_moved(notebook) and again.imports[1] <= module.imports[1])
-    assert again.source == edited
+    assert without_titles(again.source) == without_titles(edited)
 
 
 def test_sync_changes_the_edited_source_and_nothing_else(folder):

@@ -46,6 +46,40 @@ def test_the_title_is_the_first_heading_else_the_files_name(make, markdown, titl
     assert make(("markdown", markdown)).title == title
 
 
+@pytest.mark.parametrize(
+    ("own_id", "source", "label"),
+    [
+        ("blur-filter", "def f(): ...", "cell 2 (blur-filter)"),
+        ("0f3a55d1", "X = 1\nasync def f(): ...\nclass G: ...", "cell 2 (f)"),
+        ("26d97098-95f2-4c31-8b36-6ddf4d3f8018", "X: int = 1", "cell 2 (X)"),
+        ("kR2hJ1mQyT3l", "import os", "cell 2"),
+        ("0f3a55d1", "def f(:", "cell 2"),
+        (None, "X = 1", "cell 2 (X)"),
+    ],
+)
+def test_a_cell_is_called_by_what_a_person_wrote(own_id, source, label):
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "metadata": {"tags": ["byoc"]}, "source": source, "id": own_id},
+    ]
+    assert parse_notebook(json.dumps({"cells": cells}).encode(), name="a.ipynb").cells[1].label == label
+
+
+def test_the_first_code_below_a_heading_is_called_by_it(make):
+    notebook = make(
+        ("markdown", "# Title"),
+        ("byoc", "A = 1"),
+        ("markdown", "Text\n\n## Soft  *blur*"),
+        ("byoc", "B = 1"),
+        ("byoc", "C = 1"),
+        ("markdown", f"## {'x' * 99}"),
+        ("markdown", "Text"),
+        ("byoc", "D = 1"),
+    )
+    labels = [cell.label for cell in notebook.exported]
+    assert labels == ["cell 2 (A)", "cell 4 (Soft *blur*)", "cell 5 (C)", f"cell 8 ({'x' * 40} ...)"]
+
+
 def test_a_missing_notebook_is_one_line(tmp_path):
     with pytest.raises(NotebookError) as caught:
         read_notebook(tmp_path / "effects.ipynb")
