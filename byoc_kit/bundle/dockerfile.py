@@ -36,6 +36,12 @@ RUN pip install {{require_hashes}}--no-deps --requirement /tmp/requirements.lock
 COPY wheels/byoc_kit-*.whl /tmp/kit/
 RUN pip install --no-deps --no-index /tmp/kit/*.whl
 
+# Root's, and readable by all whatever the umask was where the bundle was written: who breaks in cannot change them.
+FROM ${{{{BASE_IMAGE}}}} AS app
+LABEL {LABEL}={{model_id}}
+{{assets}}COPY bundle.json processor.py processor.map.json /app/
+RUN chmod -R a=rX /app
+
 FROM ${{{{BASE_IMAGE}}}}
 LABEL {LABEL}={{model_id}}
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -43,8 +49,7 @@ RUN useradd --create-home --uid 1000 byoc
 COPY --from=build /opt/venv/ /opt/venv/
 
 WORKDIR /app
-# Owned by their reader, whatever the umask was where the bundle was written.
-{{assets}}COPY --chown=byoc bundle.json processor.py processor.map.json ./
+{{own_assets}}COPY --from=app /app/bundle.json /app/processor.py /app/processor.map.json ./
 
 USER byoc
 ENV PIPELINE=live-video-to-video MODEL_ID={{model_id}}
@@ -55,7 +60,8 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=2 \\
 CMD ["byoc-kit", "serve", "/app", "--host", "0.0.0.0", "--port", "{PORT}"]
 """
 
-_ASSETS = "COPY --chown=byoc assets/ ./assets/\n"
+_ASSETS = "COPY assets/ /app/assets/\n"
+_OWN_ASSETS = "COPY --from=app /app/assets/ ./assets/\n"
 
 DOCKERIGNORE = """\
 *
@@ -74,4 +80,5 @@ def render_dockerfile(capability: Capability, *, has_assets: bool = False, has_h
         model_id=capability.model_id,
         require_hashes="--require-hashes " if has_hashes else "",
         assets=_ASSETS if has_assets else "",
+        own_assets=_OWN_ASSETS if has_assets else "",
     )

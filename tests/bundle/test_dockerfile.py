@@ -31,9 +31,17 @@ def test_hashes_are_required_where_there_are_some(has_hashes, install):
 def test_assets_are_a_layer_of_their_own_before_the_processor():
     assert "assets" not in render_dockerfile(TINT)
     last = last_stage(render_dockerfile(TINT, has_assets=True))
-    copies = [line.split()[2] for line in last.splitlines() if line.startswith("COPY --chown=byoc ")]
-    assert copies == ["assets/", "bundle.json"]
+    copies = [line.split()[2] for line in last.splitlines() if line.startswith("COPY --from=app ")]
+    assert copies == ["/app/assets/", "/app/bundle.json"]
     assert "!assets\n" in DOCKERIGNORE
+
+
+@pytest.mark.parametrize("has_assets", [False, True])
+def test_nothing_of_the_bundle_can_be_written_by_who_runs_it(has_assets):
+    dockerfile = render_dockerfile(TINT, has_assets=has_assets)
+    assert "--chown" not in dockerfile
+    copied, made_read_only = dockerfile.index("processor.py"), dockerfile.index("RUN chmod -R a=rX /app\n")
+    assert copied < made_read_only < dockerfile.index("COPY --from=app") < dockerfile.index("USER byoc")
 
 
 def test_all_that_is_copied_goes_to_the_engine():

@@ -124,6 +124,13 @@ def test_the_container_loads_then_is_healthy_and_ends_in_the_grace_of_an_orchest
 
 
 @pytest.mark.docker
+def test_who_runs_the_image_reads_the_bundle_and_cannot_change_it(image):
+    modes = docker("run", "--rm", image, "stat", "-c", "%U %a", "/app/processor.py", "/app/bundle.json")
+    assert modes.split("\n") == ["root 444", "root 444"]
+    assert docker("run", "--rm", image, "sh", "-c", "test -w /app -o -w /app/processor.py || echo closed") == "closed"
+
+
+@pytest.mark.docker
 def test_the_image_brings_no_test_tools_and_no_opencv(image):
     listed = json.loads(docker("run", "--rm", image, "pip", "list", "--format", "json", "--disable-pip-version-check"))
     names = {distribution["name"].lower() for distribution in listed}
