@@ -10,7 +10,7 @@ BASE_IMAGE :=
 BIN := .venv/bin
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test styles bench bench-preview bench-preview-soak bench-soak bench-tools lint lock clean
+.PHONY: help demo test styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
@@ -35,6 +35,9 @@ bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; a q
 
 bench-preview-soak: .venv/made ## let the preview play for an hour: neither kernel nor page may grow
 	@$(BIN)/byoc-kit bench --preview --soak 60
+
+bench-memory: .venv/made ## stream a hundred times, one after the other: neither memory nor threads may grow
+	@$(BIN)/byoc-kit bench --memory
 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
 	@$(BIN)/byoc-kit bench --soak

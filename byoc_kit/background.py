@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
@@ -102,28 +103,31 @@ def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:
 
 
 async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None]], None]) -> T:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    start(partial(_settle_with, future, function))
+    try:
+        return await future
+    finally:
+        del future  # its exception keeps this frame, and would so keep itself, with all that the function holds
 
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # T may be None itself
 
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = function()
-        except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
-            error = ordinary(raised)
+def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
+    """Run a function and put its outcome into a future of another thread's loop."""
+    settle: Callable[[], None]
+    try:
+        settle = partial(future.set_result, function())
+    except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
+        settle = partial(future.set_exception, ordinary(raised))
+    try:
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, error)
+            future.get_loop().call_soon_threadsafe(_unless_cancelled, future, settle)
+    finally:
+        del settle, future  # as above: the exception keeps this frame too
 
-    start(run)
-    return await future
+
+def _unless_cancelled(future: asyncio.Future[T], settle: Callable[[], None]) -> None:
+    if not future.cancelled():
+        settle()
 
 
 def ordinary(error: BaseException) -> Exception:

@@ -341,6 +341,14 @@ def _add_bench(commands: Commands) -> None:
         help="instead, the preview in JupyterLab and Chromium beside ipywidgets.Image and jupyter_rfb; with --soak, "
         "it plays so long: memory must stay as it is",
     )
+    bench.add_argument(
+        "--memory",
+        nargs="?",
+        const="all",
+        metavar="SCENARIO",
+        help="instead, the same again and again, as 100 streams: memory and threads must stay as they are",
+    )
+    bench.add_argument("--times", type=int, help="with --memory: how often (default: the scenario's own number)")
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -352,6 +360,11 @@ def _bench(options: argparse.Namespace) -> int:
         from byoc_kit.bench.preview_soak import soak_preview
 
         return soak_preview(options.clip, minutes=options.soak, output=options.output)
+    if options.memory is not None:
+        from byoc_kit.bench.memory import bench_memory
+
+        only = None if options.memory == "all" else options.memory
+        return bench_memory(options.clip, only=only, times=options.times, output=options.output)
     if options.soak is not None:
         from byoc_kit.bench.soak import soak
 

@@ -48,9 +48,60 @@ def test_the_memory_of_frames_is_kept_for_the_next():
     assert page_faults(keeps=True) < 675
 
 
+HEAPS = """
+import re, threading
+from pathlib import Path
+from byoc_kit.malloc import bound_arenas
+assert bound_arenas()
+barrier = threading.Barrier(9)
+
+def run():
+    held = [bytes(100_000) for _ in range(10)]
+    barrier.wait()
+    barrier.wait()
+
+threads = [threading.Thread(target=run) for _ in range(8)]
+for thread in threads:
+    thread.start()
+barrier.wait()
+maps = Path("/proc/self/maps").read_text()
+barrier.wait()
+# A heap of a thread is 64 MB of addresses, at a multiple of that.
+print(sum(int(line.split("-")[0], 16) % (64 << 20) == 0 for line in maps.splitlines()))
+"""
+
+
 @glibc
-def test_what_the_environment_says_of_it_stays():
-    program = "from byoc_kit.malloc import keep_freed_frames\nprint(keep_freed_frames())"
-    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "1000000"}
+def test_threads_share_two_heaps():
+    done = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 1  # the other one is the main heap
+
+
+GIVEN_BACK = """
+import numpy as np, psutil
+from byoc_kit.malloc import give_back_freed, keep_freed_frames
+assert keep_freed_frames()
+frames = [np.ones((720, 1280, 3), np.uint8) for _ in range(40)]
+end = np.ones(1000, np.uint8)  # keeps the heap's end where it is
+del frames
+kept = psutil.Process().memory_info().rss
+give_back_freed()
+print((kept - psutil.Process().memory_info().rss) // 1_000_000)
+"""
+
+
+@glibc
+def test_what_is_kept_can_be_given_back():
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 80  # of 110 MB
+
+
+@glibc
+@pytest.mark.parametrize(
+    ("function", "variable"), [("keep_freed_frames", "MALLOC_TRIM_THRESHOLD_"), ("bound_arenas", "MALLOC_ARENA_MAX")]
+)
+def test_what_the_environment_says_of_it_stays(function, variable):
+    program = f"from byoc_kit.malloc import {function}\nprint({function}())"
+    environment = {**os.environ, variable: "1000000"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -58,6 +58,10 @@ class Child:
         """Return the most resident memory so far, 0 for a process that has ended."""
         return self._status_mb("VmHWM")
 
+    def threads(self) -> int:
+        """Return how many threads there are, native ones too."""
+        return sum(1 for _ in Path(f"/proc/{self.process.pid}/task").iterdir())
+
     def failure(self, what: str) -> ByocKitError:
         """Return the error that says what the process did not do, with the end of its log."""
         code = self.process.poll()

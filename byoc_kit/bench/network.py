@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ _READY_TIMEOUT_S = 60.0
 _START_TIMEOUT = aiohttp.ClientTimeout(total=30.0)
 _END_TIMEOUT_S = 15.0
 _POLL_S = 0.05
+_CHANNELS = {"subscribe_url": "in", "publish_url": "out", "control_url": "control", "events_url": "events"}
 _READY_WORDS = {"ok", "IDLE"}
 
 
@@ -43,9 +45,45 @@ async def through_nothing(pictures: Sequence[SourcePicture], folder: Path) -> Se
     return seen
 
 
-async def through_server(server: Server, pictures: Sequence[SourcePicture], folder: Path) -> Seen:
-    """Stream the pictures through a server and observe it; raises :class:`ByocKitError` where it does not do it."""
-    seen = Seen(len(pictures))
+@dataclass(frozen=True)
+class Served:
+    """A stream server that is ready, and the trickle channels beside it."""
+
+    server: Server
+    child: Child
+    http: aiohttp.ClientSession
+    url: str
+    base: str
+
+    async def stream_at_once(self, pictures: Sequence[SourcePicture]) -> None:
+        """Stream pictures as fast as they go, as one segment, and return once the stream has ended.
+
+        Raises :class:`ByocKitError` where the server takes too long.
+        """
+        await _start(self.http, self.url, self.base, self.child, self.server)
+        segment = b"".join(picture.data for picture in pictures)
+        try:
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                async with self.http.post(f"{self.base}/in/0", data=segment) as answer:
+                    answer.raise_for_status()
+                await _until(lambda: self._has_taken(len(pictures)))
+                async with self.http.post(f"{self.url}/stream/stop") as answer:
+                    answer.raise_for_status()
+                await _until(lambda: _has_ended(self.http, self.url))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self.child.failure(f"broke the stream off ({error or type(error).__name__})") from error
+        for name in _CHANNELS.values():
+            await _delete(self.http, f"{self.base}/{name}")
+
+    async def _has_taken(self, pictures: int) -> bool:
+        async with self.http.get(f"{self.url}/stream/status") as answer:
+            streams = (await answer.json())["streams"]
+        return any(stream.get("frames_encoded", 0) >= pictures for stream in streams)
+
+
+@asynccontextmanager
+async def served(server: Server, folder: Path) -> AsyncIterator[Served]:
+    """Run a server, until it is ready, while the body runs."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", server.module, str(port), server.job]
     async with (
@@ -54,6 +92,14 @@ async def through_server(server: Server, pictures: Sequence[SourcePicture], fold
         client_session() as http,
     ):
         await _until_answers(child, lambda: _is_ready(http, url))
+        yield Served(server, child, http, url, base)
+
+
+async def through_server(server: Server, pictures: Sequence[SourcePicture], folder: Path) -> Seen:
+    """Stream the pictures through a server and observe it; raises :class:`ByocKitError` where it does not do it."""
+    seen = Seen(len(pictures))
+    async with served(server, folder) as it:
+        child, http, url, base = it.child, it.http, it.url, it.base
         seen.ready_rss_mb = child.rss_mb()
         try:
             await _start(http, url, base, child, server)
@@ -102,10 +148,9 @@ async def _send_all(
 
 
 async def _start(http: aiohttp.ClientSession, url: str, base: str, child: Child, server: Server) -> None:
-    names = {"subscribe_url": "in", "publish_url": "out", "control_url": "control", "events_url": "events"}
-    for name in names.values():
+    for name in _CHANNELS.values():
         await _create(http, f"{base}/{name}")
-    body: dict[str, Any] = {key: f"{base}/{name}" for key, name in names.items()}
+    body: dict[str, Any] = {key: f"{base}/{name}" for key, name in _CHANNELS.items()}
     body |= {"gateway_request_id": "bench", "params": server.params}
     async with http.post(f"{url}/stream/start", json=body, timeout=_START_TIMEOUT) as answer:
         if not answer.ok:

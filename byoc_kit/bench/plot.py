@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from byoc_kit.bench import contenders
 from byoc_kit.bench.contenders import Contender
 from byoc_kit.bench.figures import Figures
+from byoc_kit.bench.memory import Held
 from byoc_kit.bench.record import Record, Run
 
 _COLOURS = {
@@ -62,6 +63,22 @@ def plot_soak(latencies: Sequence[tuple[float, float]], memory: Sequence[tuple[f
         axes.grid(visible=True, alpha=0.3)
     above.set_title(f"{contenders.OURS_BLOCKING.title}: latency and memory")
     below.set_xlabel("minutes")
+    save(figure, stem)
+
+
+def plot_memory(title: str, held: Sequence[Held], stem: Path) -> None:
+    """Write ``stem``.png and .svg: memory and threads after each time."""
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes, series, unit in (
+        (above, [one.rss_mb for one in held], "MB"),
+        (below, [one.threads for one in held], "threads"),
+    ):
+        axes.plot(range(1, len(series) + 1), series, color="#1b7f5c", linewidth=1.2)
+        axes.set(ylabel=unit, ylim=(0, 1.1 * max(series, default=1)))
+        axes.grid(visible=True, alpha=0.3)
+    above.set_title(title)
+    below.set_xlabel("times")
     save(figure, stem)
 
 

@@ -19,22 +19,20 @@ STATUS_INTERVAL_S = 5.0
 
 
 class Events:
-    """Publishes the stream's ``status`` to the channel at ``url``."""
+    """Publishes to the channel at ``url``."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self._url = url
-        self._status = status
 
-    async def run(self) -> None:
-        """Publish a status at once and every 5 s: the gateway ends a stream that has said nothing for 30 s."""
+    async def run(self, status: Callable[[], dict[str, Any]]) -> None:
+        """Publish the stream's status at once and every 5 s: a gateway ends a stream that has said nothing for 30 s."""
         while True:
-            await self.publish("status")
+            await self.publish("status", status())
             await asyncio.sleep(STATUS_INTERVAL_S)
 
-    async def publish(self, kind: str, *, timeout_s: float | None = None) -> None:
+    async def publish(self, kind: str, status: dict[str, Any], *, timeout_s: float | None = None) -> None:
         """Publish one event; one that does not get through, in time, is lost and logged."""
-        status = self._status()
         event = {"type": kind, "timestamp": int(time.time() * 1000), **status}
         try:
             async with asyncio.timeout(timeout_s):

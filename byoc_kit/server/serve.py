@@ -17,6 +17,7 @@ from aiohttp import web
 from byoc_kit.background import on_thread, set_at_signal
 from byoc_kit.bundle.load import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
+from byoc_kit.malloc import bound_arenas
 from byoc_kit.port import listen, url_of
 from byoc_kit.server.answers import refused
 from byoc_kit.server.guard import guard
@@ -37,6 +38,7 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """
     faulthandler.enable(all_threads=False)  # a crash in native code leaves the line of the notebook's code in the log
     set_up_logging()
+    bound_arenas()
     settings = ServerSettings.from_environment()
     asyncio.run(_serve(bundle, settings, listen(host, port)))
     return 0

@@ -12,7 +12,9 @@ from typing import Any
 
 import aiohttp
 
+from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
+from byoc_kit.malloc import give_back_freed
 from byoc_kit.params import Params, ParamsError, as_json, carried_over
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
@@ -75,25 +77,29 @@ class Session:
     async def run(self) -> None:
         """Serve the stream until its input or output ends or :meth:`stop` is called; then drain and let go of all."""
         async with client_session() as http:
-            reporting = [asyncio.create_task(work) for work in self._reporting(http)]
-            sending = self._start_sending(http)
-            try:
-                async with self._hooks_turn:
-                    if await self._start(self._processor, self._params):
-                        self.state = "streaming"
-                if self.state == "streaming":
-                    await self._stream(http)
-            finally:
-                self._begin_to_end()
-                if self._pipeline is not None:
-                    self._pipeline.abandon()
-                async with self._hooks_turn:
-                    await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
-                await self._end_sending(sending)
-                await _cancel(reporting)
-                self.state = "ended"
-                if self._events is not None:
-                    await self._events.publish("stream_stopped", timeout_s=_LAST_EVENT_S)
+            await self._run(http)
+        await on_thread(give_back_freed, name=f"trim-{self.id}")
+
+    async def _run(self, http: aiohttp.ClientSession) -> None:
+        reporting = [asyncio.create_task(work) for work in self._reporting(http)]
+        sending = self._start_sending(http)
+        try:
+            async with self._hooks_turn:
+                if await self._start(self._processor, self._params):
+                    self.state = "streaming"
+            if self.state == "streaming":
+                await self._stream(http)
+        finally:
+            self._begin_to_end()
+            if self._pipeline is not None:
+                self._pipeline.abandon()
+            async with self._hooks_turn:
+                await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
+            await self._end_sending(sending)
+            await _cancel(reporting)
+            self.state = "ended"
+            if self._events is not None:
+                await self._events.publish("stream_stopped", self.status(), timeout_s=_LAST_EVENT_S)
 
     def stop(self) -> None:
         """Ask the stream to end; :meth:`run` returns once its tail is out. May be called twice."""
@@ -190,8 +196,8 @@ class Session:
         if self.request.control_url:
             work.append(self._logged("control", self._follow_control(http, self.request.control_url)))
         if self.request.events_url:
-            self._events = Events(http, self.request.events_url, self.status)
-            work.append(self._logged("events", self._events.run()))
+            self._events = Events(http, self.request.events_url)
+            work.append(self._logged("events", self._events.run(self.status)))
         return work
 
     def _start_sending(self, http: aiohttp.ClientSession) -> dict[str, asyncio.Task[None]]:

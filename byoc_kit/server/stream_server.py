@@ -14,6 +14,7 @@ from pytrickle.server import StreamServer as PytrickleStreamServer
 from byoc_kit import __version__
 from byoc_kit.background import on_thread
 from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.malloc import bound_arenas
 from byoc_kit.params import ParamsError
 from byoc_kit.port import listen
 from byoc_kit.processor import FrameProcessor
@@ -64,6 +65,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         enable_default_routes: bool = True,
         **options: Any,
     ) -> None:
+        bound_arenas()
         check_options(options)
         self.settings = settings or ServerSettings.from_environment()
         app_options = {"client_max_size": MAX_BODY, **(options.pop("app_kwargs", None) or {})}

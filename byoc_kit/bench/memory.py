@@ -1,0 +1,124 @@
+"""``byoc-kit bench --memory``: the same again and again, after which neither memory nor threads may have grown."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from byoc_kit.bench import machine
+from byoc_kit.bench.contenders import OURS_PIXELS
+from byoc_kit.bench.network import served
+from byoc_kit.bench.record import dump, load_warnings
+from byoc_kit.bench.run import say, to_its_end
+from byoc_kit.bench.source import make_source
+from byoc_kit.bench.table import aligned, verdict_lines, warning_lines
+from byoc_kit.bench.targets import Verdict, at_most
+from byoc_kit.errors import ByocKitError
+
+_SETTLED = 5
+_GROWTH = 1.05
+_STREAM_S = 0.5
+_TELL_EACH = 10
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process holds after one time: resident memory, and threads as the kernel counts them."""
+
+    rss_mb: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that is done again and again; ``repeat(clip, times)`` yields what is held after each time."""
+
+    title: str
+    times: int
+    repeat: Callable[[Path, int], AsyncGenerator[Held, None]]
+
+
+async def stream_again(clip: Path, times: int) -> AsyncGenerator[Held, None]:
+    """Send half a second of 720p through one server, stream after stream."""
+    pictures = make_source(clip, seconds=_STREAM_S)
+    with tempfile.TemporaryDirectory(prefix="byoc-kit-bench-") as name:
+        async with served(OURS_PIXELS, Path(name)) as server:
+            for _ in range(times):
+                await server.stream_at_once(pictures)
+                yield Held(server.child.rss_mb(), server.child.threads())
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "streams": Scenario("streams of 720p, one after the other in one server", 100, stream_again),
+}
+
+
+def bench_memory(clip: Path, *, only: str | None, times: int | None, output: Path) -> int:
+    """Run the scenarios, print what each holds, write ``memory.json`` and a plot each.
+
+    ``only`` names one of :data:`SCENARIOS`; ``times`` is how often, in place of the scenario's own number. Returns 0,
+    or 1 where memory or threads have grown by more than 5 % since the fifth time. Raises :class:`ByocKitError` for an
+    unknown scenario, and for fewer than 6 times.
+    """
+    if only is not None and only not in SCENARIOS:
+        msg = f"there is no memory scenario {only}; there are {', '.join(SCENARIOS)}"
+        raise ByocKitError(msg)
+    if times is not None and times <= _SETTLED:
+        msg = f"--times must be {_SETTLED + 1} at least: what follows is compared with time {_SETTLED}"
+        raise ByocKitError(msg)
+    from byoc_kit.bench.plot import plot_memory
+
+    facts = machine.facts()
+    chosen = {key: scenario for key, scenario in SCENARIOS.items() if only in (None, key)}
+    output.mkdir(parents=True, exist_ok=True)
+    held: dict[str, list[Held]] = {}
+    verdicts: list[Verdict] = []
+    for key, scenario in chosen.items():
+        held[key] = to_its_end(_watched(scenario, clip, times or scenario.times))
+        verdicts += judge_held(key, held[key])
+        plot_memory(scenario.title, held[key], output / f"memory-{key}")
+        sys.stdout.write("\n".join([f"{scenario.title}:", *_rows(held[key]), "", ""]))
+    warnings = load_warnings(facts["load"])
+    content = {
+        "machine": facts,
+        "warnings": warnings,
+        "held": {key: [asdict(one) for one in series] for key, series in held.items()},
+        "targets": [asdict(verdict) for verdict in verdicts],
+    }
+    dump(content, output / "memory.json")
+    lines = [*verdict_lines(verdicts), *warning_lines(warnings), f"wrote {output}/memory.json and its plots\n"]
+    sys.stdout.write("\n".join(lines))
+    return int(not all(verdict.is_met for verdict in verdicts))
+
+
+def judge_held(name: str, held: list[Held]) -> list[Verdict]:
+    """Compare the most that was held after the fifth time with what was held then; until then caches fill."""
+    settled, later = held[_SETTLED - 1], held[_SETTLED:]
+    memory = max(one.rss_mb for one in later) / settled.rss_mb
+    threads = max(one.threads for one in later) / settled.threads
+    return [
+        at_most(f"{name}: most memory later to that of time {_SETTLED}", memory, _GROWTH),
+        at_most(f"{name}: most threads later to those of time {_SETTLED}", threads, _GROWTH),
+    ]
+
+
+async def _watched(scenario: Scenario, clip: Path, times: int) -> list[Held]:
+    say(f"{scenario.title}, {times} times")
+    held: list[Held] = []
+    async with aclosing(scenario.repeat(clip, times)) as repeated:
+        async for one in repeated:
+            held.append(one)
+            if len(held) % _TELL_EACH == 0:
+                say(f"{len(held)}: {one.rss_mb:.0f} MB, {one.threads} threads")
+    return held
+
+
+def _rows(held: list[Held]) -> list[str]:
+    shown = sorted({1, _SETTLED, *range(_TELL_EACH, len(held) + 1, _TELL_EACH), len(held)})
+    rows = [["time", "memory MB", "threads"]]
+    rows += [[str(number), f"{held[number - 1].rss_mb:.0f}", str(held[number - 1].threads)] for number in shown]
+    return aligned(rows, to_the_right=range(3))

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from byoc_kit.bench.memory import SCENARIOS, Held, bench_memory, judge_held
+from byoc_kit.cli import main
+from byoc_kit.errors import ByocKitError
+
+CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
+TIMES = 20
+
+
+async def test_streams_of_720p_leave_memory_and_threads_where_they_were():
+    held = [one async for one in SCENARIOS["streams"].repeat(CLIP, TIMES)]
+    assert len(held) == TIMES
+    assert [verdict for verdict in judge_held("streams", held) if not verdict.is_met] == []
+
+
+@pytest.mark.parametrize(
+    ("last", "are_met"),
+    [(Held(105, 20), [True, True]), (Held(106, 20), [False, True]), (Held(100, 22), [True, False])],
+)
+def test_what_is_held_later_is_compared_with_the_fifth_time(last, are_met):
+    held = [Held(1, 1)] * 4 + [Held(100, 20), last, Held(90, 20)]
+    assert [verdict.is_met for verdict in judge_held("streams", held)] == are_met
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": "dreams", "times": None}, "there is no memory scenario dreams; there are streams"),
+        ({"only": None, "times": 5}, "--times must be 6 at least"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(options, message, tmp_path):
+    with pytest.raises(ByocKitError, match=message):
+        bench_memory(CLIP, output=tmp_path, **options)
+
+
+def test_the_command_writes_figures_and_a_plot(tmp_path, monkeypatch, capsys):
+    async def repeat(clip, times):
+        for _ in range(times):
+            yield Held(100, 3)
+
+    fake = {"streams": type(SCENARIOS["streams"])("streams of nothing", 7, repeat)}
+    monkeypatch.setattr("byoc_kit.bench.memory.SCENARIOS", fake)
+    assert main(["bench", "--memory", "streams", "--output", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"memory.json", "memory-streams.png", "memory-streams.svg"}
+    assert "met  streams: most memory later to that of time 5" in capsys.readouterr().out
