@@ -9,7 +9,8 @@ from media_rig import Segments
 from server_rig import until
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import open_stream, whole_packets
+from byoc_kit.media.access_units import access_units
+from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.settings import MediaSettings
 from byoc_kit.trickle.client import read_channel
@@ -35,7 +36,7 @@ NOISE = np.random.default_rng(1).integers(0, 256, 5000, dtype=np.uint8).tobytes(
 
 def frame_numbers(data):
     with open_stream(io.BytesIO(data)) as container:
-        packets = whole_packets(container.demux(video=0))
+        packets = access_units(container.demux(video=0))
         return [frame.pts // STEP for packet in packets for frame in packet.decode()]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Protocol
 
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
 from byoc_kit.errors import ByocKitError
@@ -20,11 +18,6 @@ from byoc_kit.media.picture import DecodedPicture
 # latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
 # of a 25 fps stream, and the bounded probe keeps the first picture from waiting for more.
 LOW_LATENCY = {"fflags": "noparse", "fpsprobesize": "2", "probesize": "200000", "analyzeduration": "500000"}
-
-
-# The demuxer cuts a PES packet before the TS packet (184 bytes) that would take it over 204 800 bytes, whatever it
-# holds; a parser would join the parts again.
-_SURELY_WHOLE = 204_800 - 184
 
 
 class MediaError(ByocKitError):
@@ -61,31 +54,6 @@ def open_stream(reader: ByteReader, *, hwaccel: HWAccel | None = None) -> InputC
         msg = f"the input is no MPEG-TS stream ({error})"
         raise MediaError(msg) from error
     return avoid_slice_threads(container)
-
-
-def whole_packets(packets: Iterable[Packet]) -> Iterator[Packet]:
-    """Join the parts of a picture larger than the demuxer's limit; every other packet goes through at once."""
-    parts: list[Packet] = []
-    for packet in packets:
-        is_rest = bool(parts) and packet.stream is parts[0].stream and packet.pts is None and packet.size > 0
-        if parts and not is_rest:
-            yield _joined(parts)
-            parts = []
-        parts.append(packet)
-        if packet.size <= _SURELY_WHOLE:
-            yield _joined(parts)
-            parts = []
-    if parts:
-        yield _joined(parts)
-
-
-def _joined(parts: list[Packet]) -> Packet:
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    whole = Packet(b"".join(map(bytes, parts)))
-    whole.stream, whole.pts, whole.dts, whole.time_base = first.stream, first.pts, first.dts, first.time_base
-    return whole
 
 
 def to_video_frame(frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> VideoFrame:

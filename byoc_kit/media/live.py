@@ -14,7 +14,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import ByteReader, MediaError, open_stream, whole_packets
+from byoc_kit.media.access_units import access_units
+from byoc_kit.media.decode import ByteReader, MediaError, open_stream
 from byoc_kit.media.sound import OnFault
 from byoc_kit.media.timeline import Timeline
 from byoc_kit.media.transport import TransportReader
@@ -54,7 +55,7 @@ class Program:
         """
         chosen = [stream for stream in (self.video, self.audio) if stream is not None]
         try:
-            for packet in whole_packets(self.container.demux(chosen)):
+            for packet in access_units(self.container.demux(chosen)):
                 self.timeline.place(packet)
                 yield packet
         except av.FFmpegError as error:

@@ -14,9 +14,13 @@ _SHORTEST = 12
 
 @dataclass
 class Tables:
-    """The tables in force. ``streams`` has type and PID of each elementary stream, and is ``None`` before the first."""
+    """The tables in force, of the first programme.
+
+    ``streams`` has type and PID of each elementary stream, and is ``None`` before the first.
+    """
 
     streams: tuple[tuple[int, int], ...] | None = None
+    program: int = 0
     pmt_pid: int = -1
     pat_packet: bytes = b""
     pmt_packet: bytes = b""
@@ -39,8 +43,9 @@ class Tables:
             return False
         if section[0] == _PAT:
             self.pat_packet = packet
-            self.pmt_pid = next((pid for number, pid in _programs(section) if number), -1)
-        if section[0] != _PMT:
+            self.program, self.pmt_pid = next((entry for entry in _programs(section) if entry[0]), (0, -1))
+        is_ours = section[3] << 8 | section[4] == self.program  # several may share a PID
+        if section[0] != _PMT or not is_ours:
             return False
         before, self.streams = self.streams, tuple(_elementary(section))
         self.pmt_packet = packet

@@ -58,7 +58,9 @@ class TransportReader:
         return data
 
     def next_program(self) -> bool:
-        """Go on behind a change; ``False`` at the end of the source."""
+        """Go on behind a change, or where the demuxer gave up; ``False`` at the end of the source."""
+        if not self._is_changed:
+            self._ready = self._tables.packets + self._ready
         self._is_changed = self._has_data = False
         return not self._is_ended
 

@@ -10,7 +10,8 @@ from itertools import groupby
 import av
 
 from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
+from byoc_kit.media.access_units import access_units
+from byoc_kit.media.decode import MediaError, open_stream, to_video_frame
 from byoc_kit.media.live_clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
 from byoc_kit.verify.replay import Outcome, Replay
@@ -74,7 +75,7 @@ def _decoded(data: bytes) -> Iterator[VideoFrame]:
     """Decode what came back, as far as that goes; nothing for bytes that hold no video."""
     try:
         with open_stream(io.BytesIO(data)) as container:
-            for packet in whole_packets(container.demux(video=0)):
+            for packet in access_units(container.demux(video=0)):
                 for frame in packet.decode():
                     if isinstance(frame, av.VideoFrame):
                         yield to_video_frame(frame)

@@ -11,10 +11,10 @@ import pytest
 from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame, whole_packets
+from byoc_kit.media.access_units import access_units
+from byoc_kit.media.decode import MediaError, open_stream, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.settings import MediaSettings
-from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 PES_LIMIT = 204_800
@@ -53,7 +53,7 @@ def large_stream():
 def packets_of(stream, *, whole):
     with open_stream(io.BytesIO(stream)) as container:
         packets = container.demux(container.streams.video[0])
-        return [(packet.pts, bytes(packet)) for packet in (whole_packets(packets) if whole else packets)]
+        return [(packet.pts, bytes(packet)) for packet in (access_units(packets) if whole else packets)]
 
 
 def test_a_frame_without_a_time_starts_at_zero():
@@ -69,7 +69,7 @@ def test_input_that_is_no_mpeg_ts_is_refused(content):
 
 def test_a_stream_gives_its_frames_with_their_times():
     with open_stream(io.BytesIO(stream_of(flat(5)))) as container:
-        packets = whole_packets(container.demux(container.streams.video[0]))
+        packets = access_units(container.demux(container.streams.video[0]))
         frames = [to_video_frame(frame) for packet in packets for frame in packet.decode()]
     assert [(frame.pts, frame.time_base) for frame in frames] == [(number * STEP, TIME_BASE) for number in range(5)]
     assert [abs(int(frame.pixels.mean()) - 40 - number) <= 2 for number, frame in enumerate(frames)] == [True] * 5
@@ -82,7 +82,7 @@ def test_once_open_a_stream_gives_each_picture_before_the_next_arrives():
 
     def decode():
         with os.fdopen(read_end, "rb", buffering=0) as reader, open_stream(reader) as container:
-            for packet in whole_packets(container.demux(container.streams.video[0])):
+            for packet in access_units(container.demux(container.streams.video[0])):
                 for picture in packet.decode():
                     decoded.put(picture.pts)
 
@@ -98,7 +98,7 @@ def test_once_open_a_stream_gives_each_picture_before_the_next_arrives():
     assert [*in_time, decoded.get_nowait()] == [number * STEP for number in range(len(pictures))]
 
 
-def test_the_demuxer_cuts_a_large_picture_and_whole_packets_joins_it(large_stream):
+def test_a_large_picture_that_the_demuxer_cuts_is_joined(large_stream):
     parts = packets_of(large_stream, whole=False)
     wholes = [packet for packet in packets_of(large_stream, whole=True) if packet[1]]
     assert len([pts for pts, _ in parts if pts is not None]) == 3
@@ -111,54 +111,12 @@ def test_the_demuxer_cuts_a_large_picture_and_whole_packets_joins_it(large_strea
 
 def test_a_joined_picture_decodes_to_what_a_parser_makes_of_it(large_stream):
     with open_stream(io.BytesIO(large_stream)) as container:
-        packets = whole_packets(container.demux(container.streams.video[0]))
+        packets = access_units(container.demux(container.streams.video[0]))
         joined = [frame.to_ndarray(format="rgb24") for packet in packets for frame in packet.decode()]
     with av.open(io.BytesIO(large_stream), format="mpegts") as container:
         parsed = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(joined) == 3
     assert np.array_equal(joined, parsed)
-
-
-def packet_of(stream, size, pts):
-    packet = av.Packet(bytes(size))
-    packet.stream, packet.pts, packet.dts, packet.time_base = stream, pts, pts, TIME_BASE
-    return packet
-
-
-@pytest.fixture
-def streams():
-    with open_clip(CLIP) as container:
-        yield container.streams
-
-
-@pytest.mark.parametrize(
-    ("parts", "expected"),
-    [
-        pytest.param([("v", 10, 0), ("v", 10, 1)], [(10, 0), (10, 1)], id="small ones go through"),
-        pytest.param([("v", PES_LIMIT, 0), ("v", 5, None)], [(PES_LIMIT + 5, 0)], id="a rest is joined"),
-        pytest.param(
-            [("v", PES_LIMIT, 0), ("v", PES_LIMIT, None), ("v", 5, None)], [(2 * PES_LIMIT + 5, 0)], id="two rests too"
-        ),
-        pytest.param([("v", PES_LIMIT, 0), ("v", 5, 1)], [(PES_LIMIT, 0), (5, 1)], id="exactly the limit, no rest"),
-        pytest.param([("v", PES_LIMIT, 0)], [(PES_LIMIT, 0)], id="the last one at the limit"),
-        pytest.param([("v", PES_LIMIT, 0), ("a", 5, None)], [(PES_LIMIT, 0), (5, None)], id="sound is no rest"),
-        pytest.param([("v", PES_LIMIT, 0), ("v", 0, None)], [(PES_LIMIT, 0), (0, None)], id="the flush is no rest"),
-        pytest.param([], [], id="nothing"),
-    ],
-)
-def test_parts_are_joined_by_stream_and_time(streams, parts, expected):
-    by_name = {"v": streams.video[0], "a": streams.audio[0]}
-    packets = list(whole_packets(packet_of(by_name[name], size, pts) for name, size, pts in parts))
-    assert [(packet.size, packet.pts) for packet in packets] == expected
-    assert all(packet.stream is not None for packet in packets)
-
-
-def test_a_whole_packet_is_handed_on_before_the_next_is_read(streams):
-    def packets():
-        yield packet_of(streams.video[0], PES_LIMIT - 184, 0)
-        raise AssertionError("the next packet was read too early")
-
-    assert next(whole_packets(packets())).pts == 0
 
 
 def test_hevc_with_wavefronts_is_decoded_to_its_end():

@@ -14,8 +14,9 @@ from media_rig import Segments
 
 from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media import codecs, encode
+from byoc_kit.media.access_units import access_units
 from byoc_kit.media.clip import read_clip
-from byoc_kit.media.decode import open_stream, to_video_frame, whole_packets
+from byoc_kit.media.decode import open_stream, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.live_clip import live_clip
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
@@ -314,7 +315,7 @@ def test_pictures_do_not_wait_for_sound_that_never_comes(segments):
     with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
         writer = SegmentWriter(segments, audio=source.streams.audio[0])
         sizes = []
-        for packet in whole_packets(source.demux(video=0)):
+        for packet in access_units(source.demux(video=0)):
             for frame in packet.decode():
                 writer.write_frame(to_video_frame(frame))
                 sizes.append(len(segments.whole))
@@ -329,7 +330,7 @@ def test_each_segment_decodes_on_its_own_also_where_the_sound_lags(segments):
     with open_stream(io.BytesIO(live_clip(CLIP).data)) as source:
         late = deque()
         writer = SegmentWriter(segments, audio=source.streams.audio[0], settings=MediaSettings(gop_s=1.0))
-        for packet in whole_packets(source.demux()):
+        for packet in access_units(source.demux()):
             if packet.stream.type == "audio":
                 late.append(packet)
                 if len(late) > 20:  # about 0.4 s
@@ -341,7 +342,7 @@ def test_each_segment_decodes_on_its_own_also_where_the_sound_lags(segments):
     assert len(segments.all) == 6
     for segment in segments.all[:-1]:
         with open_stream(io.BytesIO(segment)) as container:
-            assert sum(len(p.decode()) for p in whole_packets(container.demux(video=0))) == 25
+            assert sum(len(p.decode()) for p in access_units(container.demux(video=0))) == 25
 
 
 @pytest.mark.parametrize(("key_every", "starts"), [(1, [0, 13, 26, 39]), (25, [0, 25]), (1000, [0])])

@@ -4,6 +4,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from transport_streams import PMT_PID, Transport, units
 
 from byoc_kit.media.encode import TIME_BASE
 from byoc_kit.media.live import read_programs
@@ -142,6 +143,19 @@ def test_what_is_no_video_ends_with_its_bytes(decoded, data, kinds):
     pictures, faults = decoded(data)
     assert not pictures
     assert faults == kinds
+
+
+@pytest.mark.parametrize("pmt_pids", [(PMT_PID, PMT_PID + 1), (PMT_PID, PMT_PID)], ids=["a PID each", "one PID"])
+def test_of_two_programmes_the_first_is_read(decoded, pmt_pids):
+    transport = Transport()
+    for number, unit in enumerate(units()):
+        if number % 4 == 0:
+            transport.tables([(0x1B, 0x100)], [(0x1B, 0x200)], pmt_pids=pmt_pids)
+        transport.pes(unit.data, pid=0x100, pts=unit.pts)
+        transport.pes(unit.data, pid=0x200, pts=unit.pts + 5)
+    pictures, faults = decoded(bytes(transport.data))
+    assert [(number, picture.pts) for number, picture in pictures] == [(0, unit.pts) for unit in units()]
+    assert not faults
 
 
 def test_sound_that_comes_later_is_another_programme(decoded):

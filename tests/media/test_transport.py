@@ -6,7 +6,8 @@ import pytest
 from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import open_stream, whole_packets
+from byoc_kit.media.access_units import access_units
+from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.mpegts import PACKET, VIDEO_PID, pid_of
 from byoc_kit.media.settings import MediaSettings
@@ -62,7 +63,7 @@ def read_at(data, *, through):
     source = PacketByPacket(data)
     positions, bodies = {}, []
     with open_stream(through(source)) as container:
-        for packet in whole_packets(container.demux(video=0)):
+        for packet in access_units(container.demux(video=0)):
             if packet.size and packet.pts is not None:  # else it is the rest of one that was cut
                 positions[packet.pts // STEP] = source.position
                 bodies.append(bytes(packet))
