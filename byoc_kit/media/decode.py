@@ -45,11 +45,16 @@ def avoid_slice_threads(container: InputContainer) -> InputContainer:
     return container
 
 
-def open_stream(reader: ByteReader, *, hwaccel: HWAccel | None = None) -> InputContainer:
-    """Open live MPEG-TS; blocks until the first picture's packet is there. Raises :class:`MediaError`."""
+def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | None = None) -> InputContainer:
+    """Open live MPEG-TS; blocks until the first picture's packet is there.
+
+    ``parses``: pictures come a frame later, but the stream may begin in the middle of one that is cut. Raises
+    :class:`MediaError`.
+    """
+    options = {name: value for name, value in LOW_LATENCY.items() if not (parses and name == "fflags")}
     try:
         # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
-        container = av.open(reader, mode="r", format="mpegts", container_options=LOW_LATENCY, hwaccel=hwaccel)
+        container = av.open(reader, mode="r", format="mpegts", container_options=options, hwaccel=hwaccel)
     except av.FFmpegError as error:
         msg = f"the input is no MPEG-TS stream ({error})"
         raise MediaError(msg) from error

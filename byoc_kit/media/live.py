@@ -71,12 +71,17 @@ def read_programs(reader: ByteReader, on_fault: OnFault, *, hwaccel: HWAccel | N
     """
     source = TransportReader(reader)
     timeline = Timeline()
+    parses = False
     while True:
         try:
-            with open_stream(source, hwaccel=hwaccel) as container:
+            with open_stream(source, parses=parses, hwaccel=hwaccel) as container:
+                parses = False
                 yield Program(container, timeline, on_fault)
         except (MediaError, av.FFmpegError) as error:
             if source.has_data:
                 on_fault("unreadable input", error)
+                parses = True
+            elif not source.is_ended:
+                raise  # before it read a byte: it would go on so for ever
         if not source.next_program():
             return

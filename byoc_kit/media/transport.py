@@ -45,6 +45,11 @@ class TransportReader:
         """Whether anything came since the last change."""
         return self._has_data
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether the source has ended."""
+        return self._is_ended
+
     def read(self, size: int = -1, /) -> bytes:
         """Return bytes, ``size`` at most; ``b""`` at a change and at the end."""
         if not self._ready and not self._is_changed:

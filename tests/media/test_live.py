@@ -1,10 +1,11 @@
 import io
+from contextlib import suppress
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from transport_streams import PMT_PID, Transport, units
+from transport_streams import PMT_PID, Transport, laid_out, one_stream, units
 
 from byoc_kit.media.encode import TIME_BASE
 from byoc_kit.media.live import read_programs
@@ -156,6 +157,18 @@ def test_of_two_programmes_the_first_is_read(decoded, pmt_pids):
     pictures, faults = decoded(bytes(transport.data))
     assert [(number, picture.pts) for number, picture in pictures] == [(0, unit.pts) for unit in units()]
     assert not faults
+
+
+def test_who_comes_in_the_middle_of_a_cut_picture_sees_the_next():
+    sent = units(noise=True, size=(320, 240))
+    _, *rest = laid_out(sent, [9_000])
+    faults, pictures = [], 0
+    for program in read_programs(io.BytesIO(one_stream(rest, tables_each=10_000)), lambda kind, _: faults.append(kind)):
+        for packet in program.packets():
+            with suppress(av.FFmpegError):  # those before the next key frame
+                pictures += len(packet.decode())
+    assert faults == ["unreadable input"]
+    assert pictures == 14  # all from the second key frame on
 
 
 def test_sound_that_comes_later_is_another_programme(decoded):
