@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,8 @@ from byoc_kit.errors import ByocKitError
 
 MAX_LINE = 65_535
 """Bytes of a line with its newline: go-livepeer's reader takes less than 64 KiB."""
+
+_MOST_VALUES = MAX_LINE // 2  # a digit and a comma each
 
 Publish = Callable[[bytes], None]
 """Takes an encoded line; must not block."""
@@ -27,8 +30,8 @@ def publish(message: Mapping[str, Any]) -> None:
     """Send one JSON object to whoever reads the stream's data channel; returns at once.
 
     For any hook of a notebook, on the thread that calls it. Where no stream runs, or it has no data channel, and on
-    threads that the notebook starts itself, the message is checked and that is all. Raises :class:`DataError` for what
-    is no JSON object or needs 64 KiB or more.
+    threads that the notebook starts itself, the message is checked and that is all. Values of numpy and torch are sent
+    as numbers and lists. Raises :class:`DataError` for what is no JSON object or needs 64 KiB or more.
     """
     line = encode_line(message)
     send = _publish.get()
@@ -46,16 +49,30 @@ def publishing_to(send: Publish | None) -> Iterator[None]:
         _publish.reset(token)
 
 
+def _plain(value: Any) -> Any:
+    """Return a numpy or torch value as a number or as lists. Raises ``TypeError`` for anything else."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] not in ("numpy", "torch") or not hasattr(value, "tolist"):
+        msg = f"{kind.__name__} is nothing that JSON has"
+        raise TypeError(msg)
+    count = math.prod(value.shape)
+    if count > _MOST_VALUES:
+        msg = f"{kind.__name__} has {count} values, and {_MOST_VALUES} fit at most"
+        raise ValueError(msg)
+    return value.tolist()
+
+
 def encode_line(message: Mapping[str, Any]) -> bytes:
     """Return a message as a line of JSON. Raises :class:`DataError`."""
     if not isinstance(message, Mapping):
         msg = f"publish() takes a dict, not {type(message).__name__}; write publish({{'result': ...}})"
         raise DataError(msg)
     try:
-        line = json.dumps(dict(message), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        text = json.dumps(dict(message), allow_nan=False, separators=(",", ":"), default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
-        msg = f"publish() takes only what JSON can say: {error}; convert tensors with .tolist()"
+        msg = f"publish() takes only what JSON can say: {error}; send numbers, strings, lists and dicts"
         raise DataError(msg) from None
+    line = text.encode() + b"\n"
     if len(line) > MAX_LINE:
         msg = f"publish() takes less than 64 KiB a message, not {len(line)} bytes; send less, or in parts"
         raise DataError(msg)

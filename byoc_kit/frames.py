@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from pytrickle.frames import AudioFrame, SideData
 from pytrickle.frames import VideoFrame as PytrickleVideoFrame
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.no_picture import what_to_write
 
 __all__ = [
     "AudioFrame",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 Pixels = npt.NDArray[np.uint8]
+
+_SHOWN = 640  # pixels a side, so that a notebook stays small
 
 
 class FrameError(ByocKitError):
@@ -241,6 +245,15 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
             return (self.origin.height, self.origin.width)
         return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
 
+    def _repr_png_(self) -> bytes:
+        """Show the picture where a notebook's cell ends with the frame, scaled down to 640 pixels a side at most."""
+        from PIL import Image
+
+        image = Image.fromarray(self.view())
+        image.thumbnail((_SHOWN, _SHOWN))
+        image.save(png := BytesIO(), format="png")
+        return png.getvalue()
+
     def __repr__(self) -> str:
         return f"VideoFrame({self.width}x{self.height}, pts={self.pts}, time_base={self.time_base})"
 
@@ -250,7 +263,7 @@ def check_pixels(pixels: Any) -> Pixels:
     array = np.asarray(pixels)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         shape = "x".join(map(str, array.shape))
-        msg = f"pixels must be uint8 [H, W, 3], not {array.dtype} [{shape}]"
+        msg = f"pixels must be uint8 [H, W, 3], not {array.dtype} [{shape}]; {what_to_write(array)}"
         raise FrameError(msg)
     return np.ascontiguousarray(array)
 
@@ -263,14 +276,15 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
     """
     picture = tensor.squeeze(0) if tensor.dim() == 4 and tensor.shape[0] == 1 else tensor
     if picture.dim() != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        msg = f"a frame's tensor must be [1, H, W, 3] or [H, W, 3], not {list(tensor.shape)}"
+        msg = f"a frame's tensor must be [1, H, W, 3] or [H, W, 3], not {list(tensor.shape)}; {what_to_write(tensor)}"
         raise FrameError(msg)
     picture = picture.detach()
     if picture.is_floating_point():
         scaled = picture.to(torch.float32).mul(255).round_().nan_to_num_(0).clamp_(0, 255)
         picture = scaled.to(torch.uint8)
     elif picture.dtype != torch.uint8:
-        msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}"
+        hint = what_to_write(tensor)
+        msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}; {hint}"
         raise FrameError(msg)
     pixels: Pixels = picture.cpu().contiguous().numpy()
     return pixels
@@ -299,7 +313,8 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
     for kind, convert in to_pixels.items():
         if isinstance(result, kind):
             return source.replace(pixels=convert(result))
-    msg = f"process_frame must return a VideoFrame, a tensor, a uint8 array or None, not {type(result).__name__}"
+    what, hint = type(result).__name__, what_to_write(result)
+    msg = f"process_frame must return a VideoFrame, a tensor, a uint8 array or None, not {what}; {hint}"
     raise FrameError(msg)
 
 

@@ -5,6 +5,7 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -131,7 +132,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         if code is None:
             return locate(error.__traceback__, module, self.source_map)
         source_map = self.source_map if code.co_filename == module else None
-        return locate(error.__traceback__, code.co_filename, source_map, first_line=code.co_firstlineno)
+        return locate(error.__traceback__, code.co_filename, source_map, first_line=_return_line(code))
 
     def said(self, hook: str, error: BaseException) -> str:
         """Say that a hook failed: where, and with what."""
@@ -223,6 +224,19 @@ def function_behind(hook: Hook) -> Any:
 
 def _code(hook: Hook) -> CodeType | None:
     return getattr(function_behind(hook), "__code__", None)
+
+
+def _return_line(code: CodeType) -> int:
+    """Return the line of the only ``return`` of a function, which a wrong result came from; else its first line."""
+    lines = set()
+    before = None
+    for instruction in dis.get_instructions(code):
+        is_end = before is not None and before.opname == "LOAD_CONST" and before.argval is None
+        if instruction.opname == "RETURN_VALUE" and not is_end and instruction.positions is not None:
+            lines.add(instruction.positions.lineno)
+        before = instruction
+    line = lines.pop() if len(lines) == 1 else None
+    return line or code.co_firstlineno
 
 
 def _check_signature(name: str, hook: Hook) -> None:

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 from pytrickle.frames import VideoFrame as StockVideoFrame
 
 from byoc_kit.frames import FrameError, VideoFrame, as_frame, tensor_to_pixels
@@ -277,3 +279,11 @@ def test_a_frame_made_of_a_buffer_is_copied_when_it_is_returned(source):
 def test_a_frame_is_one_of_stock_pytrickle_and_says_its_size_and_time(source):
     assert isinstance(source, StockVideoFrame)
     assert repr(source) == "VideoFrame(6x4, pts=1234, time_base=1/12800)"
+
+
+def test_a_frame_shows_its_picture_in_a_notebook_and_stays_as_it_is():
+    frame = VideoFrame.from_pixels(np.full((720, 1280, 3), 200, np.uint8))
+    with Image.open(BytesIO(frame._repr_png_())) as image:
+        assert image.size == (640, 360)
+        assert image.getpixel((0, 0)) == (200, 200, 200)
+    assert frame.untouched is frame.origin

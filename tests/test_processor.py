@@ -433,8 +433,8 @@ def test_an_exception_of_any_hook_is_said_with_cell_and_line():
     assert processor.said("load_model", raised.value) == said
 
 
-def test_a_wrong_result_is_where_its_hook_begins():
+def test_a_wrong_result_is_of_the_hooks_return():
     processor = exported()
     with pytest.raises(FrameError) as raised:
         processor.process_audio(AudioFrame.from_tensor(torch.zeros(2, 8), format="fltp", layout="stereo"), Params())
-    assert processor.where("process_audio", raised.value) == "effects.ipynb, cell 5, line 1"
+    assert processor.where("process_audio", raised.value) == "effects.ipynb, cell 5, line 2"

@@ -26,7 +26,7 @@ LOOKS_WRONG = "looks-wrong"
 _SLUG_LENGTH = 40
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Case:
     """One frame, as it came in (uint8 ``[H, W, 3]``), and what ``process_frame`` was given with it.
 
@@ -41,6 +41,10 @@ class Case:
     error: str
     where: str
     versions: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        height, width, _ = self.pixels.shape
+        return f"<Case: {self.error or LOOKS_WRONG} on a frame of {width}x{height}, params {dict(self.params)}>"
 
 
 def save_case(folder: Path | str, case: Case) -> Path:

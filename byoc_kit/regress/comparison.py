@@ -23,7 +23,7 @@ MIME_TYPE = "application/vnd.byoc-kit.regression+json"
 EQUAL_DB = 100.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """One frame: the largest difference of a channel, of 255, and the PSNR; ``lost`` says why there is no frame."""
 
@@ -34,8 +34,12 @@ class Difference:
     psnr_db: float
     lost: str | None = None
 
+    def __repr__(self) -> str:
+        figures = f"differs by up to {self.max_abs_diff} of 255, PSNR {self.psnr_db:.1f} dB"
+        return f"<Difference: frame {self.number} {self.lost or figures}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """All golden frames of one bundle, and what is allowed; shown by a notebook as a table.
 
@@ -46,6 +50,18 @@ class Comparison:
     golden: Golden
     max_abs_diff: int
     min_psnr_db: float
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.verdict}>"
+
+    @property
+    def verdict(self) -> str:
+        """What is wrong, or how near all frames are, in one sentence."""
+        if self.failure:
+            return self.failure
+        worst = max(difference.max_abs_diff for difference in self.differences)
+        count, mean_db = len(self.differences), self.mean_psnr_db
+        return f"{count} frames as recorded: differences up to {worst} of 255, mean PSNR {mean_db:.1f} dB"
 
     @cached_property
     def worst(self) -> Difference:
@@ -65,6 +81,9 @@ class Comparison:
             return f"frame {worst.number} {worst.lost}"
         if worst.max_abs_diff <= self.max_abs_diff and self.mean_psnr_db >= self.min_psnr_db:
             return None
+        if worst.max_abs_diff <= self.max_abs_diff:
+            wanted = f"the mean PSNR is {self.mean_psnr_db:.1f} dB, less than the {self.min_psnr_db:g} dB wanted"
+            return f"{wanted}; frame {worst.number} is the farthest from its golden one"
         return (
             f"frame {worst.number} differs from its golden one by up to {worst.max_abs_diff} of 255 "
             f"(allowed {self.max_abs_diff}), and the mean PSNR is {self.mean_psnr_db:.1f} dB "

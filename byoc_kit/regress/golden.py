@@ -24,7 +24,7 @@ class RegressionError(ByocKitError):
     """Golden frames that cannot be read, or a processor that does not meet them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Golden:
     """Pictures by their frame's number (from 0), and what they were made with.
 
@@ -42,6 +42,10 @@ class Golden:
     pictures: Mapping[int, Pixels]
     inputs: Mapping[int, VideoFrame] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        height, width, _ = next(iter(self.pictures.values())).shape if self.pictures else (0, 0, 0)
+        return f"<Golden: {len(self.pictures)} pictures of {self.clip}, {width}x{height}, params {dict(self.params)}>"
 
     def require_clip(self, path: Path | str) -> None:
         """Raise :class:`RegressionError` if the frames were made of another clip than ``path``."""

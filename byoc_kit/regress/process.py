@@ -18,12 +18,16 @@ from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.sourcemap import locate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """What came of a frame: its number in the clip, from 0, and its pixels; ``None`` where it was dropped."""
 
     number: int
     pixels: Pixels | None
+
+    def __repr__(self) -> str:
+        made = "dropped" if self.pixels is None else f"{self.pixels.shape[1]}x{self.pixels.shape[0]}"
+        return f"<Picture: frame {self.number}, {made}>"
 
 
 def process_clip(

@@ -20,7 +20,7 @@ _CAPTION = 16
 def text_table(comparison: Comparison) -> str:
     """Return the figures as aligned text, the verdict first."""
     rows = [("frame", "max difference", "PSNR"), *_rows(comparison)]
-    lines = [_verdict(comparison), *(f"{number:>5}  {apart:>14}  {psnr:>8}" for number, apart, psnr in rows)]
+    lines = [comparison.verdict, *(f"{number:>5}  {apart:>14}  {psnr:>8}" for number, apart, psnr in rows)]
     return "\n".join(lines)
 
 
@@ -31,7 +31,7 @@ def html_table(comparison: Comparison) -> str:
         for number, apart, psnr in _rows(comparison)
     ]
     head = "<tr><th>frame</th><th>max difference</th><th>PSNR</th></tr>"
-    return f"<p><b>{escape(_verdict(comparison))}</b></p><table>{head}{''.join(rows)}</table>"
+    return f"<p><b>{escape(comparison.verdict)}</b></p><table>{head}{''.join(rows)}</table>"
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -75,14 +75,6 @@ def _amplified(golden: Pixels, now: Pixels) -> Pixels:
         return np.full_like(golden, 255)
     apart: Pixels = (np.abs(golden.astype(np.int16) - now) * AMPLIFIED).clip(0, 255).astype(np.uint8)
     return apart
-
-
-def _verdict(comparison: Comparison) -> str:
-    if comparison.failure:
-        return comparison.failure
-    count = len(comparison.differences)
-    worst = max(difference.max_abs_diff for difference in comparison.differences)
-    return f"{count} frames as recorded: differences up to {worst} of 255, mean PSNR {comparison.mean_psnr_db:.1f} dB"
 
 
 def _rows(comparison: Comparison) -> list[tuple[str, str, str]]:

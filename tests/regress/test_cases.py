@@ -183,3 +183,8 @@ except RegressionError as error:
     said = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert said.startswith(f"cannot keep the case in {tmp_path}/cases: File too large")
     assert list((tmp_path / "cases").iterdir()) == []
+
+
+def test_a_case_says_what_it_is_in_one_line(case):
+    assert repr(case).startswith("<Case: ZeroDivisionError")
+    assert len(repr(case)) < 200

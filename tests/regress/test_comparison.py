@@ -59,7 +59,8 @@ def test_a_difference_below_zero_is_no_small_one(judge, golden):
 def test_the_mean_psnr_alone_may_fall_short(judge, golden):
     changed = {f"f{n}": pixels + 3 for n, pixels in golden.pictures.items()}
     assert judge(**changed, min_psnr_db=35.0).failure is None
-    assert "(allowed 4), and the mean PSNR is" in judge(**changed).failure
+    said = "the mean PSNR is 41.5 dB, less than the 45 dB wanted; frame 12 is the farthest from its golden one"
+    assert judge(**changed).failure == said
 
 
 def test_a_dropped_frame_is_named(judge):
@@ -106,3 +107,15 @@ def test_pictures_of_several_sizes_are_compared(golden):
     assert comparison.failure is None
     assert [d.max_abs_diff for d in comparison.differences] == [0, 0, 0, 0, 1]
     assert comparison.worst.number == 4
+
+
+def test_what_a_notebook_prints_of_them_is_short(judge, golden):
+    comparison = judge(f12=None)
+    shown = [golden, comparison, comparison.worst, comparison.differences[0], Picture(3, golden.pictures[0])]
+    assert [repr(each) for each in shown] == [
+        "<Golden: 3 pictures of clip.mp4, 64x32, params {'gain': 1.4}>",
+        "<Comparison: frame 12 was dropped by process_frame>",
+        "<Difference: frame 12 was dropped by process_frame>",
+        "<Difference: frame 0 differs by up to 0 of 255, PSNR 100.0 dB>",
+        "<Picture: frame 3, 64x32>",
+    ]
