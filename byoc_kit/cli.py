@@ -138,18 +138,30 @@ def _check(options: argparse.Namespace) -> int:
         raise ByocKitError("give the path of a notebook, or --codes")
     if options.fix:
         from byoc_kit.notebook.fix import fix
+        from byoc_kit.notebook.text import printable
 
         fixed = fix(options.notebook)
         sys.stderr.write(fixed.diff(str(options.notebook)))
         if fixed.tagged:
-            print(f"tagged cell {', '.join(map(str, fixed.tagged))}", file=sys.stderr)
+            print(f"tagged {', '.join(printable(cell.label) for cell in fixed.tagged)}", file=sys.stderr)
+            _warn_if_open(options.notebook)
     from byoc_kit.notebook.analysis import analyse
     from byoc_kit.notebook.read import read_notebook
 
     findings = analyse(read_notebook(options.notebook)).findings
     render = {"text": report.as_text, "json": report.as_json, "github": report.as_github}[options.format]
     sys.stdout.write(render(findings, str(options.notebook)))
-    return int(any(finding.is_error for finding in findings))
+    is_bad = any(finding.is_error for finding in findings)
+    if options.fix and is_bad:
+        print("--fix sets tags and changes no code: what is left is for you to mend", file=sys.stderr)
+    return int(is_bad)
+
+
+def _warn_if_open(notebook: Path) -> None:
+    from byoc_kit.notebook.open_in_jupyter import open_notebook_warning
+
+    if warning := open_notebook_warning(notebook):
+        print(warning, file=sys.stderr)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -194,11 +206,14 @@ def _add_sync(commands: Commands) -> None:
 
 
 def _sync(options: argparse.Namespace) -> None:
+    from byoc_kit.bundle.load import read_bundle
     from byoc_kit.bundle.sync import sync
 
     cells, findings, is_written = sync(options.bundle)
     for finding in findings:
         print(finding, file=sys.stderr)
+    if cells:
+        _warn_if_open(read_bundle(options.bundle).notebook)
     said = f"took {', '.join(cell.label for cell in cells)} back" if cells else "nothing to take back"
     stale = ", which was not what the notebook says, is exported again" if is_written and not cells else ""
     print(f"{said}; {options.bundle}{stale}" if stale else f"{said}; notebook and {options.bundle} agree")

@@ -20,7 +20,7 @@ from byoc_kit.notebook.write import dump_notebook, write_notebook
 class Fix:
     """The cells that were tagged, and the notebook's file before and after."""
 
-    tagged: tuple[int, ...]
+    tagged: tuple[Cell, ...]
     before: str
     after: str
 
@@ -37,7 +37,8 @@ def fix(path: Path) -> Fix:
     Raises :class:`~byoc_kit.notebook.read.NotebookError` where the file is no notebook or cannot be written.
     """
     raw = read_file(path)
-    numbers = missing_cells(parse_notebook(raw, name=path.name, folder=path.parent))
+    notebook = parse_notebook(raw, name=path.name, folder=path.parent)
+    numbers = missing_cells(notebook)
     before = raw.decode(json.detect_encoding(raw), "surrogatepass")
     if not numbers:
         return Fix((), before, before)
@@ -51,7 +52,7 @@ def fix(path: Path) -> Fix:
         metadata["tags"] = [*tags, TAG]
     after = dump_notebook(document, raw)
     write_notebook(path, after.encode())
-    return Fix(tuple(numbers), before, after)
+    return Fix(tuple(notebook.cells[number - 1] for number in numbers), before, after)
 
 
 def missing_cells(notebook: Notebook) -> list[int]:

@@ -171,10 +171,11 @@ def untagged_names(notebook: Notebook) -> dict[str, list[int]]:
 
 def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
     below = analysis.first_bound.get(name)
-    if below:
+    untagged = untagged_cell(analysis, name, above=place.cell.number)
+    is_above = untagged is not None and untagged < place.cell.number
+    if below and not is_above:
         message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
         return Finding("used-before-definition", analysis.name, message, hint, place)
-    untagged = untagged_cell(analysis, name, above=place.cell.number)
     if untagged:
         message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
         return Finding("untagged-name", analysis.name, message, hint, place, needs_cell=untagged)

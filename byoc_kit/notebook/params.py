@@ -81,6 +81,9 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding("params-schema", analysis.name, message, hint, Place.of(found.cell, found.node))
         return
+    if found.type is Params and (untagged := _untagged_class(analysis)):
+        yield untagged
+        return
     yield from _check_field_names(analysis, found.type)
     if found.is_plain:
         yield from _check_defaults(analysis, found.type)
@@ -88,6 +91,21 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
         for binding in analysis.bindings:
             if binding.name in _HOOKS and isinstance(binding.node, _Function):
                 yield from _check_uses(analysis, binding.cell, binding.node, found)
+
+
+def _untagged_class(analysis: Analysis) -> Finding | None:
+    """Return what is wrong where process_frame takes ``params``, and their class stays in the notebook."""
+    hook = analysis.static.binding("process_frame")
+    untagged = untagged_cell(analysis, _NAME)
+    if hook is None or not isinstance(hook.node, _Function) or untagged is None:
+        return None
+    for argument in _arguments(hook.node)[_HOOKS["process_frame"] :]:
+        if argument.arg == "params" and argument.annotation is None:
+            message = f"process_frame takes params, and {_NAME} is not in the tagged cells"
+            hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
+            place = Place.of(hook.cell, argument)
+            return Finding("untagged-name", analysis.name, message, hint, place, needs_cell=untagged)
+    return None
 
 
 def takes_params(static: Static, function: _Function) -> bool:
@@ -300,9 +318,6 @@ def _method(node: ast.Subscript | ast.Call) -> str:
 
 def _hint(analysis: Analysis, known: ParamsClass, name: str, field: str) -> str:
     fields = list(known.type.model_fields)
-    untagged = untagged_cell(analysis, _NAME) if known.type is Params else None
-    if untagged:
-        return f"cell {untagged} defines {_NAME}; tag that cell `{TAG}`"
     if known.type is Params and any(binding.name == _NAME for binding in analysis.bindings):
         return f"write process_frame(frame, params: {_NAME}), which says what the parameters are"
     if known.type is Params:

@@ -43,7 +43,7 @@ def test_only_the_tags_change_in_the_file(tmp_path, layout):
     path.chmod(0o640)
     done = fix(path)
     after = path.read_text()
-    assert (done.tagged, done.before, done.after) == ((1,), before, after)
+    assert ([cell.number for cell in done.tagged], done.before, done.after) == ([1], before, after)
     document = json.loads(before)
     document["cells"][0]["metadata"]["tags"] = ["byoc"]
     assert after == json.dumps(document, ensure_ascii=False, **layout) + "\n"
@@ -58,7 +58,7 @@ def test_the_command_shows_the_diff_and_checks_again(write_notebook, capsys):
     assert main(["check", "--fix", str(path)]) == 0
     said = capsys.readouterr()
     assert said.out == f"{path}: nothing to find fault with; it can be exported\n"
-    assert said.err.endswith("\ntagged cell 1\n")
+    assert said.err.endswith("\ntagged cell 1 (scaled)\n")
     assert [line for line in said.err.splitlines() if line[0] in "+-"] == [
         f"--- a/{path}",
         f"+++ b/{path}",
@@ -77,3 +77,24 @@ def test_the_command_shows_the_diff_and_checks_again(write_notebook, capsys):
 def test_a_notebook_that_cannot_be_written_is_as_it_was(tmp_path, capsys):
     assert main(["check", "--fix", str(tmp_path / "none.ipynb")]) == 2
     assert "there is no notebook" in capsys.readouterr().err
+
+
+def test_all_that_the_hints_say_is_done_at_once_the_class_of_the_parameters_too(write_notebook, capsys):
+    cells = [
+        ("", "from byoc_kit import Params"),
+        ("", "class Params(Params):\n    gain: float = 1.0"),
+        ("", "def scaled(frame, params):\n    return frame * params.gain"),
+        ("", CAPABILITY),
+        ("byoc", "def process_frame(frame, params):\n    return scaled(frame, params)"),
+    ]
+    assert main(["check", "--fix", str(write_notebook(cells=cells))]) == 0
+    assert "tagged cell 1, cell 2 (Params), cell 3 (scaled), cell 4 (capability)\n" in capsys.readouterr().err
+
+
+def test_what_is_left_is_said_to_need_an_edit(write_notebook, capsys):
+    path = write_notebook(cells=[("", CAPABILITY), ("byoc", "def process_frame(frame):\n    return GAIN")])
+    assert main(["check", "--fix", str(path)]) == 1
+    said = capsys.readouterr()
+    assert "tagged cell 1 (capability)\n" in said.err
+    assert said.err.endswith("--fix sets tags and changes no code: what is left is for you to mend\n")
+    assert "nothing defines GAIN" in said.out

@@ -400,17 +400,20 @@ def test_unknown_param_in_each_hook(head, name):
     ]
 
 
-@pytest.mark.parametrize(
-    ("cells", "hint"),
-    [
-        ([("", USE)], "cell 1 defines Params; tag that cell `byoc`"),
-        ([], "write a class Params(byoc_kit.Params) with that field in a tagged cell"),
-    ],
-)
-def test_unknown_param_where_no_class_is_tagged(cells, hint):
-    raw = notebook_json(*cells, ("byoc", "def process_frame(frame, params):\n    return params.gain"))
+@pytest.mark.parametrize("use", ["params.gain, params.size", 'params["gain"]', "helper(params)"])
+def test_params_of_a_class_that_is_not_tagged(use):
+    raw = notebook_json(("", USE), ("byoc", f"def process_frame(frame, params):\n    return {use}"))
     [finding] = check_params(analyse(parse_notebook(raw.encode(), name="effects.ipynb")))
-    assert (finding.code, finding.hint) == ("unknown-param", hint)
+    assert str(finding) == (
+        "effects.ipynb, cell 2, line 1: process_frame takes params, and Params is not in the tagged cells; "
+        "cell 1 defines it; tag that cell `byoc` [untagged-name]"
+    )
+    assert (finding.place.column, finding.needs_cell) == (26, 1)
+
+
+def test_unknown_param_where_there_is_no_class():
+    [text] = said("def process_frame(frame, params):\n    return params.gain")
+    assert text.endswith("write a class Params(byoc_kit.Params) with that field in a tagged cell [unknown-param]")
 
 
 def test_unknown_param_where_process_frame_does_not_take_them():
