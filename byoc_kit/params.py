@@ -29,6 +29,9 @@ from byoc_kit.errors import ByocKitError, cut, in_one_line
 MAX_VALUES = 50_000
 """JSON of more values is refused: reading 5 million lists, or saying what is wrong with each, takes seconds."""
 
+MAX_SHOWN = 1000
+"""Characters of a parameter that is shown in a stream's status and its events, which go out each 5 s."""
+
 _ALL = "params"
 # Behind a comma or an opening bracket stands at most one value; those inside of strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
@@ -189,6 +192,14 @@ def as_json(params: Params) -> dict[str, Any]:
         name: _json_of(getattr(params, name)) if _has_secret(getattr(params, name)) else _json_of(value)
         for name, value in raw_values(params).items()
         if not fields[name].exclude
+    }
+
+
+def in_brief(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as they are shown: a long one is left out, and its length said."""
+    sizes = {name: len(json.dumps(value)) for name, value in values.items()}
+    return {
+        name: value if sizes[name] <= MAX_SHOWN else f"({sizes[name]} characters)" for name, value in values.items()
     }
 
 

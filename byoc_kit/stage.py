@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from byoc_kit.data import Publish, publishing_to
-from byoc_kit.errors import text_of
+from byoc_kit.errors import cut, text_of
 from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.malloc import keep_freed_frames
 from byoc_kit.params import Params
@@ -28,6 +28,11 @@ from byoc_kit.sourcemap import user_trace
 from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
+
+MAX_KINDS = 50
+"""Kinds of failure that are told apart: code may make a new exception type for each frame."""
+
+OTHERS = "others"
 
 MAX_WAITING = 30
 MAX_WAIT_S = 0.1
@@ -59,14 +64,19 @@ class Failure:
     def of(cls, error: BaseException, hook: str, processor: FrameProcessor) -> Failure:
         """Return the first of its kind."""
         trace = user_trace(error.__traceback__, processor.hooks.user_file, processor.source_map)
-        return cls(type(error).__name__, processor.where(hook, error), text_of(error), count=1, trace=trace)
+        return cls(cut(type(error).__name__), processor.where(hook, error), text_of(error), count=1, trace=trace)
 
     def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:
-        """Put it in the place of the one of its kind before, counted after that, and return it."""
-        kind = self.error, self.where
+        """Put it in the place of the one of its kind before, counted after that, and return it.
+
+        From ``MAX_KINDS`` on those of a new kind are counted together, as ``others``.
+        """
+        kind, first = (self.error, self.where), self
+        if kind not in failures and len(failures) >= MAX_KINDS:
+            kind, first = (OTHERS, ""), replace(self, error=OTHERS)
         before = failures.get(kind)
-        failures[kind] = replace(self, count=before.count + 1) if before else self
-        return failures[kind]
+        failures[kind] = replace(first, count=before.count + 1) if before else first
+        return replace(self, count=failures[kind].count)
 
     def __str__(self) -> str:
         return f"{self.error} at {self.where}: {self.message}"

@@ -23,7 +23,7 @@ from byoc_kit.notebook.read import read_notebook
 from byoc_kit.port import listen, url_of
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.listener import Listener, protocol_factory
-from byoc_kit.server.serve import set_up_logging
+from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_server import StreamServer
 

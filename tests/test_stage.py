@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byoc_kit.data import publish
+from byoc_kit.errors import LONGEST_TEXT
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.sourcemap import CellSpan, SourceMap
-from byoc_kit.stage import MAX_WAITING, OnError, Stage
+from byoc_kit.stage import MAX_KINDS, MAX_WAITING, OnError, Stage
 
 DEADLINE_S = 10
 
@@ -331,6 +332,21 @@ def fails_at(*numbers):
         return np.full((2, 2, 3), frame.pts, np.uint8)
 
     return process_frame
+
+
+def test_a_new_kind_of_exception_a_frame_is_told_apart_up_to_a_bound(outcomes, caplog):
+    def process_frame(frame):
+        raise type(f"Error{frame.pts}", (Exception,), {})("x" * 5_000_000)
+
+    with stage_of(process_frame, outcomes) as stage:
+        for number in range(MAX_KINDS + 10):
+            stage.submit(frame(number))
+            outcomes.await_count(number + 1)
+    failures = stage.stats().failures
+    assert [failure.error for failure in failures] == [f"Error{number}" for number in range(MAX_KINDS)] + ["others"]
+    assert failures[-1].count == 10
+    assert max(len(failure.message) for failure in failures) < 2 * LONGEST_TEXT
+    assert len([record for record in caplog.records if "process_frame raised" in record.message]) == MAX_KINDS + 1
 
 
 def test_the_last_good_frame_can_stand_in_for_one_that_failed(outcomes):

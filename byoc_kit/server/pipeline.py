@@ -90,6 +90,7 @@ class Pipeline:
         self.ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._error: str | None = None
+        self._input_size: tuple[int, int] | None = None
         self._skips_to_key_frame = False
         self._decode_drops: Counter[str] = Counter()
         self._limiter = FrameLimiter()
@@ -186,6 +187,7 @@ class Pipeline:
         if self._output.sound_lost:
             drops.setdefault("sound", {})["encoder behind"] = self._output.sound_lost
         return {
+            "input_size": None if self._input_size is None else "{}x{}".format(*self._input_size),
             "frames_in": stage.frames_in,
             "frames_out": stage.frames_out,
             "frames_encoded": self._output.frames_encoded,
@@ -264,9 +266,15 @@ class Pipeline:
             if not self._limiter.keeps(frame.pts * frame.time_base, self.rate):
                 self._decode_drops["above max_framerate"] += 1
                 continue
+            self._note_size(frame.width, frame.height)
             frame = self.size.fit(frame)
             frame.log_timestamps[RECEIVED] = received_s
             self.stage.submit(frame)
+
+    def _note_size(self, width: int, height: int) -> None:
+        if self._input_size is None:
+            logger.info("stream %s: its input is %dx%d", self._name, width, height)
+        self._input_size = width, height
 
     def _pass_sound(self, packet: Packet) -> None:
         if packet.size:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, Validat
 from byoc_kit.background import on_thread
 from byoc_kit.params import ParamsError, load_json, params_error, parse_changes
 from byoc_kit.server.listener import REQUEST_TIMEOUT_S
+from byoc_kit.urls import without_secrets
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ _HTTP_URL = TypeAdapter(AnyHttpUrl)
 
 
 def _is_http_url(text: str) -> str:
+    if not text.isprintable() or " " in text:  # pydantic leaves out line breaks, and takes what is left
+        msg = "must be printable, without a space"
+        raise ValueError(msg)
     _HTTP_URL.validate_python(text)
     return text
 
@@ -43,6 +47,12 @@ class StartRequest(BaseModel):
     data_url: Url | None = None
     stream_id: str | None = None
     params: Any = None
+
+    def channels(self) -> str:
+        """Say in a line which channels there are, without what a URL keeps secret."""
+        urls = {"from": self.subscribe_url, "to": self.publish_url, "data to": self.data_url}
+        said = [f"{name} {without_secrets(url)}" for name, url in urls.items() if url]
+        return ", ".join(said) or "no input and no output"
 
 
 def parse_start(body: bytes) -> StartRequest:

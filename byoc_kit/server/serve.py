@@ -23,6 +23,7 @@ from byoc_kit.server.answers import refused
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
+from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 
 if TYPE_CHECKING:
@@ -42,14 +43,6 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
     settings = ServerSettings.from_environment()
     asyncio.run(_serve(bundle, settings, listen(host, port)))
     return 0
-
-
-def set_up_logging() -> None:
-    """Log what a person who runs a container wants to see."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    # It calls a machine without a GPU an error.
-    logging.getLogger("pytrickle.utils.hardware").setLevel(logging.CRITICAL)
 
 
 async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.socket) -> None:

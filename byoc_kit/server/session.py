@@ -14,8 +14,9 @@ import aiohttp
 
 from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
+from byoc_kit.errors import text_of
 from byoc_kit.malloc import give_back_freed
-from byoc_kit.params import Params, ParamsError, as_json, carried_over
+from byoc_kit.params import Params, ParamsError, as_json, carried_over, in_brief
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
 from byoc_kit.server.frame_rate import FrameRate
@@ -34,6 +35,7 @@ from byoc_kit.trickle.client import (
 )
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Session:
         self._size = Size()
         self._rate = FrameRate()
         self._params = processor.hooks.params_type()
+        self._shown: tuple[Params, dict[str, Any]] | None = None
         self._started_s = time.monotonic()
         self._pipeline: Pipeline | None = None
         self._publisher: SegmentPublisher | None = None
@@ -170,9 +173,9 @@ class Session:
         status: dict[str, Any] = {
             "stream_id": self.id,
             "state": self.state,
-            "subscribe_url": self.request.subscribe_url,
+            "subscribe_url": self.request.subscribe_url and without_secrets(self.request.subscribe_url),
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
-            "params": as_json(self._params) | self._size.as_dict() | self._rate.as_dict(),
+            "params": self._shown_params() | self._size.as_dict() | self._rate.as_dict(),
             "error": self._error or self.problem(),
             "ended_by": self._ended_by,
         }
@@ -185,6 +188,12 @@ class Session:
             status["data_lines_out"] = self._data.lines_sent
             status["data_lines_lost"] = self._data.lines_lost
         return status
+
+    def _shown_params(self) -> dict[str, Any]:
+        """Return the parameters for :meth:`status`; as it is asked for often, they are made once a change."""
+        if self._shown is None or self._shown[0] is not self._params:
+            self._shown = self._params, in_brief(as_json(self._params))
+        return self._shown[1]
 
     @property
     def _publish(self) -> Publish | None:
@@ -321,7 +330,7 @@ class Session:
     def _fail(self, error: BaseException) -> None:
         if self._error is not None:
             return
-        self._error = str(error) or type(error).__name__
+        self._error = text_of(error) or type(error).__name__
         if isinstance(error, TrickleError):
             logger.warning("stream %s ends: %s", self.id, error)
         else:

@@ -54,6 +54,7 @@ class Sessions:
             field = error.field if error.field.startswith("params") else f"params.{error.field}"
             raise ParamsError(field, error.reason) from None
         self.totals.started += 1
+        logger.info("stream %s starts: %s", stream_id, session.request.channels())
         task = asyncio.create_task(session.run(), name=f"stream-{stream_id}")
         self._running[stream_id] = (session, task)
         task.add_done_callback(lambda task: self._ended(stream_id, task))
@@ -123,10 +124,22 @@ class Sessions:
         session, _ = self._running.pop(stream_id)
         self.ended = session.status()
         self.totals.add(self.ended)
+        logger.info("stream %s ended: %s", stream_id, _summary(self.ended))
         if session.is_hung:
             self._hung.append(session)
         if not task.cancelled() and (error := task.exception()):
             logger.error("stream %s ended with an error", stream_id, exc_info=error)
+
+
+def _summary(status: dict[str, Any]) -> str:
+    """Say in a line what a stream was: why it ended, how long it was and what came of its frames."""
+    why = status["error"] or status["ended_by"] or "it did not come to start"
+    drops = [reasons for place, reasons in status.get("drops", {}).items() if place != "sound"]
+    dropped = sum(count for reasons in drops for count in reasons.values())
+    sent = status.get("frames_encoded") or status.get("frames_out", 0)
+    frames = f"{status.get('frames_in', 0)} frames in, {sent} out, {dropped} dropped"
+    size = status.get("input_size") or "no picture"
+    return f"{why}; {size}, {frames}, {status['elapsed_s']:.1f} s"
 
 
 async def _stop(chosen: list[_Running]) -> int:

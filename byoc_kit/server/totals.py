@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from byoc_kit.stage import MAX_KINDS, OTHERS
+
 
 @dataclass
 class Totals:
@@ -26,7 +28,9 @@ class Totals:
             for reason, count in reasons.items():
                 self.drops[place, reason] += count
         for failure in status.get("failures", []):
-            self.failures[failure["error"]] += failure["count"]
+            error = failure["error"]
+            is_known = error in self.failures or len(self.failures) < MAX_KINDS
+            self.failures[error if is_known else OTHERS] += failure["count"]
         self.faults.update(status.get("faults", {}))
 
     def with_running(self, statuses: Iterable[dict[str, Any]]) -> Totals:

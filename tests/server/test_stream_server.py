@@ -1,6 +1,8 @@
 import asyncio
 import io
 import json
+import logging
+import re
 import threading
 from dataclasses import replace
 
@@ -220,6 +222,63 @@ async def test_a_wrong_parameter_keeps_the_last_good_values(ready):
     assert (await ready.post("/stream/params", {"gain": 3}))[0] == 200
     assert (await ready.stream_status())["params"] == {"gain": 3}
     assert (await ready.get("/health"))[0] == 200
+
+
+@pytest.mark.parametrize("url", ["http://host/a\nb", "http://host/\x1b[31m", "http://ho st/a", " http://host/a"])
+async def test_a_url_that_cannot_be_shown_is_refused(ready, url):
+    status, answer = await ready.post("/stream/start", ready.start_body(subscribe_url=url))
+    assert (status, answer["field"]) == (400, "subscribe_url")
+    assert answer["message"] == "subscribe_url: must be printable, without a space"
+
+
+async def test_the_password_of_a_url_is_in_no_status_and_no_event(ready, caplog):
+    caplog.set_level(logging.INFO)
+    body = ready.start_body()
+    secret = {name: url.replace("://", "://me:s3cret@") for name, url in body.items() if name.endswith("_url")}
+    await ready.post("/stream/start", {**body, **secret})
+    shown = await ready.get("/stream/status")
+    async with ready.http.get(f"{body['events_url']}/0") as answer:
+        event = await answer.json()
+    await ready.post("/stream/stop")
+    assert event["subscribe_url"] == body["subscribe_url"]
+    assert "s3cret" not in f"{shown} {event} {caplog.text} {ready.server.sessions.ended}"
+
+
+class Texted(Params):
+    text: str = ""
+    gain: float = 1.0
+
+
+async def test_a_long_parameter_is_left_out_of_status_and_events(rig):
+    def process_frame(frame, params: Texted):
+        return frame
+
+    async with rig(process_frame, params_type=Texted) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        long = json.dumps(it.start_body(params={"text": "x" * 3_000_000, "gain": 2})).encode()
+        assert (await it.post("/stream/start", data=io.BytesIO(long)))[0] == 200
+        shown = {"text": "(3000002 characters)", "gain": 2}
+        assert (await it.stream_status())["params"] == shown
+        async with it.http.get(f"{it.trickle_url}/events/0") as answer:
+            event = await answer.read()
+        assert json.loads(event)["params"] == shown
+        assert (await it.post("/stream/params", {"text": "short"}))[0] == 200
+        assert (await it.stream_status())["params"] == {"text": "short", "gain": 2}
+
+
+async def test_a_stream_is_a_line_in_the_log_at_its_start_and_one_at_its_end(ready, clip, caplog):
+    caplog.set_level(logging.INFO, "byoc_kit.server")
+    body = ready.start_body()
+    await ready.stream(body, clip)
+    size = ready.server.sessions.ended["input_size"]
+    lines = [r.message for r in caplog.records if r.message.startswith("stream request-1")]
+    assert lines[:2] == [
+        f"stream request-1 starts: from {body['subscribe_url']}, to {body['publish_url']}",
+        f"stream request-1: its input is {size}",
+    ]
+    last = rf"stream request-1 ended: the input ended; {size}, \d+ frames in, \d+ out, \d+ dropped, \d+\.\d s"
+    assert re.fullmatch(last, lines[-1])
+    assert len(lines) == 3
 
 
 class Keeping(Params):
