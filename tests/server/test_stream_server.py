@@ -4,16 +4,20 @@ import json
 import logging
 import re
 import threading
+from collections import Counter
 from dataclasses import replace
 
 import av
 import pytest
+from media_rig import BOTH, VIDEO, written
 from pydantic import Field
 from server_rig import CLIP, until
 from sound_clips import RATE, sound_clip
+from stream_rig import served, streaming
 
 from byoc_kit.data import publish
 from byoc_kit.media.decode import open_stream
+from byoc_kit.media.video_file import open_clip
 from byoc_kit.params import Params
 from byoc_kit.server.requests import parsed
 from byoc_kit.server.settings import ServerSettings
@@ -581,6 +585,24 @@ async def test_process_audio_hears_all_of_the_sound(rig, codec, max_delay_us):
     assert sum(heard) == pytest.approx(2 * RATE, rel=0.03)
     with open_stream(io.BytesIO(bytes(received.data))) as container:
         assert container.streams.audio[0].codec_context.name == codec.removeprefix("lib")
+
+
+@pytest.mark.parametrize("hooks", [{}, {"process_audio": lambda frame: frame}], ids=["untouched", "process_audio"])
+async def test_sound_that_comes_and_goes_is_lost_to_no_reader_that_goes_by_the_first_tables(rig, hooks):
+    with open_clip(CLIP) as clip:
+        sound = clip.streams.audio[0]
+        packets = [packet for packet in clip.demux(sound) if packet.size]
+        source, pictures, sounds = written((sound, packets), BOTH, VIDEO, BOTH)
+    async with served(rig, **hooks) as it, streaming(it) as stream:
+        for seq, segment in enumerate(source.all):
+            await stream.post(seq, segment)
+            await stream.until_frames_out((seq + 1) * pictures // len(source.all))
+    count = Counter()
+    with av.open(io.BytesIO(stream.output), format="mpegts") as container:
+        for packet in container.demux([container.streams.video[0], container.streams.audio[0]]):
+            count[packet.stream.type] += packet.size > 0
+    assert count["video"] == pictures
+    assert sounds - count["audio"] <= 2
 
 
 async def test_a_process_audio_that_raises_lets_the_sound_through(rig, clip, caplog):
