@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -125,9 +126,11 @@ class SegmentPublisher:
                 ) as answer:
                     answer.raise_for_status()
                     return max(0, int(await answer.content.read(32)))
-            except (ValueError, TimeoutError, aiohttp.ClientResponseError):
+            except ValueError:
                 return 0  # an older server, which has no such route
             except (aiohttp.ClientError, OSError) as error:
+                if isinstance(error, aiohttp.ClientResponseError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return 0  # as above
                 await backoff.failed(reason_of(error))
 
     async def _post(self, seq: int, *, is_reset: bool) -> bool:

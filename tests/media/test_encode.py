@@ -26,6 +26,7 @@ from byoc_kit.media.video_file import open_clip
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 ADTS_HEADER = 7  # bytes that MPEG-TS puts before each AAC packet of an mp4
 STEP = 3600  # 25 frames a second
+BT601 = 5  # as H.273 numbers its matrix
 
 FORGET_A_WRITER = """
 import gc, sys
@@ -413,6 +414,20 @@ def test_an_untouched_picture_is_encoded_without_a_turn_through_rgb(segments):
     with writer_to(segments) as writer:
         writer.write_frame(source)
     assert source.untouched is not None
+
+
+@pytest.mark.parametrize("is_touched", [False, True])
+def test_rgb_goes_out_with_the_matrix_that_it_was_converted_with(segments, is_touched):
+    colour = np.array((200, 60, 30), np.uint8)
+    picture = av.VideoFrame.from_ndarray(np.broadcast_to(colour, (48, 64, 3)).copy(), "rgb24").reformat(format="gbrp")
+    picture.pts, picture.time_base, picture.colorspace = 0, TIME_BASE, 0  # GBR, as a decoder says of it
+    source = to_video_frame(picture)
+    with writer_to(segments) as writer:
+        writer.write_frame(source.replace(pixels=source.pixels.copy()) if is_touched else source)
+    with open_stream(io.BytesIO(segments.whole)) as container:
+        back = next(container.decode(video=0))
+    assert (back.format.name, back.colorspace) == ("yuv420p", BT601)
+    assert np.abs(to_video_frame(back).pixels[0, 0].astype(int) - colour).max() <= 4
 
 
 @pytest.mark.parametrize(("matrix", "is_full"), [(1, False), (6, False), (2, False), (1, True)])

@@ -3,6 +3,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from byoc_kit.media.mpegts import AUDIO_PID, PACKET, PMT_PID, TABLE_PIDS, VIDEO_PID, pid_of
@@ -30,6 +31,27 @@ def muxed():
             calls.append((kind, time_s, muxer.mux(packet)))
         assert muxer.close() == b""
     return calls
+
+
+def test_rgb_in_h264_is_copied_as_it_is():
+    recorded = io.BytesIO()
+    with av.open(recorded, "w", format="mpegts") as container:  # as OBS records it
+        video = container.add_stream("libx264rgb", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "rgb24"
+        for number in range(3):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 80 * number, np.uint8), "rgb24")
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    with av.open(io.BytesIO(recorded.getvalue()), format="mpegts") as source, TransportMuxer() as muxer:
+        copy = muxer.add_copy(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        sent = [bytes(packet) for packet in packets]
+        data = b""
+        for packet in packets:
+            packet.stream = copy
+            data += muxer.mux(packet)
+    with av.open(io.BytesIO(data), format="mpegts") as container:
+        assert [bytes(packet) for packet in container.demux(video=0) if packet.size] == sent
 
 
 def packets_of(data):

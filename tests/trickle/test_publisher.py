@@ -92,13 +92,29 @@ async def test_publishing_begins_at_the_write_head(http, url, channels):
 
 @pytest.mark.parametrize(
     "answer",
-    [status(404), status(400), status(500), lambda it: it.send(200, {}, b"Hello"), raw(b"\x00nonsense\r\n\r\n")],
-    ids=["404", "400", "500", "no number", "nonsense"],
+    [status(404), status(400), lambda it: it.send(200, {}, b"Hello"), raw(b"\x00nonsense\r\n\r\n")],
+    ids=["404", "400", "no number", "nonsense"],
 )
 async def test_publishing_begins_at_0_where_the_server_names_no_number(http, taking, answer):
     taking.on("GET next", answer)
     await publish(http, taking.url, [b"a"])
     assert "POST 0" in taking.asked
+
+
+async def test_a_server_that_cannot_say_its_number_yet_is_asked_again(http, taking, monkeypatch):
+    monkeypatch.setattr(connection, "_FIRST_BACKOFF_S", 0)
+    taking.on("GET next", status(502), status(500), raw(b""), lambda it: it.send(200, {}, b"7"))
+    await publish(http, taking.url, [b"a"])
+    assert taking.asked == ["GET next"] * 4 + ["POST 7", "DELETE ch"]
+
+
+async def test_a_server_that_never_says_its_number_is_given_up_and_why(http, taking, impatient):
+    taking.always("GET", status(502))
+    async with publishing(http, taking.url) as it:
+        with pytest.raises(TrickleError, match=r"has failed for .*502"):
+            await it.task
+    assert "502" in it.ended
+    assert set(taking.asked) == {"GET next"}
 
 
 async def test_a_segment_is_streamed_while_it_is_made(http, url, channels):
