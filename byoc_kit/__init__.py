@@ -24,9 +24,9 @@ _HOME = {
     "Params": "byoc_kit.params",
     "VideoFrame": "byoc_kit.frames",
     "asset": "byoc_kit.assets",
-    "preview": "byoc_kit.preview",
+    "preview": "byoc_kit.jupyter.preview",
     "publish": "byoc_kit.data",
-    "ship": "byoc_kit.ship",
+    "ship": "byoc_kit.jupyter.ship",
 }
 
 __all__ = [
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from byoc_kit.capability import Capability
     from byoc_kit.data import publish
     from byoc_kit.frames import AudioFrame, VideoFrame
+    from byoc_kit.jupyter.preview import preview
+    from byoc_kit.jupyter.ship import ship
     from byoc_kit.params import Params
-    from byoc_kit.preview import preview
     from byoc_kit.processor import FrameProcessor, Hooks
-    from byoc_kit.ship import ship
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ def shell():
 
 
 def test_a_notebook_shows_its_own_line_and_the_sentence(shell, capsys):
-    cell = "import byoc_kit.preview\nbyoc_kit.preview(lambda frame: frame, 'nowhere.mp4')"
+    cell = "import byoc_kit.jupyter.preview\nbyoc_kit.preview(lambda frame: frame, 'nowhere.mp4')"
     assert not shell.run_cell(cell).success
     place, said = capsys.readouterr().out.strip().split("\n")
     assert place.endswith("In[1], line 2")

@@ -9,7 +9,7 @@ import byoc_kit
 
 PACKAGE = Path(byoc_kit.__file__).parent
 HEAVY = ["torch", "av", "nbconvert", "IPython", "fastapi", "pydantic", "papermill", "aiohttp", "numpy"]
-EDGES = ("notebook", "preview", "network", "regress", "ship", "verify", "image", "bench")
+EDGES = ("notebook", "jupyter", "network", "regress", "verify", "image", "bench")
 COMMANDS = {"cli.py", "demo.py", "watch.py"}
 CORE = sorted(path for path in PACKAGE.glob("*.py") if path.name not in {"__init__.py", *COMMANDS})
 BELOW_THE_EDGES = [

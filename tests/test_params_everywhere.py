@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from stream_rig import SEGMENTS
 
 from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.player import Player
+from byoc_kit.jupyter.preview.reel_feed import ReelFeed
+from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.params import Params, as_json, carried_over, given_values, raw_values
-from byoc_kit.preview.player import Player
-from byoc_kit.preview.reel_feed import ReelFeed
-from byoc_kit.preview.version import Version
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.regress.cases import Case, replay_case
 from byoc_kit.regress.golden import Golden

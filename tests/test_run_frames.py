@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.headless import StaticPreview
+from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.params import Params
-from byoc_kit.preview.headless import StaticPreview
-from byoc_kit.preview.version import Version
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.run_frames import run_frames
 

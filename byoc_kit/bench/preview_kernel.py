@@ -18,8 +18,8 @@ from PIL import Image
 from byoc_kit.bench.preview_number import stamp
 from byoc_kit.bench.source import RATE
 from byoc_kit.frames import Pixels, VideoFrame
+from byoc_kit.jupyter.preview import DISPLAY_WIDTH, Preview, preview
 from byoc_kit.media.clip import Clip, read_clip
-from byoc_kit.preview import DISPLAY_WIDTH, Preview, preview
 from byoc_kit.sources import Reel
 from byoc_kit.stage import Stage
 

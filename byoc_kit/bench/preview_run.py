@@ -13,8 +13,8 @@ from byoc_kit.bench.preview_record import PreviewRecord, PreviewRun, preview_tab
 from byoc_kit.bench.run import Request, say, to_its_end
 from byoc_kit.bench.source import HEIGHT, RATE, WIDTH
 from byoc_kit.errors import ByocKitError
-from byoc_kit.preview import DISPLAY_WIDTH
-from byoc_kit.preview.kept_frames import room_bytes
+from byoc_kit.jupyter.preview import DISPLAY_WIDTH
+from byoc_kit.jupyter.preview.kept_frames import room_bytes
 
 
 def bench_preview(request: Request) -> int:

@@ -18,7 +18,7 @@ from byoc_kit.notebook.parse import unparse
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
 
-_OF_THE_KIT = {"byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
+_OF_THE_KIT = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
 # These can be imported anywhere, and need a front end only when they are called.
 _PROGRESS = {"tqdm.notebook", "tqdm.tnrange", "tqdm.tqdm_notebook"}
 _MODULES = {

@@ -40,6 +40,15 @@ def suggestions(folder: str | Path) -> list[str]:
     return found[: LIMIT - len(always)] + always
 
 
+def first_video(folder: str | Path) -> str | None:
+    """Return the first video of ``clips/``, else of the folder itself, to be opened from that folder."""
+    for place in ("clips/", ""):
+        videos, _ = _look(Path(folder) / place)
+        if videos:
+            return f"{place}{min(videos)}"
+    return None
+
+
 def _look(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of a folder's videos, and of its folders that hold images."""
     videos, folders = [], []

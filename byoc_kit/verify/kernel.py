@@ -14,9 +14,9 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.sourcemap import cell_name
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
-    from byoc_kit.preview import Preview
-    from byoc_kit.preview.headless import StaticPreview
-    from byoc_kit.preview.version import Version
+    from byoc_kit.jupyter.preview import Preview
+    from byoc_kit.jupyter.preview.headless import StaticPreview
+    from byoc_kit.jupyter.preview.version import Version
     from byoc_kit.verify.replay import Replay, Task
 
 _NAME = re.compile(r"Cell In\[(\d+)\]")
@@ -27,12 +27,12 @@ def keep_previews_still() -> None:
 
     Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
     """
-    module: Any = import_module("byoc_kit.preview")
+    module: Any = import_module("byoc_kit.jupyter.preview")
     shown = module.preview
 
     def still(*arguments: Any, **options: Any) -> Preview:
-        start: Any = import_module("byoc_kit.preview.start")
-        headless = import_module("byoc_kit.preview.headless")
+        start: Any = import_module("byoc_kit.jupyter.preview.start")
+        headless = import_module("byoc_kit.jupyter.preview.headless")
         start.StaticPreview = partial(_still, headless)
         preview: Preview = shown(*arguments, **options)
         return preview

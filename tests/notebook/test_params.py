@@ -10,13 +10,13 @@ from pydantic_core import SchemaError
 
 from byoc_kit.bundle.load import load_processor, read_bundle, schema_drift
 from byoc_kit.bundle.plan import plan, write
+from byoc_kit.jupyter.preview.player import Player
+from byoc_kit.jupyter.preview.reel_feed import ReelFeed
+from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.params import check_params
 from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.params import ParamsError
-from byoc_kit.preview.player import Player
-from byoc_kit.preview.reel_feed import ReelFeed
-from byoc_kit.preview.version import Version
 from byoc_kit.processor import Hooks
 from byoc_kit.regress import process_clip
 from byoc_kit.server.requests import StartRequest

@@ -8,9 +8,9 @@ import pytest
 from lab_rig import browser, lab, page
 from PIL import Image
 
-from byoc_kit.preview.live import LivePreview
-from byoc_kit.preview.version import Version
-from byoc_kit.preview.widget import Pictures
+from byoc_kit.jupyter.preview.live import LivePreview
+from byoc_kit.jupyter.preview.version import Version
+from byoc_kit.jupyter.preview.widget import Pictures
 
 __all__ = ["browser", "lab", "page"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byoc_kit.preview.contact_sheet import Shot, contact_sheet, describe, draw, spread, thumbnail
+from byoc_kit.jupyter.preview.contact_sheet import Shot, contact_sheet, describe, draw, spread, thumbnail
 
 
 def noise(width, height):

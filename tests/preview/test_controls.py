@@ -6,7 +6,7 @@ import pytest
 from pydantic import ConfigDict, Field
 
 import byoc_kit
-from byoc_kit.preview.controls import lay_out, make_controls, round_step
+from byoc_kit.jupyter.preview.controls import lay_out, make_controls, round_step
 
 
 class Mood(enum.Enum):

@@ -1,6 +1,6 @@
 import pytest
 
-from byoc_kit.preview.credit import (
+from byoc_kit.jupyter.preview.credit import (
     GONE_AFTER_S,
     GONE_INTERVAL_S,
     LATE_INTERVAL_S,

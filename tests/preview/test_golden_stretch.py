@@ -5,9 +5,9 @@ import pytest
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.golden_stretch import LONGEST, GoldenStretch
 from byoc_kit.media.clip import read_clip
 from byoc_kit.params import Params
-from byoc_kit.preview.golden_stretch import LONGEST, GoldenStretch
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.regress import RegressionError, compare, load_golden, process_inputs, save_golden, versions
 

@@ -14,10 +14,10 @@ from PIL import Image
 import byoc_kit
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview import preview
+from byoc_kit.jupyter.preview.headless import LIMIT_BYTES, StaticPreview
+from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.media.decode import MediaError
-from byoc_kit.preview import preview
-from byoc_kit.preview.headless import LIMIT_BYTES, StaticPreview
-from byoc_kit.preview.version import Version
 from byoc_kit.regress import versions
 
 CELL = """

@@ -336,7 +336,9 @@ def test_what_is_on_screen_is_recorded_and_kept(lab, page):
 
 
 def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
-    shown = "from byoc_kit.preview import credit\ncredit.GONE_AFTER_S = 2\np = byoc_kit.preview(process_frame)\np"
+    shown = (
+        "from byoc_kit.jupyter.preview import credit\ncredit.GONE_AFTER_S = 2\np = byoc_kit.preview(process_frame)\np"
+    )
     asleep = "import time\nwhile p._player.is_playing:\n    time.sleep(0.05)\nprint('at rest')"
     play(page, lab, "unseen.ipynb", shown, model=INVERT)
     page.locator(".jp-Cell").nth(2).locator(".cm-content").click()
@@ -398,7 +400,7 @@ def test_a_page_that_was_closed_finds_its_preview_playing(lab, page):
 
 def test_a_first_picture_that_comes_late_becomes_the_poster(lab, page):
     slow = (
-        "import time\nfrom byoc_kit.preview import live\nlive.POSTER_PATIENCE_S = 0\n"
+        "import time\nfrom byoc_kit.jupyter.preview import live\nlive.POSTER_PATIENCE_S = 0\n"
         "def process_frame(frame):\n    time.sleep(1)\n    return 255 - frame.pixels"
     )
     play(page, lab, "late.ipynb", model=slow)

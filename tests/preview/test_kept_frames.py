@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from byoc_kit.preview import kept_frames
-from byoc_kit.preview.kept_frames import KeptFrames, room_bytes
+from byoc_kit.jupyter.preview import kept_frames
+from byoc_kit.jupyter.preview.kept_frames import KeptFrames, room_bytes
 from byoc_kit.sources import open_source
 
 MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -17,12 +17,13 @@ import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import PixelPicture
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.preview import credit
+from byoc_kit.jupyter.preview.camera import Camera
+from byoc_kit.jupyter.preview.live import LivePreview
+from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.mp4 import Mp4Writer
-from byoc_kit.preview import credit, kernel
-from byoc_kit.preview.camera import Camera
-from byoc_kit.preview.live import LivePreview
-from byoc_kit.preview.version import Version
 from byoc_kit.regress.cases import load_case, replay_case
 from byoc_kit.regress.golden import load_golden
 from byoc_kit.server.size import Size
@@ -111,9 +112,9 @@ def test_a_silent_front_end_is_told_that_it_is_late(make_live, front_end, monkey
 @pytest.fixture
 def quick_news(monkeypatch):
     """Have what changes told sooner, and the rates be of a shorter time."""
-    monkeypatch.setattr("byoc_kit.preview.sender.NEWS_AFTER_S", 0.05)
-    monkeypatch.setattr("byoc_kit.preview.sender._ANSWERED_AFTER_S", 0.1)
-    monkeypatch.setattr("byoc_kit.preview.stats._WINDOW_S", 0.2)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender.NEWS_AFTER_S", 0.05)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender._ANSWERED_AFTER_S", 0.1)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.stats._WINDOW_S", 0.2)
 
 
 @pytest.mark.usefixtures("quick_news")
@@ -367,7 +368,7 @@ def test_each_status_has_a_higher_number(make_live, front_end):
 
 
 def test_a_preview_without_a_first_picture_can_be_shown_again(make_live, front_end, monkeypatch):
-    monkeypatch.setattr("byoc_kit.preview.live.POSTER_PATIENCE_S", 0.0)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.live.POSTER_PATIENCE_S", 0.0)
     monkeypatch.setattr("IPython.display.display", lambda view: None)
     live = LivePreview(Version(lambda frame: time.sleep(0.5)), "synthetic:bars", width=64)
     live._ipython_display_()
@@ -901,7 +902,7 @@ def test_a_picture_that_comes_late_takes_its_place_in_the_notebook(make_live, mo
         if update:
             is_late.set()
 
-    monkeypatch.setattr("byoc_kit.preview.live.POSTER_PATIENCE_S", 0.0)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.live.POSTER_PATIENCE_S", 0.0)
     monkeypatch.setattr("IPython.display.display", lambda view: None)
     monkeypatch.setattr("IPython.display.publish_display_data", publish)
     may_go = threading.Event()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from lab_rig import READ_CANVAS
 
-from byoc_kit.preview import pictures
-from byoc_kit.preview.widget import Pictures
+from byoc_kit.jupyter.preview import pictures
+from byoc_kit.jupyter.preview.widget import Pictures
 
 pytestmark = pytest.mark.browser
 

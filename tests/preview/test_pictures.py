@@ -8,8 +8,15 @@ import pytest
 from PIL import Image
 
 from byoc_kit import VideoFrame
+from byoc_kit.jupyter.preview.pictures import (
+    POSTER_LIMIT_BYTES,
+    PairEncoder,
+    jpeg,
+    pixels_of,
+    scaled_i420,
+    side_by_side,
+)
 from byoc_kit.media.picture import DecodedPicture, Look
-from byoc_kit.preview.pictures import POSTER_LIMIT_BYTES, PairEncoder, jpeg, pixels_of, scaled_i420, side_by_side
 
 _BT709 = 1
 

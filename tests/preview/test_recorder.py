@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.recorder import Recorder, RecordingError
 from byoc_kit.media.clip import read_clip
-from byoc_kit.preview.recorder import Recorder, RecordingError
 
 DEADLINE_S = 20
 
@@ -253,7 +253,7 @@ import os, resource, signal, sys
 import numpy as np
 from pathlib import Path
 from byoc_kit.frames import VideoFrame
-from byoc_kit.preview.recorder import Recorder, RecordingError
+from byoc_kit.jupyter.preview.recorder import Recorder, RecordingError
 
 class Last(VideoFrame):
     def original(self):

@@ -4,7 +4,7 @@ import weakref
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.preview.reel_feed import ReelFeed
+from byoc_kit.jupyter.preview.reel_feed import ReelFeed
 from byoc_kit.sources.number_strip import read_number
 from byoc_kit.sources.synthetic import Synthetic
 

@@ -1,3 +1,6 @@
+import inspect
+import pydoc
+import shutil
 import subprocess
 import sys
 
@@ -5,9 +8,10 @@ import pytest
 
 import byoc_kit
 from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.preview import preview, start
+from byoc_kit.jupyter.preview.live import LivePreview
 from byoc_kit.media.decode import MediaError
-from byoc_kit.preview import kernel, preview, start
-from byoc_kit.preview.live import LivePreview
 
 
 def same(frame):
@@ -27,7 +31,7 @@ def in_cell(monkeypatch, front_end):
         start._playing.close_earlier((cell, "the end"))
 
 
-def test_the_module_can_be_called_like_its_function(clip):
+def test_each_import_gives_the_same_function(clip):
     from byoc_kit import preview as first
     from byoc_kit import preview as second
 
@@ -37,9 +41,8 @@ def test_the_module_can_be_called_like_its_function(clip):
 
 
 def test_importing_it_stays_light():
-    code = (
-        "import sys, byoc_kit.preview; print(sorted({'torch', 'av', 'PIL', 'ipywidgets', 'IPython'} & {*sys.modules}))"
-    )
+    heavy = {"torch", "av", "PIL", "ipywidgets", "IPython"}
+    code = f"import sys, byoc_kit.jupyter.preview; print(sorted({heavy} & {{*sys.modules}}))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
@@ -112,3 +115,36 @@ def test_a_preview_that_nobody_watches_can_be_steered_all_the_same(clip):
     seen.save_golden()
     seen.close()
     assert seen.last_error is None
+
+
+def test_without_a_source_the_first_clip_of_clips_plays(in_cell, clip, tmp_path, monkeypatch, front_end):
+    (tmp_path / "clips").mkdir()
+    for name in ("z.mp4", "clips/mine.mp4", "clips/other.mp4"):
+        shutil.copy(clip, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    in_cell("a", "1")
+    live = preview(same)
+    live._tell()
+    said = "Playing clips/mine.mp4, the first clip here; give another with source=, or above."
+    assert front_end.wait_for_notice() == said
+    assert live._player.feed.source == "clips/mine.mp4"
+
+
+def test_without_a_source_and_without_clips_the_notebook_s_folder_counts(clip, tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert preview(same).table().startswith("source         bars, 1280x720")
+    shutil.copy(clip, folder / "mine.mp4")
+    assert preview(same).table().startswith("source         mine.mp4, 96x64")
+
+
+def test_help_shows_the_function_with_its_parameters():
+    for function in (byoc_kit.preview, byoc_kit.ship):
+        text = pydoc.plain(pydoc.render_doc(function))
+        assert "PACKAGE CONTENTS" not in text
+        assert f"{function.__name__}(" in text
+        assert "Parameters\n" in text
+    assert [*inspect.signature(byoc_kit.preview).parameters] == [
+        *("process_frame", "source", "compare", "fps", "size", "width")
+    ]

@@ -1,6 +1,6 @@
 import pytest
 
-from byoc_kit.preview.stats import Meter
+from byoc_kit.jupyter.preview.stats import Meter
 
 
 class Clock:

@@ -8,7 +8,7 @@ from pydantic import Field
 import byoc_kit
 from byoc_kit import VideoFrame
 from byoc_kit.errors import ByocKitError
-from byoc_kit.preview.version import Version
+from byoc_kit.jupyter.preview.version import Version
 
 FRAME = VideoFrame.from_pixels(np.zeros((16, 16, 3), np.uint8))
 NOTEBOOK = """

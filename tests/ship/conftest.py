@@ -2,7 +2,7 @@ import pytest
 from lab_rig import browser, lab
 from notebook_rig import make, write_notebook
 
-from byoc_kit.ship.overview import Target, read_overview
+from byoc_kit.jupyter.ship.overview import Target, read_overview
 
 __all__ = ["browser", "lab", "make", "write_notebook"]
 

@@ -10,7 +10,7 @@ DEADLINE_S = 60
 
 
 def child(parent, *arguments):
-    return [sys.executable, "-P", "-m", "byoc_kit.ship.child", str(parent), *arguments]
+    return [sys.executable, "-P", "-m", "byoc_kit.jupyter.ship.child", str(parent), *arguments]
 
 
 def start(command, before="pass"):

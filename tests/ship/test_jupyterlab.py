@@ -63,7 +63,7 @@ def servers(lab):
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().split(b"\0")
-            is_ours = b"byoc_kit.ship.child" in command and os.readlink(process / "cwd") == str(lab.folder)
+            is_ours = b"byoc_kit.jupyter.ship.child" in command and os.readlink(process / "cwd") == str(lab.folder)
         except OSError:
             continue  # it ended meanwhile
         if is_ours and b"serve" in command:

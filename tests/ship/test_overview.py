@@ -5,9 +5,9 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.plan import plan, write
+from byoc_kit.jupyter.ship.overview import BundleState, Target, read_overview, read_stamp
+from byoc_kit.jupyter.ship.plain import as_plain
 from byoc_kit.notebook.read import NotebookError
-from byoc_kit.ship.overview import BundleState, Target, read_overview, read_stamp
-from byoc_kit.ship.plain import as_plain
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
-from byoc_kit.ship.commands import Action
-from byoc_kit.ship.overview import Target, read_overview
-from byoc_kit.ship.page import as_html, beside, reasons, what_runs
+from byoc_kit.jupyter.ship.commands import Action
+from byoc_kit.jupyter.ship.overview import Target, read_overview
+from byoc_kit.jupyter.ship.page import as_html, beside, reasons, what_runs
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 SCRIPT = "<script>alert(1)</script>"

@@ -11,9 +11,9 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.image.docker import ImageError
-from byoc_kit.ship import controller, page
-from byoc_kit.ship.commands import Action
-from byoc_kit.ship.panel import Panel
+from byoc_kit.jupyter.ship import controller, page
+from byoc_kit.jupyter.ship.commands import Action
+from byoc_kit.jupyter.ship.panel import Panel
 
 DEADLINE_S = 90
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]

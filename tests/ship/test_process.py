@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.ship import process
-from byoc_kit.ship.process import run
+from byoc_kit.jupyter.ship import process
+from byoc_kit.jupyter.ship.process import run
 from byoc_kit.verify.tail import Tail
 
 DEADLINE_S = 20

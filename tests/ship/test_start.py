@@ -7,11 +7,11 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 import byoc_kit
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.ship import ship, start
+from byoc_kit.jupyter.ship.panel import Panel
+from byoc_kit.jupyter.ship.this_notebook import UnknownNotebookError
 from byoc_kit.notebook.read import NotebookError
-from byoc_kit.preview import kernel
-from byoc_kit.ship import ship, start
-from byoc_kit.ship.panel import Panel
-from byoc_kit.ship.this_notebook import UnknownNotebookError
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 
@@ -30,7 +30,7 @@ def in_cell(monkeypatch):
         start._panels.close_earlier((cell, "the end"))
 
 
-def test_the_module_can_be_called_like_its_function(write_notebook, capsys):
+def test_each_import_gives_the_same_function(write_notebook, capsys):
     from byoc_kit import ship as first
     from byoc_kit import ship as second
 
@@ -44,7 +44,7 @@ def test_the_module_can_be_called_like_its_function(write_notebook, capsys):
 
 def test_importing_it_stays_light():
     heavy = {"torch", "av", "pyflakes", "ipywidgets", "IPython"}
-    code = f"import sys, byoc_kit.ship; print(sorted({heavy} & {{*sys.modules}}))"
+    code = f"import sys, byoc_kit.jupyter.ship; print(sorted({heavy} & {{*sys.modules}}))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 

@@ -39,7 +39,7 @@ async def test_a_preview_does_not_move_what_a_hook_remembers(run, small_clip):
     replay = await run(
         "seen = 0\ndef process_frame(frame):\n    global seen\n    seen += 1\n    return frame.pixels * 0 + seen",
         f"from byoc_kit import preview\nshown = preview(process_frame, source={str(small_clip)!r})\nshown",
-        "import byoc_kit.preview as module\nassert shown.stats().frames_in == 0",
+        "import byoc_kit.jupyter.preview as module\nassert shown.stats().frames_in == 0",
         f"module.preview(process_frame, {str(small_clip)!r}, width=20)",
     )
     assert replay.failure == ""

@@ -1,0 +1,38 @@
+"""What a run of a notebook cell left open, so that the next run of that cell can close it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Closable(Protocol):
+    """Something that can be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class OpenByCell:
+    """Keeps what is open by the cell that opened it; of one run, several may stay open side by side.
+
+    ``cell_and_run`` is what :func:`byoc_kit.jupyter.kernel.cell` returns.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[str, list[Closable]]] = {}
+
+    def close_earlier(self, cell_and_run: tuple[str, str]) -> None:
+        """Close what an earlier run of this cell left open."""
+        cell, run = cell_and_run
+        earlier_run, opened = self._open.get(cell, (run, []))
+        if earlier_run == run:
+            return
+        del self._open[cell]
+        for one in opened:
+            one.close()
+
+    def add(self, cell_and_run: tuple[str, str], opened: Closable) -> None:
+        """Keep what this run of the cell opened."""
+        cell, run = cell_and_run
+        self._open.setdefault(cell, (run, []))[1].append(opened)

@@ -1,0 +1,148 @@
+"""The live preview: ``preview(process_frame)`` as a cell's last line plays a clip beside what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from byoc_kit.jupyter.preview.player import LastError
+    from byoc_kit.jupyter.preview.stats import PreviewStats
+    from byoc_kit.params import Params
+    from byoc_kit.sources import Reel
+
+__all__ = ["Preview", "preview"]
+
+DISPLAY_WIDTH = 640
+
+
+class Preview:
+    """What :func:`preview` returns; as a cell's last value it shows itself.
+
+    Where nobody looks on (papermill, nbconvert, a script), :attr:`params` and :meth:`stats` are of the frames that have
+    run through, and what steers or keeps does nothing.
+    """
+
+    @property
+    def params(self) -> Params:
+        """The parameters as the controls stand."""
+        raise NotImplementedError
+
+    @property
+    def last_error(self) -> LastError | None:
+        """The frame that ``process_frame`` failed on last, its parameters, and the traceback of the user's lines."""
+        return None
+
+    def stats(self) -> PreviewStats:
+        """Return rates, timings, drops and the last error."""
+        raise NotImplementedError
+
+    def play(self) -> None:
+        """Play, or play on."""
+
+    def pause(self) -> None:
+        """Hold the picture; the controls still act on it."""
+
+    def step(self, frames: int = 1) -> None:
+        """Hold the frame so many after the present one; a negative number goes back.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError`, as :meth:`seek` does, where the source is live.
+        """
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame by its number, from 0."""
+
+    def switch(self, source: str | Path | Reel) -> None:
+        """Play another source; the present one stays until the first frame of that is there.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` for what cannot be played.
+        """
+
+    def swap(self, process_frame: Callable[..., Any]) -> None:
+        """Run another ``process_frame`` from the next frame on, as re-running its cell does.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` for one that cannot be called; the present one goes on.
+        """
+
+    def revert(self) -> None:
+        """Bring the last good ``process_frame`` back."""
+
+    def record(self, *, on: bool = True) -> None:
+        """Write what comes in and what comes out to two MP4 files in ``recordings/``, until it is turned off.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` where that folder cannot be written to.
+        """
+
+    def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
+        """Keep the next frames, in and out, for a regression notebook: a folder in ``golden/``, without loss.
+
+        ``lead_in`` more come before them, as inputs only, for a function that remembers earlier frames. Held, the
+        present frame is the first. Raises :class:`~byoc_kit.errors.ByocKitError` for more than 100 frames.
+        """
+
+    def save_case(self) -> None:
+        """Keep the frame that failed last as a test case, in ``cases/``.
+
+        Raises :class:`~byoc_kit.errors.ByocKitError` where none has failed.
+        """
+
+    def close(self) -> None:
+        """End the threads and the widgets; running the cell again does it too."""
+
+
+def preview(
+    process_frame: Callable[..., Any],
+    source: str | Path | Reel | None = None,
+    *,
+    compare: Callable[..., Any] | None = None,
+    fps: float | None = None,
+    size: tuple[int | None, int | None] = (None, None),
+    width: int = DISPLAY_WIDTH,
+) -> Preview:
+    """Play a source through ``process_frame``, with a control for each field of its ``Params``.
+
+    Running the cell that defines ``process_frame`` again swaps the function while it plays. Where nobody looks on
+    (papermill, nbconvert, a script), the first 25 frames run through instead, and leave a contact sheet and a table; an
+    exception of ``process_frame`` then fails the cell.
+
+    Parameters
+    ----------
+    process_frame : callable
+        The notebook's function: it takes a frame, and ``params`` if it wants them.
+    source : str, Path or Reel, optional
+        What is played: a video file, a folder of images, ``"synthetic"`` or ``"synthetic:<pattern>"``, ``"webcam"``
+        (that of the browser's machine), or a URL: a network video (``http``, ``rtsp``), a trickle channel, or a running
+        byoc-kit server, whose input it then is. By default the first video of ``clips/``, else of the notebook's
+        folder, else ``"synthetic:bars"``. What has frames by number plays in a loop; its frames stay in memory where a
+        32nd of it, at most 1 GiB, is enough for all.
+    compare : callable, optional
+        Another function on the same frames. Its output is shown in place of the input.
+    fps : float, optional
+        Play a clip, a folder or a pattern at this pace; by default at its own.
+    size : tuple of int, optional
+        The width and height that frames are scaled to before ``process_frame``, as a stream's parameters ``width`` and
+        ``height`` ask the container for. One of them may be ``None``. By default the source's own size.
+    width : int, optional
+        A picture that is wider or higher than this is scaled down for the display, and only for that.
+
+    Returns
+    -------
+    Preview
+        As a cell's last value it shows itself; it can also be steered from another cell.
+
+    Raises
+    ------
+    ByocKitError
+        In one sentence, for a source that cannot be played, a size that no video has, or a ``process_frame`` that
+        cannot be called with a frame.
+
+    Examples
+    --------
+    >>> byoc_kit.preview(process_frame)
+    >>> byoc_kit.preview(process_frame, source="webcam", size=(640, 360))
+    >>> byoc_kit.preview(process_frame, source="clips/street.mp4", compare=old_process_frame)
+    """
+    from byoc_kit.jupyter.preview.start import start
+
+    return start(process_frame, source, compare=compare, fps=fps, size=size, width=width)

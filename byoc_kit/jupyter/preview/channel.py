@@ -1,0 +1,67 @@
+"""From the kernel to the front end: pictures as binary custom messages, answered by acknowledgements.
+
+Custom messages, not traits: ipywidgets holds a trait's change back until the kernel has answered the one before (19
+instead of 64 pictures a second, same window).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+
+from ipywidgets import Widget
+
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.preview.credit import Credit, Ticket
+from byoc_kit.jupyter.preview.status import Message
+from byoc_kit.jupyter.preview.widget import Pictures
+
+
+class Channel:
+    """Sends messages, and hands what the front end says to ``on_message``, after taking the acknowledgements.
+
+    ``on_message`` is called with the content and the first buffer, if there is one, on whatever thread the kernel has
+    for it.
+    """
+
+    def __init__(self, pictures: Pictures, on_message: Callable[[Message, bytes | None], None]) -> None:
+        self.credit = Credit()
+        self._pictures = pictures
+        self._on_message = on_message
+        self._context: Context | None = None
+        self._lock = threading.Lock()
+        pictures.on_msg(self._receive)
+
+    def show(self, ticket: Ticket, pair: list[bytes], status: Message) -> None:
+        """Send a pair on a ticket that :attr:`credit` gave; both in one message, so none runs ahead."""
+        content = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked}
+        self._send({**content, **status}, pair)
+
+    def tell(self, content: Message) -> None:
+        """Send a message without pictures; it needs no credit."""
+        self._send(content)
+
+    def close(self) -> None:
+        """Hear no more of the front end."""
+        self._pictures.on_msg(self._receive, remove=True)
+
+    def _send(self, content: Message, buffers: list[bytes] | None = None) -> None:
+        with self._lock:
+            if self.credit.is_late:
+                self._context = None  # its subshell may be gone
+            if self._context is None:
+                self._pictures.send(content, buffers)
+                kernel.let_front_end_choose(self._pictures)
+            else:
+                self._context.copy().run(self._pictures.send, content, buffers)
+
+    def _receive(self, _: Widget, content: Message, buffers: list[memoryview]) -> None:
+        # Not the first message's context for good: that one comes before JupyterLab has its subshell.
+        self._context = kernel.subshell_context() or self._context
+        if content.get("kind") == "ready":
+            self.credit.reset()
+        elif content.get("kind") == "ack":
+            newest = max(int(picture["number"]) for picture in content["pictures"])
+            self.credit.ack(newest)
+        self._on_message(content, bytes(buffers[0]) if buffers else None)

@@ -1,0 +1,214 @@
+"""The preview that nobody watches: a number of frames, a contact sheet and a table."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Container
+from contextlib import closing
+from functools import partial
+from html import escape
+from itertools import chain, islice
+from pathlib import Path
+
+from byoc_kit.background import OwnThread
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview import Preview
+from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
+from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
+from byoc_kit.jupyter.preview.version import Version
+from byoc_kit.media.decode import MediaError
+from byoc_kit.params import Params, raw_values
+from byoc_kit.regress.versions import versions
+from byoc_kit.run_frames import Ran, run_frames
+from byoc_kit.server.size import Size
+from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
+from byoc_kit.timings import percentiles_ms
+
+FRAMES = 25
+# Of all that is left in the notebook, base64 and all.
+LIMIT_BYTES = 300_000
+_LONGEST_VALUE = 500
+_HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
+
+
+class LiveSourceError(ByocKitError):
+    """A live source, where nobody looks on and frames are to be counted."""
+
+
+class StaticPreview(Preview):
+    """Runs the first ``frames`` of a reel through ``version``, at once: the cell waits for them.
+
+    Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
+    for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the reel's own.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        source: str | Path | Reel,
+        *,
+        width: int,
+        fps: float | None = None,
+        size: Size | None = None,
+        compare: Version | None = None,
+        frames: int = FRAMES,
+    ) -> None:
+        if frames < 0:
+            msg = f"frames must be 0 or more, not {frames}"
+            raise ByocKitError(msg)
+        self._version = version
+        self._beside = compare
+        self._reel = _open(source)
+        self._fps = fps or self._reel.fps
+        self._size = size or Size()
+        self._width = width
+        self._input_size = ""
+        self._took_s: list[float] = []
+        self._frames_out = 0
+        self._sizes: set[tuple[int, int]] = set()
+        self._shots: list[Shot] = []
+        self._run(frames)
+
+    @property
+    def params(self) -> Params:
+        """The defaults."""
+        return self._version.params
+
+    def stats(self) -> PreviewStats:
+        """Return what the pass counted; rates are those of ``process_frame`` alone."""
+        frames_in, total_s = len(self._took_s), sum(self._took_s)
+        withheld = frames_in - self._frames_out
+        return PreviewStats(
+            frames_in=frames_in,
+            frames_out=self._frames_out,
+            shown=0,
+            not_shown=self._frames_out,
+            in_fps=0.0,
+            processed_fps=self._frames_out / total_s if total_s else 0.0,
+            shown_fps=0.0,
+            process_ms=percentiles_ms(self._warm_s),
+            drops={"withheld": withheld} if withheld else {},
+            failures=[],
+            error="",
+            target_fps=self._fps,
+        )
+
+    def table(self) -> str:
+        """Return the numbers as a small text table."""
+        made = versions()
+        rows = {
+            "source": f"{self._reel.name}, {self._input_size}, {self._fps:.3g} fps",
+            "frames": f"{len(self._took_s)} in, {self._frames_out} out{_of_sizes(self._sizes)}",
+            "process_frame": self._timings(),
+            "live": self._verdict(),
+            "params": _said(self.params),
+            "device": made.pop("device"),
+            "versions": ", ".join(f"{name} {version}" for name, version in made.items()),
+        }
+        return "\n".join(f"{name:<14} {_short(value)}" for name, value in rows.items())
+
+    def sheet(self) -> bytes:
+        """Return the contact sheet, a JPEG that leaves room for the table within the limit."""
+        around = len(self._html("")) + len(self._alt().encode()) + len(self.table().encode())
+        limit_bytes = (LIMIT_BYTES - around) * 3 // 4 - 3
+        return contact_sheet(self._shots, width=2 * self._width, limit_bytes=limit_bytes, names=self._names)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data
+
+        html = self._html(b64encode(self.sheet()).decode())
+        publish_display_data({"text/html": html, "text/plain": f"<{self._alt()}>"})
+        publish_display_data({"text/plain": self.table()})
+
+    def _run(self, frames: int) -> None:
+        with closing(self._reel.frames()) as reading:
+            first = next(reading, None)
+            if first is None:
+                msg = f"{self._reel.name} has a video stream without a picture; give another file"
+                raise MediaError(msg)
+            fitted = self._size.fit(first)
+            scaled = "" if fitted is first else f" scaled to {fitted.width}x{fitted.height}"
+            self._input_size = f"{first.width}x{first.height}{scaled}"
+            wanted = spread(min(frames, self._reel.count))
+            if frames:
+                fitting = (self._size.fit(frame).original() for frame in islice(chain([first], reading), frames))
+                with OwnThread("process_frame") as beside:
+                    run_frames(self._version, fitting, self.params, lambda ran: self._take(ran, wanted, beside))
+        if not self._shots:
+            self._shots.append(self._shot(0, fitted, None, missing="not processed"))
+
+    def _take(self, ran: Ran, wanted: Container[int], beside: OwnThread) -> None:
+        number, before = len(self._took_s), ran.source.original()
+        name = "process_frame"
+        try:
+            output = ran.result()
+            if self._beside is not None:
+                name = self._beside.name
+                run = partial(self._beside.run_beside, before, self.params)
+                before = beside.call(run) or before
+        except Exception as error:
+            error.add_note(f"{name} failed on frame {number} of {self._reel.name} (params: {_said(self.params)})")
+            raise
+        self._took_s.append(ran.took_s)
+        if output is not None:
+            self._frames_out += 1
+            self._sizes.add((output.width, output.height))
+        if number in wanted:
+            self._shots.append(self._shot(number, before, output))
+
+    def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:
+        after, size = None, None
+        if output is not None:
+            after, size = thumbnail(output.view()), (output.width, output.height)
+        small, before_size = thumbnail(before.view()), (before.width, before.height)
+        return Shot(number, self._reel.time_s(number), small, before_size, after, size, **options)
+
+    @property
+    def _warm_s(self) -> list[float]:
+        """How long each frame took, without the first ones unless there are no others."""
+        return self._took_s[COLD_FRAMES:] or self._took_s
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        """What the upper and the lower pictures of the sheet are."""
+        return NAMES if self._beside is None else (self._beside.name, self._version.name)
+
+    def _timings(self) -> str:
+        if not self._took_s:
+            return "not run"
+        timings = {**percentiles_ms(self._warm_s), "max": 1000 * max(self._took_s)}
+        return ", ".join(f"{name} {ms:.1f} ms" for name, ms in timings.items())
+
+    def _verdict(self) -> str:
+        if not self._took_s:
+            return "not run"
+        return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)} (p95)"
+
+    def _alt(self) -> str:
+        return _short(describe(self._shots, self._reel.name, self._names))
+
+    def _html(self, data: str) -> str:
+        return _HTML.format(alt=escape(self._alt()), data=data)
+
+
+def _open(source: str | Path | Reel) -> Reel:
+    opened = open_source(source) if isinstance(source, str | Path) and source != WEBCAM else source
+    if not is_reel(opened):
+        msg = f"{source} is live, and nobody looks on here; give a clip, a folder of images, or synthetic"
+        raise LiveSourceError(msg)
+    return opened
+
+
+def _of_sizes(sizes: set[tuple[int, int]]) -> str:
+    said = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+    return f" ({said})" if said else ""
+
+
+def _said(params: Params) -> str:
+    return _short(", ".join(f"{name}={value!r}" for name, value in raw_values(params).items()) or "none")
+
+
+def _short(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= _LONGEST_VALUE else one_line[: _LONGEST_VALUE - 1] + "…"

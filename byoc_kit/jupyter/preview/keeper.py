@@ -1,0 +1,125 @@
+"""What a person keeps of a preview, beside the notebook: recordings, golden frames, test cases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter.preview.golden_stretch import GoldenStretch
+from byoc_kit.jupyter.preview.player import LastError
+from byoc_kit.jupyter.preview.recorder import Recorder
+from byoc_kit.params import as_json
+from byoc_kit.regress.cases import Case, save_case
+from byoc_kit.regress.golden import save_golden
+from byoc_kit.regress.versions import versions
+from byoc_kit.stage import Processed
+
+logger = logging.getLogger(__name__)
+
+RECORDINGS = "recordings"
+GOLDEN = "golden"
+# Where nobody knows the pace; it says only how long the last picture is shown.
+_FPS = 30.0
+
+Chore = Callable[[], str | None]
+
+
+class Keeper:
+    """Takes what goes through the stage; ``do`` runs a chore on another thread and says what it returns, if it does."""
+
+    def __init__(self, do: Callable[[Chore], None], folder: Path | None = None) -> None:
+        self._do = do
+        self._folder = folder or Path()
+        self._recorder: Recorder | None = None
+        self._stretch: tuple[GoldenStretch, str] | None = None
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether a recording has begun and not been ended."""
+        return self._recorder is not None
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether it wants the next frames: for a recording, or as golden."""
+        return self._recorder is not None or self._stretch is not None
+
+    def take(self, result: Processed) -> None:
+        """Take a result, on the stage's thread."""
+        recorder, stretch = self._recorder, self._stretch  # other threads set them
+        if recorder is not None:
+            recorder.add(result.source, result.output)
+            if recorder.error:
+                self.end_recording()
+        if stretch is None:
+            return
+        golden, name = stretch
+        if result.failure is not None:
+            self._stretch = None
+            self._do(lambda: f"{name} failed, so no golden frames were kept; mend it, and save again")
+            return
+        golden.add(result.source, result.output, result.params)
+        if golden.is_full:
+            self._stretch = None
+            self._do(lambda: self._save_golden(golden, name))
+
+    def begin_recording(self, name: str, fps: float | None) -> None:
+        """Record from the next frame on. Raises :class:`ByocKitError` where the folder cannot be written to."""
+        if self._recorder is None:
+            self._recorder = Recorder(self._folder / RECORDINGS, name, fps=fps or _FPS)
+
+    def end_recording(self) -> None:
+        """End the recording, and say where it is."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            self._do(lambda: _ended(recorder))
+
+    def keep_golden(self, name: str, source: str, *, frames: int = 1, lead_in: int = 0) -> None:
+        """Keep the next frames as golden. Raises :class:`ByocKitError` for too many, or none."""
+        self._stretch = GoldenStretch(source, frames=frames, lead_in=lead_in), name
+
+    def keep_case(self, failed: LastError) -> None:
+        """Keep a frame that failed as a test case."""
+        self._do(lambda: self._save_case(failed))
+
+    def close(self) -> None:
+        """End a recording that nobody ended, on the calling thread; the log says what became of it."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        try:
+            logger.info("%s", _ended(recorder))
+        except ByocKitError as error:
+            logger.warning("%s", error)
+
+    def _save_golden(self, golden: GoldenStretch, name: str) -> str:
+        folder = _unused(self._folder / GOLDEN, name)
+        save_golden(golden.golden(), folder)
+        return f"Saved golden frames to {folder}: a regression notebook compares with byoc_kit.regress.process_inputs."
+
+    def _save_case(self, failed: LastError) -> str:
+        frame, failure = failed.frame, failed.failure
+        error = f"{failure.error}: {failure.message}" if failure.message else failure.error
+        params = as_json(failed.params)
+        case = Case(frame.view(), params, frame.pts, frame.time_base, error, failure.where, versions())
+        folder = save_case(self._folder, case)
+        again = f'byoc_kit.regress.replay_case(process_frame, "{folder}")'
+        return f"Saved the frame to {folder}; to run it again, write {again}."
+
+
+def _ended(recorder: Recorder) -> str:
+    recording = recorder.close()
+    dropped = f", {recording.dropped} dropped for want of time" if recording.dropped else ""
+    what = f"{recording.frames} frames, {recording.duration_s:.1f} s{dropped}"
+    return f"Recorded {recording.input} and {recording.output.name}: {what}."
+
+
+def _unused(home: Path, name: str) -> Path:
+    """Return a folder that is not there yet."""
+    candidates = (home / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
+    folder = next((folder for folder in candidates if not folder.exists()), None)
+    if folder is None:
+        msg = f"{home} has ten thousand folders named after {name}; remove some"
+        raise ByocKitError(msg)
+    return folder

@@ -1,0 +1,36 @@
+"""From what a person names as a source to the feed that plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter.preview.camera import Camera
+from byoc_kit.jupyter.preview.feed import Feed
+from byoc_kit.jupyter.preview.live_feed import LiveFeed
+from byoc_kit.jupyter.preview.reel_feed import ReelFeed
+from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
+
+
+def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
+    """Open a source; ``camera`` is asked for the browser's where that is wanted.
+
+    Raises :class:`~byoc_kit.errors.ByocKitError`, in one sentence, for what cannot be played.
+    """
+    feed = _feed_of(source, fps, camera)
+    feed.source = source
+    return feed
+
+
+def _feed_of(source: Any, fps: float | None, camera: Callable[[], Camera]) -> Feed:
+    if isinstance(source, str) and source == WEBCAM:
+        return LiveFeed(camera())
+    opened: Any = open_source(source) if isinstance(source, str | Path) else source
+    if is_reel(opened):
+        return ReelFeed(opened, fps=fps)
+    if hasattr(opened, "frames") and hasattr(opened, "close"):
+        return LiveFeed(opened)
+    msg = f"a source is a path, a URL, synthetic or {WEBCAM}, not {type(source).__name__}"
+    raise ByocKitError(msg)

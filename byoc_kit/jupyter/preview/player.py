@@ -1,0 +1,303 @@
+"""A feed and the stage behind it: the same stage that runs in the container."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.feed import Feed
+from byoc_kit.jupyter.preview.reel_feed import ReelFeed
+from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Meter
+from byoc_kit.jupyter.preview.version import Version
+from byoc_kit.malloc import freed_memory_goes_back
+from byoc_kit.params import Params
+from byoc_kit.server.size import Size
+from byoc_kit.stage import Failure, OnError, Processed, Stage
+
+logger = logging.getLogger(__name__)
+
+READING_S = 3.0
+# After so many of the same exception in a row nobody learns more from the next.
+PAUSED_AFTER = 10
+
+
+@dataclass(frozen=True)
+class LastError:
+    """A frame that ``process_frame`` failed on, as it came in, and why."""
+
+    frame: VideoFrame
+    params: Params
+    failure: Failure
+
+    def without_decoder(self) -> LastError:
+        """Return it with pixels of its own: a decoder's picture keeps the memory of all that were decoded with it."""
+        copy = VideoFrame.from_pixels(self.frame.view(), self.frame.pts, self.frame.time_base)
+        copy.side_data = self.frame.side_data
+        return replace(self, frame=copy)
+
+    @property
+    def traceback(self) -> str:
+        """The user's own lines, and what was raised."""
+        said = f"{self.failure.error}: {self.failure.message}" if self.failure.message else self.failure.error
+        return f"{self.failure.trace}\n{said}".strip()
+
+
+class Player:
+    """Plays ``feed`` through a version of ``process_frame``; each result goes to ``show`` on the worker thread.
+
+    A new version takes over once a frame has come out of it; :meth:`revert` brings the last good one back. It owns two
+    threads, ``preview-source`` and ``preview-stage``. ``on_event`` is told what no result says.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        feed: Feed,
+        show: Callable[[Processed], None],
+        *,
+        on_event: Callable[[], None],
+        size: Size | None = None,
+    ) -> None:
+        self.feed = feed
+        # No burst as in the container: there frames must not be lost to a hiccup, here a picture must not be late.
+        self.stage = Stage(
+            version, self._sink, on_error=OnError.DROP, burst_s=0, logs_failures=False, name="preview-stage"
+        )
+        self.arrivals = Meter()
+        self.results = Meter()
+        self.version = version
+        self.last_error: LastError | None = None
+        self.is_paused_by_error = False
+        self._size = size or Size()
+        self._good: Version | None = None
+        self._before: Version | None = None
+        self._failed_s = 0.0
+        self._same_in_a_row = 0
+        self._made = 0
+        self._show = show
+        self._on_event = on_event
+        self._next_feed: Feed | None = None
+        self._stream = 0
+        self._refusal = ""
+        self._lock = threading.RLock()
+        self._is_started = False
+        self._is_resting = False
+        self._is_closed = False
+
+    @property
+    def is_playing(self) -> bool:
+        """True between :meth:`play` and :meth:`pause`, or the end."""
+        return self.feed.is_playing and not self._is_closed
+
+    @property
+    def params(self) -> Params:
+        """What the next frame sees."""
+        return self.stage.params
+
+    @property
+    def can_revert(self) -> bool:
+        """Whether there is a version to go back to."""
+        return self._earlier() is not None
+
+    def start(self) -> None:
+        """Start the threads, paused; the first frame goes through."""
+        with self._lock:
+            if self._is_closed or self._is_started:
+                return
+            self._is_started = True
+            self.stage.start()
+            self._start(self.feed)
+
+    def play(self) -> None:
+        """Start, or go on."""
+        self.start()
+        if not self._is_closed:
+            self.arrivals.restart()
+            self.is_paused_by_error = False
+            self._same_in_a_row = 0
+            self.feed.play()
+
+    def pause(self) -> None:
+        """Hold the frame."""
+        with self._lock:
+            self._is_resting = self.is_paused_by_error = False
+            self.feed.pause()
+        self.arrivals.restart()
+
+    def reel(self) -> ReelFeed:
+        """Return the feed for a person to steer, who then decides when it plays on.
+
+        Raises :class:`ByocKitError` for a live one.
+        """
+        if not isinstance(self.feed, ReelFeed):
+            msg = f"{self.feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
+            raise ByocKitError(msg)
+        self.is_paused_by_error = False
+        return self.feed
+
+    def rest(self, *, is_unwatched: Callable[[], bool]) -> None:
+        """Hold the frame until :meth:`wake`, if it plays and nobody looks on.
+
+        Who wakes it sees to it before that ``is_unwatched`` is false: asked under the lock, it cannot rest after that.
+        """
+        with self._lock:
+            if self.is_playing and is_unwatched():
+                self._is_resting = True
+                self.feed.rest()
+
+    def wake(self) -> None:
+        """Play on after a rest."""
+        with self._lock:
+            if self._is_resting:
+                self._is_resting = False
+                self.feed.play()
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Have the next frame see other parameters; raises :class:`~byoc_kit.params.ParamsError` and keeps the old."""
+        with self._lock:
+            self.stage.params = self.stage.params.updated(changes)
+        self.feed.again()
+
+    def swap(self, version: Version) -> None:
+        """Run another version from the next frame on, the parameters' values kept where it has them too."""
+        with self._lock:
+            self.version = version
+            self.stage.swap(version, version.carried_over(self.stage.params))
+            self.stage.process_times.clear()
+            self._same_in_a_row = self._made = 0
+            was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
+        if was_paused_by_error:
+            self.feed.play()
+        self.feed.again()
+
+    def revert(self) -> Version | None:
+        """Bring the last good version back: that before the present one, or before one that made no frame yet."""
+        earlier = self._earlier()
+        if earlier is not None:
+            self.swap(earlier)
+        return earlier
+
+    def switch(self, feed: Feed) -> None:
+        """Play another feed, as soon as its first frame is there; until then, and if none comes, the present one."""
+        with self._lock:
+            if self._is_closed:
+                return
+            is_started = self._is_started
+            if is_started:
+                given_up, self._next_feed = self._next_feed, feed
+            else:
+                given_up, self.feed = self.feed, feed
+        if given_up is not None:
+            given_up.close()
+        if is_started:
+            self._start(feed)
+
+    def take_refusal(self) -> str:
+        """Return, once, why a feed that was switched to does not play; empty where nothing is to be said."""
+        with self._lock:
+            refusal, self._refusal = self._refusal, ""
+        return refusal
+
+    def recent_error(self) -> LastError | None:
+        """Return the exception of the last frame; playing, also of one so short ago that nobody could have read it."""
+        is_unread = self.is_playing and time.monotonic() - self._failed_s < READING_S
+        is_recent = self._same_in_a_row > 0 or is_unread
+        return self.last_error if is_recent else None
+
+    def close(self) -> None:
+        """End the threads; what waits is dropped."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            feeds = [self.feed, *([self._next_feed] if self._next_feed else [])]
+            self._next_feed = None
+        for feed in feeds:
+            feed.close()
+        if self.stage.close(drain=False):
+            self._end_stream()
+        self._keep_error_without_decoder()
+
+    def _keep_error_without_decoder(self) -> None:
+        if self.last_error is not None:
+            self.last_error = self.last_error.without_decoder()
+
+    def _end_stream(self) -> None:
+        try:
+            self.version.end_stream()
+        except Exception:
+            logger.exception("on_stream_stop failed")
+
+    def _start(self, feed: Feed) -> None:
+        feed.start(lambda frame: self._submit(feed, frame), lambda: self._hear(feed))
+
+    def _submit(self, feed: Feed, frame: VideoFrame) -> None:
+        fitted = self._size.fit(frame).original()
+        with self._lock:
+            old = self._take_over(feed) if feed is self._next_feed else None
+            if feed is self.feed:
+                # Frames of the feed before may still wait: each says which stream's hooks it wants.
+                fitted.side_data.stream = self._stream
+                self.arrivals.tick()
+                self.stage.submit(fitted)
+        if old is not None:
+            with freed_memory_goes_back():
+                old.close()
+            self._keep_error_without_decoder()
+            self._on_event()
+
+    def _take_over(self, feed: Feed) -> Feed:
+        """Have the next feed take the place of the present one; returns that, to be closed."""
+        old, self.feed, self._next_feed = self.feed, feed, None
+        self._stream += 1
+        self.arrivals.restart()
+        if old.is_playing or old.error:
+            feed.play()
+        return old
+
+    def _hear(self, feed: Feed) -> None:
+        """Take note of a feed's event."""
+        with self._lock:
+            is_refused = feed is self._next_feed and bool(feed.error)
+            if is_refused:
+                self._next_feed, self._refusal = None, feed.error
+        if is_refused:
+            feed.close()
+        self._on_event()
+
+    def _earlier(self) -> Version | None:
+        return self._before if self.version is self._good else self._good
+
+    def _sink(self, result: Processed) -> None:
+        self.results.tick()
+        if result.failure is not None:
+            self._note_failure(result, result.failure)
+        elif isinstance(result.processor, Version):
+            self._note_success(result.processor)
+        self._show(result)
+
+    def _note_failure(self, result: Processed, failure: Failure) -> None:
+        last = self.last_error.failure if self.last_error else None
+        is_same = last is not None and (last.error, last.where) == (failure.error, failure.where)
+        self.last_error = LastError(result.source.original(), result.params, failure)
+        self._failed_s = time.monotonic()
+        self._same_in_a_row = self._same_in_a_row + 1 if is_same else 1
+        if self._same_in_a_row >= PAUSED_AFTER and self.feed.is_playing:
+            self.is_paused_by_error = True
+            self.feed.pause()
+
+    def _note_success(self, version: Version) -> None:
+        self._same_in_a_row = 0
+        self._made += 1
+        if self._made == COLD_FRAMES:
+            self.stage.process_times.clear()
+        with self._lock:
+            if version is self.version and version is not self._good:
+                self._before, self._good = self._good, version
+                self._failed_s = 0.0  # what is said of the version before is past

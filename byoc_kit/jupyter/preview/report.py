@@ -1,0 +1,153 @@
+"""What a live preview says of itself: numbers, errors, and the state of its controls."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from byoc_kit.jupyter.preview.beside import Beside
+from byoc_kit.jupyter.preview.credit import Credit
+from byoc_kit.jupyter.preview.feed import noted
+from byoc_kit.jupyter.preview.keeper import Keeper
+from byoc_kit.jupyter.preview.machine import machine
+from byoc_kit.jupyter.preview.player import Player
+from byoc_kit.jupyter.preview.sender import Sender
+from byoc_kit.jupyter.preview.stats import Budget, PreviewStats, failure_sentence, numbers
+from byoc_kit.jupyter.preview.status import Message
+from byoc_kit.params import Params, as_json
+from byoc_kit.sources import suggestions
+
+# The badge says how it stands now, not before a slider was moved.
+_JUDGED = 100
+_FIRST = "Waiting for the first picture…"
+# After so long, and then at each so many seconds more, it says how long a frame has taken.
+_STALLED_S = 5
+_LATE = "The browser answers late: showing a few pictures a second until it catches up."
+# Where `byoc-kit serve` listens.
+_PARAMS_URL = "http://localhost:8000/stream/params"
+
+
+class Report:
+    """Asks the parts of a preview; ``beside`` is the function that is compared, if any.
+
+    ``notice`` is what was done or refused last; ``params_errors``, of each field, stand as long as they hold.
+    """
+
+    def __init__(
+        self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Beside | None
+    ) -> None:
+        self.notice = ""
+        self.params_errors: dict[str, str] = {}
+        self._player = player
+        self._sender = sender
+        self._credit = credit
+        self._keeper = keeper
+        self._beside = beside
+        self._sources = suggestions(Path())
+
+    def stats(self) -> PreviewStats:
+        """Return rates, timings, drops and the last error."""
+        player, sender, stage = self._player, self._sender, self._player.stage.stats()
+        timings = {
+            "decode": player.feed.decode_times.percentiles_ms(),
+            "wait": stage.wait_ms,
+            "process": player.stage.process_times.percentiles_ms(of_last=_JUDGED),
+            "encode": sender.encode_times.percentiles_ms(),
+            "wire": sender.wire_times.percentiles_ms(),
+            "draw": sender.draw_times.percentiles_ms(),
+            "latency": sender.latencies.percentiles_ms(),
+        }
+        in_fps = player.arrivals.rate()
+        return PreviewStats(
+            frames_in=stage.frames_in,
+            frames_out=stage.frames_out,
+            shown=sender.shown.count,
+            not_shown=sender.not_shown,
+            in_fps=in_fps,
+            processed_fps=player.results.rate(),
+            shown_fps=sender.shown.rate(),
+            process_ms=timings["process"],
+            drops=stage.drops,
+            failures=stage.failures,
+            error=self._params_error() or (error["text"] if (error := self._error()) else ""),
+            timings_ms={place: timing for place, timing in timings.items() if timing},
+            target_fps=player.feed.fps or (in_fps if player.arrivals.is_settled else None) or None,
+        )
+
+    def status(self) -> Message:
+        """Return what the front end shows, as JSON takes it."""
+        stats, feed = self.stats(), self._player.feed
+        shown = self._player.version.name
+        return {
+            "numbers": [*numbers(stats), *machine()],
+            "budget": _budget(stats.budget),
+            "error": self._error(),
+            "notice": self._notice(),
+            "captions": [self._beside.name, shown] if self._beside else ["Input", "Output"],
+            "curl": curl(self._player.params),
+            "state": {
+                "is_playing": self._player.is_playing,
+                "source": feed.name,
+                "sources": self._sources,
+                "is_looping": getattr(feed, "is_looping", False),
+                "speed": getattr(feed, "speed", 1.0),
+                "can_revert": self._player.can_revert,
+                "is_recording": self._keeper.is_recording,
+            },
+        }
+
+    def _error(self) -> Message | None:
+        """Return what stands on the picture, and the position of the frame that failed, which no picture shows."""
+        player = self._player
+        if player.stage.error is not None:
+            return {"text": f"the preview ended: {player.stage.error}; run the cell again", "trace": ""}
+        if player.feed.error:
+            return {"text": player.feed.error, "trace": ""}
+        failed = player.recent_error()
+        if failed is None:
+            return None
+        said = failure_sentence(failed.failure)
+        if player.is_paused_by_error:
+            said += "; paused, since it says the same each time: mend the cell, or press Play"
+        count, position = failed.failure.count, noted(failed.frame, "position")
+        return {
+            "text": said,
+            "times": f"{count} times so far" if count > 1 else "",
+            "trace": failed.traceback,
+            "position": vars(position) if position else None,
+        }
+
+    def _params_error(self) -> str:
+        return "; ".join(list(self.params_errors.values()))
+
+    def _notice(self) -> str:
+        compared = self._beside.error if self._beside else ""
+        return self._params_error() or compared or self._stalled() or self.notice or self._what_it_waits_for()
+
+    def _stalled(self) -> str:
+        taking_s = int(self._player.stage.frame_taking_s) // _STALLED_S * _STALLED_S
+        return f"process_frame has been at one frame for {taking_s} s." if taking_s else ""
+
+    def _what_it_waits_for(self) -> str:
+        if self._credit.is_late:
+            return _LATE
+        return _FIRST if self._sender.last is None and self._error() is None else ""
+
+
+def curl(params: Params) -> str:
+    """Return the command that sets the parameters of a stream that ``byoc-kit serve`` runs."""
+    data = json.dumps(as_json(params))
+    return f"curl -X POST {_PARAMS_URL} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
+
+
+def _budget(budget: Budget | None) -> Message | None:
+    """Return the badge: its words, and how much of a frame's time is used."""
+    if budget is None:
+        return None
+    return {
+        "text": str(budget),
+        "is_held": budget.is_held,
+        "share": budget.p95_ms / budget.frame_ms,
+        "detail": f"process_frame takes {budget.p95_ms:.1f} ms (p95) of the {budget.frame_ms:.1f} ms that a frame has",
+    }

@@ -1,0 +1,196 @@
+"""Encodes the newest result and sends it when the front end has time for it, on a thread of its own.
+
+Not on the worker's: what the pictures cost must not be taken for the cost of ``process_frame``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.channel import Channel
+from byoc_kit.jupyter.preview.credit import Ticket
+from byoc_kit.jupyter.preview.feed import Position
+from byoc_kit.jupyter.preview.pictures import PairEncoder
+from byoc_kit.jupyter.preview.stats import Meter
+from byoc_kit.jupyter.preview.status import Message, StatusBoard
+from byoc_kit.timings import Timings
+
+logger = logging.getLogger(__name__)
+
+# How often a sender without credit looks whether the front end is late; an answer wakes it at once.
+_LOOK_S = 0.05
+# So long without a picture, and it looks whether there is news to tell.
+NEWS_AFTER_S = 1.0
+# More than may be under way: what a page that was closed never answers is forgotten.
+_REMEMBERED = 64
+# The front end answers a picture after a second at the latest.
+_ANSWERED_AFTER_S = 1.1
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Both pictures of one frame; ``right`` is ``None`` where ``process_frame`` dropped it.
+
+    ``due_s`` is when the frame came (``time.monotonic``), ``None`` where it is sent again and nothing is measured;
+    ``captured_ms`` is when the browser's camera took it.
+    """
+
+    left: VideoFrame
+    right: VideoFrame | None
+    due_s: float | None
+    position: Position | None
+    captured_ms: int | None = None
+
+
+class Sender:
+    """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
+
+    What the ``board`` has goes with the pictures; without any, once a second where it has news. :meth:`on_answer` takes
+    the front end's answers. When nobody looks on any more, ``on_gone`` is told; the last shot then goes out every few
+    seconds, and who answers it is there again.
+    """
+
+    def __init__(
+        self, channel: Channel, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
+    ) -> None:
+        self.shown = Meter(known_after_s=_ANSWERED_AFTER_S)
+        self.not_shown = 0
+        self.encode_times = Timings()
+        self.wire_times = Timings()
+        self.draw_times = Timings()
+        self.latencies = Timings()
+        self._channel = channel
+        self._encoder = PairEncoder(width)
+        self._board = board
+        self._on_gone = on_gone
+        self._waiting: Shot | None = None
+        self._last: Shot | None = None
+        self._has_shot = threading.Event()
+        self._under_way: dict[int, tuple[float, float]] = {}
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="preview-sender", daemon=True)
+
+    @property
+    def last(self) -> Shot | None:
+        """The shot that was offered last."""
+        return self._last
+
+    def wait_for_first(self, timeout_s: float) -> Shot | None:
+        """Wait for the first shot; ``None`` if there is none by then."""
+        self._has_shot.wait(timeout_s)
+        return self._last
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def offer(self, shot: Shot) -> None:
+        """Have a shot sent as soon as there is credit; returns at once."""
+        with self._changed:
+            if self._is_closing:
+                return
+            self.not_shown += self._waiting is not None and self._waiting.due_s is not None
+            self._waiting = self._last = shot
+            self._changed.notify()
+        self._has_shot.set()
+
+    def again(self) -> None:
+        """Send the last shot once more: a view came up that has not seen it."""
+        with self._changed:
+            self._wait_again()
+            self._changed.notify()
+
+    def wake(self) -> None:
+        """Look at once whether there is credit."""
+        with self._changed:
+            self._changed.notify()
+
+    def on_answer(self, answer: Mapping[str, Any]) -> None:
+        """Take the answer to a shot: its ``number``, whether it was ``drawn``, ``draw_ms``, ``ago_ms``, ``glass_ms``.
+
+        ``glass_ms`` is from the browser's camera to the canvas, null for another source.
+        """
+        with self._changed:
+            due_s, sent_s = self._under_way.pop(int(answer["number"]), (0.0, 0.0))
+            self.not_shown += bool(sent_s) and not answer["drawn"]
+        if not sent_s or not answer["drawn"]:
+            return
+        draw_s, ago_s, glass_ms = answer["draw_ms"] / 1000, answer["ago_ms"] / 1000, answer["glass_ms"]
+        drawn_s = time.monotonic() - ago_s
+        self.shown.tick(drawn_s)
+        self.draw_times.add(draw_s)
+        self.wire_times.add(max(0.0, drawn_s - sent_s - draw_s))
+        self.latencies.add(drawn_s - due_s if glass_ms is None else glass_ms / 1000)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the thread, wait for it, and let the pictures go."""
+        with self._changed:
+            self._is_closing = True
+            self._waiting = self._last = None
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            turn = self._wait_for_turn()
+            try:
+                if turn is not None:
+                    self._send(*turn)
+                else:
+                    self._tell_news()
+            except Exception:
+                logger.exception("a picture could not be sent")
+
+    def _wait_for_turn(self) -> tuple[Shot, Ticket] | None:
+        """Wait until a shot may go; ``None`` once it is time to look for news."""
+        until_s = time.monotonic() + NEWS_AFTER_S
+        with self._changed:
+            while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
+                if self._channel.credit.is_gone:
+                    self._on_gone()
+                    self._wait_again()
+                if self._waiting is None:
+                    self._changed.wait(left_s)
+                elif (ticket := self._channel.credit.take()) is None:
+                    self._changed.wait(_LOOK_S)
+                else:
+                    shot, self._waiting = self._waiting, None
+                    return shot, ticket
+        return None
+
+    def _wait_again(self) -> None:
+        if self._waiting is None and self._last is not None:
+            self._waiting = replace(self._last, due_s=None)
+
+    def _tell_news(self) -> None:
+        if self._is_closing or self._channel.credit.is_gone:
+            return
+        status = self._board.news()
+        if status is not None:
+            self._channel.tell({"kind": "status", "status": status})
+
+    def _send(self, shot: Shot, ticket: Ticket) -> None:
+        with self.encode_times.measured():
+            pair = self._encoder.encode(shot.left, shot.right)
+        if shot.due_s is not None:
+            self._remember(ticket.number, shot.due_s)
+        content: Message = {
+            "position": vars(shot.position) if shot.position else None,
+            "captured_ms": shot.captured_ms,
+            "status": self._board.take(),
+        }
+        self._channel.show(ticket, pair, content)
+
+    def _remember(self, number: int, due_s: float) -> None:
+        with self._changed:
+            if len(self._under_way) >= _REMEMBERED:
+                del self._under_way[min(self._under_way)]
+            self._under_way[number] = due_s, time.monotonic()

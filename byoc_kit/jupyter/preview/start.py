@@ -1,0 +1,63 @@
+"""Which kind of preview there is to make: one that plays, or one that nobody watches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.cells import OpenByCell
+from byoc_kit.jupyter.preview import Preview
+from byoc_kit.jupyter.preview.headless import StaticPreview
+from byoc_kit.jupyter.preview.live import LivePreview
+from byoc_kit.jupyter.preview.version import Version
+from byoc_kit.server.size import Size
+from byoc_kit.sources import Reel
+from byoc_kit.sources.suggestions import first_video
+
+_PATTERN = "synthetic:bars"
+
+_playing = OpenByCell()
+
+
+def start(
+    process_frame: Callable[..., Any],
+    source: str | Path | Reel | None,
+    *,
+    compare: Callable[..., Any] | None,
+    fps: float | None,
+    size: tuple[int | None, int | None],
+    width: int,
+) -> Preview:
+    """Make the preview that :func:`byoc_kit.jupyter.preview.preview` describes."""
+    _playing.close_earlier(kernel.cell())
+    if not isinstance(width, int) or width < 1:
+        msg = f"width must be a whole number of pixels, at least 1, not {width!r}"
+        raise ByocKitError(msg)
+    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < math.inf):
+        msg = f"fps must be a number above 0, not {fps!r}"
+        raise ByocKitError(msg)
+    if not isinstance(size, tuple | list) or len(size) != 2:
+        msg = f"size must be a width and a height, as (640, 360), not {size!r}"
+        raise ByocKitError(msg)
+    version = Version(process_frame)
+    beside = version.followed_by(compare) if compare is not None else None
+    asked = dict(zip(("width", "height"), size, strict=True))
+    fitted, _ = Size().updated(asked, version.hooks.params_type)
+    source, notice = (source, "") if source is not None else _source_at_hand()
+    if not kernel.has_front_end():
+        return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
+    live = LivePreview(version, source, width=width, fps=fps, size=fitted, compare=beside, notice=notice)
+    _playing.add(kernel.cell(), live)
+    return live
+
+
+def _source_at_hand() -> tuple[str, str]:
+    """Return what to play where nobody has said, and a sentence that says so."""
+    video = first_video(Path())
+    if video is not None:
+        return video, f"Playing {video}, the first clip here; give another with source=, or above."
+    return _PATTERN, f"Playing {_PATTERN}: there is no clip in clips/ or beside the notebook; give one with source=."

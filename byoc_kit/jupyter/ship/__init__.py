@@ -1,0 +1,50 @@
+"""The ship panel: ``ship()`` as a cell's last line shows what would be exported, and does it by buttons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Ship", "ship"]
+
+THIS_NOTEBOOK = "this notebook"
+
+
+class Ship(Protocol):
+    """What :func:`ship` returns; as a cell's last value it shows itself."""
+
+    def close(self) -> None:
+        """End what runs, the server too, and the widgets; running the cell again does it as well."""
+        ...
+
+
+def ship(notebook: str | Path = THIS_NOTEBOOK) -> Ship:
+    """Show what of a notebook goes into the container and what is wrong with it, with a button for each step.
+
+    The buttons run the commands of ``byoc-kit`` in the notebook's folder. What counts is the saved file: the panel
+    reads it again when it is saved. Where nobody looks on (papermill, nbconvert, a script) it prints the cells and the
+    findings, and no more; errors among the findings do not fail the cell: that is what ``byoc-kit check`` is for.
+
+    Parameters
+    ----------
+    notebook : str or Path, optional
+        The notebook's file; by default the one that this cell is in.
+
+    Returns
+    -------
+    Ship
+        As a cell's last value it shows itself.
+
+    Raises
+    ------
+    ByocKitError
+        For a file that is missing or no notebook, and where a person looks on but nothing tells which notebook this is;
+        where nobody does, that is only said.
+
+    Examples
+    --------
+    >>> byoc_kit.ship()
+    """
+    from byoc_kit.jupyter.ship.start import start
+
+    return start(notebook)

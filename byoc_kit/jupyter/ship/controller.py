@@ -1,0 +1,161 @@
+"""What the panel does, without its looks: reads the notebook again, runs the commands, watches the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from byoc_kit.background import background, on_thread
+from byoc_kit.errors import ByocKitError
+from byoc_kit.image.docker import require_engine
+from byoc_kit.jupyter.ship.commands import Action, arguments, command, why_not
+from byoc_kit.jupyter.ship.job import Job
+from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
+from byoc_kit.jupyter.ship.process import run
+
+CLOSE_GRACE_S = 3.0
+
+_LOOK_S = 1.0
+_SHOW_S = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """Holds what there is to show, and acts; ``on_change`` is called whenever that may have changed.
+
+    ``on_progress`` is called while something runs, for what changes by itself: its time, its log, its health.
+
+    Everything happens on the loop that :meth:`main` runs on, and the other methods are to be called there. One command
+    runs at a time, and the server beside it.
+    """
+
+    def __init__(self, overview: Overview, *, on_change: Callable[[], None], on_progress: Callable[[], None]) -> None:
+        self.overview = overview
+        self.fault = ""
+        self.job: Job | None = None
+        self.server: Job | None = None
+        self._on_change, self._on_progress = on_change, on_progress
+        self._stopped = asyncio.Event()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the server runs, or is about to."""
+        return self.server is not None and self.server.is_running
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command runs; the server does not count."""
+        return self.job is not None and self.job.is_running
+
+    async def main(self) -> None:
+        """Read the notebook again whenever it is saved, until :meth:`stop`; then end what runs."""
+        try:
+            self._on_change()
+            while not self._stopped.is_set():
+                stamp = read_stamp(self.overview.target, self.overview.assets)
+                if stamp != self.overview.stamp and stamp[0] is not None:  # none while it is being replaced
+                    self.refresh()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), _LOOK_S)
+        finally:
+            await self._end_all()
+
+    def stop(self) -> None:
+        """End it."""
+        self._stopped.set()
+
+    def refresh(self) -> None:
+        """Read the notebook again, and what lies beside it."""
+        try:
+            self.overview = read_overview(self.overview.target)
+            self.fault = ""
+        except ByocKitError as error:
+            self.fault = str(error)
+        self._on_change()
+
+    def why_not(self, action: Action) -> str:
+        """Say what keeps a step from being taken now; empty where nothing does."""
+        if action is Action.SERVE and self.is_serving:
+            return ""  # it stops the server
+        if action is not Action.SERVE and self.is_busy:
+            return "wait until what runs has ended, or cancel it"
+        return self.fault or why_not(action, self.overview)
+
+    def press(self, action: Action) -> None:
+        """Take a step, or stop the server, where that can be done now."""
+        if self.why_not(action):
+            return
+        if action is Action.SERVE and self.server is not None and self.is_serving:
+            self.server.cancel()
+        else:
+            self._begin(Job(action, arguments(action, self.overview.target)))
+        self._on_change()
+
+    def cancel(self) -> None:
+        """Interrupt the command that runs; the second time, kill it."""
+        if self.job is not None:
+            self.job.cancel()
+            self._on_change()
+
+    def _begin(self, job: Job) -> None:
+        if job.action is Action.SERVE:
+            self.server = job
+        else:
+            self.job = job
+        job.task = asyncio.create_task(self._run(job), name=f"ship-{job.action}")
+        job.task.add_done_callback(lambda _: self._note_end(job))
+
+    async def _run(self, job: Job) -> None:
+        try:
+            async with background(self._keep_shown(), name="ship-show"):
+                job.end_with(await self._work(job))
+        except ByocKitError as error:
+            job.end(f"failed: {error}", is_failure=True)
+        except Exception as error:
+            logger.exception("%s broke", job.action)
+            job.end(f"failed: {type(error).__name__}: {error}", is_failure=True)
+
+    def _note_end(self, job: Job) -> None:
+        """Take note of the end of a job's task, which was cancelled perhaps before it began."""
+        if job.is_running:
+            job.end("stopped" if job.action is Action.SERVE else "cancelled")
+        self.refresh()
+
+    async def _work(self, job: Job) -> int:
+        folder = self.overview.target.folder
+        if job.action is Action.SERVE:
+            return await self._serve(job)
+        if job.action is Action.BUILD:
+            await on_thread(require_engine, name="ship-docker")
+        return await run(command(job.arguments), folder, job.tail)
+
+    async def _serve(self, job: Job) -> int:
+        import aiohttp
+
+        from byoc_kit.network.health import HealthWatch
+        from byoc_kit.port import free_port
+
+        port = free_port()
+        job.arguments += ["--port", str(port)]
+        job.health = HealthWatch(f"http://127.0.0.1:{port}")
+        async with aiohttp.ClientSession() as session, background(job.health.run(session), name="ship-health"):
+            return await run(command(job.arguments), self.overview.target.folder, job.tail)
+
+    async def _keep_shown(self) -> None:
+        while True:
+            await asyncio.sleep(_SHOW_S)
+            self._on_progress()
+
+    async def _end_all(self) -> None:
+        tasks = {job.task for job in (self.job, self.server) if job and job.task and not job.task.done()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, tasks = await asyncio.wait(tasks, timeout=CLOSE_GRACE_S)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

@@ -1,0 +1,169 @@
+"""The overview as HTML. Every text of the notebook is escaped: a title may be ``<script>``.
+
+Its links to cells are those that JupyterLab knows (``name.ipynb#cell-id=...``): it scrolls to the cell even where its
+windowing has detached it. They work where JupyterLab itself renders the HTML, as in an output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import quote
+
+from byoc_kit.jupyter.ship.commands import Action, arguments, shown
+from byoc_kit.jupyter.ship.overview import EXPORTER_NAMES, BundleState, Overview, Row, Target
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.report import summary
+from byoc_kit.notebook.text import printable
+
+_MOST_ROWS = 300
+_MOST_FINDINGS = 100
+_MOST_NAMES = 6
+_WIDEST = 160
+_CONTEXT = 40
+
+
+def as_html(overview: Overview) -> str:
+    """Return the title, the cells and the findings."""
+    return "".join(
+        [
+            f'<div class="byoc-ship-title">{escape(overview.title)}</div>',
+            f'<p class="byoc-ship-lead">{_lead(overview)}</p>',
+            _table(overview),
+            *_findings(overview),
+        ]
+    )
+
+
+def beside(overview: Overview) -> str:
+    """Return what stands beside the notebook: the bundle, as it stands to what was saved, and the report of verify."""
+    bundle = f"<code>{_text(str(overview.target.bundle))}</code>"
+    said = {
+        BundleState.MISSING: f"{bundle} is not there yet.",
+        BundleState.SAME: f"{bundle} holds what is listed above.",
+        BundleState.DIFFERENT: f"{bundle} is not what the notebook says: {_text(overview.why_different)}.",
+    }[overview.bundle]
+    if overview.reported:
+        link = f'<a href="{_href(overview.target.report)}">{_text(str(overview.target.report))}</a>'
+        said += f" Report of the last verify, {overview.reported:%Y-%m-%d %H:%M:%S}: {link}"
+    return f'<p class="byoc-ship-lead">{said}</p>'
+
+
+def _lead(overview: Overview) -> str:
+    going, staying = len(overview.going), len(overview.rows) - len(overview.going)
+    offered = f"<b>{escape(overview.capability)}</b>" if overview.capability else "a capability that cannot be read"
+    cells = f"{going} code cell{'s' * (going != 1)} of {_text(overview.name)} go{'es' * (going == 1)}"
+    saved = f" at {overview.saved:%H:%M:%S}" if overview.saved else ""
+    return (
+        f"{cells} into the container as {offered}, {staying} stay{'s' * (staying == 1)}. "
+        f"Seen is what was saved{saved}; unsaved changes are not."
+    )
+
+
+def _table(overview: Overview) -> str:
+    if not overview.rows:
+        return ""
+    shown = overview.rows[:_MOST_ROWS]
+    left_out = len(overview.rows) - len(shown)
+    more = f'<p class="byoc-ship-lead">and {left_out} cells more</p>' if left_out else ""
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Container", "Cell", "Defines", "Begins with"))
+    body = "".join(_row(overview, row) for row in shown)
+    return (
+        '<div class="byoc-ship-scroll" tabindex="0" role="region" aria-label="Code cells">'
+        '<table class="byoc-ship-table byoc-ship-cells">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{more}"
+    )
+
+
+def _row(overview: Overview, row: Row) -> str:
+    names = [f"<b>{escape(n)}</b>" if n in EXPORTER_NAMES else escape(n) for n in row.defines[:_MOST_NAMES]]
+    names += [f"{len(row.defines) - _MOST_NAMES} more"] if len(row.defines) > _MOST_NAMES else []
+    look, goes = ("byoc-ship-goes", "goes") if row.goes else ("byoc-ship-stays", "stays")
+    cell = row.name
+    return (
+        f'<tr class="{look}"><td>{goes}</td><td>{_link(overview, row.cell, cell)}</td>'
+        f"<td>{', '.join(names)}</td><td><code>{_text(row.first_line)}</code></td></tr>"
+    )
+
+
+def _findings(overview: Overview) -> Iterator[str]:
+    counted = summary(overview.findings, overview.name)
+    look = "byoc-ship-bad" if overview.errors else "byoc-ship-good"
+    yield f'<p class="byoc-ship-verdict {look}">{escape(counted)}</p>'
+    shown = overview.findings[:_MOST_FINDINGS]
+    for severity, group in groupby(shown, key=lambda finding: finding.severity):
+        items = "".join(_items(overview, group))
+        yield f'<ul class="byoc-ship-findings byoc-ship-{severity}" aria-label="{severity}s">{items}</ul>'
+    left_out = len(overview.findings) - len(shown)
+    if left_out:
+        yield f'<p class="byoc-ship-lead">and {left_out} findings more; Check prints them all</p>'
+
+
+def _items(overview: Overview, findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        place = finding.place
+        where = f" in {_link(overview, place.cell, _where(place))}" if place else ""
+        said = f"<b>{finding.severity}</b>{where}: {_text(finding.message)} <code>[{escape(finding.code)}]</code>"
+        excerpt = f"<pre>{_excerpt(place)}</pre>" if place and place.line else ""
+        yield f'<li>{said}{excerpt}<span class="byoc-ship-hint">{_text(finding.hint)}</span></li>'
+
+
+def _where(place: Place) -> str:
+    return f"cell {place.cell.number}" + (f", line {place.line}" if place.line else "")
+
+
+def _excerpt(place: Place) -> str:
+    """Return the line that a finding is about, what it is about marked; of a long one, what stands around that."""
+    lines = place.cell.text
+    line = lines[(place.line or 1) - 1] if (place.line or 1) <= len(lines) else ""
+    begin = (place.column or 1) - 1
+    end = max(begin, (place.end_column or begin + 1) - 1) if place.column else begin
+    start = max(0, begin - _CONTEXT) if len(line) > _WIDEST else 0
+    end, stop = min(end, start + _WIDEST), start + _WIDEST
+    marked = f"<mark>{_text(line[begin:end])}</mark>" if end > begin else ""
+    return f"{'…' * (start > 0)}{_text(line[start:begin])}{marked}{_text(line[end:stop])}{'…' * (stop < len(line))}"
+
+
+def _link(overview: Overview, cell: Cell, text: str) -> str:
+    """Return a link to a cell; its text alone where the file has no id for it, as before nbformat 4.5."""
+    if cell.id is None:
+        return escape(text)
+    return f'<a href="{_href(Path(overview.name))}#cell-id={quote(cell.id)}">{escape(text)}</a>'
+
+
+def _href(path: Path) -> str:
+    """Return the way to a file from the notebook; the dot keeps a colon in a name from being taken for a protocol."""
+    return escape(f"./{quote(path.as_posix())}")
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
+def reasons(reasons: Mapping[Action, str], fault: str) -> str:
+    """Return why buttons are disabled, those of one reason together."""
+    if fault:
+        return f'<p class="byoc-ship-verdict byoc-ship-bad" role="alert">{_text(fault)}</p>'
+    actions = sorted((reason, list(Action).index(action), action) for action, reason in reasons.items() if reason)
+    said = [
+        f"{', '.join(action.capitalize() for *_, action in group)}: {escape(reason)}."
+        for reason, group in groupby(actions, key=lambda one: one[0])
+    ]
+    return f'<p class="byoc-ship-lead" role="status">{" ".join(said)}</p>'
+
+
+def what_runs(target: Target) -> str:
+    """Return the command of each button, and where it runs; a click selects one as a whole."""
+    rows = "".join(
+        f'<tr><th scope="row">{action.capitalize()}</th>'
+        f'<td><code class="byoc-ship-command">{_text(shown(arguments(action, target)))}</code></td></tr>'
+        for action in Action
+    )
+    where = f"in <code>{_text(str(target.folder))}</code>; Serve adds a free <code>--port</code>"
+    return (
+        '<details class="byoc-ship-commands"><summary>What the buttons run</summary>'
+        f'<p>{where}</p><table class="byoc-ship-table">{rows}</table></details>'
+    )

@@ -1,0 +1,48 @@
+"""Which kind of panel there is to make: one with buttons, or a text that nobody acts on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.cells import OpenByCell
+from byoc_kit.jupyter.ship import THIS_NOTEBOOK, Ship
+from byoc_kit.jupyter.ship.overview import Target, read_overview
+from byoc_kit.jupyter.ship.panel import Panel
+from byoc_kit.jupyter.ship.plain import as_plain
+from byoc_kit.jupyter.ship.this_notebook import UnknownNotebookError, this_notebook
+
+_panels = OpenByCell()
+
+
+class Printed:
+    """The panel where nobody looks on: it printed what there is to see."""
+
+    def __init__(self, text: str) -> None:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _ipython_display_(self) -> None:
+        """Nothing is to be shown besides."""
+
+
+def start(notebook: str | Path) -> Ship:
+    """Make what :func:`byoc_kit.jupyter.ship.ship` describes."""
+    _panels.close_earlier(kernel.cell())
+    is_watched = kernel.has_front_end()
+    try:
+        path = this_notebook() if notebook == THIS_NOTEBOOK else Path(notebook)
+    except UnknownNotebookError as error:
+        if is_watched:
+            raise
+        return Printed(f"byoc_kit.ship: {error}")
+    target = Target(path.absolute())
+    overview = read_overview(target)
+    if not is_watched:
+        return Printed(as_plain(overview))
+    panel = Panel(overview)
+    _panels.add(kernel.cell(), panel)
+    return panel
