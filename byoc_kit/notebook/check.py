@@ -12,6 +12,7 @@ from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.hooks import check_hooks
 from byoc_kit.notebook.ignored import check_ignored, ignored
+from byoc_kit.notebook.module_names import check_module_names
 from byoc_kit.notebook.modules import check_modules, check_python
 from byoc_kit.notebook.names import check_imports, check_names
 from byoc_kit.notebook.notebook_only import check_notebook_only
@@ -77,6 +78,7 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
         _check_capability,
         check_imports,
         check_modules,
+        check_module_names,
         check_names,
         check_notebook_only,
         check_params,

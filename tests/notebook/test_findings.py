@@ -172,6 +172,17 @@ error[missing-module]: no installed distribution provides the module no_such_mod
   = install it in this environment with pip
 """,
     ),
+    "missing-name": (
+        [("byoc", "from byoc_kit import Field, Params"), *NOTHING],
+        """\
+error[missing-name]: the module byoc_kit has no Field
+ --> n.ipynb, cell 1, line 1, column 22
+  |
+1 | from byoc_kit import Field, Params
+  |                      ^^^^^
+  = write `from pydantic import Field`
+""",
+    ),
     "shadowed-hook": (
         [*NOTHING, ("byoc", "from os import fspath as process_frame")],
         """\

@@ -18,6 +18,7 @@ FOUND = {
     ],
     "hook-name": ["def load_models():  ###\n    pass"],
     "missing-module": ["import tensorrt_of_the_image  ###"],
+    "missing-name": ["from json import no_such_name  ###"],
     "notebook-only": ["from IPython.display import display  ###"],
     "pickle": ['import pickle\n\ndata = pickle.loads(b"")  ###'],
     "secret": [f'token = "hf_{24 * "a"}"  ###'],
