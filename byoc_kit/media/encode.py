@@ -23,12 +23,12 @@ from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import TIME_BASE, encodable_layout, encoder_options, open_encoder, set_up
 from byoc_kit.media.continuity import Continuity
 from byoc_kit.media.mux import TransportMuxer
-from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, Look, pixels_to_yuv420p
 from byoc_kit.media.settings import MediaSettings
 
 __all__ = ["TIME_BASE", "SegmentOutput", "SegmentWriter"]
 
-_SMALLEST, _LARGEST = 2, 16_384
+_SMALLEST = 2
 _SHORTEST_GOP_S, _LONGEST_GOP_S = 0.5, 2.0
 _SOUND_SEGMENT_S = 1.0
 _MAX_HELD = 500
@@ -287,13 +287,25 @@ def _time_of(sound: AudioFrame | Packet) -> Fraction:
     return (sound.dts or 0) * (sound.time_base or TIME_BASE)
 
 
+def _check_size(frame: VideoFrame, origin: DecodedPicture | None) -> None:
+    """Refuse what is smaller than 2x2, and larger than both the bound and the picture that came in."""
+    side, pixels = max(frame.width, frame.height), frame.width * frame.height
+    is_bounded = side <= LARGEST_SIDE and pixels <= MOST_PIXELS
+    is_as_it_came = (
+        origin is not None and side <= max(origin.width, origin.height) and (pixels <= origin.width * origin.height)
+    )
+    if min(frame.width, frame.height) >= _SMALLEST and (is_bounded or is_as_it_came):
+        return
+    bounds = f"{_SMALLEST} to {LARGEST_SIDE} pixels a side, and no more than 4096x2160"
+    msg = f"{frame.width}x{frame.height} is no size for video; return {bounds}"
+    raise FrameError(msg)
+
+
 def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:
     """Return a frame as an encoder takes it: the decoder's own picture where nobody touched it."""
     width, height = frame.width // 2 * 2, frame.height // 2 * 2
-    if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
-        msg = f"{frame.width}x{frame.height} is no size for video; return {_SMALLEST} to {_LARGEST} pixels a side"
-        raise FrameError(msg)
     origin = frame.origin if isinstance(frame.origin, DecodedPicture) else None
+    _check_size(frame, origin)
     look = origin.look if origin else Look()
     untouched = frame.untouched
     if isinstance(untouched, DecodedPicture) and (untouched.width, untouched.height) == (width, height):

@@ -18,6 +18,10 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from byoc_kit.frames import Pixels
 
+LARGEST_SIDE = 8192
+MOST_PIXELS = 4096 * 2160
+"""The largest picture that clients may ask for, or a notebook may make: some dozens may be under way at once."""
+
 _BT709 = 1
 _BT601 = 5
 _KNOWN_MATRICES = {_BT709, 4, _BT601, 6, 7, 9, 10}

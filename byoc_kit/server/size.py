@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from byoc_kit.frames import PixelPicture, VideoFrame
-from byoc_kit.media.picture import DecodedPicture, resized
+from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, resized
 from byoc_kit.params import Params, ParamsError
 
-_SMALLEST, _LARGEST = 16, 8192
-_MOST_PIXELS = 4096 * 2160  # some dozens of frames may be under way at once
+_SMALLEST = 16
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Size:
         for name, value in own.items():
             _check(name, value)
         size = replace(self, **own)
-        if (size.width or 0) * (size.height or 0) > _MOST_PIXELS:
+        if (size.width or 0) * (size.height or 0) > MOST_PIXELS:
             reason = f"makes {size.width}x{size.height}, more than the pixels of 4096x2160; choose a smaller size"
             raise ParamsError(next(iter(own)), reason)
         return size, rest
@@ -57,7 +56,7 @@ class Size:
         if self.width and self.height:
             return self.width, self.height
         wanted = self.width / width if self.width else (self.height or height) / height
-        scale = min(wanted, math.sqrt(_MOST_PIXELS / (width * height)))
+        scale = min(wanted, math.sqrt(MOST_PIXELS / (width * height)))
         return _even(width * scale), _even(height * scale)
 
     def as_dict(self) -> dict[str, int]:
@@ -72,11 +71,11 @@ def _has(params_type: type[Params], name: str) -> bool:
 def _check(name: str, value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or not _SMALLEST <= value <= _LARGEST or value % 2:
-        reason = f"must be an even number of {_SMALLEST} to {_LARGEST} pixels, or null for the source's"
+    if isinstance(value, bool) or not isinstance(value, int) or not _SMALLEST <= value <= LARGEST_SIDE or value % 2:
+        reason = f"must be an even number of {_SMALLEST} to {LARGEST_SIDE} pixels, or null for the source's"
         raise ParamsError(name, reason)
 
 
 def _even(pixels: float) -> int:
     """Return an even number of pixels near to a side, as far as sides go."""
-    return min(_LARGEST, max(_SMALLEST, round(pixels / 2) * 2))
+    return min(LARGEST_SIDE, max(_SMALLEST, round(pixels / 2) * 2))

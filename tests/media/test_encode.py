@@ -365,14 +365,27 @@ def test_an_input_without_key_frames_gets_a_segment_every_two_seconds(segments):
     assert [decoded(segment)[0].pts // STEP for segment in segments.all] == [0, 50, 100]
 
 
-@pytest.mark.parametrize("size", [(1, 48), (64, 1), (16_386, 48)])
+@pytest.mark.parametrize("size", [(1, 48), (64, 1), (8194, 48), (4098, 2160)])
 def test_a_size_that_no_encoder_takes_is_refused_and_the_next_frame_goes_on(segments, size):
     with writer_to(segments) as writer:
-        with pytest.raises(FrameError, match=f"{size[0]}x{size[1]} is no size for video; return 2 to 16384 pixels"):
+        with pytest.raises(FrameError, match=f"{size[0]}x{size[1]} is no size for video; return 2 to 8192 pixels"):
             writer.write_frame(frame(0, *size))
         assert writer.write_frame(frame(1))
         assert not writer.write_frame(frame(1))
     assert len(decoded(segments.whole)) == 1
+
+
+def test_a_picture_that_came_in_larger_may_go_out_so(monkeypatch, segments):
+    monkeypatch.setattr(encode, "MOST_PIXELS", 64 * 48)
+    large = Segments()
+    with monkeypatch.context() as patch, SegmentWriter(large) as writer:
+        patch.setattr(encode, "MOST_PIXELS", 128 * 96)
+        writer.write_frame(frame(0, 128, 96))
+    [came_in] = [to_video_frame(picture) for picture in decoded(large.whole)]
+    with writer_to(segments) as writer:
+        with pytest.raises(FrameError, match="130x96 is no size for video"):
+            writer.write_frame(came_in.replace(pixels=np.zeros((96, 130, 3), np.uint8)))
+        assert writer.write_frame(came_in.replace(pixels=np.zeros((96, 128, 3), np.uint8)))
 
 
 def test_sound_alone_goes_out_a_segment_a_second(segments):
