@@ -31,13 +31,13 @@ def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) ->
     aspect = stream.sample_aspect_ratio or decoder.sample_aspect_ratio or Fraction(1)
     if _is_on_its_side(turn):
         aspect = 1 / aspect
-    turner: _Turner | None = None
+    filters: _Filters | None = None
     for picture in pictures:
         origin = DecodedPicture.of(picture, decoder)
         if turn:
-            if turner is None or not turner.fits(picture):
-                turner = _Turner(picture, turn)
-            origin = replace(origin, frame=turner.turn(picture))
+            if filters is None or not filters.fit(picture):
+                filters = _Filters(picture, turn)
+            origin = replace(origin, frame=filters.apply(picture))
         origin = replace(origin, look=replace(origin.look, pixel_aspect=aspect))
         yield VideoFrame(None, picture.pts or 0, picture.time_base or Fraction(1, 90_000), origin=origin)
 
@@ -50,12 +50,15 @@ def _is_on_its_side(turn: Turn) -> bool:
 def turn_of(picture: av.VideoFrame) -> Turn:
     """Return what turns a video upright, by its first picture: as its display matrix says, to the nearest quarter.
 
-    The filters are those of ffmpeg. A matrix that only turns it upside down in a mirror counts as none: PyAV tells of
-    the angle, and a picture that was asked for all of its side data lives until the garbage collector comes.
+    The filters are those of ffmpeg. A matrix that only turns it upside down in a mirror counts as none, since its angle
+    is none.
     """
     if not picture.rotation:
         return ()
-    matrix = cast("Mapping[str, Buffer]", picture.side_data)["DISPLAYMATRIX"]  # without one there would be no angle
+    # A picture that was asked for its side data lives until the garbage collector comes, and all of its decoder's
+    # memory with it, 20 MB at 720p: so a small copy is asked.
+    small = _Filters(picture, (("scale", "16:16"),)).apply(picture)
+    matrix = cast("Mapping[str, Buffer]", small.side_data)["DISPLAYMATRIX"]  # without one there would be no angle
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
     if not (hypot(a, c) and hypot(b, d)):
         return ()
@@ -68,17 +71,17 @@ def turn_of(picture: av.VideoFrame) -> Turn:
     return (*mirrored, ("vflip", None)) if d < 0 else mirrored
 
 
-class _Turner:
-    """Turns pictures of one size and format."""
+class _Filters:
+    """Puts pictures of one size and format through filters that give one for each."""
 
-    def __init__(self, picture: av.VideoFrame, turn: Turn) -> None:
+    def __init__(self, picture: av.VideoFrame, filters: Turn) -> None:
         self._fits = picture.width, picture.height, picture.format.name
         self._graph = Graph()
         self._source = self._graph.add_buffer(
             width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 90_000)
         )
         last = self._source
-        for name, option in turn:
+        for name, option in filters:
             following = self._graph.add(name, option)
             last.link_to(following)
             last = following
@@ -86,13 +89,13 @@ class _Turner:
         last.link_to(self._sink)
         self._graph.configure()
 
-    def fits(self, picture: av.VideoFrame) -> bool:
-        """Whether it turns such pictures."""
+    def fit(self, picture: av.VideoFrame) -> bool:
+        """Whether they are for such pictures."""
         return self._fits == (picture.width, picture.height, picture.format.name)
 
-    def turn(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Return a picture turned."""
+    def apply(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Return what comes of a picture."""
         self._source.push(picture)
-        turned = self._sink.pull()
-        assert isinstance(turned, av.VideoFrame)  # noqa: S101  # what a graph of pictures gives
-        return turned
+        filtered = self._sink.pull()
+        assert isinstance(filtered, av.VideoFrame)  # noqa: S101  # what a graph of pictures gives
+        return filtered

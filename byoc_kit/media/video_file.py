@@ -36,7 +36,8 @@ def open_clip(path: Path | str) -> InputContainer:
         msg = f"{path} is empty; give the path of a video file"
         raise MediaError(msg)
     try:
-        container = av.open(str(path.absolute()))  # libav takes what stands before a colon for a protocol
+        # libav takes what stands before a colon for a protocol, and a picture's %d for the numbers of many.
+        container = av.open(str(path.absolute()), container_options={"pattern_type": "none"})
     except PermissionError as error:
         msg = f"{path} may not be read ({error.strerror}); change its permissions, or give another file"
         raise MediaError(msg) from error

@@ -1,6 +1,8 @@
 """What each reader of clips shows, in a table of containers, codecs and oddities, against what ffmpeg shows."""
 
+import gc
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 
 import av
@@ -225,6 +227,18 @@ def test_regression_and_preview_see_the_same(made, name):
             jumped = next(by_number.frames(number))
             assert jumped.pts == frame.pts
             assert np.array_equal(jumped.pixels, frame.pixels)
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "turned by a quarter", "interlaced", "hevc.mkv"])
+def test_a_reading_that_is_over_leaves_no_picture_to_the_garbage_collector(made, name):
+    gc.collect()
+    gc.disable()
+    try:
+        with closing(Clip(made(name)).frames(5)) as frames:
+            next(frames)
+        assert not [found for found in gc.get_objects() if type(found) is av.VideoFrame and found.width > 16]
+    finally:
+        gc.enable()
 
 
 def test_a_turn_by_sei_holds_for_all_pictures(made):

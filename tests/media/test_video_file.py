@@ -3,6 +3,7 @@ import wave
 import av
 import pytest
 from numbered_clips import make_clip, numbers, picture
+from PIL import Image
 
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
@@ -70,6 +71,12 @@ def test_any_name_of_a_file_may_be_given_relative(tmp_path, monkeypatch, name):
     make_clip(tmp_path / "made.mkv", count=3).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert numbers(Clip(name).frames()) == [0, 1, 2]
+
+
+def test_a_picture_may_have_a_percent_sign_in_its_name(tmp_path):
+    path = tmp_path / "100%d.png"
+    Image.fromarray(picture(7)).save(path)
+    assert numbers(Clip(path).frames()) == [7]
 
 
 def test_a_missing_clip_is_named_with_what_to_do(tmp_path):
