@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -33,13 +33,15 @@ class Clip:
     deinterlaced. Pixels that are not square stay as stored: ``frame.origin.look.pixel_aspect`` says their shape.
 
     Opening reads every packet, but decodes only the first pictures. A reading begins at the key frame before, and
-    decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out and said
-    in the log; :attr:`count` is one less from then on, and :attr:`damaged` one more.
+    decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out:
+    :attr:`count` is one less from then on, and :attr:`damaged` one more. At the end of a reading ``on_damage`` is told,
+    by default the log.
     Raises :class:`~byoc_kit.media.decode.MediaError`, naming the clip, where it cannot be opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, on_damage: Callable[[str], object] = logger.warning) -> None:
         self._path = Path(path)
+        self._on_damage = on_damage
         self._table = read_table(self._path)
         self._lock = threading.Lock()
         self._damage_said = 0
@@ -151,8 +153,12 @@ class Clip:
         damaged, said = self._table.damaged, self._damage_said
         if damaged > said:
             self._damage_said = damaged
-            pictures = "picture" if damaged == 1 else "pictures"
-            logger.warning("%s is damaged: %d %s cannot be decoded and are left out", self._path, damaged, pictures)
+            which = (
+                "1 picture cannot be decoded and is"
+                if damaged == 1
+                else f"{damaged} pictures cannot be decoded and are"
+            )
+            self._on_damage(f"{self._path} is damaged: {which} left out")
 
 
 def _entries_before(wanted: int, table: PictureTable) -> Iterator[Entry | None]:

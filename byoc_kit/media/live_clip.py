@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import cast
@@ -22,7 +23,7 @@ from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.codecs import TIME_BASE, set_up
 from byoc_kit.media.decode import MediaError
@@ -87,7 +88,7 @@ class LiveClip:
     def frames(self) -> Iterator[VideoFrame]:
         """Yield the frames that a receiver sees if nothing is lost, with their pts in 1/90000 s."""
         with self.file() as file:
-            yield from Clip(file).frames()
+            yield from Clip(file, on_damage=logger.debug).frames()
 
 
 def live_clip(path: Path) -> LiveClip:
@@ -97,19 +98,20 @@ def live_clip(path: Path) -> LiveClip:
     encoded anew, without a loss. Sound is sent untouched, or left out. Raises
     :class:`~byoc_kit.media.decode.MediaError` for a file without video.
     """
-    clip = Clip(path)
+    clip = Clip(path, on_damage=logger.debug)  # the notes say it
     with open_clip(path) as source:
-        notes = _notes_on_sound(source)
         codec = _codec_of(video_stream(source))
-        if codec in _CARRIED and clip.has_own_times and (copied := _copied(source, clip)):
-            return replace(copied, notes=notes)
-    with open_clip(path) as source:
-        encoded = _encoded(source, clip)
+        copied = _copied(source, clip) if codec in _CARRIED and clip.has_own_times else None
+    live = copied or _encoded(path, clip)
+    notes = () if copied else (_why_encoded(clip, codec),)
+    return replace(live, notes=(*notes, *_further_notes(path, clip)))
+
+
+def _why_encoded(clip: Clip, codec: str) -> str:
     why = f"MPEG-TS does not carry {codec}"
     if codec in _CARRIED:
         why = "MPEG-TS does not carry what turns, crops or cuts them" if clip.has_own_times else "the file has no times"
-    note = f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
-    return replace(encoded, notes=(note, *notes))
+    return f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
 
 
 def save_mp4(data: bytes, path: Path) -> None:
@@ -150,17 +152,17 @@ def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
     return live if _shows(live, clip) else None
 
 
-def _encoded(source: InputContainer, clip: Clip) -> LiveClip:
+def _encoded(path: Path, clip: Clip) -> LiveClip:
     """Return the clip's frames encoded without a loss, with its own sound."""
-    sound = _sound(source)
     with TransportMuxer() as muxer:
         packets = _encode(muxer, clip)
-        if sound is not None:
-            copy = muxer.add_copy(sound)
-            for packet in readable(source, sound):
-                _move(packet, clip)
-                packet.stream = copy
-                packets.append(packet)
+        with open_clip(path) as source:
+            if (sound := _sound(source)) is not None:
+                copy = muxer.add_copy(sound)
+                for packet in readable(source, sound):
+                    _move(packet, clip)
+                    packet.stream = copy
+                    packets.append(packet)
         return _chunked(muxer, packets)
 
 
@@ -253,25 +255,35 @@ def _dts(packet: Packet) -> int:
 
 
 def _shows(live: LiveClip, clip: Clip) -> bool:
-    """Whether a receiver of it sees the clip's frames: as many, each at its time, and the first one the same."""
+    """Whether a receiver of it sees the clip's frames, each at its time."""
     with live.file() as file:
         try:
-            sent = Clip(file)
+            sent = Clip(file, on_damage=logger.debug)
         except MediaError:
             return False
-        if sent.count != clip.count or not all(time in live.picture_times_s for time in sent.times):
+        if sent.count != clip.count or any(time not in live.picture_times_s for time in sent.times):
             return False
-        if any(abs(sent.time_s(number) - clip.time_s(number)) > _SAME_S for number in range(clip.count)):
-            return False
-        return _is_same(next(sent.frames(), None), next(clip.frames(), None))
+        pairs = zip_longest(clip.frames(), sent.frames())
+        return all(one is not None and other is not None and _is_same(one, other, clip, sent) for one, other in pairs)
 
 
-def _is_same(one: VideoFrame | None, other: VideoFrame | None) -> bool:
-    if one is None or other is None:
-        return False
+def _is_same(one: VideoFrame, other: VideoFrame, clip: Clip, sent: Clip) -> bool:
     assert isinstance(one.origin, DecodedPicture)  # noqa: S101  # that of a clip
     assert isinstance(other.origin, DecodedPicture)  # noqa: S101
-    return one.origin.look == other.origin.look and np.array_equal(one.pixels, other.pixels)
+    times = ((frame.pts - of.times[0]) * frame.time_base for frame, of in ((one, clip), (other, sent)))
+    if one.origin.look != other.origin.look or abs(next(times) - next(times)) > _SAME_S:
+        return False
+    planes = zip_longest(_planes(one.origin.frame), _planes(other.origin.frame))
+    return all(np.array_equal(plane, sent_plane) for plane, sent_plane in planes)
+
+
+def _planes(picture: av.VideoFrame) -> Iterator[Pixels]:
+    """Yield the bytes of each plane, without those that fill up its rows. The codecs that are copied give no others."""
+    bytes_each = 1 + (picture.format.components[0].bits > 8)
+    for plane in picture.planes:
+        yield np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : plane.height, : plane.width * bytes_each
+        ]
 
 
 def _codec_of(stream: VideoStream | AudioStream) -> str:
@@ -285,7 +297,13 @@ def _sound(source: InputContainer) -> AudioStream | None:
     return next((stream for stream in carried if stream is best), carried[0] if carried else None)
 
 
-def _notes_on_sound(source: InputContainer) -> tuple[str, ...]:
-    if not source.streams.audio or _sound(source) is not None:
-        return ()
-    return ("its sound is left out: MPEG-TS does not carry the codec",)
+def _further_notes(path: Path, clip: Clip) -> Iterator[str]:
+    with open_clip(path) as source:
+        if source.streams.audio and _sound(source) is None:
+            yield f"{clip.name}: its sound is not sent, since MPEG-TS does not carry the codec"
+    look = cast("DecodedPicture", next(clip.frames()).origin).look
+    if look.pixel_aspect != 1:
+        shape = f"{look.pixel_aspect.numerator}:{look.pixel_aspect.denominator}"
+        yield f"{clip.name}: its pixels are {shape}, not square; process_frame gets them as they are stored"
+    if clip.damaged:
+        yield f"{clip.name}: frames that cannot be decoded are left out ({clip.damaged})"

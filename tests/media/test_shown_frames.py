@@ -260,11 +260,28 @@ def test_packets_that_mpegts_can_carry_are_sent_as_they_are(made, name):
     assert live_clip(made(name)).notes == ()
 
 
-def test_what_is_encoded_anew_is_said_with_the_reason(made):
-    notes = [live_clip(made(name)).notes for name in ("vp9.webm", "turned by a quarter", "raw.h264")]
-    said = "its frames are sent encoded anew, losslessly, since"
-    assert notes == [
-        (f"vp9.webm: {said} MPEG-TS does not carry vp9",),
-        (f"turned.mp4: {said} MPEG-TS does not carry what turns, crops or cuts them",),
-        (f"raw.h264: {said} the file has no times",),
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("vp9.webm", "its frames are sent encoded anew, losslessly, since MPEG-TS does not carry vp9"),
+        ("raw.h264", "its frames are sent encoded anew, losslessly, since the file has no times"),
+        (
+            "turned by a quarter",
+            "its frames are sent encoded anew, losslessly, since MPEG-TS does not carry what turns, crops or cuts them",
+        ),
+        ("wide pixels", "its pixels are 4:3, not square; process_frame gets them as they are stored"),
+        ("damaged", "frames that cannot be decoded are left out (1)"),
+    ],
+)
+def test_what_is_not_as_in_the_file_is_said(made, name, note):
+    path = made(name)
+    assert f"{path.name}: {note}" in live_clip(path).notes
+
+
+def test_damaged_frames_are_counted_and_said(made, caplog):
+    clip = Clip(made("damaged"))
+    assert len(list(clip.frames())) == COUNT - 1 == clip.count
+    assert clip.damaged == 1
+    assert [record.message for record in caplog.records] == [
+        f"{made('damaged')} is damaged: 1 picture cannot be decoded and is left out"
     ]
