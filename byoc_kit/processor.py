@@ -128,11 +128,17 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     def where(self, hook: str, error: BaseException) -> str:
         """Name the user's own line that an exception of a hook came from; see :func:`~byoc_kit.sourcemap.locate`."""
-        code, module = _code(getattr(self.hooks, hook)), self.hooks.user_file
-        if code is None:
-            return locate(error.__traceback__, module, self.source_map)
-        source_map = self.source_map if code.co_filename == module else None
-        return locate(error.__traceback__, code.co_filename, source_map, first_line=_return_line(code))
+        file, line = self.line_of(hook)
+        source_map = self.source_map if file == self.hooks.user_file else None
+        return locate(error.__traceback__, file, source_map, first_line=line)
+
+    def line_of(self, hook: str) -> tuple[str, int | None]:
+        """Return the file of a hook, and the line that a wrong result of it is of.
+
+        That is the line of its ``return`` where it has one alone, else its first line.
+        """
+        code = _code(getattr(self.hooks, hook))
+        return (self.hooks.user_file, None) if code is None else (code.co_filename, _return_line(code))
 
     def said(self, hook: str, error: BaseException) -> str:
         """Say that a hook failed: where, and with what."""

@@ -111,7 +111,7 @@ def in_preview(kind, given, seen, tmp_path):
 def in_verify(kind, given, seen, tmp_path):
     clip = tmp_path / "clip.ts"
     clip.write_bytes(SEGMENTS[0])
-    made = replay(processor_of(kind, seen), Task(clip, given, (), tmp_path), str)
+    made = replay(processor_of(kind, seen), Task(clip, given, (), tmp_path), lambda *_: "here")
     seen.append(kind().updated(made.params))
 
 

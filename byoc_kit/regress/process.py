@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byoc_kit.errors import text_of
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.decode import MediaError
@@ -15,7 +15,6 @@ from byoc_kit.processor import FrameProcessor
 from byoc_kit.regress.current import require_current
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.run_frames import Ran, run_frames
-from byoc_kit.sourcemap import locate
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +65,7 @@ def _process(
 ) -> list[Picture]:
     numbers: list[int] = []
     pictures: list[Picture] = []
+    hooks: list[str] = []
 
     def counted() -> Iterator[VideoFrame]:
         for number, frame in frames:
@@ -73,25 +73,24 @@ def _process(
             yield frame
 
     def keep(ran: Ran) -> None:
+        if isinstance(ran.error, Exception):
+            raise _failed(processor, "process_frame", ran.error) from ran.error
         result = ran.result()
         if is_kept(numbers[-1]):
             pictures.append(Picture(numbers[-1], None if result is None else result.view()))
 
     checked = processor.params_with(params)
-    with _located(processor):
-        run_frames(processor, counted(), checked, keep)  # all of them: a hook may remember the last
+    try:
+        run_frames(processor, counted(), checked, keep, on_hook=hooks.append)  # all: a hook may remember the last
+    except (MediaError, RegressionError):
+        raise
+    except Exception as error:
+        raise _failed(processor, hooks[-1], error) from error
     return pictures
 
 
-@contextmanager
-def _located(processor: FrameProcessor) -> Iterator[None]:
-    """Turn what a hook raises into one line with its cell."""
-    try:
-        yield
-    except MediaError:
-        raise
-    except Exception as error:
-        where = locate(error.__traceback__, processor.hooks.user_file, processor.source_map)
-        text = " ".join(str(error).split())
-        msg = f"{where}: {type(error).__name__}: {text}; run the notebook from the top to see it"
-        raise RegressionError(msg) from error
+def _failed(processor: FrameProcessor, hook: str, error: Exception) -> RegressionError:
+    """Say in one line what a hook raised, with its cell."""
+    text = " ".join(text_of(error).split())
+    where = processor.where(hook, error)
+    return RegressionError(f"{where}: {type(error).__name__}: {text}; run the notebook from the top to see it")

@@ -6,7 +6,7 @@ from byoc_kit.bundle.load import Bundle, BundleError, load_processor, read_bundl
 from byoc_kit.errors import in_one_line
 from byoc_kit.orphans import end_with_parent
 from byoc_kit.sourcemap import locate
-from byoc_kit.verify.replay import Fault, Place, Replay, Task, replay
+from byoc_kit.verify.replay import Fault, Replay, Task, replay
 
 
 def main(task_file: str, folder: str) -> None:
@@ -17,21 +17,18 @@ def main(task_file: str, folder: str) -> None:
 
 
 def _run(task: Task, bundle: Bundle) -> Replay:
-    file = str((bundle.folder / "processor.py").resolve())
-
-    def place(error: BaseException) -> str:
-        return locate(error.__traceback__, file, bundle.source_map)
-
     try:
         processor = load_processor(bundle)
     except BundleError as error:
-        return Replay.broken(task, Fault.LOAD, _why(error, place))
-    found = replay(processor, task, place)
+        return Replay.broken(task, Fault.LOAD, _why(error, bundle))
+    found = replay(processor, task, processor.where)
     return Replay(**{**vars(found), "drift": schema_drift(bundle, processor)})
 
 
-def _why(error: BundleError, place: Place) -> str:
+def _why(error: BundleError, bundle: Bundle) -> str:
     cause = error.__cause__
     if not isinstance(cause, ModuleNotFoundError):
         return str(error)
-    return f"{place(cause)}: {in_one_line(cause)}; requirements.lock brings none: export the notebook again"
+    file = str((bundle.folder / "processor.py").resolve())
+    place = locate(cause.__traceback__, file, bundle.source_map)
+    return f"{place}: {in_one_line(cause)}; requirements.lock brings none: export the notebook again"

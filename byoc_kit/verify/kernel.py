@@ -71,13 +71,14 @@ def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping
         processor = FrameProcessor(Hooks.of(namespace["process_frame"], **hooks))
     except ByocKitError as error:
         return Replay.broken(task, Fault.LOAD, f"{notebook}: {error}")
-    return replay(processor, task, lambda error: _place(error, notebook, cells))
+    return replay(processor, task, lambda hook, error: _place(processor.line_of(hook), error, notebook, cells))
 
 
-def _place(error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
-    """Name the innermost cell and line of the notebook."""
-    for frame, line in reversed(list(walk_tb(error.__traceback__))):
-        found = _NAME.fullmatch(cell_name(frame.f_code.co_filename) or "")
+def _place(hook: tuple[str, int | None], error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
+    """Name the innermost cell and line of the notebook; those of the hook where its result was wrong."""
+    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    for file, line in [*reversed(lines), hook]:
+        found = _NAME.fullmatch(cell_name(file) or "")
         if found:
             return f"{notebook}, cell {cells.get(int(found[1]), '?')}, line {line}"
     return notebook

@@ -31,8 +31,8 @@ TASK = "task.json"
 _REPLAY = "replay.json"
 _PROGRESS = "progress"
 
-Place = Callable[[BaseException], str]
-"""Names the line of the notebook that an exception came from."""
+Place = Callable[[str, BaseException], str]
+"""Names the line of the notebook that an exception of a hook came from."""
 
 
 class Outcome(StrEnum):
@@ -176,7 +176,7 @@ def replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
     except ParamsError as error:
         return Replay.broken(task, Fault.PARAMS, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
-        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(error)})")
+        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(hook, error)})")
     return Replay(task.folder, tuple(frames), as_json(params))
 
 
@@ -191,7 +191,7 @@ def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:
     pts = ran.source.pts
     if ran.error is not None:  # the container counts it, and the original goes out
         result, outcome = ran.source.original(), Outcome.RAISED
-        said = f"{in_one_line(ran.error)} ({place(ran.error)})"
+        said = f"{in_one_line(ran.error)} ({place('process_frame', ran.error)})"
     elif ran.output is None:
         return Replayed(number, pts, Outcome.DROPPED, ran.took_s)
     else:

@@ -167,3 +167,15 @@ def test_golden_frames_of_a_clip_have_no_inputs_to_process(trail):
     golden = Golden("clip.mp4", "", 8, 1, {}, {0: np.zeros((8, 8, 3), np.uint8)})
     with pytest.raises(RegressionError, match=r"were made of clip\.mp4; use byoc_kit\.regress\.process_clip with it"):
         process_inputs(trail(), golden)
+
+
+def test_a_wrong_result_is_said_with_the_line_of_its_return():
+    def process_frame(frame):
+        wrong = frame.pixels / 255
+        return wrong  # noqa: RET504  # the line that is named
+
+    black = np.zeros((8, 8, 3), np.uint8)
+    line = process_frame.__code__.co_firstlineno + 2
+    golden = Golden("x", "", 8, 1, {}, {0: black}, {0: VideoFrame.from_pixels(black)})
+    with pytest.raises(RegressionError, match=rf"^test_process.py, line {line}: FrameError: pixels must be uint8"):
+        process_inputs(FrameProcessor(Hooks.of(process_frame)), golden)

@@ -52,7 +52,7 @@ def replayed(make_task):
     def run(process_frame, name="task", *, params=None, kept=tuple(range(FRAMES)), **hooks):
         task = make_task(name, kept=kept, **(params or {}))
         task.save()
-        return replay(FrameProcessor(Hooks.of(process_frame, **hooks)), task, lambda _: "here")
+        return replay(FrameProcessor(Hooks.of(process_frame, **hooks)), task, lambda *_: "here")
 
     return run
 

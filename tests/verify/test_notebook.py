@@ -119,6 +119,12 @@ async def test_an_exception_of_a_hook_is_placed_in_its_cell(run):
     assert {frame.error for frame in replay.frames} == {"", "ValueError: late (effects.ipynb, cell 2, line 3)"}
 
 
+async def test_a_wrong_result_is_placed_at_its_return(run):
+    replay = await run("one = 1", "def process_frame(frame):\n    done = frame.pixels / 255\n    return done")
+    assert replay.frames[0].error.startswith("FrameError: pixels must be uint8 [H, W, 3], not float64")
+    assert replay.frames[0].error.endswith("(effects.ipynb, cell 2, line 3)")
+
+
 async def test_a_notebook_that_is_gone_is_said(make_task, tmp_path):
     replay = await replay_notebook(tmp_path / "gone.ipynb", make_task(), timeout_s=5)
     assert replay.failure.startswith("there is no notebook")
