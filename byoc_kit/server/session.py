@@ -16,15 +16,14 @@ from byoc_kit.background import on_thread
 from byoc_kit.data import Publish, publishing_to
 from byoc_kit.errors import text_of
 from byoc_kit.malloc import give_back_freed
-from byoc_kit.params import Params, ParamsError, as_json, carried_over, in_brief
+from byoc_kit.params import Params, ParamsError
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
-from byoc_kit.server.frame_rate import FrameRate
 from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_control, parsed
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.server.size import Size
+from byoc_kit.server.stream_params import Chosen, StreamParams
 from byoc_kit.trickle.client import (
     DataPublisher,
     SegmentPublisher,
@@ -48,7 +47,8 @@ _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, olde
 class Session:
     """A stream from start to end. :meth:`run` lives as long as the stream; :meth:`stop` ends it with its tail sent.
 
-    Raises :class:`~byoc_kit.params.ParamsError`, naming the field, for parameters that do not fit.
+    Make it on a thread, since the parameters' validators are the notebook's own code. Raises
+    :class:`~byoc_kit.params.ParamsError`, naming the field, for parameters that do not fit.
     """
 
     def __init__(
@@ -59,10 +59,7 @@ class Session:
         self.state = "starting"
         self._processor = processor
         self._settings = settings
-        self._size = Size()
-        self._rate = FrameRate()
-        self._params = processor.hooks.params_type()
-        self._shown: tuple[Params, dict[str, Any]] | None = None
+        self._values = StreamParams(processor.hooks.params_type, request.params or {})
         self._started_s = time.monotonic()
         self._pipeline: Pipeline | None = None
         self._publisher: SegmentPublisher | None = None
@@ -75,7 +72,6 @@ class Session:
         self._hook_calls = HookCalls()
         self._ends_at_s = math.inf
         self._stopping = asyncio.Event()
-        self.update_params(request.params)
 
     async def run(self) -> None:
         """Serve the stream until its input or output ends or :meth:`stop` is called; then drain and let go of all."""
@@ -88,7 +84,7 @@ class Session:
         sending = self._start_sending(http)
         try:
             async with self._hooks_turn:
-                if await self._start(self._processor, self._params):
+                if await self._start(self._processor, self._values.chosen.params):
                     self.state = "streaming"
             if self.state == "streaming":
                 await self._stream(http)
@@ -130,16 +126,17 @@ class Session:
             return f"the last {refused} frames could not be encoded: {self._pipeline.last_refusal}"
         return self._pipeline.error if self.state == "streaming" else None
 
-    def update_params(self, changes: dict[str, Any]) -> None:
-        """Check and apply a change. Raises :class:`ParamsError` naming the field; the last good values stay."""
-        kind = type(self._params)
-        size, changes = self._size.updated(changes, kind)
-        rate, changes = self._rate.updated(changes, kind)
-        self._params = self._params.updated(changes)
-        self._size, self._rate = size, rate
+    async def update_params(self, changes: dict[str, Any]) -> None:
+        """Check and apply a change, after those before. Raises :class:`ParamsError` naming the field.
+
+        The last good values stay then.
+        """
+        await self._values.update(changes, timeout_s=self._settings.stall_timeout_s, take=self._run_with)
+
+    def _run_with(self, chosen: Chosen) -> None:
         if self._pipeline is not None:
-            self._pipeline.stage.params = self._params
-            self._pipeline.size, self._pipeline.rate = size, rate
+            self._pipeline.stage.params = chosen.params
+            self._pipeline.size, self._pipeline.rate = chosen.size, chosen.rate
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Go on with another processor: its ``on_stream_start`` before its first frame, the old one's stop after.
@@ -150,23 +147,17 @@ class Session:
             if self._stopping.is_set():
                 return
             before, has_started = self._processor, self.state == "streaming"
-            seen, params = self._params, self._carried_over(processor)
+            kind = processor.hooks.params_type
+            seen, params = self._values.chosen, self._values.carried_over(kind, stream_id=self.id)
             if has_started and not await self._start(processor, params):
                 return
-            if self._params is not seen:  # changed while the hook ran
-                params = self._carried_over(processor)
-            self._processor, self._params = processor, params
+            if self._values.chosen is not seen:  # changed while the hook ran
+                params = self._values.carried_over(kind, stream_id=self.id)
+            self._processor, self._values.chosen = processor, self._values.chosen._replace(params=params)
             if self._pipeline is not None:
                 self._pipeline.swap(processor, params)
             if has_started:
                 await self._call_hook("on_stream_stop", before, before.stop_stream)
-
-    def _carried_over(self, processor: FrameProcessor) -> Params:
-        """Return the parameters as another processor takes them."""
-        params, refused = carried_over(self._params, processor.hooks.params_type)
-        for error in refused:
-            logger.warning("stream %s: a parameter does not fit any more (%s); its default is used", self.id, error)
-        return params
 
     def status(self) -> dict[str, Any]:
         """Return what ``/stream/status`` and the status events show."""
@@ -175,7 +166,7 @@ class Session:
             "state": self.state,
             "subscribe_url": self.request.subscribe_url and without_secrets(self.request.subscribe_url),
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
-            "params": self._shown_params() | self._size.as_dict() | self._rate.as_dict(),
+            "params": self._values.shown(),
             "error": self._error or self.problem(),
             "ended_by": self._ended_by,
         }
@@ -188,12 +179,6 @@ class Session:
             status["data_lines_out"] = self._data.lines_sent
             status["data_lines_lost"] = self._data.lines_lost
         return status
-
-    def _shown_params(self) -> dict[str, Any]:
-        """Return the parameters for :meth:`status`; as it is asked for often, they are made once a change."""
-        if self._shown is None or self._shown[0] is not self._params:
-            self._shown = self._params, in_brief(as_json(self._params))
-        return self._shown[1]
 
     @property
     def _publish(self) -> Publish | None:
@@ -259,15 +244,16 @@ class Session:
             await self._until_first(ends)
             return
         inlet = ByteInlet()
+        chosen = self._values.chosen
         self._pipeline = Pipeline(
             self._processor,
-            self._params,
+            chosen.params,
             inlet,
             self._publisher,
             settings=self._settings,
             publish=self._publish,
-            size=self._size,
-            rate=self._rate,
+            size=chosen.size,
+            rate=chosen.rate,
             name=self.id,
         )
         self._pipeline.start()
@@ -346,7 +332,7 @@ class Session:
     async def _take_control(self, message: bytes) -> None:
         try:
             if changes := await parsed(message, parse_control):
-                self.update_params(changes)
+                await self.update_params(changes)
         except ParamsError as error:
             logger.warning("stream %s: a control message does not fit: %s; the last good values stay", self.id, error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, TypeAlias
 
 from byoc_kit.errors import ByocKitError
@@ -12,6 +13,7 @@ from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.stream_params import validated
 from byoc_kit.server.totals import Totals
 
 logger = logging.getLogger(__name__)
@@ -38,27 +40,43 @@ class Sessions:
         self._settings = settings
         self._running: dict[str, _Running] = {}
         self._hung: list[Session] = []
+        self._starting: set[str] = set()
+        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, stream_id: str, request: StartRequest) -> Session:
-        """Start a stream and return at once.
+    async def start(self, stream_id: str, request: StartRequest) -> Session:
+        """Start a stream and return once its parameters are checked.
 
-        Raises :class:`ParamsError` naming a parameter that does not fit, and :class:`BusyError` at capacity.
+        Raises :class:`ParamsError` naming a parameter that does not fit, and :class:`BusyError` at capacity, and once
+        all have been stopped.
         """
         self._check_room(stream_id)
+        self._starting.add(stream_id)
         try:
-            session = Session(stream_id, request, self._processor, self._settings)
+            session = await self._make(stream_id, request)
         except ParamsError as error:
             field = error.field if error.field.startswith("params") else f"params.{error.field}"
             raise ParamsError(field, error.reason) from None
+        finally:
+            self._starting.discard(stream_id)
+        if self._is_closed:
+            msg = "the server is stopping; start the stream elsewhere"
+            raise BusyError(msg)
         self.totals.started += 1
         logger.info("stream %s starts: %s", stream_id, session.request.channels())
         task = asyncio.create_task(session.run(), name=f"stream-{stream_id}")
         self._running[stream_id] = (session, task)
         task.add_done_callback(lambda task: self._ended(stream_id, task))
         return session
+
+    async def _make(self, stream_id: str, request: StartRequest) -> Session:
+        while True:
+            make = partial(Session, stream_id, request, processor := self._processor, self._settings)
+            session = await validated(make, self._settings.stall_timeout_s)
+            if self._processor is processor:  # no swap has come between
+                return session
 
     def problem(self) -> str | None:
         """Say why the container is not well: the first stream that shows it."""
@@ -70,14 +88,14 @@ class Sessions:
         """Whether a stream runs, or has left the model at a frame."""
         return bool(self._running or self._still_hung())
 
-    def update_params(self, stream_id: str | None, changes: dict[str, Any]) -> bool:
+    async def update_params(self, stream_id: str | None, changes: dict[str, Any]) -> bool:
         """Change the parameters of a stream; returns whether there is one. Raises :class:`ParamsError`.
 
         ``None`` is the stream that runs alone.
         """
         chosen = self._chosen(stream_id)
         for session, _ in chosen:
-            session.update_params(changes)
+            await session.update_params(changes)
         return bool(chosen)
 
     async def swap(self, processor: FrameProcessor) -> None:
@@ -91,7 +109,8 @@ class Sessions:
         return await _stop(self._chosen(stream_id))
 
     async def stop_all(self) -> None:
-        """End every stream with its tail sent."""
+        """End every stream with its tail sent; none can be started any more."""
+        self._is_closed = True
         await _stop(list(self._running.values()))
 
     def status(self) -> list[dict[str, Any]]:
@@ -106,11 +125,12 @@ class Sessions:
         return [found] if found else []
 
     def _check_room(self, stream_id: str) -> None:
-        hung = len(self._still_hung())
-        if stream_id not in self._running and len(self) + hung < self.capacity:
+        hung, running = len(self._still_hung()), len(self) + len(self._starting)
+        is_there = stream_id in self._running or stream_id in self._starting
+        if not is_there and running + hung < self.capacity:
             return
-        msg = f"busy: {len(self)} of {self.capacity} streams run; stop one first"
-        if stream_id in self._running:
+        msg = f"busy: {running} of {self.capacity} streams run; stop one first"
+        if is_there:
             msg = f"busy: a stream {stream_id} runs already; stop it first"
         if hung:
             msg = f"busy: a hook has not returned from a stream that ended ({hung} of {self.capacity} places)"

@@ -209,7 +209,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
                 raise _RefusedError(503, self._load_error or "the model is loading; try again")
             start = await parsed(body, parse_start)
             stream_id = started_stream(request, start)
-            self.sessions.start(stream_id, start)
+            await self.sessions.start(stream_id, start)
         except ParamsError as error:
             raise _RefusedError(400, error.reason, error.field) from None
         except BusyError as error:
@@ -231,7 +231,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def _handle_update_params(self, request: web.Request) -> web.Response:
         try:
             changes = await parsed(await read_body(request), parse_params)
-            changed = self.sessions.update_params(self._stream_to_change(request), changes)
+            changed = await self.sessions.update_params(self._stream_to_change(request), changes)
         except ParamsError as error:
             return refused(request, 400, error.reason, field=error.field)
         if not changed:

@@ -6,12 +6,13 @@ import re
 import threading
 from collections import Counter
 from dataclasses import replace
+from typing import ClassVar
 
 import av
 import pytest
 from media_rig import BOTH, VIDEO, written
-from pydantic import Field
-from server_rig import CLIP, until
+from pydantic import Field, field_validator
+from server_rig import CLIP, DEADLINE_S, until
 from sound_clips import RATE, sound_clip
 from stream_rig import served, streaming
 
@@ -307,6 +308,81 @@ async def test_a_parameter_named_keep_is_changed_by_both_ways(rig):
         async with it.http.post(f"{body['control_url']}/-1", data=json.dumps({"keep": 5})) as answer:
             assert answer.status == 200
         await until(keeps_5, "the control message is applied")
+
+
+@pytest.fixture
+def patient():
+    """Return a class of parameters whose validator waits, for a value of 3, until it is let go."""
+
+    class Patient(Params):
+        gain: int = 1
+        entered: ClassVar = threading.Event()
+        released: ClassVar = threading.Event()
+
+        @field_validator("gain")
+        @classmethod
+        def _wait(cls, value):
+            if value == 3:
+                cls.entered.set()
+                assert cls.released.wait(DEADLINE_S)
+            return value
+
+    yield Patient
+    Patient.released.set()
+
+
+async def test_a_validator_that_waits_holds_up_its_own_request_alone(rig, patient):
+    async with rig(passthrough, params_type=patient, options={"capacity": 2}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        headers = {"X-Stream-Id": "first"}
+        starting = asyncio.create_task(it.post("/stream/start", it.start_body(params={"gain": 3}), headers=headers))
+        await until(patient.entered.is_set, "the validator is at work")
+        assert await it.get("/health") == (200, {"status": "ok"})
+        status, answer = await it.post("/stream/start", it.start_body(), headers=headers)
+        assert (status, answer["message"]) == (503, "busy: a stream first runs already; stop it first")
+        assert (await it.post("/stream/start", it.start_body(), headers={"X-Stream-Id": "second"}))[0] == 200
+        status, answer = await it.post("/stream/start", it.start_body(), headers={"X-Stream-Id": "third"})
+        assert (status, answer["message"]) == (503, "busy: 2 of 2 streams run; stop one first")
+        patient.released.set()
+        assert (await starting)[0] == 200
+
+
+async def test_changes_are_applied_one_after_the_other(rig, patient):
+    async with rig(passthrough, params_type=patient) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        await it.post("/stream/start", it.start_body())
+        first = asyncio.create_task(it.post("/stream/params", {"gain": 3}))
+        await until(patient.entered.is_set, "the validator is at work")
+        second = asyncio.create_task(it.post("/stream/params", {"gain": 4}))
+        assert (await it.stream_status())["params"]["gain"] == 1
+        patient.released.set()
+        assert [(await request)[0] for request in (first, second)] == [200, 200]
+        assert (await it.stream_status())["params"]["gain"] == 4
+
+
+async def test_a_validator_that_never_returns_is_a_refusal(rig, patient):
+    settings = ServerSettings(stall_timeout_s=0.2)
+    async with rig(passthrough, params_type=patient, options={"settings": settings}) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        status, answer = await it.post("/stream/start", it.start_body(params={"gain": 3}))
+        assert (status, answer["message"]) == (400, "params: a validator has not returned for 0 s")
+        assert (await it.post("/stream/start", it.start_body()))[0] == 200
+        status, answer = await it.post("/stream/params", {"gain": 3})
+        assert (status, answer["field"]) == (400, "params")
+        assert (await it.post("/stream/params", {"gain": 2}))[0] == 200
+
+
+async def test_a_stream_whose_parameters_are_checked_while_the_server_stops_is_refused(rig, patient):
+    async with rig(passthrough, params_type=patient) as it:
+        await until(lambda: it.server._is_ready, "the server is ready")
+        starting = asyncio.create_task(it.post("/stream/start", it.start_body(params={"gain": 3})))
+        await until(patient.entered.is_set, "the validator is at work")
+        await it.server.stop()
+        patient.released.set()
+        assert await starting == (
+            503,
+            {"status": "error", "message": "the server is stopping; start the stream elsewhere"},
+        )
 
 
 async def test_a_long_body_is_parsed_beside_the_event_loop():

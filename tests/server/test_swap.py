@@ -89,7 +89,7 @@ async def test_a_start_ends_before_the_next_one_begins(rig, caplog):
 async def test_a_stream_that_has_not_begun_begins_with_the_new_one(rig):
     noting = Noting()
     async with served(rig, **noting.hooks("a")) as it:
-        it.server.sessions.start("x", parse_start(json.dumps(it.start_body()).encode()))
+        await it.server.sessions.start("x", parse_start(json.dumps(it.start_body()).encode()))
         await it.server.sessions.swap(makes(255, **noting.hooks("b")))
         await noting.until_called("start b")
         assert (await it.post("/stream/stop"))[0] == 200
