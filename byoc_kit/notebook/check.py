@@ -10,8 +10,10 @@ from byoc_kit.notebook.decorators import check_decorators
 from byoc_kit.notebook.downloads import check_downloads
 from byoc_kit.notebook.files import check_files
 from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.gpu import check_gpu
 from byoc_kit.notebook.hooks import check_hooks
 from byoc_kit.notebook.ignored import check_ignored, ignored
+from byoc_kit.notebook.kept_frames import check_kept_frames
 from byoc_kit.notebook.module_names import check_module_names
 from byoc_kit.notebook.modules import check_modules, check_python
 from byoc_kit.notebook.names import check_imports, check_names
@@ -19,6 +21,7 @@ from byoc_kit.notebook.notebook_only import check_notebook_only
 from byoc_kit.notebook.params import check_params
 from byoc_kit.notebook.pickles import check_pickles
 from byoc_kit.notebook.read import TAG
+from byoc_kit.notebook.rebound import check_rebound
 from byoc_kit.notebook.secrets import check_secrets
 from byoc_kit.notebook.state import check_shared_state
 from byoc_kit.notebook.syntax import check_cells, check_module
@@ -88,6 +91,9 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
         check_pickles,
         check_secrets,
         check_shared_state,
+        check_kept_frames,
+        check_rebound,
+        check_gpu,
     ),
 )
 

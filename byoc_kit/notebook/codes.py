@@ -61,9 +61,12 @@ _ERRORS = {
 _WARNINGS = {
     "download": "a tagged cell fetches something over the network when the container starts",
     "hook-name": "a function that nothing calls is named nearly like a hook, which the server would call",
+    "kept-frame": "process_frame keeps what it makes of a frame, and no stream sets it back",
+    "needs-gpu": "a tagged cell puts something on a GPU, and does not look whether there is one",
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
     "pickle": "loading a pickle may run code that is in it",
     "python-version": "the notebook was run with another Python than the container's",
+    "rebound-name": "a cell without the tag binds a name anew, so that notebook and bundle have different values",
     "unused-ignore": "a comment `# byoc: ignore[...]` names what is not found in its line, or cannot be ignored",
 }
 _NOTES = {
@@ -83,10 +86,13 @@ IGNORABLE = frozenset(
         "download",
         "hidden-params",
         "hook-name",
+        "kept-frame",
         "missing-module",
         "missing-name",
+        "needs-gpu",
         "notebook-only",
         "pickle",
+        "rebound-name",
         "secret",
         "shared-state",
         "undeclared-file",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from byoc_kit.capability import Capability
@@ -29,18 +29,25 @@ def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
     if not isinstance(capability, Capability) or capability.capacity < 2:
         return
     bound = analysis.bindings
-    state = {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
-    for cell, function in _called(bound):
-        for name, node in _changes(function, state):
+    state = state_names(bound)
+    for cell, function in called_by(bound, _RUN_BY_STREAMS):
+        for name, node in changes(function, state):
             message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
             hint = "set capacity=1: the container then takes one stream at a time"
             yield Finding("shared-state", analysis.name, message, hint, Place.of(cell, node))
 
 
-def _called(bound: list[Binding]) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Yield the hooks that see frames, and the notebook's own functions that they use."""
+def state_names(bound: Iterable[Binding]) -> set[str]:
+    """Return the names of the module that stand for values, and not for code."""
+    return {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
+
+
+def called_by(
+    bound: list[Binding], hooks: Sequence[str]
+) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield hooks, and the notebook's own functions that they use."""
     functions = {b.name: (b.cell, b.node) for b in bound if isinstance(b.node, _FUNCTIONS)}
-    waiting, seen = list(_RUN_BY_STREAMS), set()
+    waiting, seen = list(hooks), set()
     while waiting:
         name = waiting.pop(0)
         if name in seen or name not in functions:
@@ -52,7 +59,7 @@ def _called(bound: list[Binding]) -> Iterator[tuple[Cell, ast.FunctionDef | ast.
         waiting += [node.id for node in ast.walk(function) if isinstance(node, ast.Name)]
 
 
-def _changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
+def changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
     """Yield what a function changes of the module's state."""
     nodes = list(ast.walk(function))
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}

@@ -311,6 +311,45 @@ warning[hook-name]: nothing calls load_models; the server calls load_model
   = rename it to load_model
 """,
     ),
+    "kept-frame": (
+        [
+            NOTHING[0],
+            (
+                "byoc",
+                "prev = None\ndef process_frame(frame):\n    global prev\n    prev = frame.tensor\n    return frame",
+            ),
+        ],
+        """\
+warning[kept-frame]: process_frame keeps prev from stream to stream, and the next may have another size
+ --> n.ipynb, cell 2 (process_frame), line 4, column 5
+  |
+4 |     prev = frame.tensor
+  |     ^^^^
+  = set it back in on_stream_start(params)
+""",
+    ),
+    "needs-gpu": (
+        [("byoc", "import torch\nnet = torch.nn.Linear(1, 1).cuda()"), *NOTHING],
+        """\
+warning[needs-gpu]: .cuda() fails on a machine without a GPU
+ --> n.ipynb, cell 1 (net), line 2, column 7
+  |
+2 | net = torch.nn.Linear(1, 1).cuda()
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = write .to("cuda" if torch.cuda.is_available() else "cpu")
+""",
+    ),
+    "rebound-name": (
+        [("byoc", "GAIN = 1"), ("", "GAIN = 2"), ("byoc", "def f():\n    return GAIN"), *NOTHING],
+        """\
+warning[rebound-name]: cell 2 (GAIN), not tagged, binds GAIN anew, and the bundle has the value of this cell
+ --> n.ipynb, cell 1 (GAIN), line 1, column 1
+  |
+1 | GAIN = 1
+  | ^^^^
+  = write the value here, or use another name in cell 2
+""",
+    ),
     "python-version": (
         [("metadata", {"language_info": {"name": "python", "version": "3.12.1"}}), *NOTHING],
         """\

@@ -21,6 +21,7 @@ FOUND = {
     "missing-name": ["from json import no_such_name  ###"],
     "notebook-only": ["from IPython.display import display  ###"],
     "pickle": ['import pickle\n\ndata = pickle.loads(b"")  ###'],
+    "needs-gpu": ["import torch\n\nnet = torch.nn.Linear(1, 1).cuda()  ###"],
     "secret": [f'token = "hf_{24 * "a"}"  ###'],
     "shared-state": ["seen = []", "def process_frame(frame):\n    seen.append(frame)  ###\n    return frame"],
     "undeclared-file": ['data = open("lut.bin").read()  ###'],
@@ -57,8 +58,17 @@ def test_a_name_of_another_cell_may_be_left_to_the_code_itself(make):
     assert missing_cells(notebook) == []
 
 
+def test_what_the_notebook_does_on_purpose_may_pass(make):
+    hook = "prev = None\n\n\ndef process_frame(frame):\n    global prev\n    prev = frame.tensor{}\n    return frame"
+    cells = ("byoc", CAPABILITY), ("", "GAIN = 2"), ("byoc", "def f(): return GAIN")
+    for comment, codes in (("", ["rebound-name", "kept-frame"]), ("  # byoc: ignore[{}]", [])):
+        kept, rebound = (comment.format(code) for code in ("kept-frame", "rebound-name"))
+        notebook = make(("byoc", f"GAIN = 1{rebound}"), *cells, ("byoc", hook.format(kept)))
+        assert [finding.code for finding in check(notebook)] == codes
+
+
 def test_whatever_can_be_ignored_was_tried():
-    assert {*FOUND, "untagged-name"} == IGNORABLE
+    assert {*FOUND, "kept-frame", "rebound-name", "untagged-name"} == IGNORABLE
     assert set(CODES) > IGNORABLE
 
 

@@ -1,0 +1,84 @@
+"""What process_frame keeps of frames from one stream to the next, which may have another size."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from byoc_kit.capability import Capability
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.state import called_by, changes, state_names
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+
+# What is asked of a picture and has none of its sides, or is told how large it is.
+_NUMBERS = {
+    *("count_nonzero", "item", "max", "mean", "median", "min", "norm", "std", "sum", "var"),
+    *("height", "ndim", "shape", "size", "time_base", "time_s", "timestamp", "width"),
+}
+_PLAIN = {"bool", "float", "int", "len", "str"}
+_SIZES = {"height", "shape", "size", "width"}
+
+
+def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
+    """Yield the names of the module that process_frame makes of frames, and that no stream sets back.
+
+    Nothing is said where their size is looked at, nor where several streams would share them, which is an error.
+    """
+    if isinstance(analysis.capability, Capability) and analysis.capability.capacity > 1:
+        return
+    state = state_names(analysis.bindings)
+    reset = {
+        name
+        for _, function in called_by(analysis.bindings, ("on_stream_start", "on_stream_stop"))
+        for name, _ in changes(function, state)
+    }
+    run = list(called_by(analysis.bindings, ("process_frame",)))
+    measured = {name for _, function in run for name in _measured(function)}
+    said = reset | measured
+    for cell, function in run:
+        for name, node in changes(function, state - said):
+            if name not in said and _is_of_a_frame(function, node):
+                said.add(name)
+                message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
+                hint = "set it back in on_stream_start(params)"
+                yield Finding("kept-frame", analysis.name, message, hint, Place.of(cell, node))
+
+
+def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST) -> bool:
+    """Whether what a name is changed to is made of what the function is given."""
+    given = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)} - {"params"}
+    statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
+    pictures = set(given)
+    for statement in sorted(statements, key=lambda node: node.lineno):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if statement.value is not None and _uses(statement.value, pictures):
+            if any(part is changed for target in targets for part in ast.walk(target)):
+                return True
+            pictures |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return isinstance(changed, ast.Call) and any(_uses(argument, pictures) for argument in changed.args)
+
+
+def _uses(node: ast.expr, pictures: set[str]) -> bool:
+    """Whether an expression is made of pictures, and not of a number that is asked of one."""
+    match node:
+        case ast.Attribute(attr=name) if name in _NUMBERS:
+            return False
+        case ast.Call(func=ast.Attribute(attr=name), keywords=[]) if name in _NUMBERS:
+            return False
+        case ast.Call(func=ast.Name(id=name)) if name in _PLAIN:
+            return False
+        case ast.Compare():
+            return False
+        case ast.Name(id=name):
+            return name in pictures
+    return any(_uses(child, pictures) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _measured(function: ast.AST) -> Iterator[str]:
+    """Yield the names whose size a function looks at."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and node.attr in _SIZES:
+            yield from (part.id for part in ast.walk(node.value) if isinstance(part, ast.Name))

@@ -1,0 +1,48 @@
+import pytest
+from notebook_rig import CAPABILITY, check
+
+HEAD = "import collections, torch\nprev, state, count = None, {}, 0\nbuffer = collections.deque(maxlen=8)"
+
+
+def kept(make, body, *sources):
+    lines = "\n".join(f"    {line}" for line in body.split("\n"))
+    hook = f"def process_frame(frame, params):\n    global prev, count\n{lines}\n    return frame"
+    cells = [("byoc", source) for source in (HEAD, *sources, hook, CAPABILITY)]
+    return [finding.message.split()[2] for finding in check(make(*cells)) if finding.code == "kept-frame"]
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("prev = frame.tensor", "prev"),
+        ("x = frame.tensor / 255\nprev = 0.9 * x + 0.1 * (x if prev is None else prev)", "prev"),
+        ("state['last'] = frame.pixels.copy()", "state"),
+        ("buffer.append(frame.tensor)", "buffer"),
+        ("prev = torch.mean(frame.tensor, dim=1)", "prev"),
+        ("remember(frame.tensor)", "state"),
+    ],
+)
+def test_what_is_made_of_a_frame_and_stays(make, body, name):
+    helper = "def remember(picture):\n    state['last'] = picture"
+    assert kept(make, body, helper) == [name]
+    resets = f"def on_stream_start(params):\n    global prev\n    {name}{' = None' if name == 'prev' else '.clear()'}"
+    assert kept(make, body, helper, resets) == []
+    assert kept(make, body, helper, f"def clear(): {name}.clear()\ndef on_stream_stop(): clear()") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "count += 1",
+        "prev = frame.timestamp",
+        "prev = float(frame.tensor.max())",
+        "prev = frame.tensor.mean().item()",
+        "prev = params.gain",
+        "local = frame.tensor",
+        "if prev is None or prev.shape != frame.tensor.shape:\n    prev = frame.tensor",
+        "buffer.append(frame.time_s)",
+        "prev = frame.width > 3",
+    ],
+)
+def test_what_fits_a_stream_of_any_size(make, body):
+    assert kept(make, body) == []
