@@ -21,7 +21,7 @@ def _run(task: Task, bundle: Bundle) -> Replay:
         processor = load_processor(bundle)
     except BundleError as error:
         return Replay.broken(task, Fault.LOAD, _why(error, bundle))
-    found = replay(processor, task, processor.where)
+    found = replay(processor, task, processor.where, make_fresh=lambda: load_processor(bundle))
     return Replay(**{**vars(found), "drift": schema_drift(bundle, processor)})
 
 

@@ -22,16 +22,17 @@ _SAY_EACH_S = 10.0
 
 async def prove(
     bundle: Bundle, clip: LiveClip, params: Mapping[str, Any], kept: tuple[int, ...], folder: Path, *,
-    timeout_s: float, with_notebook: bool, say: Callable[[str], None],
+    timeout_s: float, with_notebook: bool, max_diff: int = 0, say: Callable[[str], None],
 ) -> tuple[Replay | None, Replay]:  # fmt: skip
     """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the frames that are kept.
 
-    Both start at the same time, and wait for each other with their frames. ``say`` is told how far they are.
+    Both start at the same time, and wait for each other with their frames. A second stream of the module may be
+    ``max_diff`` of 255 from its first. ``say`` is told how far they are.
     """
     file = folder / "clip.ts"
     file.write_bytes(clip.data)
     names = ("notebook", "module") if with_notebook else ("module",)
-    tasks = {name: Task(file, params, kept, folder / name) for name in names}
+    tasks = {name: Task(file, params, kept, folder / name, max_diff if name == "module" else None) for name in names}
     telling = asyncio.create_task(_tell(tasks, len(clip.picture_times_s), say))
     try:
         # The module may have to wait for the notebook's frames.

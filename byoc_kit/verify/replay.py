@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from byoc_kit.params import ParamsError, as_json
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.timings import percentiles_ms
+from byoc_kit.verify.later_streams import LaterStreams
 
 TASK = "task.json"
 _REPLAY = "replay.json"
@@ -56,13 +57,15 @@ class Fault(StrEnum):
 class Task:
     """What is to be done: a clip as MPEG-TS, the parameters to change, and the numbers of the frames to keep.
 
-    Of those that share a ``clip`` one at a time is at its frames.
+    Of those that share a ``clip`` one at a time is at its frames. ``max_diff`` is how far a second stream may be from
+    the first, of 255; without one there is no second stream.
     """
 
     clip: Path
     params: Mapping[str, Any]
     kept: tuple[int, ...]
     folder: Path
+    max_diff: int | None = None
 
     def save(self) -> Path:
         """Write it for another process; returns the file's path."""
@@ -75,7 +78,7 @@ class Task:
     def load(cls, path: Path | str) -> Task:
         """Read it back."""
         said = json.loads(Path(path).read_bytes())
-        return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]))
+        return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]), said["max_diff"])
 
     def count(self, done: int) -> None:
         """Let another process see how many frames are through."""
@@ -106,7 +109,8 @@ class Replayed:
 class Replay:
     """All frames of a clip; the pixels of those kept lie in ``folder``.
 
-    ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema.
+    ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema, and
+    ``memory`` how a second stream differs from a first; it is ``None`` where none was run.
     """
 
     folder: Path
@@ -115,6 +119,7 @@ class Replay:
     fault: Fault | None = None
     failure: str = ""
     drift: str | None = None
+    memory: str | None = None
 
     @classmethod
     def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
@@ -155,29 +160,39 @@ class Replay:
         return cls(**{**said, "folder": folder})
 
 
-def replay(processor: FrameProcessor, task: Task, place: Place) -> Replay:
+def replay(
+    processor: FrameProcessor, task: Task, place: Place, make_fresh: Callable[[], FrameProcessor] | None = None
+) -> Replay:
     """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
 
-    An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all.
+    An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all. With
+    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them.
     """
-    hook, frames = "", list[Replayed]()
+    hook, frames, memory = "", list[Replayed](), None
 
     def note(name: str) -> None:
         nonlocal hook
         hook = name
 
     def keep(ran: Ran) -> None:
-        frames.append(_replayed(task, len(frames), ran, place))
-        task.count(len(frames))
+        streams.take(ran)
+        if streams.is_first:
+            frames.append(_replayed(task, len(frames), ran, place))
+            task.count(len(frames))
 
     try:
         params = processor.params_with(task.params)
-        run_frames(processor, _frames(task.clip), params, keep, on_hook=note)
+        streams = LaterStreams(processor, params, partial(_frames, task.clip))
+        if make_fresh is None or task.max_diff is None:
+            run_frames(processor, _frames(task.clip), params, keep, on_hook=note)
+        else:
+            run_frames(processor, streams.frames(), params, keep, on_hook=note)
+            memory = streams.memory(place, max_diff=task.max_diff, make_fresh=make_fresh)
     except ParamsError as error:
         return Replay.broken(task, Fault.PARAMS, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
         return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(hook, error)})")
-    return Replay(task.folder, tuple(frames), as_json(params))
+    return Replay(task.folder, tuple(frames), as_json(params), memory=memory)
 
 
 def _frames(clip: Path) -> Iterator[VideoFrame]:

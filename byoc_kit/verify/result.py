@@ -40,7 +40,7 @@ class Result:
 
     def checks(self) -> list[Check]:
         """Return the verdict, line by line."""
-        checks = [*self._check_replays(), self._check_exceptions()]
+        checks = [*self._check_replays(), *self._check_memory(), self._check_exceptions()]
         for stream in self.streams:
             of_stream = stream.checks(self.limits, is_compared=self.truth is not None)
             checks += [replace(check, name=f"{stream.where.kind}: {check.name}") for check in of_stream]
@@ -64,6 +64,12 @@ class Result:
         limit = self.limits.max_diff
         wanted = f"at most {limit} of 255 apart" if limit else "equal to the notebook"
         return [*checks, Check("module", difference.text or equal, wanted, difference.is_within(limit))]
+
+    def _check_memory(self) -> list[Check]:
+        memory = self.module.memory if self.module else None
+        if memory is None:
+            return []
+        return [Check("second stream", memory or "as the first", "as the first", not memory)]
 
     def _check_exceptions(self) -> Check:
         failures = [(one.where.kind, failure) for one in self.streams for failure in one.status.get("failures", [])]

@@ -87,7 +87,7 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
     result.notebook, result.module = asyncio.run(
         prove(
             bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook,
-            say=_say,
+            max_diff=request.limits.max_diff, say=_say,
         )
     )  # fmt: skip
     if result.notebook is not None and not (result.notebook.fault or result.module.fault):
