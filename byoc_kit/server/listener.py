@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 from aiohttp import web
@@ -25,8 +27,9 @@ KEEP_ALIVE_S = 75.0
 
 _MOST_FILES = 65_536  # with more, code of old that closes all that might be open takes seconds
 _MOST_CONNECTIONS = 1024
-_ACCEPT_AT_ONCE = 100
+_ACCEPT_AT_ONCE = 16  # what is closed to make room is so only after them
 _ACCEPT_AGAIN_S = 1.0
+_SAID_EVERY_S = 60.0
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -39,6 +42,10 @@ def raise_file_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def app_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
@@ -55,19 +62,19 @@ def protocol_factory(runner: web.AppRunner) -> ProtocolFactory:
 class Listener:
     """Accepts connections and gives each to the app that ``leads_to`` names now.
 
-    At most half of the files that the process may open are connections. One more takes the place of the one that has
-    been without a request for longest; where all are at a request it is closed at once. Where no more can be accepted
-    that is logged once, and tried each second: asyncio's own server logs it a hundred times a second, each with a
-    traceback, and starts itself anew as often.
+    At most half of the files that the process may still open are connections. One more takes the place of the one that
+    has been without a request for longest; where all are at a request it is closed at once. Where no more can be
+    accepted that is logged once a minute, and tried each second: asyncio's own server logs it a hundred times a second,
+    each with a traceback, and starts itself anew as often.
     """
 
     def __init__(self, listening: socket.socket, leads_to: ProtocolFactory, *, most: int | None = None) -> None:
         self.leads_to = leads_to
-        self.most = most or min(_MOST_CONNECTIONS, max(1, raise_file_limit() // 2))
+        self.most = most or min(_MOST_CONNECTIONS, max(1, (raise_file_limit() - _open_files()) // 2))
         self._listening = listening
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.TimerHandle | None = None
-        self._is_failing = False
+        self._said_s = -math.inf
         self._entering: set[asyncio.Task[object]] = set()
         self._visitors: dict[_Visitor, None] = {}  # the one that has been without a request for longest first
         listening.setblocking(False)  # the socket's own signature
@@ -89,7 +96,6 @@ class Listener:
             except OSError as error:
                 self._fail(error)
                 return
-            self._is_failing = False
             if not self._has_room():
                 connection.close()
                 continue
@@ -99,9 +105,9 @@ class Listener:
             entering.add_done_callback(self._entering.discard)
 
     def _fail(self, error: OSError) -> None:
-        if not self._is_failing:
+        if self._loop.time() - self._said_s > _SAID_EVERY_S:
+            self._said_s = self._loop.time()
             logger.error("no connection can be accepted: %s; trying again each second", error)
-        self._is_failing = True
         self._loop.remove_reader(self._listening)
         self._again = self._loop.call_later(_ACCEPT_AGAIN_S, self._loop.add_reader, self._listening, self._accept)
 
