@@ -26,7 +26,7 @@ class HookCalls:
     def begin(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> asyncio.Task[None]:
         """Call a hook once the processor's before it have returned; the task ends as it does."""
         before = [task for task, earlier in self._under_way.items() if earlier.processor is processor]
-        calling = asyncio.create_task(_call_after(before, name, call))
+        calling = asyncio.create_task(_call_after(before, name, call), name=name)
         self._under_way[calling] = _Call(processor, name, time.monotonic())
         calling.add_done_callback(self._under_way.pop)
         return calling

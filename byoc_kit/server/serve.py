@@ -54,7 +54,7 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.soc
     logger.info("listening on %s for %s; loading", url_of(listening), bundle.model_id)
 
     importing = asyncio.create_task(on_thread(lambda: _import_server(bundle, settings), name="import"))
-    stopping = asyncio.create_task(stopped.wait())
+    stopping = asyncio.create_task(stopped.wait(), name="stopping")
     await asyncio.wait([importing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stream_server: StreamServer | None = None
     if importing.done():

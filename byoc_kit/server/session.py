@@ -80,7 +80,7 @@ class Session:
         await on_thread(give_back_freed, name=f"trim-{self.id}")
 
     async def _run(self, http: aiohttp.ClientSession) -> None:
-        reporting = [asyncio.create_task(work) for work in self._reporting(http)]
+        reporting = [asyncio.create_task(work, name=f"report-{self.id}") for work in self._reporting(http)]
         sending = self._start_sending(http)
         try:
             async with self._hooks_turn:
@@ -220,7 +220,7 @@ class Session:
                 call()
 
         calling = self._hook_calls.begin(name, processor, run)
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(self._stopping.wait(), name=f"stopping-{self.id}")
         try:
             await asyncio.wait([calling] if self._is_ending else [calling, stopping], **self._time_left())
         finally:
@@ -237,7 +237,8 @@ class Session:
         return error is None
 
     async def _stream(self, http: aiohttp.ClientSession) -> None:
-        ends: dict[str, asyncio.Task[Any]] = {"stopped": asyncio.create_task(self._stopping.wait())}
+        stopped = asyncio.create_task(self._stopping.wait(), name=f"stopped-{self.id}")
+        ends: dict[str, asyncio.Task[Any]] = {"stopped": stopped}
         if self._publishing is not None:
             ends["the output ended"] = self._publishing
         if not self.request.subscribe_url:
@@ -257,8 +258,9 @@ class Session:
             name=self.id,
         )
         self._pipeline.start()
-        ends["the input ended"] = asyncio.create_task(self._feed(http, self.request.subscribe_url, inlet))
-        ends["the media path ended"] = asyncio.create_task(self._pipeline.ended.wait())
+        feeding = self._feed(http, self.request.subscribe_url, inlet)
+        ends["the input ended"] = asyncio.create_task(feeding, name=f"feed-{self.id}")
+        ends["the media path ended"] = asyncio.create_task(self._pipeline.ended.wait(), name=f"media-{self.id}")
         await self._until_first(ends)
         if self._error is None:
             self._error = self._pipeline.error
