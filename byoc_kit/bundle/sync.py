@@ -138,21 +138,36 @@ def _both_changed(notebook: Notebook, what: str) -> SyncError:
 def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell, Sequence[str]]) -> dict[Cell, str]:
     """Return the sources of the cells whose parts are edited. Raises :class:`SyntaxError` where one is no Python.
 
-    What the module does not show of a cell stays where it is in it; it goes to the cell's top where an import would
-    else have to stay in the module's part, since a comment is above it now, say.
+    What the module does not show of a cell stays where it is in it. It goes to the cell's top where it could not stay
+    hidden otherwise: an import with a new comment above it, or a `from __future__` with new code above it.
     """
     sources = {}
     for cell, lines in edits.items():
         before = [cell.lines[number - 1] for number in merged.kept[cell]]
         sources[cell] = "\n".join(_with_edits(cell.lines, merged.kept[cell], before, lines))
+        if not _is_python(replace(cell, source=sources[cell])):  # a `from __future__` that has code above it now
+            sources[cell] = _below_hidden(cell, merged, lines)
     after = [replace(cell, source=sources.get(cell, cell.source)) for cell in notebook.exported]
     kept = merge_imports(after, bindings(after)).kept
     for cell, new in zip(notebook.exported, after, strict=True):
         if cell in edits and [new.lines[number - 1] for number in kept[new]] != edits[cell]:
-            shown = set(merged.kept[cell])
-            hidden = [line for number, line in enumerate(cell.lines, 1) if number not in shown]
-            sources[cell] = "\n".join([*hidden, "", *edits[cell]]).lstrip("\n")
+            sources[cell] = _below_hidden(cell, merged, edits[cell])
     return sources
+
+
+def _below_hidden(cell: Cell, merged: MergedImports, lines: Sequence[str]) -> str:
+    """Return a cell's source with its edited part below all that the module does not show of the cell."""
+    shown = set(merged.kept[cell])
+    hidden = [line for number, line in enumerate(cell.lines, 1) if number not in shown]
+    return "\n".join([*hidden, "", *lines]).lstrip("\n")
+
+
+def _is_python(cell: Cell) -> bool:
+    try:
+        _ = cell.tree
+    except SyntaxError:
+        return False
+    return True
 
 
 def _with_edits(lines: Sequence[str], kept: Sequence[int], before: Sequence[str], after: Sequence[str]) -> list[str]:

@@ -332,3 +332,12 @@ def test_an_edited_cell_of_pasted_prompts_becomes_what_python_got(write_notebook
     first, second, _ = exported.sources()
     assert first == "import os\nSCALE = 3\ndef scaled(x):\n    return x * SCALE"
     assert second.startswith("    from byoc_kit")
+
+
+def test_code_above_a_future_import_goes_below_it(write_notebook, tmp_path):
+    source = "%matplotlib inline\n\n# said\n\nfrom __future__ import annotations"
+    exported = Exported(write_notebook(source), tmp_path / "effects")
+    exported.edit("# said", "# said\nnew = 1")
+    sync(exported.folder)
+    assert exported.sources()[0].startswith("%matplotlib inline\n")
+    assert exported.sources()[0].endswith("from __future__ import annotations\n\n# said\nnew = 1")
