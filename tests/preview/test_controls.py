@@ -3,7 +3,7 @@ from typing import Literal
 
 import ipywidgets as widgets
 import pytest
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 import byoc_kit
 from byoc_kit.jupyter.preview.controls import lay_out, make_controls, round_step
@@ -148,3 +148,35 @@ def test_without_parameters_there_is_no_control():
 @pytest.mark.parametrize(("step", "rounded"), [(0.04, 0.02), (0.01, 0.01), (2.55, 2), (7, 5), (100, 100)])
 def test_a_step_is_a_plain_number(step, rounded):
     assert round_step(step) == pytest.approx(rounded)
+
+
+class PerCent(byoc_kit.Params):
+    strength: float = Field(50, ge=0, le=100)
+    colour: str = Field("#ff8000", json_schema_extra={"format": "color"})
+    share: float = Field(60, ge=0, le=1)
+    amount: float = "0.5"
+
+    @field_validator("strength")
+    @classmethod
+    def _as_fraction(cls, value):
+        return value / 100
+
+    @field_validator("colour")
+    @classmethod
+    def _as_rgb(cls, value):
+        return tuple(int(value[at : at + 2], 16) for at in (1, 3, 5))
+
+    @field_validator("share", mode="before")
+    @classmethod
+    def _of_per_cent(cls, value):
+        return value / 100
+
+
+def test_a_control_has_the_value_that_a_person_gives_not_what_validators_make_of_it():
+    controls = make_controls(PerCent().updated({"strength": 20}), lambda *_: None)
+    assert (controls["strength"].value, controls["strength"].max) == (20, 100)
+    assert isinstance(controls["colour"], widgets.ColorPicker)
+    assert controls["colour"].value == "#ff8000"
+    assert isinstance(controls["share"], widgets.FloatText)  # the bounds are of what the validator makes
+    assert controls["share"].value == 60
+    assert controls["amount"].value == 0.5
