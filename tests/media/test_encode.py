@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -302,6 +303,25 @@ def test_an_output_that_fails_is_heard(segments, monkeypatch):
     with pytest.raises(ConnectionError, match="the channel is gone"):
         writer.write_frame(frame(0))
     writer.close()
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_a_closed_writer_has_no_encoder_any_more_also_after_its_output_failed(segments, monkeypatch, is_failing):
+    def refuse(_):
+        raise ConnectionError("the channel is gone")
+
+    process = psutil.Process()
+    before = process.num_threads()
+    writer = writer_to(segments)
+    for number in range(3):
+        writer.write_frame(frame(number, width=640, height=360))
+    assert process.num_threads() > before  # the encoder's own
+    if is_failing:
+        monkeypatch.setattr(segments, "write", refuse)
+        with pytest.raises(ConnectionError):
+            writer.write_frame(frame(3, width=640, height=360))
+    writer.close()
+    assert process.num_threads() == before
 
 
 @pytest.mark.parametrize("is_failing", [False, True])

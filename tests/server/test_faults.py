@@ -316,7 +316,7 @@ def remembered(init, made):
     return remember
 
 
-async def test_streams_leave_threads_and_sockets_where_they_were(rig, monkeypatch, no_collector):
+async def test_streams_leave_threads_tasks_and_sockets_where_they_were(rig, monkeypatch, no_collector):
     monkeypatch.setattr("byoc_kit.trickle.connection.TAIL_S", 0.0)  # which each stream's end would wait for
     process = psutil.Process()
 
@@ -333,11 +333,12 @@ async def test_streams_leave_threads_and_sockets_where_they_were(rig, monkeypatc
     async with served(rig) as it:
         for _ in range(5):
             await stream_once(it)
-        threads, files = process.num_threads(), process.num_fds()
+        threads, files, tasks = process.num_threads(), process.num_fds(), len(asyncio.all_tasks())
         for _ in range(50):
             await stream_once(it)
         await until(lambda: process.num_threads() <= threads, "the threads are gone, native ones too")
         await until(lambda: process.num_fds() <= files + 5, "the sockets are closed")
+        await until(lambda: len(asyncio.all_tasks()) <= tasks, "the tasks have ended")
 
 
 # Hooks that do what they should not
