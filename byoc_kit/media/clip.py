@@ -21,7 +21,7 @@ from byoc_kit.media.deinterlace import deinterlaced
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.picture_table import Entry, PictureTable, read_table
 from byoc_kit.media.presentation import shown
-from byoc_kit.media.video_file import decoded, open_clip, readable, video_stream
+from byoc_kit.media.video_file import DamageError, decoded, open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Clip:
         self._table = read_table(self._path)
         self._lock = threading.Lock()
         self._damage_said = 0
+        self._is_quick = self._table.damaged == 0
         self.name = self._path.name
         self.fps = self.count / max(self._table.time_s(self.count), 1e-3)
         self._say_damage()
@@ -87,16 +88,30 @@ class Clip:
         return self._frames(start, table)
 
     def _frames(self, start: int, table: PictureTable) -> Generator[VideoFrame]:
-        first = max(0, start - 1) if table.is_interlaced else start  # a field's missing rows come of the one before too
-        from_first = self._count_to(first, table) if table.is_counted else self._enter(table.times[first], table)
-        for frame in from_first:
-            if frame.pts >= table.times[start]:
-                yield frame
+        wanted = table.times[start]
+        while True:
+            try:
+                for frame in self._from(bisect_left(table.times, wanted), table):
+                    if frame.pts >= wanted:
+                        wanted = frame.pts + 1
+                        yield frame
+            except DamageError:
+                self._is_quick = False  # again from there, with each picture by itself
+            else:
+                return
+            if wanted > table.times[-1]:
+                self._leave_out(table.times[-1], None)
+                return
+
+    def _from(self, number: int, table: PictureTable) -> Iterator[VideoFrame]:
+        """Yield the frames from a number on, and perhaps the one before."""
+        first = max(0, number - table.is_interlaced)  # the rows that a field lacks come of the picture before, too
+        return self._count_to(first, table) if table.is_counted else self._enter(table.times[first], table)
 
     def _enter(self, wanted: int, table: PictureTable) -> Generator[VideoFrame]:
         """Yield the frames from the time ``wanted`` on."""
         for entry in _entries_before(wanted, table):
-            with open_clip(self._path) as container:
+            with open_clip(self._path, is_quick=self._is_quick) as container:
                 stream = video_stream(container)
                 pictures = decoded(stream, _packets_from(container, stream, entry), wanted=wanted)
                 if entry is not None:
@@ -107,6 +122,13 @@ class Clip:
                 yield from shown(stream, deinterlaced(self._follow(pictures, wanted - 1)), table.turn)
                 return
 
+    def _count_to(self, first: int, table: PictureTable) -> Generator[VideoFrame]:
+        """Yield the frames from number ``first`` on, of a clip whose times are made up."""
+        with open_clip(self._path, is_quick=self._is_quick) as container:
+            stream = video_stream(container)
+            pictures = decoded(stream, readable(container, stream))
+            yield from shown(stream, deinterlaced(islice(self._timed(pictures, table), first, None)), table.turn)
+
     def _follow(self, pictures: Iterator[av.VideoFrame], last: int) -> Iterator[av.VideoFrame]:
         for picture in pictures:
             time = _time(picture)
@@ -116,13 +138,6 @@ class Clip:
             last = time
             yield picture
         self._leave_out(last, None)
-
-    def _count_to(self, first: int, table: PictureTable) -> Generator[VideoFrame]:
-        """Yield the frames from number ``first`` on, of a clip whose times are made up."""
-        with open_clip(self._path) as container:
-            stream = video_stream(container)
-            pictures = decoded(stream, readable(container, stream))
-            yield from shown(stream, deinterlaced(islice(self._timed(pictures, table), first, None)), table.turn)
 
     def _timed(self, pictures: Iterator[av.VideoFrame], table: PictureTable) -> Iterator[av.VideoFrame]:
         last = table.times[0] - 1

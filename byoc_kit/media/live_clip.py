@@ -108,9 +108,14 @@ def live_clip(path: Path) -> LiveClip:
 
 
 def _why_encoded(clip: Clip, codec: str) -> str:
-    why = f"MPEG-TS does not carry {codec}"
-    if codec in _CARRIED:
-        why = "MPEG-TS does not carry what turns, crops or cuts them" if clip.has_own_times else "the file has no times"
+    if codec not in _CARRIED:
+        why = f"MPEG-TS does not carry {codec}"
+    elif not clip.has_own_times:
+        why = "the file has no times"
+    elif clip.damaged:
+        why = "packets of the file are damaged"
+    else:
+        why = "MPEG-TS does not carry what turns, crops or cuts them"
     return f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
 
 

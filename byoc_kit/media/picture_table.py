@@ -122,7 +122,8 @@ def _confirmed(path: Path, packets: _Packets) -> PictureTable | None:
     if times[: len(first)] != first or (len(first) < _COMPARED and len(times) > len(first)):
         return None
     is_interlaced = any(picture.interlaced_frame for picture in pictures)
-    return replace(_table(times, packets), is_interlaced=is_interlaced, turn=turn_of(pictures[0]))
+    damaged = _missing(packets, times)
+    return replace(_table(times, packets), is_interlaced=is_interlaced, turn=turn_of(pictures[0]), damaged=damaged)
 
 
 def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
@@ -141,13 +142,21 @@ def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
         msg = f"{path} has a video stream without a picture that can be decoded; give another file"
         raise MediaError(msg)
     times = [pts for pts in found if pts is not None]
+    damaged = next(damages)
     if len(times) == len(found) and all(one < other for one, other in pairwise(times)):
         table = _table(times, packets)
+        damaged = damaged if is_interlaced else _missing(packets, times)  # a picture of two fields may be two packets
     else:
         step = max(1, round(1 / rate / _COUNTED))
         times = [number * step for number in range(len(found))]
         table = PictureTable(times, len(found) * step, _COUNTED, [], is_counted=True)
-    return replace(table, is_interlaced=is_interlaced, turn=turn, damaged=next(damages))
+    return replace(table, is_interlaced=is_interlaced, turn=turn, damaged=damaged)
+
+
+def _missing(packets: _Packets, times: list[int]) -> int:
+    """Count the pictures that did not come, from the first key frame on; what is shown before it needs another one."""
+    first = packets.entries[0].pts if packets.entries else times[0]
+    return len({time for time in packets.times if time >= first}.difference(times))
 
 
 def _table(times: list[int], packets: _Packets) -> PictureTable:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.decode import MediaError, avoid_slice_threads
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,15 @@ _CAN_SKIP = {"h264", "hevc", "mpeg2video", "mpeg4"}  # the next picture on; othe
 _STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def open_clip(path: Path | str) -> InputContainer:
-    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video."""
+class DamageError(Exception):
+    """A packet cannot be decoded, in a reading in which pictures before it may be lost with it."""
+
+
+def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
+    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video.
+
+    With ``is_quick`` several pictures are decoded at once.
+    """
     path = Path(path)
     if not path.is_file():
         msg = f"there is no clip {path}; give the path of a video file"
@@ -49,9 +57,10 @@ def open_clip(path: Path | str) -> InputContainer:
     except MediaError:
         container.close()
         raise
-    # Slice threads of FFmpeg 7.1 wait for each other for ever in HEVC with WPP.
-    video.codec_context.thread_type = "FRAME" if video.codec_context.name == "hevc" else "AUTO"
-    return container
+    if is_quick:
+        video.codec_context.thread_type = "FRAME" if video.codec_context.name == "hevc" else "AUTO"
+        return container
+    return avoid_slice_threads(container)
 
 
 def video_stream(container: InputContainer, name: str | None = None) -> VideoStream:
@@ -100,7 +109,9 @@ def decoded(
 ) -> Iterator[av.VideoFrame]:
     """Yield the pictures of a video's packets; ``on_damage`` hears of each packet that cannot be decoded.
 
-    Of pictures before the time ``wanted`` only those that others refer to are sure to come.
+    Of pictures before the time ``wanted`` only those that others refer to are sure to come. Raises
+    :class:`DamageError` in place of going on where the video was opened to be quick: an error then comes late, and
+    PyAV loses the pictures that came with it.
     """
     decoder = decoder_of(stream)
     skips = wanted is not None and decoder.name in _CAN_SKIP
@@ -112,12 +123,18 @@ def decoded(
             pictures = packet.decode()
         except av.FFmpegError as error:
             logger.debug("%s: a picture cannot be decoded: %s", stream.container.name, error.strerror)
+            if _is_quick(decoder):
+                raise DamageError from error
             if on_damage is not None:
                 on_damage()
             continue
         for picture in pictures:
             if isinstance(picture, av.VideoFrame):
                 yield picture
+
+
+def _is_quick(decoder: VideoCodecContext) -> bool:
+    return decoder.thread_count != 1 and bool(decoder.thread_type & ThreadType.FRAME)
 
 
 def _with_end(stream: VideoStream, packets: Iterable[Packet]) -> Iterator[Packet]:

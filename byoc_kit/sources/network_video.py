@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.decode import MediaError, avoid_slice_threads
 from byoc_kit.media.deinterlace import deinterlaced
 from byoc_kit.media.presentation import shown, turn_of
 from byoc_kit.media.video_file import decoded, video_stream
@@ -78,7 +78,7 @@ class NetworkVideo:
                 self._url, mode="r", container_options=_OPTIONS, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)
             ) as container:
                 self._is_open = True
-                self._hand_over(container)
+                self._hand_over(avoid_slice_threads(container))
         except MediaError as raised:
             error = raised
         except av.FFmpegError as raised:

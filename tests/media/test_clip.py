@@ -199,7 +199,9 @@ def test_closing_a_reading_closes_the_file(tmp_path, monkeypatch):
     reel = Clip(make_clip(tmp_path / "a.mp4"))
     opened = []
     open_clip = clip_module.open_clip
-    monkeypatch.setattr(clip_module, "open_clip", lambda path: opened.append(open_clip(path)) or opened[-1])
+    monkeypatch.setattr(
+        clip_module, "open_clip", lambda path, **options: opened.append(open_clip(path, **options)) or opened[-1]
+    )
     frames = reel.frames(20)
     next(frames)
     assert opened

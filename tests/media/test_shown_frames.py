@@ -124,16 +124,13 @@ def interlaced_h264(folder):
     return interlaced(folder, codec="libx264", name="interlaced.mp4")
 
 
-def damaged(folder):
-    path = make_clip(folder / "damaged.avi", "mjpeg", count=COUNT, pixel_format="yuvj420p")
-    damage(path, 5)
-    return path
+def damaged(name, number, codec="libx264", **options):
+    def make(folder):
+        path = make_clip(folder / name, codec, count=COUNT, **options)
+        damage(path, number)
+        return path
 
-
-def damaged_at_the_start(folder):
-    path = make_clip(folder / "damaged.avi", "mjpeg", count=COUNT, pixel_format="yuvj420p")
-    damage(path, 0)
-    return path
+    return make
 
 
 def truncated(folder):
@@ -154,8 +151,13 @@ ODD = {
     "wide pixels": wide_pixels,
     "interlaced": interlaced,
     "interlaced h264": interlaced_h264,
-    "damaged": damaged,
-    "damaged at the start": damaged_at_the_start,
+    "damaged": damaged("damaged.avi", 5, "mjpeg", pixel_format="yuvj420p"),
+    "damaged at the start": damaged("damaged.avi", 0, "mjpeg", pixel_format="yuvj420p"),
+    "damaged b-frame": damaged("damaged.mp4", 5, b_frames=2),
+    "damaged key frame": damaged("damaged.mkv", 8),
+    "damaged at the end": damaged("damaged.mkv", COUNT - 1),
+    "damaged h264.ts": damaged("damaged.ts", 5, b_frames=2),
+    "damaged hevc": damaged("damaged.mp4", 5, "libx265", options=X265),
     "truncated": truncated,
 }
 TABLE = {**{name: encoded(name) for name in ENCODED}, **ODD}
@@ -278,10 +280,28 @@ def test_what_is_not_as_in_the_file_is_said(made, name, note):
     assert f"{path.name}: {note}" in live_clip(path).notes
 
 
-def test_damaged_frames_are_counted_and_said(made, caplog):
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("damaged", 1),
+        ("damaged b-frame", 1),
+        ("damaged key frame", 4),
+        ("damaged at the end", 1),
+        ("damaged hevc", 1),
+        ("h264.mp4", 0),
+        ("trimmed without a loss", 0),
+    ],
+)
+def test_frames_that_are_left_out_are_counted(made, name, left_out):
+    said = []
+    clip = Clip(made(name), on_damage=said.append)
+    shown = len(list(clip.frames()))
+    assert (clip.damaged, clip.count, len(said)) == (left_out, shown, min(left_out, 1))
+
+
+def test_damage_is_said_once_in_the_log(made, caplog):
     clip = Clip(made("damaged"))
-    assert len(list(clip.frames())) == COUNT - 1 == clip.count
-    assert clip.damaged == 1
+    assert [len(list(clip.frames())) for _ in range(2)] == [COUNT - 1] * 2
     assert [record.message for record in caplog.records] == [
         f"{made('damaged')} is damaged: 1 picture cannot be decoded and is left out"
     ]

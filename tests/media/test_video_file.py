@@ -125,5 +125,7 @@ def test_a_file_with_sound_only_is_named(tmp_path):
 def test_hevc_with_wavefronts_is_decoded_without_slice_threads_which_may_hang(tmp_path):
     path = make_clip(tmp_path / "a.mp4", "libx265", count=5, options={"x265-params": "wpp=1:ctu=16:log-level=none"})
     with open_clip(path) as container:
+        assert container.streams.video[0].codec_context.thread_count == 1
+    with open_clip(path, is_quick=True) as container:
         assert container.streams.video[0].codec_context.thread_type.name == "FRAME"
     assert numbers(Clip(path).frames()) == list(range(5))
