@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
+_LONGEST = 20_000  # characters of a record: a traceback ends with what its exception says, which may be megabytes
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/]*@")
 
 
@@ -19,7 +20,7 @@ def set_up_logging() -> None:
 
 
 class PlainFormatter(logging.Formatter):
-    """Writes out what is not printable, indents each line of a record but its first, and leaves out URLs' passwords.
+    """Writes out what is not printable, indents a record's further lines, cuts long ones, leaves out URLs' passwords.
 
     A record may hold what a client sent: a line break in it cannot begin a record of its own, and an escape does
     nothing to a terminal.
@@ -27,7 +28,10 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as it is written."""
-        text = _USER_OF_URL.sub("", super().format(record))
+        text = super().format(record)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}... ({len(text)} characters)"
+        text = _USER_OF_URL.sub("", text)
         if text.isprintable():
             return text
         return "\n  ".join(_printable(line) for line in text.split("\n"))

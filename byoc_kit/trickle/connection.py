@@ -49,7 +49,7 @@ def client_session() -> aiohttp.ClientSession:
     """Return a session for live channels: no total time limit, since a quiet channel may live for hours.
 
     Certificates are not verified: an orchestrator signs its own, and go-livepeer's clients do not verify them either.
-    A body stays as it came: trickle compresses nothing, and a few MB of gzip are gigabytes to unpack.
+    A body stays as it came, and none is asked for compressed: a few MB of gzip are gigabytes to unpack.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -58,7 +58,8 @@ def client_session() -> aiohttp.ClientSession:
         keepalive_timeout=_REUSE_S,  # a server drops an idle connection after 5 s or more; a POST would be lost in that
     )
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
-    return aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False)
+    headers = {"Accept-Encoding": "identity"}
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers, auto_decompress=False)
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -42,6 +42,14 @@ async def test_a_taken_port_is_an_error_that_names_it():
                 pass
 
 
+async def test_an_app_is_served_on_an_ipv6_address():
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    async with serving(FastAPI(), host="::1") as url, aiohttp.ClientSession() as session, session.get(url) as response:
+        assert url.startswith("http://[::1]:")
+        assert response.status == 404
+
+
 async def test_an_endless_response_does_not_keep_the_server():
     async def endless():
         yield b"first"

@@ -55,3 +55,10 @@ def test_a_traceback_is_indented_and_what_it_says_is_plain():
 )
 def test_users_and_passwords_of_urls_are_left_out(text, shown):
     assert written("%s", text) == f"INFO {shown}"
+
+
+def test_a_record_of_megabytes_is_cut_and_says_so():
+    text = written("failed: %s", "x" * 5_000_000)
+    assert text.startswith("INFO failed: xxx")
+    assert text.endswith("x... (5000013 characters)")
+    assert len(text) < 21_000

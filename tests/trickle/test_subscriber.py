@@ -342,6 +342,7 @@ async def test_a_body_that_says_it_is_compressed_is_taken_as_it_came(rogue):
     rogue.on("GET 0", packed)
     async with client_session() as session:
         assert await collect(session, rogue.url, first_seq=0) == [(0, b"\x1f\x8bno gzip"), (0, b"")]
+    assert rogue.exchanges[0].header("Accept-Encoding") == "identity"
 
 
 async def test_secrets_of_a_url_are_in_no_message(http, rogue, caplog, monkeypatch):
