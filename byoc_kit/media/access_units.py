@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.start_codes import HEADER, Code, StartCodes, start_codes
@@ -21,7 +23,7 @@ from byoc_kit.media.start_codes import HEADER, Code, StartCodes, start_codes
 _CUT_BY_DEMUXER = 204_800 - 184
 # A PES packet that says its length holds 65 535 bytes with its header: one as full as that may go on in the next.
 _FULL = range(65_535 - 2 * 184, 65_536)
-# Another stream so far ahead shows that nothing more of a picture comes, in units of 1/90000 s.
+# Sound so far ahead shows that nothing more of a picture comes, in units of 1/90000 s.
 _OVERDUE = 45_000
 _LARGEST = 32 << 20
 _START_CODE = b"\0\0\1"
@@ -39,7 +41,7 @@ def access_units(packets: Iterable[Packet]) -> Iterator[Packet]:
     splitters: dict[int, _Splitter] = {}
     for packet in packets:
         for index, splitter in splitters.items():
-            if index != packet.stream_index and splitter.is_overdue(packet):
+            if isinstance(packet.stream, AudioStream) and index != packet.stream_index and splitter.is_overdue(packet):
                 yield from splitter.flush()
         if packet.stream_index not in splitters and (codes := _codes_of(packet.stream)):
             splitters[packet.stream_index] = _Splitter(packet.stream, codes)
@@ -52,7 +54,8 @@ def access_units(packets: Iterable[Packet]) -> Iterator[Packet]:
 
 
 def _codes_of(stream: Stream) -> StartCodes | None:
-    has_codec = stream.type == "video" and stream.codec_context is not None
+    # Not by `stream.type`, with which PyAV 14.2 crashes where FFmpeg does not know what a stream is.
+    has_codec = isinstance(stream, VideoStream) and stream.codec_context is not None
     return start_codes(stream.codec_context.name) if has_codec else None
 
 
@@ -106,7 +109,7 @@ class _Splitter:
             self._is_given = not self._data
 
     def is_overdue(self, other: Packet) -> bool:
-        """Whether nothing more can come of the picture that waits, since another stream is far ahead of it."""
+        """Whether nothing more can come of the picture that waits, since the sound is far ahead of it."""
         pts, dts = self._marks[0][1] if self._has_picture and self._marks else _NO_TIMES
         time = pts if dts is None else dts
         return time is not None and other.dts is not None and other.dts - time > _OVERDUE

@@ -17,8 +17,10 @@ from av.video.stream import VideoStream
 from byoc_kit.media.access_units import access_units
 from byoc_kit.media.decode import ByteReader, MediaError, open_stream
 from byoc_kit.media.sound import OnFault
+from byoc_kit.media.tables import Elementary
 from byoc_kit.media.timeline import Timeline
 from byoc_kit.media.transport import TransportReader
+from byoc_kit.media.video import PictureCounts
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,9 @@ class Program:
     """The streams of an input between two changes of its tables: its first video and its first sound."""
 
     container: InputContainer
+    announced: tuple[Elementary, ...]
     timeline: Timeline = field(repr=False)
+    counts: PictureCounts = field(repr=False)
     on_fault: OnFault = field(repr=False)
 
     @property
@@ -44,6 +48,14 @@ class Program:
         return next((stream for stream in self.container.streams.audio if stream.codec_context), None)
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing of it can be shown, or heard."""
+        if self.video is not None or self.audio is not None:
+            return None
+        kinds = ", ".join(map(str, self.announced)) or "nothing"
+        return f"the input has no video or sound that can be decoded here, only {kinds}; send H.264 or HEVC, and AAC"
+
+    @property
     def rate(self) -> Fraction:
         """Pictures a second, as far as the first ones tell."""
         return (self.video and (self.video.average_rate or self.video.guessed_rate)) or _DEFAULT_RATE
@@ -54,21 +66,34 @@ class Program:
         Blocks for the next one. Where the input cannot be read on the programme ends, and ``on_fault`` hears of it.
         """
         chosen = [stream for stream in (self.video, self.audio) if stream is not None]
+        others = [stream for stream in self.container.streams.video if stream is not self.video]
+        left_out_as = "undecodable" if self.video is None else "other video"
         try:
-            for packet in access_units(self.container.demux(chosen)):
-                self.timeline.place(packet)
-                yield packet
+            for packet in access_units(self.container.demux([*chosen, *others])):
+                if packet.stream in chosen:
+                    self.timeline.place(packet)
+                    yield packet
+                elif packet.stream in others and packet.size:
+                    self.counts.leave_out(left_out_as)
         except av.FFmpegError as error:
             self.on_fault("unreadable input", error)
         except IndexError:
             return  # PyAV flushes streams that came later than it counted: the programme has ended all the same
 
 
-def read_programs(reader: ByteReader, on_fault: OnFault, *, hwaccel: HWAccel | None = None) -> Iterator[Program]:
+def read_programs(
+    reader: ByteReader,
+    on_fault: OnFault,
+    *,
+    counts: PictureCounts | None = None,
+    hwaccel: HWAccel | None = None,
+) -> Iterator[Program]:
     """Yield each programme of an input until it ends; each must be read to its end before the next.
 
-    Bytes that are no MPEG-TS are passed over and reported to ``on_fault``.
+    Bytes that are no MPEG-TS are passed over and reported to ``on_fault``, as is a programme of which nothing can be
+    decoded. Pictures of further video are only counted.
     """
+    counts = counts or PictureCounts()
     source = TransportReader(reader)
     timeline = Timeline()
     parses = False
@@ -76,7 +101,10 @@ def read_programs(reader: ByteReader, on_fault: OnFault, *, hwaccel: HWAccel | N
         try:
             with open_stream(source, parses=parses, hwaccel=hwaccel) as container:
                 parses = False
-                yield Program(container, timeline, on_fault)
+                program = Program(container, source.streams, timeline, counts, on_fault)
+                if program.problem is not None:
+                    on_fault("nothing to decode", MediaError(program.problem))
+                yield program
         except (MediaError, av.FFmpegError) as error:
             if source.has_data:
                 on_fault("unreadable input", error)

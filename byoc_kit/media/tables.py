@@ -10,16 +10,45 @@ from byoc_kit.media.mpegts import PACKET
 _PAT, _PMT = 0, 2
 _VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x24}  # MPEG-1, MPEG-2, MPEG-4, H.264, H.265
 _SHORTEST = 12
+_REGISTRATION = 5
+_NAMES: dict[int | str, str] = {
+    0x02: "MPEG-2",
+    0x03: "MP2",
+    0x0F: "AAC",
+    0x1B: "H.264",
+    0x24: "HEVC",
+    0x06: "private data, as AV1, VP9 and MJPEG come,",
+    0x15: "metadata",
+    0x21: "JPEG 2000",
+    0x33: "VVC",
+    "AV01": "AV1",
+    "VP08": "VP8",
+    "VP09": "VP9",
+    "KLVA": "KLV metadata",
+}
+
+
+@dataclass(frozen=True)
+class Elementary:
+    """An elementary stream as the tables announce it: its ``stream_type``, and the format it is registered as."""
+
+    kind: int
+    pid: int
+    registered: str = ""
+
+    def __str__(self) -> str:
+        name = _NAMES.get(self.registered) or _NAMES.get(self.kind) or self.registered
+        return f"{name or 'unknown'} (stream type 0x{self.kind:02x})"
 
 
 @dataclass
 class Tables:
     """The tables in force, of the first programme.
 
-    ``streams`` has type and PID of each elementary stream, and is ``None`` before the first.
+    ``streams`` is ``None`` before the first.
     """
 
-    streams: tuple[tuple[int, int], ...] | None = None
+    streams: tuple[Elementary, ...] | None = None
     program: int = 0
     pmt_pid: int = -1
     pat_packet: bytes = b""
@@ -33,7 +62,7 @@ class Tables:
     @property
     def video_pid(self) -> int | None:
         """The PID of the first video stream."""
-        return next((pid for kind, pid in self.streams or () if kind in _VIDEO_TYPES), None)
+        return next((stream.pid for stream in self.streams or () if stream.kind in _VIDEO_TYPES), None)
 
     def take(self, packet: bytes) -> bool:
         """Read a table's packet; returns whether the streams are others than before. A damaged one is passed over."""
@@ -82,9 +111,22 @@ def _programs(section: bytes) -> Iterator[tuple[int, int]]:
         yield number, (section[at + 2] & 0x1F) << 8 | section[at + 3]
 
 
-def _elementary(section: bytes) -> Iterator[tuple[int, int]]:
-    """Yield type and PID of each elementary stream of a PMT."""
+def _elementary(section: bytes) -> Iterator[Elementary]:
+    """Yield each elementary stream of a PMT."""
     at = 12 + ((section[10] & 0x0F) << 8 | section[11])
     while at + 5 <= len(section) - 4:
-        yield section[at], (section[at + 1] & 0x1F) << 8 | section[at + 2]
-        at += 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+        end = at + 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+        registered = _registered(section[at + 5 : end])
+        yield Elementary(section[at], (section[at + 1] & 0x1F) << 8 | section[at + 2], registered)
+        at = end
+
+
+def _registered(descriptors: bytes) -> str:
+    """Return the format identifier of a registration descriptor (2.6.8), if there is one that can be read."""
+    at = 0
+    while at + 6 <= len(descriptors):
+        identifier = descriptors[at + 2 : at + 6]
+        if descriptors[at] == _REGISTRATION and identifier.isalnum():
+            return identifier.decode("ascii")
+        at += 2 + descriptors[at + 1]
+    return ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from byoc_kit.media.decode import ByteReader
 from byoc_kit.media.mpegts import PACKET, PAT_PID, pid_of
-from byoc_kit.media.tables import Tables
+from byoc_kit.media.tables import Elementary, Tables
 
 _SYNC = 0x47
 _STARTS_PAYLOAD = 0x40
@@ -33,6 +33,7 @@ class TransportReader:
         self._source = source
         self._scan = _Scan()
         self._tables = Tables()
+        self._streams: tuple[Elementary, ...] = ()
         self._pictures = _PictureEnds()
         self._ready = b""
         self._behind_change = b""
@@ -44,6 +45,11 @@ class TransportReader:
     def has_data(self) -> bool:
         """Whether anything came since the last change."""
         return self._has_data
+
+    @property
+    def streams(self) -> tuple[Elementary, ...]:
+        """The streams of the programme that is read, as its tables announce them."""
+        return self._streams
 
     @property
     def is_ended(self) -> bool:
@@ -64,6 +70,7 @@ class TransportReader:
 
     def next_program(self) -> bool:
         """Go on behind a change, or where the demuxer gave up; ``False`` at the end of the source."""
+        self._streams = self._tables.streams or ()
         if not self._is_changed:
             self._ready = self._tables.packets + self._ready
         self._is_changed = self._has_data = False
@@ -75,7 +82,9 @@ class TransportReader:
         for end, packet in self._scan.packets(data):
             pid = pid_of(packet)
             if pid in {PAT_PID, self._tables.pmt_pid}:
-                if self._tables.take(packet):
+                is_other = self._tables.take(packet)
+                self._streams = self._streams if is_other else self._tables.streams or ()
+                if is_other:
                     self._is_changed = True
                     self._behind_change = self._tables.packets + data[end:]
                     self._scan = _Scan()

@@ -18,10 +18,14 @@ Item: TypeAlias = VideoFrame | AudioFrame | Packet | SegmentWriter
 
 
 class Outbox:
-    """A queue with two bounds. A :class:`SegmentWriter` in it is the one to write with from there on."""
+    """A queue with two bounds. A :class:`SegmentWriter` in it is the one to write with from there on.
+
+    ``sound_lost`` counts the sound that found no room, ``frames_lost`` the frames of which the outbox was let go.
+    """
 
     def __init__(self) -> None:
         self.sound_lost = 0
+        self.frames_lost = 0
         self._items: deque[Item] = deque()
         self._frames = 0
         self._is_finished = False
@@ -70,6 +74,7 @@ class Outbox:
         with self._changed:
             self._is_abandoned = True
             dropped, self._items = self._items, deque()
+            self.frames_lost += sum(isinstance(item, VideoFrame) for item in dropped)
             self._changed.notify_all()
         for item in dropped:
             _let_go(item)
@@ -81,6 +86,7 @@ class Outbox:
 
     def _add(self, item: Item) -> None:
         if self._is_abandoned:
+            self.frames_lost += isinstance(item, VideoFrame)
             _let_go(item)
             return
         self._items.append(item)

@@ -14,14 +14,14 @@ from byoc_kit.media.continuity import Continuity
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.live import Program
 from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.video import RECEIVED
 from byoc_kit.server.faults import Faults
+from byoc_kit.server.heartbeat import Heartbeat
 from byoc_kit.server.outbox import Outbox
 from byoc_kit.stage import Processed
 from byoc_kit.timings import Timings
 from byoc_kit.trickle.client import SegmentPublisher
 
-RECEIVED = "received"
-"""In a frame's ``log_timestamps``: when its bytes were all there."""
 _FPS_OVER_S = 5.0
 
 
@@ -44,7 +44,10 @@ class Output:
         self.frames_encoded = 0
         self.refused_in_a_row = 0
         self.last_refusal = ""
-        self.drops: Counter[str] = Counter()
+        self.encoding = Heartbeat("the encoder")
+        self.sending = Heartbeat("the network")
+        self._drops: Counter[str] = Counter()
+        self._sound_refused: Counter[str] = Counter()
         self.encode_times = Timings()
         self.latencies = Timings()
         self._publisher = publisher
@@ -67,7 +70,7 @@ class Output:
         if self._publisher is None:
             return
         writer = SegmentWriter(
-            self._publisher,
+            _Watched(self._publisher, self.sending),
             rate=program.rate,
             audio=program.audio,
             encodes_audio=self._encodes_audio,
@@ -106,9 +109,24 @@ class Output:
         return self._outbox.is_abandoned
 
     @property
-    def sound_lost(self) -> int:
-        """How many packets or frames of sound found no room."""
-        return self._outbox.sound_lost
+    def is_running(self) -> bool:
+        """Whether the encode thread lives."""
+        return self._encoder is not None and self._encoder.is_alive()
+
+    @property
+    def encodes(self) -> bool:
+        """Whether frames are encoded; else they are only counted."""
+        return self._publisher is not None
+
+    @property
+    def drops(self) -> Counter[str]:
+        """How many frames did not go out, by reason."""
+        return self._drops + Counter(closed=self._outbox.frames_lost)
+
+    @property
+    def sound_drops(self) -> Counter[str]:
+        """How many packets or frames of sound did not go out, by reason."""
+        return self._sound_refused + Counter({"encoder behind": self._outbox.sound_lost})
 
     @property
     def waits_s(self) -> deque[float]:
@@ -133,7 +151,8 @@ class Output:
                 self._close(writer)
                 writer = item
             elif writer is not None:
-                self._write(writer, item)
+                with self.encoding.step():
+                    self._write(writer, item)
         if self._outbox.is_abandoned and writer is not None:
             writer.abandon()
         else:
@@ -153,20 +172,21 @@ class Output:
             self._refused(item, "encoder refused it", error)
 
     def _refused(self, item: VideoFrame | AudioFrame | Packet, why: str, error: Exception) -> None:
-        self.drops[why] += 1
-        self._faults.add("unencodable frame", error)
-        if isinstance(item, VideoFrame):
+        is_frame = isinstance(item, VideoFrame)
+        (self._drops if is_frame else self._sound_refused)[why] += 1
+        self._faults.add("unencodable frame" if is_frame else "unencodable sound", error)
+        if is_frame:
             self.last_refusal = in_one_line(error)  # text: an exception would keep this object, by its traceback
             self.refused_in_a_row += 1
 
     def _write_frame(self, writer: SegmentWriter, frame: VideoFrame) -> None:
         if not writer.has_video:
-            self.drops["no video any more"] += 1  # it was still on its way when the input went on without
+            self._drops["no video any more"] += 1  # it was still on its way when the input went on without
             return
         with self.encode_times.measured():
             is_written = writer.write_frame(frame)
         if not is_written:
-            self.drops["not later than the last"] += 1
+            self._drops["not later than the last"] += 1
             return
         self.frames_encoded += 1
         self.refused_in_a_row = 0
@@ -176,6 +196,23 @@ class Output:
         if writer is None:
             return
         try:
-            writer.close()
+            with self.encoding.step():
+                writer.close()
         except Exception as error:  # noqa: BLE001  # the next programme may be written
             self._faults.add("unfinished segment", error)
+
+
+class _Watched:
+    """A publisher, with a heartbeat that shows how long it takes nothing."""
+
+    def __init__(self, publisher: SegmentPublisher, sending: Heartbeat) -> None:
+        self._publisher = publisher
+        self._sending = sending
+
+    def begin_segment(self) -> None:
+        with self._sending.step():
+            self._publisher.begin_segment()
+
+    def write(self, data: bytes) -> None:
+        with self._sending.step():
+            self._publisher.write(data)

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 DRAIN_S = 4.0
 _END_S = 6.0  # all of a stream's end but its last event: an orchestrator kills the container after 8 s
 _LAST_EVENT_S = 1.0
+_LET_GO_S = 0.7  # threads that were let go end in half a second, but for one that hangs
 _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, older frames are dropped instead
 
 
@@ -92,6 +93,7 @@ class Session:
             self._begin_to_end()
             if self._pipeline is not None:
                 self._pipeline.abandon()
+                await asyncio.to_thread(self._pipeline.join, _LET_GO_S)
             async with self._hooks_turn:
                 await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
             await self._end_sending(sending)
@@ -106,8 +108,26 @@ class Session:
 
     @property
     def is_hung(self) -> bool:
-        """Whether a hook of the notebook is still at a stream that has ended."""
+        """Whether a hook of the notebook, or a codec, is still at a stream that has ended."""
         return bool(self._hook_calls.at_work) or (self._pipeline is not None and self._pipeline.is_running)
+
+    def stall(self) -> str | None:
+        """Say which part of the kit's own stands still: the stream is lost, and others go on."""
+        if self._pipeline is None:
+            return None
+        name, taking_s = self._pipeline.standing
+        if taking_s <= self._settings.stall_timeout_s:
+            return None
+        return f"{name} has stood still for {taking_s:.0f} s; only a restart of the container frees its place"
+
+    def trouble(self) -> str | None:
+        """Say what others do wrong by this stream, which is no fault of the container."""
+        if self._pipeline is None or self.state != "streaming":
+            return None
+        waited_s = self._pipeline.sending_s
+        if waited_s > self._settings.stall_timeout_s:
+            return f"the output channel has taken nothing for {waited_s:.0f} s"
+        return self._pipeline.input.problem
 
     def problem(self) -> str | None:
         """Say why the container is not well, as far as this stream shows it."""
@@ -136,7 +156,7 @@ class Session:
     def _run_with(self, chosen: Chosen) -> None:
         if self._pipeline is not None:
             self._pipeline.stage.params = chosen.params
-            self._pipeline.size, self._pipeline.rate = chosen.size, chosen.rate
+            self._pipeline.input.size, self._pipeline.input.rate = chosen.size, chosen.rate
 
     async def swap(self, processor: FrameProcessor) -> None:
         """Go on with another processor: its ``on_stream_start`` before its first frame, the old one's stop after.
@@ -167,7 +187,7 @@ class Session:
             "subscribe_url": self.request.subscribe_url and without_secrets(self.request.subscribe_url),
             "elapsed_s": round(time.monotonic() - self._started_s, 3),
             "params": self._values.shown(),
-            "error": self._error or self.problem(),
+            "error": self._error or self.problem() or self.stall() or self.trouble(),
             "ended_by": self._ended_by,
         }
         if self._pipeline is not None:

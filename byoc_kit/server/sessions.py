@@ -79,9 +79,16 @@ class Sessions:
                 return session
 
     def problem(self) -> str | None:
-        """Say why the container is not well: the first stream that shows it."""
+        """Say why the container is not well: the first stream that shows it.
+
+        A decoder or encoder that stands still costs its stream, and the stream's place. The others go on, so that is a
+        fault of the container only when no place is left: who restarts it then ends nothing that works.
+        """
         sessions = [*(session for session, _ in self._running.values()), *self._still_hung()]
-        return next(filter(None, (session.problem() for session in sessions)), None)
+        if found := next(filter(None, (session.problem() for session in sessions)), None):
+            return found
+        stalls = [stall for session in sessions if (stall := session.stall())]
+        return stalls[0] if len(stalls) >= self.capacity else None
 
     @property
     def is_occupied(self) -> bool:

@@ -10,14 +10,13 @@ from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
-import av
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from byoc_kit.background import background
 from byoc_kit.frames import VideoFrame
-from byoc_kit.media.decode import MediaError, to_video_frame
+from byoc_kit.media.decode import MediaError
 from byoc_kit.media.live import read_programs
+from byoc_kit.media.video import PictureCounts, VideoDecoder
 
 if TYPE_CHECKING:
     from byoc_kit.trickle.pipes import ByteInlet
@@ -72,21 +71,13 @@ class TrickleChannel:
 
     def _decode(self, inlet: ByteInlet) -> Generator[VideoFrame]:
         for program in read_programs(inlet, self._fault):
+            decoder: VideoDecoder | None = None
             for packet in program.packets():
                 if self._is_closed:
                     return
                 if isinstance(packet.stream, VideoStream):
-                    yield from self._pictures(packet, packet.stream)
-
-    def _pictures(self, packet: Packet, stream: VideoStream) -> Generator[VideoFrame]:
-        try:
-            pictures = packet.decode()
-        except av.FFmpegError as error:
-            self._fault("undecodable picture", error)
-            return
-        for picture in pictures:
-            if isinstance(picture, av.VideoFrame) and picture.pts is not None:
-                yield to_video_frame(picture, stream.codec_context)
+                    decoder = decoder or VideoDecoder(packet.stream, PictureCounts(), self._fault)
+                    yield from decoder.decode(packet)
 
     def _fault(self, kind: str, error: Exception) -> None:
         logger.info("%s: %s: %s", self.name, kind, error)

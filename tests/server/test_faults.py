@@ -483,7 +483,7 @@ async def test_a_camera_that_goes_off_under_a_slow_model_leaves_the_sound(rig):
 
 
 async def test_a_camera_that_never_comes_on_leaves_the_sound(rig, monkeypatch):
-    monkeypatch.setattr("byoc_kit.server.pipeline._NO_VIDEO_S", 0.2)
+    monkeypatch.setattr("byoc_kit.server.input._NO_VIDEO_S", 0.2)
     async with served(rig) as it:
         async with streaming(it) as stream:
             for seq in range(4):

@@ -1,0 +1,150 @@
+"""What comes into a stream: its pictures and its sound, read and decoded on one thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from byoc_kit.audio import from_av_audio
+from byoc_kit.frames import FrameError, VideoFrame
+from byoc_kit.media.codecs import choose_decoder
+from byoc_kit.media.live import Program, read_programs
+from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.sound import SoundDecoder
+from byoc_kit.media.video import PictureCounts, VideoDecoder
+from byoc_kit.server.faults import Faults
+from byoc_kit.server.frame_rate import FrameLimiter, FrameRate
+from byoc_kit.server.heartbeat import Heartbeat
+from byoc_kit.server.output import Output
+from byoc_kit.server.size import Size
+from byoc_kit.server.sound import SoundWorker
+from byoc_kit.stage import Stage
+from byoc_kit.timings import Timings
+from byoc_kit.trickle.pipes import ByteInlet
+
+logger = logging.getLogger(__name__)
+
+_MAX_LAG_S = 1.0
+_NO_VIDEO_S = 5.0
+
+
+class Input:
+    """Decodes what the inlet brings: frames go to the stage, sound to ``sound``, or untouched to the output.
+
+    ``problem`` says why nothing of the present programme can be decoded, and ``source_size`` how large its pictures
+    are. A decoder that cannot keep up skips to key frames.
+    """
+
+    def __init__(
+        self,
+        inlet: ByteInlet,
+        stage: Stage,
+        output: Output,
+        sound: SoundWorker | None,
+        *,
+        settings: MediaSettings,
+        faults: Faults,
+        size: Size,
+        rate: FrameRate,
+        name: str,
+    ) -> None:
+        self.size = size
+        self.rate = rate
+        self.problem: str | None = None
+        self.source_size: tuple[int, int] | None = None
+        self.counts = PictureCounts()
+        self.decode_times = Timings()
+        self.heartbeats = (Heartbeat("the video decoder"), Heartbeat("the sound decoder"))
+        self._inlet = inlet
+        self._stage = stage
+        self._output = output
+        self._sound = sound
+        self._settings = settings
+        self._faults = faults
+        self._name = name
+        self._limiter = FrameLimiter()
+        self._skips_to_key_frame = False
+        self._sound_decoder: SoundDecoder | None = None
+        self._progress_at_s = time.monotonic()
+
+    def read(self) -> None:
+        """Read and decode until the inlet ends, or the output is abandoned."""
+        hwaccel = choose_decoder(self._settings.decoder)
+        for program in read_programs(self._inlet, self._faults.add, counts=self.counts, hwaccel=hwaccel):
+            self.problem = program.problem
+            self._read(program)
+            if self._output.is_abandoned:
+                return
+
+    @property
+    def standing_s(self) -> float:
+        """How long bytes have waited and nothing came of any."""
+        return min(self._inlet.lag_s, time.monotonic() - self._progress_at_s)
+
+    def _read(self, program: Program) -> None:
+        has_video = program.video is not None
+        if has_video or program.audio is not None:
+            self._output.begin(program, video=has_video)
+        video_at_s = time.monotonic()
+        decoder: VideoDecoder | None = None
+        try:
+            for packet in program.packets():
+                self._progress_at_s = time.monotonic()
+                if self._output.is_abandoned:
+                    return
+                if isinstance(packet.stream, VideoStream):
+                    video_at_s = time.monotonic()
+                    if packet.size and not has_video:
+                        has_video = True
+                        self._output.begin(program, video=True)
+                    decoder = decoder or VideoDecoder(packet.stream, self.counts, self._faults.add)
+                    self._decode_video(packet, decoder)
+                    continue
+                if has_video and time.monotonic() - video_at_s > _NO_VIDEO_S:
+                    has_video = (
+                        False  # a camera that is off: without pictures to cut at the output would be one segment
+                    )
+                    self._output.begin(program, video=False)
+                self._take_sound(packet)
+        finally:
+            if decoder is not None:
+                decoder.close()
+
+    def _decode_video(self, packet: Packet, decoder: VideoDecoder) -> None:
+        self._skips_to_key_frame |= self._inlet.lag_s > _MAX_LAG_S
+        with self.decode_times.measured(), self.heartbeats[0].step():
+            frames = list(decoder.decode(packet, keys_only=self._skips_to_key_frame))
+        for frame in frames:
+            self._skips_to_key_frame &= self._inlet.lag_s > _MAX_LAG_S  # what refers to this one can be decoded
+            if self._limiter.keeps(frame.pts * frame.time_base, self.rate):
+                self._note_size(frame)
+                self._stage.submit(self.size.fit(frame))
+            else:
+                self.counts.drop("above max_framerate")
+
+    def _note_size(self, frame: VideoFrame) -> None:
+        if self.source_size is None:
+            logger.info("stream %s: its input is %dx%d", self._name, frame.width, frame.height)
+        self.source_size = frame.width, frame.height
+
+    def _take_sound(self, packet: Packet) -> None:
+        if self._sound is not None:
+            self._decode_sound(packet, self._sound)
+        elif packet.size:
+            self._output.put_sound(packet)
+
+    def _decode_sound(self, packet: Packet, worker: SoundWorker) -> None:
+        assert isinstance(packet.stream, AudioStream)  # noqa: S101  # a programme has video and sound
+        if self._sound_decoder is None or self._sound_decoder.stream is not packet.stream:
+            self._sound_decoder = SoundDecoder(packet.stream, self._faults.add)
+        with self.heartbeats[1].step():
+            sounds = list(self._sound_decoder.decode(packet))
+        for sound in sounds:
+            try:
+                worker.submit(from_av_audio(sound))
+            except FrameError as error:
+                self._faults.add("undecodable sound", error)
