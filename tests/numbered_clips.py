@@ -73,6 +73,17 @@ def copy_from(source, target, number):
     return target
 
 
+def turn(path, matrix):
+    """Write a display matrix, (a, b, c, d), into the header of an MP4's track (ISO/IEC 14496-12, 8.3.2)."""
+    content = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    begin = content.index(b"tkhd") + 44
+    values = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    content[begin : begin + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in values)
+    path.write_bytes(content)
+    return path
+
+
 def damage(path, number):
     """Overwrite the data of the packet of that place, but for its beginning, with what is no video."""
     content = bytearray(path.read_bytes())

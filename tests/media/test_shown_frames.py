@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from numbered_clips import GOP, HEIGHT, RATE, WIDTH, copy_from, damage, make_clip, picture
+from numbered_clips import GOP, HEIGHT, RATE, WIDTH, copy_from, damage, make_clip, picture, turn
 
 from byoc_kit.media.clip import Clip, read_clip
 from byoc_kit.media.live_clip import live_clip
@@ -66,18 +66,7 @@ def trimmed(folder):
 
 
 def turned(matrix):
-    def make(folder):
-        """Write a display matrix into the header of the track (ISO/IEC 14496-12, 8.3.2)."""
-        path = make_clip(folder / "turned.mp4", count=COUNT, b_frames=2)
-        content = bytearray(path.read_bytes())
-        a, b, c, d = (value << 16 for value in matrix)
-        begin = content.index(b"tkhd") + 44
-        values = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        content[begin : begin + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in values)
-        path.write_bytes(content)
-        return path
-
-    return make
+    return lambda folder: turn(make_clip(folder / "turned.mp4", count=COUNT, b_frames=2), matrix)
 
 
 def turned_by_sei(folder):
