@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_STDERR = 2  # the process's own: sys.stderr may have been replaced by something without a file
+
 
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
     Raises :class:`ByocKitError` where it cannot listen there, or a setting does not fit.
     """
-    faulthandler.enable(all_threads=False)  # a crash in native code leaves the line of the notebook's code in the log
+    faulthandler.enable(_STDERR, all_threads=False)  # a crash in native code leaves the line of the notebook in the log
     set_up_logging()
     bound_arenas()
     settings = ServerSettings.from_environment()
