@@ -86,5 +86,6 @@ def _means_this_machine(host: str) -> bool:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         name = name.lower().removesuffix(".")
-        return name == "localhost" or name.endswith(".localhost") or name == socket.gethostname().lower()
+        own, _, _ = socket.gethostname().lower().partition(".")  # it may be asked for with its domain or without
+        return name == "localhost" or name.endswith(".localhost") or name.partition(".")[0] == own
     return True

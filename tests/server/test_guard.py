@@ -129,6 +129,14 @@ def test_an_address_and_localhost_mean_this_machine(host, is_here):
     assert _means_this_machine(host) is is_here
 
 
+@pytest.mark.parametrize("own", ["studio", "studio.example.org"])
+def test_the_machines_own_name_means_it_with_and_without_its_domain(monkeypatch, own):
+    monkeypatch.setattr("socket.gethostname", lambda: own)
+    assert _means_this_machine("studio:8000")
+    assert _means_this_machine("Studio.example.org")
+    assert not _means_this_machine("example.org")
+
+
 async def test_the_waiting_room_is_guarded_too():
     from aiohttp import web
 
