@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
@@ -80,6 +82,9 @@ _WRITERS = {
 # The mode of each method; open's is an argument.
 _PATH_METHODS = {"open": "", "read_bytes": "r", "read_text": "r", "touch": "w", "write_bytes": "w", "write_text": "w"}
 
+# What these are given is no file, or one that is told above.
+_NO_READERS = {"builtins", "byoc_kit", "torch", "numpy", *sys.stdlib_module_names}
+
 # URLs, and what every Linux machine has, a container too.
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|/(?:dev|etc|proc|sys)/")
 _OF_THIS_MACHINE = re.compile(
@@ -139,6 +144,29 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
             message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
             yield Finding("undeclared-file", analysis.name, message, hint, place)
+    yield from _check_other_calls(analysis, {id(use.node) for use in uses}, written)
+
+
+def _check_other_calls(analysis: Analysis, said: set[int], written: set[str]) -> Iterator[Finding]:
+    """Yield the files beside the notebook that libraries are given, and may read: ``YOLO("best.pt")``."""
+    for call in analysis.calls:
+        library = call.name.partition(".")[0]
+        if analysis.folder is None or call.call is None or not library or library in _NO_READERS:
+            continue
+        for node in (*call.call.args, *(keyword.value for keyword in call.call.keywords)):
+            name = literal_path(node, call.scope, analysis.text_constants)
+            if name is None or id(node) in said or name in written or not _is_file(analysis.folder, name):
+                continue
+            message = f"{call.name} is given {shown(name)}, a file beside the notebook that the container will not have"
+            hint = f"declare it: byoc_kit.asset({_quoted(name)})"
+            yield Finding("file-beside", analysis.name, message, hint, Place.of(call.cell, node))
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return not name.startswith("/") and bool(Path(name).suffix) and (folder / name).is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
 
 
 def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:

@@ -367,6 +367,28 @@ def test_no_pickle(source):
     assert said(check_pickles, source) == []
 
 
+def test_file_beside_the_notebook_that_a_library_is_given(tmp_path):
+    (tmp_path / "w").mkdir()
+    for name in ("best.pt", "w/net.xml", "lut"):
+        (tmp_path / name).write_text("x")
+    source = "W = 'w'\nx = cv2.Stitcher('best.pt'), av.codec(W + '/net.xml'), cv2.Stitcher(asset('best.pt'))"
+    assert said(check_files, source, folder=tmp_path) == [
+        "effects.ipynb, cell 2, line 2: cv2.Stitcher is given best.pt, a file beside the notebook that the container "
+        'will not have; declare it: byoc_kit.asset("best.pt") [file-beside]',
+        "effects.ipynb, cell 2, line 2: av.codec is given w/net.xml, a file beside the notebook that the container "
+        'will not have; declare it: byoc_kit.asset("w/net.xml") [file-beside]',
+    ]
+    ignored = "cv2.Stitcher('best.pt')  # byoc: ignore[file-beside]"
+    cells = [("byoc", IMPORTS), ("byoc", ignored), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
+    raw = notebook_json(*cells).encode()
+    codes = [finding.code for finding in analyse(parse_notebook(raw, name="n.ipynb", folder=tmp_path)).findings]
+    assert {"file-beside", "unused-ignore"}.isdisjoint(codes)
+    other = "print('best.pt'), os.path.exists('best.pt'), cv2.Stitcher('lut'), cv2.Stitcher('none.pt'), cv2.Stitcher(1)"
+    assert said(check_files, other, folder=tmp_path) == []
+    assert said(check_files, "cv2.imwrite('best.pt', 1), cv2.Stitcher('best.pt')", folder=tmp_path) == []
+    assert said(check_files, source) == []
+
+
 HOSTILE = [
     "y = asset('x' * 9)",
     f"y = asset({'a' * 100_000!r})",

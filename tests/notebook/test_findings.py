@@ -362,7 +362,7 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
     "test_assets": {
-        *("absolute-path", "asset-not-literal", "asset-path", "missing-asset", "pickle"),
+        *("absolute-path", "asset-not-literal", "asset-path", "file-beside", "missing-asset", "pickle"),
         "undeclared-file",
     },
     "test_ignored": {"unused-ignore"},
