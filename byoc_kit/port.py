@@ -31,14 +31,14 @@ def listen(host: str, port: int) -> socket.socket:
         is_for_all = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address, family=family, dualstack_ipv6=is_for_all)
     except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
-        msg = f"cannot listen on {_shown(host)}:{port}: {_reason_of(error)}"
+        msg = f"cannot listen on {in_url(host)}:{port}: {_reason_of(error)}"
         raise ByocKitError(msg) from error
 
 
 def url_of(listener: socket.socket) -> str:
     """Return the URL of a socket that listens."""
     host, port = listener.getsockname()[:2]
-    return f"http://{_shown(host)}:{port}"
+    return f"http://{in_url(host)}:{port}"
 
 
 def _address_of(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -47,7 +47,8 @@ def _address_of(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, 
     return family, (str(address[0]), int(address[1]))
 
 
-def _shown(host: str) -> str:
+def in_url(host: str) -> str:
+    """Return a host as a URL has it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 

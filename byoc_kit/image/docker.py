@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from byoc_kit.bundle.dockerfile import LABEL, PORT
 from byoc_kit.errors import ByocKitError
+from byoc_kit.port import in_url
 
 _TAIL = 15
 _HINTS = {
@@ -24,6 +25,7 @@ _HINTS = {
     ),
 }
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
+_MOUNTED = "/run/secrets/byoc_kit_token"
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 # A container reaches the trickle server of this machine by this name.
 HOST_NAME = "host.docker.internal"
@@ -84,13 +86,18 @@ def run_command(
 ) -> list[str]:
     """Return the command that runs an image in the foreground, its port at ``host:port``.
 
-    It gets this environment's settings of the container, and ``gpus`` as Docker takes them: ``all``, ``device=0``.
+    It gets this environment's settings of the container, a file with its token, and ``gpus`` as Docker takes them:
+    ``all``, ``device=0``.
     """
-    from byoc_kit.server.settings import variables
+    from byoc_kit.server.settings import TOKEN_FILE, variables
 
-    command = ["docker", "run", "--rm", "--init", "--publish", f"{host}:{port}:{PORT}"]
+    command = ["docker", "run", "--rm", "--init", "--publish", f"{in_url(host)}:{port}:{PORT}"]
     command += ["--add-host", f"{HOST_NAME}:host-gateway"]
     command += [part for name in variables() if os.environ.get(name) for part in ("--env", name)]
+    if token_file := os.environ.get(TOKEN_FILE):
+        source = Path(token_file).resolve()
+        command += ["--mount", f"type=bind,source={source},target={_MOUNTED},readonly"]
+        command += ["--env", f"{TOKEN_FILE}={_MOUNTED}"]
     if gpus:
         command += ["--gpus", gpus]
     if name:
@@ -102,7 +109,7 @@ def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> N
     """Become the running image: Ctrl-C and SIGTERM reach it."""
     require_engine()
     require_image(image)
-    reached_at = "localhost" if host == "0.0.0.0" else host  # noqa: S104  # no address to type into a browser
+    reached_at = "localhost" if host in {"0.0.0.0", "::"} else in_url(host)  # noqa: S104  # no address to type into a browser
     sys.stderr.write(f"{image} answers at http://{reached_at}:{port} once it has loaded; Ctrl-C ends it\n")
     sys.stderr.flush()
     os.execvp("docker", run_command(image, port=port, host=host, gpus=gpus))  # noqa: S606  # docker itself gets the signals

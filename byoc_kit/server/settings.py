@@ -17,7 +17,8 @@ from byoc_kit.server.health import Contract
 logger = logging.getLogger(__name__)
 
 PREFIX = "BYOC_KIT_"
-_TOKEN, _TOKEN_FILE = f"{PREFIX}TOKEN", f"{PREFIX}TOKEN_FILE"
+TOKEN_FILE = f"{PREFIX}TOKEN_FILE"
+_TOKEN = f"{PREFIX}TOKEN"
 SHUTDOWN_S = 0.3
 """What open requests get at the very end, to finish and again to be cancelled: with the streams' end less than 8 s."""
 
@@ -52,11 +53,11 @@ class ServerSettings(MediaSettings):
         """Read the settings. Raises :class:`~byoc_kit.errors.ByocKitError` naming a variable that does not fit."""
         environment = os.environ if environment is None else environment
         given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
-        if _TOKEN_FILE in given:
-            given[_TOKEN] = _read_token(Path(given.pop(_TOKEN_FILE)), is_set=_TOKEN in given)
+        if TOKEN_FILE in given:
+            given[_TOKEN] = _read_token(Path(given.pop(TOKEN_FILE)), is_set=_TOKEN in given)
         by_variable = variables()
         for unknown in given.keys() - by_variable.keys():
-            logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, _TOKEN_FILE]))
+            logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, TOKEN_FILE]))
         try:
             return cls.model_validate({by_variable[name]: given[name] for name in given.keys() & by_variable.keys()})
         except ValidationError as error:
@@ -69,13 +70,13 @@ class ServerSettings(MediaSettings):
 
 def _read_token(path: Path, *, is_set: bool) -> str:
     if is_set:
-        msg = f"{_TOKEN} and {_TOKEN_FILE} are both set; set one"
+        msg = f"{_TOKEN} and {TOKEN_FILE} are both set; set one"
         raise ByocKitError(msg)
     try:
         return path.read_text().strip()
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        msg = f"{_TOKEN_FILE}: cannot read {path}: {reason}; name a file that holds the token"
+        msg = f"{TOKEN_FILE}: cannot read {path}: {reason}; name a file that holds the token"
         raise ByocKitError(msg) from None
 
 
