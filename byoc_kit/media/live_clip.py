@@ -308,7 +308,6 @@ def _further_notes(path: Path, clip: Clip) -> Iterator[str]:
             yield f"{clip.name}: its sound is not sent, since MPEG-TS does not carry the codec"
     look = cast("DecodedPicture", next(clip.frames()).origin).look
     if look.pixel_aspect != 1:
-        shape = f"{look.pixel_aspect.numerator}:{look.pixel_aspect.denominator}"
-        yield f"{clip.name}: its pixels are {shape}, not square; process_frame gets them as they are stored"
+        yield f"{clip.name}: its pixels are {look.pixel_shape}, not square; process_frame gets them as they are stored"
     if clip.damaged:
         yield f"{clip.name}: frames that cannot be decoded are left out ({clip.damaged})"

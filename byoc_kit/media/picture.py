@@ -47,6 +47,11 @@ class Look:
         return "yuvj420p" if self.is_full_range else "yuv420p"
 
     @property
+    def pixel_shape(self) -> str:
+        """The shape of a pixel for people, width to height: ``16:15``."""
+        return f"{self.pixel_aspect.numerator}:{self.pixel_aspect.denominator}"
+
+    @property
     def is_bt601(self) -> bool:
         """Whether the matrix is that of BT.601, as it is where the video names none."""
         return _matrix(self) in (_BT601, 6)

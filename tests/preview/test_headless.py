@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from numbered_clips import damage, make_clip
 from PIL import Image
 
 import byoc_kit
@@ -254,3 +255,12 @@ def test_all_that_is_left_stays_small_whatever_it_shows(monkeypatch):
     sizes = [len(text.encode()) for bundle in left for text in bundle.values()]
     assert len(sizes) == 3
     assert 100_000 < sum(sizes) < LIMIT_BYTES
+
+
+def test_pixels_that_are_not_square_and_damaged_frames_are_said(tmp_path):
+    wide = make_clip(tmp_path / "wide.mkv", count=5, aspect=Fraction(16, 15))
+    assert rows(static(same, wide).table())["source"] == "wide.mkv, 192x108 of 16:15 pixels, 25 fps"
+    broken = make_clip(tmp_path / "broken.avi", "mjpeg", count=5, pixel_format="yuvj420p")
+    damage(broken, 1)
+    said = rows(static(same, broken).table())["source"]
+    assert said.endswith(", damaged: 1 left out")

@@ -17,7 +17,9 @@ from byoc_kit.jupyter.preview import Preview
 from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.jupyter.preview.version import Version
+from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
+from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.params import Params, raw_values
 from byoc_kit.regress.versions import versions
 from byoc_kit.run_frames import Ran, run_frames
@@ -98,7 +100,7 @@ class StaticPreview(Preview):
         """Return the numbers as a small text table."""
         made = versions()
         rows = {
-            "source": f"{self._reel.name}, {self._input_size}, {self._fps:.3g} fps",
+            "source": f"{self._reel.name}, {self._input_size}, {self._fps:.3g} fps{self._left_out()}",
             "frames": f"{len(self._took_s)} in, {self._frames_out} out{_of_sizes(self._sizes)}",
             "process_frame": self._timings(),
             "live": self._verdict(),
@@ -129,7 +131,7 @@ class StaticPreview(Preview):
                 raise MediaError(msg)
             fitted = self._size.fit(first)
             scaled = "" if fitted is first else f" scaled to {fitted.width}x{fitted.height}"
-            self._input_size = f"{first.width}x{first.height}{scaled}"
+            self._input_size = f"{first.width}x{first.height}{_of_pixels(first)}{scaled}"
             wanted = spread(min(frames, self._reel.count))
             if frames:
                 fitting = (self._size.fit(frame).original() for frame in islice(chain([first], reading), frames))
@@ -174,6 +176,10 @@ class StaticPreview(Preview):
         """What the upper and the lower pictures of the sheet are."""
         return NAMES if self._beside is None else (self._beside.name, self._version.name)
 
+    def _left_out(self) -> str:
+        damaged = self._reel.damaged if isinstance(self._reel, Clip) else 0
+        return f", damaged: {damaged} left out" if damaged else ""
+
     def _timings(self) -> str:
         if not self._took_s:
             return "not run"
@@ -198,6 +204,12 @@ def _open(source: str | Path | Reel) -> Reel:
         msg = f"{source} is live, and nobody looks on here; give a clip, a folder of images, or synthetic"
         raise LiveSourceError(msg)
     return opened
+
+
+def _of_pixels(frame: VideoFrame) -> str:
+    """Say the shape of pixels that are not square."""
+    is_square = not isinstance(frame.origin, DecodedPicture) or frame.origin.look.pixel_aspect == 1
+    return "" if is_square else f" of {frame.origin.look.pixel_shape} pixels"
 
 
 def _of_sizes(sizes: set[tuple[int, int]]) -> str:
