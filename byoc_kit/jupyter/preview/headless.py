@@ -208,8 +208,9 @@ def _open(source: str | Path | Reel) -> Reel:
 
 def _of_pixels(frame: VideoFrame) -> str:
     """Say the shape of pixels that are not square."""
-    is_square = not isinstance(frame.origin, DecodedPicture) or frame.origin.look.pixel_aspect == 1
-    return "" if is_square else f" of {frame.origin.look.pixel_shape} pixels"
+    if not isinstance(frame.origin, DecodedPicture) or frame.origin.look.pixel_aspect == 1:
+        return ""
+    return f" of {frame.origin.look.pixel_shape} pixels"
 
 
 def _of_sizes(sizes: set[tuple[int, int]]) -> str:
