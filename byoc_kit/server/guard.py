@@ -22,11 +22,11 @@ _OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-
 
 
 def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middleware:
-    """Return a middleware that lets through who knows the token, where one is set, and no web page.
+    """Return a middleware that refuses callers without the token, where one is set, and else web pages.
 
-    Where none is set a POST that names the page it comes from (``Origin``) is refused unless ``origins`` has it, and so
-    is a host's name that does not mean this machine on a connection from this machine: a page could have made its own
-    name lead here. Whoever knows the token may be a page.
+    Without a token it refuses a POST with an ``Origin`` that is not in ``origins``, and, on a connection from this
+    machine, a ``Host`` that does not name this machine: a page can let a name of its own lead here. A page that knows
+    the token may call.
     """
     token = settings.token.get_secret_value() if settings.token is not None else None
 
@@ -39,9 +39,13 @@ def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middlew
             response = refused(request, 401, "send the token as Authorization: Bearer TOKEN")
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
             return response
-        if token is None and (reason := _of_a_page(request, origins)):
+        if token is None and (reason := _page_refusal(request, origins)):
             return refused(request, 403, reason)
-        if request.method == hdrs.METH_POST and request.path.rpartition("/")[2] in _STARTS and _is_of_a_page(request):
+        if (
+            request.method == hdrs.METH_POST
+            and request.path.rpartition("/")[2] in _STARTS
+            and _has_type_of_pages(request)
+        ):
             return refused(request, 415, f"{request.content_type} is not taken; send Content-Type: application/json")
         return await handler(request)
 
@@ -54,7 +58,7 @@ def _knows(request: web.Request, token: str) -> bool:
     return is_token and scheme.lower() == "bearer"
 
 
-def _of_a_page(request: web.Request, origins: Collection[str]) -> str | None:
+def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
     """Say why a request is refused that a web page may have made."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and request.method == hdrs.METH_POST and not {origin, "*"} & set(origins):
@@ -64,7 +68,7 @@ def _of_a_page(request: web.Request, origins: Collection[str]) -> str | None:
     return None
 
 
-def _is_of_a_page(request: web.Request) -> bool:
+def _has_type_of_pages(request: web.Request) -> bool:
     return hdrs.CONTENT_TYPE in request.headers and request.content_type in _OF_PAGES
 
 

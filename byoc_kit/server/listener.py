@@ -25,9 +25,9 @@ REQUEST_TIMEOUT_S = 15.0
 KEEP_ALIVE_S = 75.0
 """How long a connection may wait for its next request."""
 
-_MOST_FILES = 65_536  # with more, code of old that closes all that might be open takes seconds
+_MOST_FILES = 65_536  # older code closes every file that might be open, which takes seconds with more
 _MOST_CONNECTIONS = 1024
-_ACCEPT_AT_ONCE = 16  # what is closed to make room is so only after them
+_ACCEPT_AT_ONCE = 16  # what is closed to make room frees its file only afterwards
 _ACCEPT_AGAIN_S = 1.0
 _SAID_EVERY_S = 60.0
 
@@ -35,7 +35,7 @@ ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
 def raise_file_limit() -> int:
-    """Let the process open as many files as it may, and return how many that are; usually it starts with 1024."""
+    """Raise the limit of open files, usually 1024, as far as the process may, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -49,7 +49,7 @@ def _open_files() -> int:
 
 
 def app_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
-    """Return a runner whose connections do not stay for ever, and which logs no traceback of what clients do wrong."""
+    """Return a runner that closes idle connections, and logs no traceback of what clients do wrong."""
     return web.AppRunner(app, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=KEEP_ALIVE_S, logger=http_logger)
 
 
@@ -200,7 +200,7 @@ class _Visitor(asyncio.Protocol):
 async def noted_at_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a connection's clock stand still while its request is served."""
     visitor = request.transport.get_protocol() if request.transport is not None else None
-    if not isinstance(visitor, _Visitor):  # whoever uses this app listens in a way of his own
+    if not isinstance(visitor, _Visitor):  # the app is served without a Listener
         return await handler(request)
     with visitor.at_request():
         return await handler(request)
