@@ -1,14 +1,17 @@
 import asyncio
 import io
 import threading
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from aiohttp import web
-from numbered_clips import make_clip, numbers, picture
+from numbered_clips import make_clip, numbers, picture, turn
 from PIL import Image
 from trickle_rig import until
 from web_rig import DEADLINE_S, Silent, served
 
+from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import is_reel, network_video, open_source
 from byoc_kit.sources.network_video import NetworkVideo, _Pace
@@ -44,6 +47,16 @@ async def test_a_file_behind_http_is_played_to_its_end(tmp_path):
     assert numbers(frames) == list(range(30))
     assert [frame.time_s for frame in frames] == pytest.approx([number / 25 for number in range(30)])
     await until(no_reader_left)
+
+
+async def test_a_file_behind_http_is_shown_as_here(tmp_path):
+    path = turn(make_clip(tmp_path / "turned.mp4", count=5, aspect=Fraction(4, 3)), (0, 1, -1, 0))
+    async with served(web.static("/", tmp_path)) as url:
+        frames = await asyncio.to_thread(read, f"{url}/turned.mp4")
+    for frame, expected in zip(frames, Clip(path).frames(), strict=True):
+        assert (frame.width, frame.height) == (108, 192)
+        assert frame.origin.look == expected.origin.look
+        assert np.array_equal(frame.pixels, expected.pixels)
 
 
 async def test_a_playlist_behind_http_is_played(tmp_path):
