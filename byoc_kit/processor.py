@@ -91,9 +91,13 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
         Raises what ``process_frame`` raises, and :class:`~byoc_kit.frames.FrameError` for a result that is no picture.
         """
-        named = {self._frame_params: params} if self._frame_params else {}
         with torch.inference_mode():
-            return as_frame(_finish(self.hooks.process_frame(frame, **named)), frame)
+            return as_frame(self.call(frame, params), frame)
+
+    def call(self, frame: VideoFrame, params: Params) -> Any:
+        """Return what ``process_frame`` returns, whatever that is."""
+        named = {self._frame_params: params} if self._frame_params else {}
+        return _finish(self.hooks.process_frame(frame, **named))
 
     def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:
         """Run ``process_audio`` on the calling thread; without the hook the sound comes back as it is.

@@ -21,6 +21,7 @@ class OpenByCell:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[str, list[Closable]]] = {}
+        self._closed: dict[str, list[Closable]] = {}
 
     def close_earlier(self, cell_and_run: tuple[str, str]) -> None:
         """Close what an earlier run of this cell left open."""
@@ -29,8 +30,15 @@ class OpenByCell:
         if earlier_run == run:
             return
         del self._open[cell]
+        self._closed[cell] = opened
         for one in opened:
             one.close()
+
+    def predecessor(self, cell_and_run: tuple[str, str]) -> Closable | None:
+        """Return what the run before had in the place of the one that this run is about to open; it is closed."""
+        cell, run = cell_and_run
+        _, opened = self._open.get(cell, (run, []))
+        return next(iter(self._closed.get(cell, [])[len(opened) :]), None)
 
     def add(self, cell_and_run: tuple[str, str], opened: Closable) -> None:
         """Keep what this run of the cell opened."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,19 @@ class Golden:
     def __repr__(self) -> str:
         height, width, _ = next(iter(self.pictures.values())).shape if self.pictures else (0, 0, 0)
         return f"<Golden: {len(self.pictures)} pictures of {self.clip}, {width}x{height}, params {dict(self.params)}>"
+
+    def with_more(self, other: Golden) -> Golden:
+        """Return both, the other's frames after these; the versions are the other's.
+
+        Raises :class:`RegressionError` where one is made of a clip, or their parameters differ.
+        """
+        if not self.inputs or not other.inputs or dict(self.params) != dict(other.params):
+            msg = "golden frames of a clip, or of other parameters, cannot stand in one folder; name another folder"
+            raise RegressionError(msg)
+        after = max(self.inputs) + 1
+        pictures = {after + number: picture for number, picture in other.pictures.items()}
+        inputs = {after + number: frame for number, frame in other.inputs.items()}
+        return replace(other, pictures={**self.pictures, **pictures}, inputs={**self.inputs, **inputs})
 
     def require_clip(self, path: Path | str) -> None:
         """Raise :class:`RegressionError` if the frames were made of another clip than ``path``."""

@@ -361,7 +361,7 @@ def test_a_restart_of_the_kernel_is_said(lab, page):
     page.get_by_role("button", name="Confirm Kernel Restart").click()
     page.wait_for_selector(".jupyter-widgets-disconnected .byoc-preview")
     said = "getComputedStyle(document.querySelector('.byoc-preview'), '::before').content"
-    assert page.evaluate(said) == '"The kernel was restarted: run this cell again."'
+    assert page.evaluate(said) == '"The kernel was restarted: run the notebook\'s cells again."'
     screenshot(page, "restarted")
     run_all(page)
     wait_until_moves(page, "output")

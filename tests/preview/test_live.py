@@ -369,7 +369,6 @@ def test_each_status_has_a_higher_number(make_live, front_end):
 
 def test_a_preview_without_a_first_picture_can_be_shown_again(make_live, front_end, monkeypatch):
     monkeypatch.setattr("byoc_kit.jupyter.preview.live.POSTER_PATIENCE_S", 0.0)
-    monkeypatch.setattr("IPython.display.display", lambda view: None)
     live = LivePreview(Version(lambda frame: time.sleep(0.5)), "synthetic:bars", width=64)
     live._ipython_display_()
     live._ipython_display_()
@@ -897,13 +896,14 @@ def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
 def test_a_picture_that_comes_late_takes_its_place_in_the_notebook(make_live, monkeypatch):
     published, is_late = [], threading.Event()
 
-    def publish(bundle, transient, update):
+    def publish(bundle, transient=None, *, update=False):
+        if transient is None:
+            return  # the preview itself
         published.append((bundle["text/html"], transient["display_id"], update))
         if update:
             is_late.set()
 
     monkeypatch.setattr("byoc_kit.jupyter.preview.live.POSTER_PATIENCE_S", 0.0)
-    monkeypatch.setattr("IPython.display.display", lambda view: None)
     monkeypatch.setattr("IPython.display.publish_display_data", publish)
     may_go = threading.Event()
     live = LivePreview(Version(lambda frame: may_go.wait(20) and frame), "synthetic:bars", width=64)
@@ -1023,8 +1023,7 @@ def test_the_held_frame_is_kept_as_golden(make_live, front_end, tmp_path, monkey
     live.seek(4)
     front_end.wait_for_frame(4)
     front_end.command(live, "save_golden")
-    said = front_end.wait_for_status(lambda status: status["notice"].startswith("Saved"))
-    assert "golden/fill:" in said["notice"]
+    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/fill has 1 frame now: "))
     golden = load_golden(tmp_path / "golden" / "fill")
     assert golden.params == {"level": 90, "word": "ok"}
     assert (golden.pictures[0] == 90).all()
@@ -1039,10 +1038,31 @@ def test_a_stretch_of_frames_is_kept_as_golden(make_live, front_end, tmp_path, m
     live.save_golden(3, lead_in=2)
     front_end.wait_for_status(lambda status: status["notice"] == "Keeping 5 frames as soon as it plays: press Play")
     live.play()
-    front_end.wait_for_status(lambda status: status["notice"].startswith("Saved"))
+    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/fill has 3 frames now: "))
     golden = load_golden(tmp_path / "golden" / "fill")
     assert [*golden.inputs] == [0, 1, 2, 3, 4]
     assert [*golden.pictures] == [2, 3, 4]
+
+
+def test_golden_frames_are_added_to_those_of_the_notebook(make_live, front_end, tmp_path, monkeypatch):
+    (tmp_path / "flow.ipynb").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "flow.ipynb"))
+    live = make_live(fill)
+    live.play()
+    live.pause()
+    for number, said in ((2, "golden/flow has 1 frame now"), (5, "golden/flow has 2 frames now")):
+        live.seek(number)
+        front_end.wait_for_frame(number)
+        front_end.command(live, "save_golden")
+        front_end.wait_for_status(lambda status, said=said: status["notice"].startswith(said))
+    live._controls["level"].value = 90
+    front_end.command(live, "save_golden")
+    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/flow-2 has 1 frame now"))
+    golden = load_golden(tmp_path / "golden" / "flow")
+    assert [*golden.inputs] == [*golden.pictures] == [0, 1]
+    assert [round(frame.pixels.mean(), -1) for frame in golden.inputs.values()] == [60, 120]
+    assert load_golden(tmp_path / "golden" / "flow-2").params["level"] == 90
 
 
 def test_no_golden_frames_are_kept_of_a_function_that_fails(make_live, front_end, tmp_path, monkeypatch):
@@ -1076,3 +1096,83 @@ def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path,
     assert case.error == "ZeroDivisionError: division by zero"
     with pytest.raises(ZeroDivisionError):
         replay_case(fail_later, case)
+
+
+@pytest.mark.parametrize(
+    ("process_frame", "badge", "advice"),
+    [
+        (lambda frame: 1 / 0, "every frame fails", ""),
+        (
+            lambda _: None,
+            "no picture goes out",
+            "process_frame returned None: no picture goes out; a `return` is missing?",
+        ),
+        (
+            lambda frame: frame.tensor * float("nan"),
+            "process_frame returns NaN",
+            "process_frame returns NaN, which goes out as black.",
+        ),
+    ],
+    ids=["failing", "withheld", "NaN"],
+)
+def test_the_badge_is_not_green_while_no_good_picture_comes(make_live, front_end, process_frame, badge, advice):
+    live = make_live(process_frame)
+    live.play()
+    status = front_end.wait_for_status(lambda status: (status["budget"] or {}).get("text") == badge)
+    assert not status["budget"]["is_held"]
+    assert status["notice"] == advice
+    front_end.sent.clear()
+    live.swap(invert)
+    front_end.wait_for_status(lambda status: (status["budget"] or {}).get("is_held"))
+
+
+def test_counts_are_of_the_function_that_plays(make_live, front_end):
+    live = make_live(lambda frame: 1 / 0)
+    live.play()
+    front_end.wait_for_status(lambda status: (status["error"] or {}).get("times"))
+    live.pause()
+    assert live.stats().drops["failed"] > 1
+    live.swap(invert)
+    live.play()
+    front_end.wait_for_number(live._channel.credit._next + 3)
+    stats = live.stats()
+    assert (stats.drops.get("failed", 0), stats.failures) == (0, [])
+    assert stats.frames_out > 0
+
+
+def test_the_sizes_of_input_and_output_are_said(make_live, front_end):
+    make_live(lambda frame: np.hstack([frame.pixels, frame.pixels])).play()
+    status = front_end.wait_for_status(lambda status: status["sizes"])
+    assert status["sizes"] == "192x64 of 96x64"
+    assert status["captions"] == ["Input 96x64", "Output 192x64"]
+
+
+def test_what_is_published_is_shown(make_live, front_end):
+    def process_frame(frame):
+        byoc_kit.publish({"mean": 1.5})
+        return frame
+
+    make_live(process_frame).play()
+    published = front_end.wait_for_status(lambda status: status["published"])["published"]
+    assert published["line"] == '{"mean":1.5}'
+    assert re.fullmatch(r"\d+\.\d lines/s", published["rate"])
+
+
+def test_which_version_plays_is_said_until_it_is_redone(make_live, front_end, monkeypatch):
+    cells = {invert: "In[5]", fill: "In[6]"}
+    monkeypatch.setattr(Version, "cell", property(lambda version: cells[version.hooks.process_frame]))
+    live = make_live(invert)
+    live.play()
+    front_end.wait_for_number(1)
+    live.swap(fill)
+    status = front_end.wait_for_status(lambda status: status["state"]["can_revert"])
+    assert (status["version"], status["state"]["is_reverted"]) == ("", False)
+    front_end.wait_for_pair(lambda _, after: after == pytest.approx(200, abs=2))
+    live.revert()
+    status = front_end.wait_for_status(lambda status: status["state"]["is_reverted"])
+    assert status["version"] == "plays In[5]; the cell has In[6]"
+    front_end.sent.clear()
+    live.revert()
+    status = front_end.wait_for_status(lambda status: not status["state"]["is_reverted"])
+    assert live._player.version.name == "fill"
+    assert status["version"] == ""

@@ -19,7 +19,7 @@ MODEL = """async () => {
   window.sent = [];
   const model = {
     get: (name) => ({ width: 64, height: 48 })[name],
-    on: (_, handler) => handlers.add(handler),
+    on: (name, handler) => name === "msg:custom" && handlers.add(handler),
     off: (_, handler) => handlers.delete(handler),
     send: (content, _, buffers) => sent.push({ ...content, bytes: buffers?.[0].byteLength }),
   };
@@ -35,7 +35,10 @@ STATUS = {
     "number": 1,
     "notice": "",
     "error": None,
-    "state": {**STATE, "can_revert": False, "is_recording": False},
+    "state": {**STATE, "can_revert": False, "is_reverted": False, "is_recording": False},
+    "version": "",
+    "sizes": "",
+    "published": None,
     "captions": ["input", "output"],
     "curl": "curl",
     "numbers": [["30", "fps"]],

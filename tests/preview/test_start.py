@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import Field
 
 import byoc_kit
 from byoc_kit.errors import ByocKitError
@@ -57,6 +58,36 @@ def test_running_a_cell_again_closes_its_earlier_preview(in_cell, clip):
     assert isinstance(new, LivePreview)
     assert old._pictures.comm is beside._pictures.comm is None
     assert other._pictures.comm is not None
+
+
+def test_running_a_cell_again_keeps_what_the_sliders_were_moved_to(in_cell, clip):
+    def make(default):
+        class Params(byoc_kit.Params):
+            gain: int = Field(default, ge=0, le=9)
+            other: int = Field(default, ge=0, le=9)
+
+        def process_frame(frame, params: Params):
+            return frame
+
+        return process_frame
+
+    in_cell("a", "1")
+    first, second = preview(make(1), clip), preview(make(1), clip)
+    first._controls["gain"].value = 5
+    second._controls["gain"].value = 7
+    in_cell("a", "2")
+    again = [preview(make(2), clip), preview(make(2), clip), preview(make(2), clip)]
+    assert [(one.params.gain, one.params.other) for one in again] == [(5, 2), (7, 2), (2, 2)]
+    assert [one._controls["gain"].value for one in again] == [5, 7, 2]
+
+
+def test_what_stays_in_a_saved_notebook_is_a_sentence(in_cell, clip, monkeypatch):
+    published = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda bundle, **_: published.append(bundle))
+    in_cell("a", "1")
+    preview(same, clip)._ipython_display_()
+    assert published[0]["text/plain"] == "a preview of process_frame: run the cell to play"
+    assert "application/vnd.jupyter.widget-view+json" in published[0]
 
 
 def test_a_missing_clip_is_named(in_cell):

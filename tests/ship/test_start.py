@@ -10,7 +10,7 @@ import byoc_kit
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.ship import ship, start
 from byoc_kit.jupyter.ship.panel import Panel
-from byoc_kit.jupyter.ship.this_notebook import UnknownNotebookError
+from byoc_kit.jupyter.this_notebook import UnknownNotebookError
 from byoc_kit.notebook.read import NotebookError
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]

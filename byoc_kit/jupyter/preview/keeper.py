@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.golden_stretch import GoldenStretch
 from byoc_kit.jupyter.preview.player import LastError
 from byoc_kit.jupyter.preview.recorder import Recorder
+from byoc_kit.jupyter.this_notebook import notebook_name
 from byoc_kit.params import as_json
 from byoc_kit.regress.cases import Case, save_case
-from byoc_kit.regress.golden import save_golden
+from byoc_kit.regress.golden import MANIFEST, Golden, RegressionError, load_golden, save_golden
 from byoc_kit.regress.versions import versions
 from byoc_kit.stage import Processed
 
@@ -22,6 +24,7 @@ RECORDINGS = "recordings"
 GOLDEN = "golden"
 # Where nobody knows the pace; it says only how long the last picture is shown.
 _FPS = 30.0
+_MOST_SETS = 1000
 
 Chore = Callable[[], str | None]
 
@@ -94,9 +97,11 @@ class Keeper:
             logger.warning("%s", error)
 
     def _save_golden(self, golden: GoldenStretch, name: str) -> str:
-        folder = _unused(self._folder / GOLDEN, name)
-        save_golden(golden.golden(), folder)
-        return f"Saved golden frames to {folder}: a regression notebook compares with byoc_kit.regress.process_inputs."
+        folder, joined = _joined(self._folder / GOLDEN, notebook_name() or name, golden.golden())
+        save_golden(joined, folder)
+        count = len(joined.pictures)
+        frames = "1 frame" if count == 1 else f"{count} frames"
+        return f"{folder} has {frames} now: a regression notebook compares them with byoc_kit.regress.process_inputs."
 
     def _save_case(self, failed: LastError) -> str:
         frame, failure = failed.frame, failed.failure
@@ -115,11 +120,15 @@ def _ended(recorder: Recorder) -> str:
     return f"Recorded {recording.input} and {recording.output.name}: {what}."
 
 
-def _unused(home: Path, name: str) -> Path:
-    """Return a folder that is not there yet."""
-    candidates = (home / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
-    folder = next((folder for folder in candidates if not folder.exists()), None)
-    if folder is None:
-        msg = f"{home} has ten thousand folders named after {name}; remove some"
-        raise ByocKitError(msg)
-    return folder
+def _joined(home: Path, name: str, golden: Golden) -> tuple[Path, Golden]:
+    """Add golden frames to those of the same parameters; return the folder, and all that it then has."""
+    for number in range(1, _MOST_SETS):
+        folder = home / (name if number == 1 else f"{name}-{number}")
+        if not (folder / MANIFEST).exists():
+            if not folder.exists():
+                return folder, golden
+            continue
+        with suppress(RegressionError):  # of other parameters, or damaged
+            return folder, load_golden(folder).with_more(golden)
+    msg = f"{home} has {_MOST_SETS} sets named after {name}; remove some"
+    raise ByocKitError(msg)

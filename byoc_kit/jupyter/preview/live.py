@@ -43,6 +43,8 @@ from byoc_kit.stage import Processed
 
 logger = logging.getLogger(__name__)
 
+SAVED = "a preview of process_frame: run the cell to play"
+
 # The cell waits this long for a first picture to leave in the notebook; a later one takes its place there.
 POSTER_PATIENCE_S = 3.0
 
@@ -63,6 +65,7 @@ class LivePreview(Preview):
         fps: float | None = None,
         size: Size | None = None,
         compare: Version | None = None,
+        params: Params | None = None,
         notice: str = "",
     ) -> None:
         self._width = width
@@ -78,10 +81,10 @@ class LivePreview(Preview):
         # From here on nothing is refused: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
         self._channel = Channel(self._pictures, self._receive)
-        self._player = Player(version, feed, self._show, on_event=self._hear, size=size)
+        self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params)
         self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
         self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
-        self._controls = ControlPanel(version.params, self._change)
+        self._controls = ControlPanel(self._player.params, self._change)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
         self._keeper = Keeper(lambda chore: self._do(chore, self._saver))
@@ -192,9 +195,10 @@ class LivePreview(Preview):
         self._player.feed.again()  # what process_frame calls, or reads, may be another now
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
+        from IPython.display import publish_display_data
 
-        display(self.view)
+        # The text is for where no kernel runs, with the poster below.
+        publish_display_data({**self.view._repr_mimebundle_(), "text/plain": SAVED})
         if not self._is_started:
             self._is_started = True
             self._sender.start()

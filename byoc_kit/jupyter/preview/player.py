@@ -12,15 +12,20 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter.preview.feed import Feed
+from byoc_kit.jupyter.preview.outcomes import Outcomes, outcome_of
+from byoc_kit.jupyter.preview.published import Published
 from byoc_kit.jupyter.preview.reel_feed import ReelFeed
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Meter
 from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.malloc import freed_memory_goes_back
 from byoc_kit.params import Params
 from byoc_kit.server.size import Size
-from byoc_kit.stage import Failure, OnError, Processed, Stage
+from byoc_kit.stage import Failure, OnError, Processed, Stage, StageStats
 
 logger = logging.getLogger(__name__)
+
+Extent = tuple[int, int]
+"""Width and height of a picture."""
 
 READING_S = 3.0
 # After so many of the same exception in a row nobody learns more from the next.
@@ -52,7 +57,8 @@ class Player:
     """Plays ``feed`` through a version of ``process_frame``; each result goes to ``show`` on the worker thread.
 
     A new version takes over once a frame has come out of it; :meth:`revert` brings the last good one back. It owns two
-    threads, ``preview-source`` and ``preview-stage``. ``on_event`` is told what no result says.
+    threads, ``preview-source`` and ``preview-stage``. ``params`` are those to start with, by default the version's.
+    ``on_event`` is told what no result says.
     """
 
     def __init__(
@@ -63,15 +69,26 @@ class Player:
         *,
         on_event: Callable[[], None],
         size: Size | None = None,
+        params: Params | None = None,
     ) -> None:
         self.feed = feed
         # No burst as in the container: there frames must not be lost to a hiccup, here a picture must not be late.
+        self.published = Published()
         self.stage = Stage(
-            version, self._sink, on_error=OnError.DROP, burst_s=0, logs_failures=False, name="preview-stage"
+            version,
+            self._sink,
+            params=params,
+            on_error=OnError.DROP,
+            publish=self.published.take,
+            burst_s=0,
+            logs_failures=False,
+            name="preview-stage",
         )
         self.arrivals = Meter()
         self.results = Meter()
-        self.version = version
+        self.version = self._newest = version
+        self.outcomes = Outcomes()
+        self.sizes: tuple[Extent, Extent | None] | None = None
         self.last_error: LastError | None = None
         self.is_paused_by_error = False
         self._size = size or Size()
@@ -80,6 +97,8 @@ class Player:
         self._failed_s = 0.0
         self._same_in_a_row = 0
         self._made = 0
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._counted_from = self.stage.stats()
         self._show = show
         self._on_event = on_event
         self._next_feed: Feed | None = None
@@ -102,8 +121,30 @@ class Player:
 
     @property
     def can_revert(self) -> bool:
-        """Whether there is a version to go back to."""
-        return self._earlier() is not None
+        """Whether there is a version to go back to, or forward again."""
+        return self.is_reverted or self._earlier() is not None
+
+    @property
+    def is_reverted(self) -> bool:
+        """Whether an earlier version plays than the one that came last."""
+        return self.version is not self._newest
+
+    @property
+    def newest(self) -> Version:
+        """The version that came last, whichever plays."""
+        return self._newest
+
+    def counts(self) -> StageStats:
+        """Return what the stage has counted since the function was last changed."""
+        now, then = self.stage.stats(), self._counted_from
+        drops = {reason: count - then.drops.get(reason, 0) for reason, count in now.drops.items()}
+        return replace(
+            now,
+            frames_in=now.frames_in - then.frames_in,
+            frames_out=now.frames_out - then.frames_out,
+            drops={reason: count for reason, count in drops.items() if count},
+            failures=list(self._failures.values()),
+        )
 
     def start(self) -> None:
         """Start the threads, paused; the first frame goes through."""
@@ -166,22 +207,32 @@ class Player:
 
     def swap(self, version: Version) -> None:
         """Run another version from the next frame on, the parameters' values kept where it has them too."""
+        self._newest = version
+        self._run(version)
+
+    def _run(self, version: Version) -> None:
         with self._lock:
             self.version = version
             self.stage.swap(version, version.carried_over(self.stage.params))
             self.stage.process_times.clear()
             self._same_in_a_row = self._made = 0
+            self._failures.clear()
+            self._counted_from = self.stage.stats()
+            self.outcomes.clear()
             was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
         if was_paused_by_error:
             self.feed.play()
         self.feed.again()
 
     def revert(self) -> Version | None:
-        """Bring the last good version back: that before the present one, or before one that made no frame yet."""
-        earlier = self._earlier()
-        if earlier is not None:
-            self.swap(earlier)
-        return earlier
+        """Bring the last good version back: that before the present one, or before one that made no frame yet.
+
+        Where that has been done, the newest one comes back.
+        """
+        other = self._newest if self.is_reverted else self._earlier()
+        if other is not None:
+            self._run(other)
+        return other
 
     def switch(self, feed: Feed) -> None:
         """Play another feed, as soon as its first frame is there; until then, and if none comes, the present one."""
@@ -276,13 +327,23 @@ class Player:
 
     def _sink(self, result: Processed) -> None:
         self.results.tick()
+        self._note_outcome(result)
         if result.failure is not None:
             self._note_failure(result, result.failure)
         elif isinstance(result.processor, Version):
             self._note_success(result.processor)
         self._show(result)
 
+    def _note_outcome(self, result: Processed) -> None:
+        version, source, output = result.processor, result.source.origin, result.output
+        if output is not None or self.sizes is None:
+            self.sizes = (source.width, source.height), (output.width, output.height) if output is not None else None
+        if version is self.version and isinstance(version, Version):  # what comes of the one before is past
+            self.outcomes.add(outcome_of(result, has_nan=version.returned_nan))
+
     def _note_failure(self, result: Processed, failure: Failure) -> None:
+        if result.processor is self.version:
+            failure = replace(failure, count=1).counted(self._failures)  # the stage counts since ever
         last = self.last_error.failure if self.last_error else None
         is_same = last is not None and (last.error, last.where) == (failure.error, failure.where)
         self.last_error = LastError(result.source.original(), result.params, failure)

@@ -11,9 +11,9 @@ from byoc_kit.jupyter.preview.credit import Credit
 from byoc_kit.jupyter.preview.feed import noted
 from byoc_kit.jupyter.preview.keeper import Keeper
 from byoc_kit.jupyter.preview.machine import machine
-from byoc_kit.jupyter.preview.player import Player
+from byoc_kit.jupyter.preview.player import Extent, Player
 from byoc_kit.jupyter.preview.sender import Sender
-from byoc_kit.jupyter.preview.stats import Budget, PreviewStats, failure_sentence, numbers
+from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, numbers
 from byoc_kit.jupyter.preview.status import Message
 from byoc_kit.params import Params, as_json
 from byoc_kit.sources import suggestions
@@ -48,7 +48,8 @@ class Report:
 
     def stats(self) -> PreviewStats:
         """Return rates, timings, drops and the last error."""
-        player, sender, stage = self._player, self._sender, self._player.stage.stats()
+        player, sender, stage = self._player, self._sender, self._player.counts()
+        trouble = player.outcomes.trouble()
         timings = {
             "decode": player.feed.decode_times.percentiles_ms(),
             "wait": stage.wait_ms,
@@ -73,6 +74,7 @@ class Report:
             error=self._params_error() or (error["text"] if (error := self._error()) else ""),
             timings_ms={place: timing for place, timing in timings.items() if timing},
             target_fps=player.feed.fps or (in_fps if player.arrivals.is_settled else None) or None,
+            trouble=trouble.text if trouble else "",
         )
 
     def status(self) -> Message:
@@ -81,10 +83,13 @@ class Report:
         shown = self._player.version.name
         return {
             "numbers": [*numbers(stats), *machine()],
-            "budget": _budget(stats.budget),
+            "budget": _budget(stats),
             "error": self._error(),
             "notice": self._notice(),
-            "captions": [self._beside.name, shown] if self._beside else ["Input", "Output"],
+            "captions": [self._beside.name, shown] if self._beside else self._captions(),
+            "sizes": self._sizes(),
+            "version": self._which_version(),
+            "published": self._player.published.status(),
             "curl": curl(self._player.params),
             "state": {
                 "is_playing": self._player.is_playing,
@@ -93,9 +98,19 @@ class Report:
                 "is_looping": getattr(feed, "is_looping", False),
                 "speed": getattr(feed, "speed", 1.0),
                 "can_revert": self._player.can_revert,
+                "is_reverted": self._player.is_reverted,
                 "is_recording": self._keeper.is_recording,
             },
         }
+
+    def _captions(self) -> list[str]:
+        before, after = self._player.sizes or (None, None)
+        return [f"Input {_said(before)}".strip(), f"Output {_said(after)}".strip()]
+
+    def _sizes(self) -> str:
+        """Say the output's size and the input's; empty before there are both."""
+        before, after = self._player.sizes or (None, None)
+        return f"{_said(after)} of {_said(before)}" if after else ""
 
     def _error(self) -> Message | None:
         """Return what stands on the picture, and the position of the frame that failed, which no picture shows."""
@@ -123,7 +138,16 @@ class Report:
 
     def _notice(self) -> str:
         compared = self._beside.error if self._beside else ""
-        return self._params_error() or compared or self._stalled() or self.notice or self._what_it_waits_for()
+        trouble = self._player.outcomes.trouble()
+        said = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
+        return said or self.notice or self._what_it_waits_for()
+
+    def _which_version(self) -> str:
+        """Say which version plays where it is not the one that the notebook has."""
+        if not self._player.is_reverted:
+            return ""
+        plays, newest = self._player.version, self._player.newest
+        return f"plays {plays.cell or 'the version before'}; the cell has {newest.cell or 'a newer one'}"
 
     def _stalled(self) -> str:
         taking_s = int(self._player.stage.frame_taking_s) // _STALLED_S * _STALLED_S
@@ -141,13 +165,19 @@ def curl(params: Params) -> str:
     return f"curl -X POST {_PARAMS_URL} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
 
 
-def _budget(budget: Budget | None) -> Message | None:
+def _said(size: Extent | None) -> str:
+    return f"{size[0]}x{size[1]}" if size else ""
+
+
+def _budget(stats: PreviewStats) -> Message | None:
     """Return the badge: its words, and how much of a frame's time is used."""
+    budget = stats.budget
+    share = budget.p95_ms / budget.frame_ms if budget else 1.0
+    detail = ""
+    if budget is not None:
+        detail = f"process_frame takes {budget.p95_ms:.1f} ms (p95) of the {budget.frame_ms:.1f} ms that a frame has"
+    if stats.trouble:
+        return {"text": stats.trouble, "is_held": False, "share": 1.0, "detail": detail}
     if budget is None:
         return None
-    return {
-        "text": str(budget),
-        "is_held": budget.is_held,
-        "share": budget.p95_ms / budget.frame_ms,
-        "detail": f"process_frame takes {budget.p95_ms:.1f} ms (p95) of the {budget.frame_ms:.1f} ms that a frame has",
-    }
+    return {"text": str(budget), "is_held": budget.is_held, "share": share, "detail": detail}

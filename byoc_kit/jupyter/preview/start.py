@@ -47,10 +47,12 @@ def start(
     beside = version.followed_by(compare) if compare is not None else None
     asked = dict(zip(("width", "height"), size, strict=True))
     fitted, _ = Size().updated(asked, version.hooks.params_type)
+    before = _playing.predecessor(kernel.cell())
+    params = version.carried_over(before.params) if isinstance(before, LivePreview) else None
     source, notice = (source, "") if source is not None else _source_at_hand()
     if not kernel.has_front_end():
         return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
-    live = LivePreview(version, source, width=width, fps=fps, size=fitted, compare=beside, notice=notice)
+    live = LivePreview(version, source, width=width, fps=fps, size=fitted, compare=beside, params=params, notice=notice)
     _playing.add(kernel.cell(), live)
     return live
 

@@ -18,12 +18,13 @@ PLACES = ("decode", "process", "encode", "wire", "draw", "latency")
 
 @dataclass(frozen=True)
 class PreviewStats:
-    """Rates are of the last two seconds, counts since the start.
+    """Rates are of the last two seconds, counts since ``process_frame`` was last changed.
 
     ``not_shown`` frames were processed, but the front end had no time for them. ``drops`` is the stage's count by
     reason; ``error`` one sentence, empty where all is well. ``timings_ms`` are the median and 95th percentile of the
     places that a frame passes: decode, wait, process, encode, wire, draw, and of the whole way, glass to canvas where
     the browser's camera is the source, else from the frame's turn to the canvas. ``target_fps`` is the source's pace.
+    ``trouble`` says that frames of the last two seconds failed, were withheld, or have a NaN.
     """
 
     frames_in: int
@@ -39,6 +40,7 @@ class PreviewStats:
     error: str
     timings_ms: Mapping[str, dict[str, float]] = field(default_factory=dict)
     target_fps: float | None = None
+    trouble: str = ""
 
     @property
     def budget(self) -> Budget | None:

@@ -12,8 +12,10 @@ from byoc_kit.background import call_on_thread
 from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.feed import noted
+from byoc_kit.jupyter.preview.outcomes import has_nan
 from byoc_kit.params import Params, carried_over
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
+from byoc_kit.sourcemap import cell_name
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
@@ -43,6 +45,7 @@ class Version(FrameProcessor):
         hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
         super().__init__(hooks)
         self.source_map = kernel.source_map(hooks.user_file)
+        self.returned_nan = False
         self._course = course or Course()
 
     @property
@@ -50,6 +53,11 @@ class Version(FrameProcessor):
         """What the notebook calls its function."""
         function = self.hooks.process_frame
         return str(getattr(function, "__name__", type(function).__name__))
+
+    @property
+    def cell(self) -> str:
+        """The run of the cell that the function was written in, as ``In[5]``; empty for one of a module."""
+        return (cell_name(self.hooks.user_file) or "").removeprefix("Cell ")
 
     def followed_by(self, process_frame: Callable[..., Any]) -> Version:
         """Return another version of the same notebook: one that comes after this one, or is compared with it."""
@@ -67,6 +75,12 @@ class Version(FrameProcessor):
             call_on_thread(partial(self.start_stream, params), name="on_stream_start")
         course.stream, course.is_streaming = stream, True
         return super().process(frame, params)
+
+    def call(self, frame: VideoFrame, params: Params) -> Any:
+        """Run ``process_frame``, and take note whether it returned a NaN."""
+        returned = super().call(frame, params)
+        self.returned_nan = has_nan(returned)
+        return returned
 
     def load(self) -> None:
         """Run ``load_model()``, unless it has run for another version."""

@@ -92,6 +92,9 @@ class View {
     this.buildPictures(width, height);
     this.buildTransport();
     this.numbers = make("ul", { className: "byoc-preview-numbers", parent: this.root });
+    this.published = make("p", { className: "byoc-preview-published", hidden: true, parent: this.root });
+    this.publishedRate = make("strong", { parent: this.published });
+    this.publishedLine = make("code", { parent: this.published });
     this.notice = make("p", { className: "byoc-preview-notice", role: "status", parent: this.root });
     this.notice.textContent = "Waiting for the first picture…";
     this.buildParams();
@@ -181,7 +184,7 @@ class View {
     this.golden = button("Save as golden", () => this.command("save_golden"), { parent: bar });
     this.golden.title = "Keep this frame and its output, without loss, for a regression notebook";
     this.revert = button("Revert", () => this.command("revert"), { parent: bar });
-    this.revert.title = "Go back to the process_frame before";
+    this.version = make("span", { className: "byoc-preview-version", parent: bar });
   }
 
   buildParams() {
@@ -299,6 +302,7 @@ class View {
     this.tellError(status.error);
     this.tellState(status);
     this.tellNumbers(status.numbers);
+    this.tellPublished(status.published);
     const { budget } = status;
     this.budget.hidden = !budget;
     if (!budget) return;
@@ -319,7 +323,19 @@ class View {
     this.errorActions.hidden = !error.trace;
   }
 
-  tellState({ state, captions, curl }) {
+  /** Take no more orders where the kernel is gone: nobody would hear them. */
+  setDead(isDead) {
+    for (const child of this.root.children) child.inert = isDead;
+  }
+
+  tellPublished(published) {
+    this.published.hidden = !published;
+    if (!published) return;
+    setText(this.publishedRate, `published ${published.rate}`);
+    setText(this.publishedLine, published.line);
+  }
+
+  tellState({ state, captions, curl, version }) {
     this.isPlaying = state.is_playing;
     const name = this.isPlaying ? "Pause" : "Play";
     if (this.play.title !== name) {
@@ -333,6 +349,9 @@ class View {
     this.loop.checked = state.is_looping;
     this.speed.value = state.speed;
     this.revert.disabled = !state.can_revert;
+    setText(this.revert, state.is_reverted ? "Redo" : "Revert");
+    this.revert.title = state.is_reverted ? "Play the newest process_frame again" : "Go back to the process_frame before";
+    setText(this.version, version);
     setText(this.record, state.is_recording ? "Stop recording" : "Record");
     this.record.classList.toggle("byoc-preview-recording", state.is_recording);
     captions.forEach((text, i) => setText(this.captions[i], text));

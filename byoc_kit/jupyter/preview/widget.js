@@ -177,10 +177,14 @@ export default () => {
       const size = { width: model.get("width"), height: model.get("height") };
       const view = new View(el, size, (name, value = null) => model.send({ kind: "command", name, value }));
       views.add(view);
+      // The class comes with the same event.
+      const onLife = () => setTimeout(() => view.setDead(Boolean(el.closest(".jupyter-widgets-disconnected"))));
+      model.on("comm_live_update", onLife);
       if (lastStatus) view.tell(lastStatus);
       model.send({ kind: "ready" });
       return () => {
         views.delete(view);
+        model.off("comm_live_update", onLife);
         view.root.remove();
         if (views.size === 0) onUnseen();
       };

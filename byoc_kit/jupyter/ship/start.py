@@ -11,7 +11,7 @@ from byoc_kit.jupyter.ship import THIS_NOTEBOOK, Ship
 from byoc_kit.jupyter.ship.overview import Target, read_overview
 from byoc_kit.jupyter.ship.panel import Panel
 from byoc_kit.jupyter.ship.plain import as_plain
-from byoc_kit.jupyter.ship.this_notebook import UnknownNotebookError, this_notebook
+from byoc_kit.jupyter.this_notebook import UnknownNotebookError, this_notebook
 
 _panels = OpenByCell()
 

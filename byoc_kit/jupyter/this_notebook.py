@@ -24,6 +24,14 @@ def this_notebook() -> Path:
     return find_notebook(os.environ, getattr(get_ipython(), "user_ns", {}))
 
 
+def notebook_name() -> str:
+    """Return the running notebook's name without its ending; empty where nothing tells it."""
+    try:
+        return this_notebook().stem
+    except UnknownNotebookError:
+        return ""
+
+
 def find_notebook(environment: Mapping[str, str], namespace: Mapping[str, Any]) -> Path:
     """Return the path that Visual Studio Code or a Jupyter server left in the namespace or the environment.
 

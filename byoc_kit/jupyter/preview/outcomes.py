@@ -1,0 +1,90 @@
+"""What has become of the last frames, so that nobody takes a preview for healthy that shows no picture."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+
+from byoc_kit.frames import PytrickleVideoFrame, VideoFrame
+from byoc_kit.stage import Processed
+
+_RECENT_S = 2.0
+_MOST = 500
+
+
+class Outcome(StrEnum):
+    """What became of one frame."""
+
+    MADE = "made"
+    NAN = "NaN"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with the last frames: in a few words, and what to do about it where an exception does not say."""
+
+    text: str
+    advice: str = ""
+
+
+class Outcomes:
+    """Remembers what became of the frames of the last two seconds, at least of the last one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._recent: deque[tuple[float, Outcome]] = deque(maxlen=_MOST)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take note of a frame."""
+        now_s = self._clock()
+        self._recent.append((now_s, outcome))
+        while now_s - self._recent[0][0] > _RECENT_S:
+            self._recent.popleft()
+
+    def clear(self) -> None:
+        """Begin anew: the function is another."""
+        self._recent.clear()
+
+    def trouble(self) -> Trouble | None:
+        """Say what is wrong with them; ``None`` where all have become pictures, or there are none."""
+        counts = Counter(outcome for _, outcome in tuple(self._recent))
+        total = counts.total()
+        if failed := counts[Outcome.FAILED]:
+            return Trouble("every frame fails" if failed == total else f"{failed} of {total} frames fail")
+        if counts[Outcome.NAN]:
+            return Trouble("process_frame returns NaN", "process_frame returns NaN, which goes out as black.")
+        withheld = counts[Outcome.WITHHELD]
+        if not withheld:
+            return None
+        if withheld < total:
+            return Trouble(f"{withheld} of {total} frames are withheld")
+        said = "process_frame returned None: no picture goes out; a `return` is missing?"
+        return Trouble("no picture goes out", said)
+
+
+def outcome_of(result: Processed, *, has_nan: bool) -> Outcome:
+    """Return what became of a frame."""
+    if result.failure is not None:
+        return Outcome.FAILED
+    if result.output is None:
+        return Outcome.WITHHELD
+    return Outcome.NAN if has_nan else Outcome.MADE
+
+
+def has_nan(returned: object) -> bool:
+    """Tell whether what ``process_frame`` returned has a NaN: 0.15 ms for a tensor of 720p, whose pixels hide it."""
+    if isinstance(returned, VideoFrame):
+        tensor = returned._tensor  # noqa: SLF001  # `tensor` would be made for this
+        returned = getattr(returned.untouched, "tensor", None) if tensor is None else tensor
+    elif isinstance(returned, PytrickleVideoFrame):
+        returned = returned.tensor
+    if not isinstance(returned, torch.Tensor) or not returned.is_floating_point() or not returned.numel():
+        return False
+    return bool(returned.max().isnan())  # the largest of numbers with a NaN among them is NaN
