@@ -63,6 +63,7 @@ class _Splitter:
     """Puts together and takes apart the packets of one stream.
 
     The first packet waits for the second, which shows whether pictures are cut; where one is, each waits from then on.
+    The first that is cut later loses what follows.
     """
 
     def __init__(self, stream: Stream, codes: StartCodes) -> None:
@@ -86,7 +87,7 @@ class _Splitter:
             yield packet
             return
         begin, size = len(self._data), packet.size
-        is_between = self._has_picture or not self._data
+        is_between = not self._data or (self._has_picture and self._next_at is None)
         self._marks.append((begin, (packet.pts, packet.dts)))
         self._data += bytes(packet)
         found = self._scan()
