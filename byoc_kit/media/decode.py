@@ -56,7 +56,7 @@ def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | 
         # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
         container = av.open(reader, mode="r", format="mpegts", container_options=options, hwaccel=hwaccel)
     except av.FFmpegError as error:
-        msg = f"the input is no MPEG-TS stream ({error})"
+        msg = f"the input is no MPEG-TS stream ({error.strerror})"
         raise MediaError(msg) from error
     return avoid_slice_threads(container)
 

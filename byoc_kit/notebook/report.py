@@ -52,7 +52,7 @@ def summary(findings: Sequence[Finding], path: str) -> str:
     counts = Counter(finding.severity for finding in findings)
     said = [f"{counts[s]} {s}{'s' * (counts[s] > 1)}" for s in Severity if counts[s]]
     ending = "" if counts[Severity.ERROR] else "; it can be exported"
-    return f"{printable(path)}: {', '.join(said) or 'nothing to find fault with'}{ending}"
+    return f"{printable(path)}: {', '.join(said) or 'no problems found'}{ending}"
 
 
 def _described(finding: Finding, path: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from byoc_kit.frames import Pixels
 from byoc_kit.regress.comparison import Comparison, Difference
@@ -14,7 +15,8 @@ from byoc_kit.regress.golden import Golden
 
 AMPLIFIED = 8
 _GAP = 8
-_CAPTION = 16
+# A notebook shows the picture as wide as its cell: captions grow with it, so that they stay legible.
+_FONT_OF_WIDTH, _SMALLEST_FONT = 1 / 50, 14
 
 
 def text_table(comparison: Comparison) -> str:
@@ -61,13 +63,23 @@ def draw(difference: Difference) -> Image.Image:
     captions = [f"frame {difference.number}, golden", "now", f"difference, x{AMPLIFIED}"]
     pictures = [golden, now, _amplified(golden, now)]
     height, width, _ = golden.shape
-    sheet = Image.new("RGB", (3 * width + 2 * _GAP, height + _CAPTION), "white")
+    sheet_width = 3 * width + 4 * _GAP
+    font_size = _font_size(captions, width, sheet_width)
+    font, above = ImageFont.load_default(size=font_size), _GAP + round(font_size * 1.5)
+    sheet = Image.new("RGB", (sheet_width, above + height + _GAP), "white")
     for index, (caption, picture) in enumerate(zip(captions, pictures, strict=True)):
-        left = index * (width + _GAP)
-        ImageDraw.Draw(sheet).text((left, 2), caption, fill="black")
+        left = _GAP + index * (width + _GAP)
+        ImageDraw.Draw(sheet).text((left, (_GAP + above) // 2), caption, fill="black", font=font, anchor="lm")
         image = Image.fromarray(picture)
-        sheet.paste(image if image.size == (width, height) else image.resize((width, height)), (left, _CAPTION))
+        sheet.paste(image if image.size == (width, height) else image.resize((width, height)), (left, above))
     return sheet
+
+
+def _font_size(captions: Sequence[str], width: int, sheet_width: int) -> float:
+    """Return the size at which each caption fits above a picture of ``width`` pixels."""
+    size = max(_SMALLEST_FONT, sheet_width * _FONT_OF_WIDTH)
+    longest = max(map(ImageFont.load_default(size=size).getlength, captions))
+    return min(size, size * width / longest)
 
 
 def _amplified(golden: Pixels, now: Pixels) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -93,9 +94,23 @@ async def _asked(url: str) -> _Answer:
         msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; see that it runs and can be reached from here"
         raise MediaError(msg) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        reason = "it is no URL" if isinstance(error, ValueError) else str(error) or type(error).__name__
-        msg = f"{name} cannot be reached ({reason}); see that it runs, and that the URL is right"
+        msg = f"{name} cannot be reached ({_why(error)}); see that it runs, and that the URL is right"
         raise MediaError(msg) from None
+
+
+def _why(error: Exception) -> str:
+    """Say why a URL cannot be reached, without the words of sockets and TLS contexts."""
+    import aiohttp
+
+    kinds: dict[type[Exception], str] = {
+        aiohttp.ClientConnectorDNSError: "no host has this name",
+        aiohttp.ClientConnectorCertificateError: "its certificate is not trusted",
+        aiohttp.ClientSSLError: "it does not speak https",
+        aiohttp.ServerDisconnectedError: "it ended the connection without an answer",
+        aiohttp.ClientResponseError: "its answer is not HTTP",
+        OSError: os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no connection",
+    }
+    return next((said for kind, said in kinds.items() if isinstance(error, kind)), "it is no URL")
 
 
 async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any] | None:

@@ -551,7 +551,7 @@ def test_the_command_prints_and_counts(write_notebook, capsys):
     assert main(["check", str(path)]) == 1
     assert capsys.readouterr().out.endswith(f"\n\n{path}: 1 error\n")
     assert main(["check", str(write_notebook())]) == 0
-    assert capsys.readouterr().out == f"{path}: nothing to find fault with; it can be exported\n"
+    assert capsys.readouterr().out == f"{path}: no problems found; it can be exported\n"
 
 
 def test_the_command_lists_the_codes(capsys):

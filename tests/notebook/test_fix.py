@@ -57,7 +57,7 @@ def test_the_command_shows_the_diff_and_checks_again(write_notebook, capsys):
     path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
     assert main(["check", "--fix", str(path)]) == 0
     said = capsys.readouterr()
-    assert said.out == f"{path}: nothing to find fault with; it can be exported\n"
+    assert said.out == f"{path}: no problems found; it can be exported\n"
     assert said.err.endswith("\ntagged cell 1 (scaled)\n")
     assert [line for line in said.err.splitlines() if line[0] in "+-"] == [
         f"--- a/{path}",

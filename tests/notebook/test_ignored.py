@@ -165,4 +165,4 @@ def test_what_was_ignored_is_exported_as_it_stands(write_notebook, tmp_path, cap
     assert source in files["processor.py"].decode()
     lock = files["requirements.lock"].decode()
     assert "# Without tensorrt_of_the_image, which no installed distribution provides.\n" in lock
-    assert "nothing to find fault with" in capsys.readouterr().out
+    assert "no problems found" in capsys.readouterr().out

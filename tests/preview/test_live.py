@@ -423,7 +423,8 @@ def test_the_same_exception_ten_times_in_a_row_holds_the_clip(make_live, front_e
     live.play()
     status = front_end.wait_for_status(lambda status: not status["state"]["is_playing"])
     assert status["error"]["text"].endswith(
-        "ZeroDivisionError: division by zero; paused, since it says the same each time: mend the cell, or press Play"
+        "ZeroDivisionError: division by zero; "
+        "paused, because each frame fails in the same way: fix the cell, or press Play"
     )
     assert re.fullmatch(r"\d+ times so far", status["error"]["times"])
     assert live.stats().failures[0].count >= 10
@@ -1071,7 +1072,7 @@ def test_no_golden_frames_are_kept_of_a_function_that_fails(make_live, front_end
     live.play()
     front_end.command(live, "save_golden")
     status = front_end.wait_for_status(lambda status: "golden" in status["notice"])
-    assert status["notice"] == "<lambda> failed, so no golden frames were kept; mend it, and save again"
+    assert status["notice"] == "<lambda> failed, so no golden frames were kept; fix it, and save again"
     live.swap(invert)
     front_end.wait_for_pair(lambda _, right: right is not None)
     assert not (tmp_path / "golden").exists()

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from byoc_kit.regress import Golden, Picture, RegressionError, compare
-from byoc_kit.regress.comparison import MIME_TYPE
+from byoc_kit.regress.comparison import MIME_TYPE, Difference
+from byoc_kit.regress.show import draw
 
 
 @pytest.fixture
@@ -88,13 +89,27 @@ def test_it_is_shown_as_text_html_and_json(judge, golden):
 
 def test_the_picture_shows_the_difference_amplified(judge, golden):
     picture = np.asarray(judge(f12=golden.pictures[12] + 10).picture())
-    assert picture.shape == (32 + 16, 3 * 64 + 2 * 8, 3)
-    assert (picture[20:, -64:] == 80).all()
+    assert picture.shape[1:] == (3 * 64 + 4 * 8, 3)
+    assert (picture[-8 - 32 : -8, -8 - 64 : -8] == 80).all()
+
+
+def test_the_captions_stay_legible_in_a_cell_that_is_narrower_than_the_picture():
+    large = np.zeros((720, 1280, 3), np.uint8)
+    picture = draw(Difference(12, large, large, 0, 100.0))
+    above = np.asarray(picture.convert("L"))[: picture.height - 720 - 8]
+    rows = np.flatnonzero((above < 128).any(axis=1))
+    assert (rows[-1] - rows[0]) * 900 / picture.width > 12  # pixels of the screen, from the top of f to the foot of g
+
+
+def test_the_captions_keep_a_margin(judge, golden):
+    picture = np.asarray(judge(f12=golden.pictures[12] + 10).picture())
+    assert (picture[:, :8] == 255).all()
+    assert (picture[:8] == 255).all()
 
 
 @pytest.mark.parametrize("now", [None, np.zeros((16, 32, 3), np.uint8)])
 def test_a_lost_frame_has_a_picture_too(judge, now):
-    assert judge(f12=now).picture().size == (3 * 64 + 2 * 8, 32 + 16)
+    assert judge(f12=now).picture().width == 3 * 64 + 4 * 8
 
 
 def test_pictures_of_several_sizes_are_compared(golden):

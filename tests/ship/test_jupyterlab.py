@@ -80,7 +80,7 @@ def test_a_notebook_is_mended_exported_and_served_from_its_panel(lab, page):
     write_notebook(lab, "tint.ipynb")
     open_notebook(page, lab, "tint.ipynb")
     run_panel(page)
-    page.get_by_text("mend the error first").wait_for()
+    page.get_by_text("fix the error first").wait_for()
     assert button(page, "Export").is_disabled()
     screenshot(page, "ship_finding")
 
@@ -97,7 +97,7 @@ def test_a_notebook_is_mended_exported_and_served_from_its_panel(lab, page):
     page.keyboard.press("Control+a")
     page.keyboard.type("SCALE = 2")
     page.keyboard.press("Control+s")
-    page.get_by_text("tint.ipynb: nothing to find fault with").wait_for(state="attached")
+    page.get_by_text("tint.ipynb: no problems found").wait_for(state="attached")
 
     button(page, "Export").scroll_into_view_if_needed()
     button(page, "Export").click()

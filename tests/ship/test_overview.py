@@ -91,7 +91,7 @@ def test_another_asset_makes_another_bundle_and_is_seen_when_it_is_written(overv
     assert read_stamp(target, before.assets) != before.stamp
     assert read_overview(target).why_different == "a.bin has changed since the export; export effects.ipynb again"
     weights.unlink()
-    assert read_overview(target).why_different == "mend the errors first"
+    assert read_overview(target).why_different == "fix the errors first"
 
 
 def test_an_edit_of_the_module_is_said_and_seen_when_it_is_written(overview_of):

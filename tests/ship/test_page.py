@@ -67,10 +67,10 @@ def test_it_says_what_was_seen_and_what_was_not(overview_of):
     text = Page(as_html(overview)).text
     assert re.search(
         r"^Tint2 code cells of effects\.ipynb go into the container as tint, 1 stays\. "
-        r"Seen is what was saved at \d\d:\d\d:\d\d; unsaved changes are not\.",
+        r"This is the version saved at \d\d:\d\d:\d\d, without unsaved changes\.",
         text,
     )
-    assert "effects.ipynb: nothing to find fault with; it can be exported" in text
+    assert "effects.ipynb: no problems found; it can be exported" in text
 
 
 def test_findings_stand_by_severity_errors_first(overview_of):

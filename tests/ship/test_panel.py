@@ -102,7 +102,7 @@ def test_it_shows_the_cells_and_what_there_is_to_do(make_panel):
 
 def test_errors_keep_the_buttons_back_but_check_says_them(make_panel):
     panel = make_panel(*SOUND, ("byoc", "x = GAIN\ny = GAIN"), with_bundle=False)
-    panel.until_shown("Export, Build, Serve, Verify: mend the 2 errors first.")
+    panel.until_shown("Export, Build, Serve, Verify: fix the 2 errors first.")
     assert panel.enabled == ["check"]
     panel.click(Action.EXPORT)
     panel.click(Action.CHECK)
@@ -113,7 +113,7 @@ def test_errors_keep_the_buttons_back_but_check_says_them(make_panel):
 
 def test_what_is_saved_is_seen_by_itself(make_panel, write_notebook):
     panel = make_panel(*SOUND)
-    panel.until_shown("nothing to find fault with")
+    panel.until_shown("no problems found")
     write_notebook(cells=[*SOUND, ("byoc", "x = GAIN")])
     panel.until_shown("nothing defines GAIN")
     panel.until(lambda panel: panel.enabled == ["check"])

@@ -254,8 +254,15 @@ def test_a_name_that_is_looked_up_for_long_is_not_waited_for(monkeypatch):
 
 
 def test_a_port_where_nobody_is_is_named(free_port):
-    with pytest.raises(MediaError, match=rf"http://127\.0\.0\.1:{free_port}/a\.mp4 cannot be reached \(Cannot connect"):
+    with pytest.raises(
+        MediaError, match=rf"http://127\.0\.0\.1:{free_port}/a\.mp4 cannot be reached \(connection refused\)"
+    ):
         open_source(f"http://127.0.0.1:{free_port}/a.mp4")
+
+
+def test_a_host_that_is_not_there_is_named_without_the_words_of_sockets():
+    with pytest.raises(MediaError, match=r"nowhere\.invalid/a\.mp4 cannot be reached \(no host has this name\)"):
+        open_source("http://nowhere.invalid/a.mp4")
 
 
 @pytest.mark.parametrize("url", ["http://nowhere.invalid/a.mp4", "http://", "http://[broken", "https://a:b:c/"])

@@ -20,7 +20,7 @@ DISPLAY_WIDTH = 640
 class Preview:
     """What :func:`preview` returns; as a cell's last value it shows itself.
 
-    Where nobody looks on (papermill, nbconvert, a script), :attr:`params` and :meth:`stats` are of the frames that have
+    Without a browser (papermill, nbconvert, a script), :attr:`params` and :meth:`stats` are of the frames that have
     run through, and what steers or keeps does nothing.
     """
 
@@ -102,7 +102,7 @@ def preview(
 ) -> Preview:
     """Play a source through ``process_frame``, with a control for each field of its ``Params``.
 
-    Running the cell that defines ``process_frame`` again swaps the function while it plays. Where nobody looks on
+    Running the cell that defines ``process_frame`` again swaps the function while it plays. Without a browser
     (papermill, nbconvert, a script), the first 25 frames run through instead, and leave a contact sheet and a table; an
     exception of ``process_frame`` then fails the cell.
 

@@ -58,7 +58,7 @@ class Credit:
 
     @property
     def is_gone(self) -> bool:
-        """True once nobody has answered for so long that nobody looks on: a closed tab."""
+        """True once the page has not answered for so long that it must be closed."""
         return self._is_late and self._clock() - self._last_heard_s > GONE_AFTER_S
 
     @property

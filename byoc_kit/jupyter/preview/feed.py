@@ -67,7 +67,7 @@ class Feed(Protocol):
         ...
 
     def rest(self) -> None:
-        """Hold the last frame, and keep no others: nobody looks on."""
+        """Hold the last frame, and keep no others, while no browser is open."""
         ...
 
     def again(self) -> None:

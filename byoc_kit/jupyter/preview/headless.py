@@ -35,7 +35,7 @@ _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{d
 
 
 class LiveSourceError(ByocKitError):
-    """A live source, where nobody looks on and frames are to be counted."""
+    """A live source, in a run without a browser that counts its frames."""
 
 
 class StaticPreview(Preview):
@@ -201,7 +201,7 @@ class StaticPreview(Preview):
 def _open(source: str | Path | Reel) -> Reel:
     opened = open_source(source) if isinstance(source, str | Path) and source != WEBCAM else source
     if not is_reel(opened):
-        msg = f"{source} is live, and nobody looks on here; give a clip, a folder of images, or synthetic"
+        msg = f"{source} is live, and no browser is open here; give a clip, a folder of images, or synthetic"
         raise LiveSourceError(msg)
     return opened
 

@@ -60,7 +60,7 @@ class Keeper:
         golden, name = stretch
         if result.failure is not None:
             self._stretch = None
-            self._do(lambda: f"{name} failed, so no golden frames were kept; mend it, and save again")
+            self._do(lambda: f"{name} failed, so no golden frames were kept; fix it, and save again")
             return
         golden.add(result.source, result.output, result.params)
         if golden.is_full:

@@ -256,7 +256,7 @@ class LivePreview(Preview):
             self._do(self._publish_posters, self._saver)
 
     def _rest(self) -> None:
-        """Hold the frame, since nobody looks on, unless somebody wants the next ones kept."""
+        """Hold the frame while no page is open, unless the next ones are to be kept."""
         if not self._keeper.is_keeping:
             self._player.rest(is_unwatched=lambda: self._channel.credit.is_gone)
 

@@ -183,7 +183,7 @@ class Player:
         return self.feed
 
     def rest(self, *, is_unwatched: Callable[[], bool]) -> None:
-        """Hold the frame until :meth:`wake`, if it plays and nobody looks on.
+        """Hold the frame until :meth:`wake`, if it plays and no page is open.
 
         Who wakes it sees to it before that ``is_unwatched`` is false: asked under the lock, it cannot rest after that.
         """

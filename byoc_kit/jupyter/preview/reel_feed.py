@@ -100,7 +100,7 @@ class ReelFeed:
             self._changed.notify()
 
     def rest(self) -> None:
-        """Hold the last frame, and keep no others: nobody looks on."""
+        """Hold the last frame, and keep no others, while no browser is open."""
         with self._changed:
             self._is_playing = False
             self._is_resting = True

@@ -124,7 +124,7 @@ class Report:
             return None
         said = failure_sentence(failed.failure)
         if player.is_paused_by_error:
-            said += "; paused, since it says the same each time: mend the cell, or press Play"
+            said += "; paused, because each frame fails in the same way: fix the cell, or press Play"
         count, position = failed.failure.count, noted(failed.frame, "position")
         return {
             "text": said,

@@ -52,7 +52,7 @@ class Sender:
     """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
 
     What the ``board`` has goes with the pictures; without any, once a second where it has news. :meth:`on_answer` takes
-    the front end's answers. When nobody looks on any more, ``on_gone`` is told; the last shot then goes out every few
+    the front end's answers. When no page is open any more, ``on_gone`` is told; the last shot then goes out every few
     seconds, and who answers it is there again.
     """
 

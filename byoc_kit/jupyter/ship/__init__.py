@@ -22,7 +22,7 @@ def ship(notebook: str | Path = THIS_NOTEBOOK) -> Ship:
     """Show what of a notebook goes into the container and what is wrong with it, with a button for each step.
 
     The buttons run the commands of ``byoc-kit`` in the notebook's folder. What counts is the saved file: the panel
-    reads it again when it is saved. Where nobody looks on (papermill, nbconvert, a script) it prints the cells and the
+    reads it again when it is saved. Without a browser (papermill, nbconvert, a script) it prints the cells and the
     findings, and no more; errors among the findings do not fail the cell: that is what ``byoc-kit check`` is for.
 
     Parameters

@@ -48,7 +48,7 @@ def why_not(action: Action, overview: Overview) -> str:
     if action is Action.CHECK:
         return ""
     if overview.errors:
-        return f"mend the {overview.errors} errors first" if overview.errors > 1 else "mend the error first"
+        return f"fix the {overview.errors} errors first" if overview.errors > 1 else "fix the error first"
     if action is not Action.EXPORT and overview.bundle is BundleState.MISSING:
         return "export first"
     return ""

@@ -196,7 +196,7 @@ def _bundle_state(analysis: Analysis, bundle: Path) -> tuple[BundleState, str]:
     if not (bundle / MANIFEST).is_file():
         return BundleState.MISSING, ""
     if any(finding.is_error for finding in analysis.findings):
-        return BundleState.DIFFERENT, "mend the errors first"
+        return BundleState.DIFFERENT, "fix the errors first"
     why = why_stale(analysis, bundle)
     return (BundleState.DIFFERENT, why) if why else (BundleState.SAME, "")
 

@@ -56,10 +56,10 @@ def _lead(overview: Overview) -> str:
     going, staying = len(overview.going), len(overview.rows) - len(overview.going)
     offered = f"<b>{escape(overview.capability)}</b>" if overview.capability else "a capability that cannot be read"
     cells = f"{going} code cell{'s' * (going != 1)} of {_text(overview.name)} go{'es' * (going == 1)}"
-    saved = f" at {overview.saved:%H:%M:%S}" if overview.saved else ""
+    version = f"the version saved at {overview.saved:%H:%M:%S}" if overview.saved else "the saved version"
     return (
         f"{cells} into the container as {offered}, {staying} stay{'s' * (staying == 1)}. "
-        f"Seen is what was saved{saved}; unsaved changes are not."
+        f"This is {version}, without unsaved changes."
     )
 
 

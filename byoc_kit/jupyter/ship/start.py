@@ -17,7 +17,7 @@ _panels = OpenByCell()
 
 
 class Printed:
-    """The panel where nobody looks on: it printed what there is to see."""
+    """The panel without a browser: it has printed the cells and the findings."""
 
     def __init__(self, text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
