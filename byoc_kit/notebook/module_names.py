@@ -22,6 +22,7 @@ from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import bound_by, handling
 from byoc_kit.notebook.notebook_only import is_for_notebooks
+from byoc_kit.notebook.parse import unparse
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
@@ -35,6 +36,7 @@ _HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pyda
 
 def check_module_names(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that imports and attributes take from modules that surely do not have them."""
+    passed_over: set[int] = set()
     for cell in analysis.exported:
         nodes = list(ast.walk(cell.tree))
         # whoever asks first knows that it may be missing
@@ -45,10 +47,13 @@ def check_module_names(analysis: Analysis) -> Iterator[Finding]:
             for alias in node.names:
                 if finding := _missing(analysis, node.module, alias.name, Place.of(cell, alias)):
                     yield finding
+        passed_over |= handled
     rebound = {b.name for b in analysis.bindings if not isinstance(b.node, ast.Import | ast.ImportFrom)}
     for reference in analysis.references:
         module, _, name = reference.name.rpartition(".")
-        if not isinstance(reference.node, ast.Attribute) or not _is_of_a_module(reference, module, rebound):
+        if id(reference.node) in passed_over or not isinstance(reference.node, ast.Attribute):
+            continue
+        if not _is_of_a_module(reference, module, rebound):
             continue
         if finding := _missing(analysis, module, name, Place.of(reference.cell, reference.node)):
             yield finding
@@ -145,7 +150,11 @@ def _is_beside(analysis: Analysis, module: str) -> bool:
 
 
 def _handled(block: ast.AST) -> Iterator[ast.AST]:
-    for statement in handling(block, {"ImportError"}):
+    """Yield what stands where a missing name is handled, or in a branch for another version or a type checker."""
+    statements = [*handling(block, {"ImportError"})]
+    if isinstance(block, ast.If) and any(name in unparse(block.test) for name in ("version", "TYPE_CHECKING")):
+        statements += [*block.body, *block.orelse]
+    for statement in statements:
         yield from ast.walk(statement)
 
 

@@ -6,6 +6,7 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeGuard
 
 from byoc_kit.notebook.calls import Reference, local_names
@@ -67,6 +68,31 @@ class _Own:
     @property
     def _positional(self) -> list[str]:
         return [argument.arg for argument in (*self.node.args.posonlyargs, *self.node.args.args)]
+
+    @cached_property
+    def local_names(self) -> dict[str, str | None]:
+        """The names of its own scope."""
+        return local_names(self.node)
+
+    @cached_property
+    def assigned(self) -> list[tuple[str, ast.expr]]:
+        """The names and the attributes that one plain assignment binds, in the order of the text, and what it says."""
+        nodes = (node for node in ast.walk(self.node) if isinstance(node, ast.Assign) and len(node.targets) == 1)
+        plain = [(node.targets[0], node.value) for node in nodes]
+        times = Counter(_dotted(target) for target, _ in plain)
+        in_order = sorted(plain, key=lambda pair: pair[0].lineno)
+        named = [(_dotted(target), value) for target, value in in_order]
+        return [(name, value) for name, value in named if times[name] == 1 and self._stores[name] <= 1]
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """The names that are bound in any other way than by one plain assignment."""
+        return set(self._stores) - {name for name, _ in self.assigned}
+
+    @cached_property
+    def _stores(self) -> Counter[str]:
+        names = (node for node in ast.walk(self.node) if isinstance(node, ast.Name))
+        return Counter(node.id for node in names if isinstance(node.ctx, ast.Store))
 
     def given(self, call: ast.Call | None) -> dict[str, ast.expr]:
         """Return the parameters that a call gives, by their names; without a call there are none."""
@@ -192,15 +218,10 @@ class _Code:
         found = self._texts({name: node for name, node in own.defaults.items() if name not in given}, own, {})
         if call is not None:
             found |= self._texts(given, call, passed)
-        nodes = list(ast.walk(own.node))
-        times = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-        assigned = [(n.targets[0], n.value) for n in nodes if isinstance(n, ast.Assign) and len(n.targets) == 1]
-        plain = Counter(_dotted(target) for target, _ in assigned)
-        found = {name: text for name, text in found.items() if times[name] == plain[name] <= 1}
-        for target, value in sorted(assigned, key=lambda pair: pair[0].lineno):
-            name = _dotted(target)
+        found = {name: text for name, text in found.items() if name not in own.changed}
+        for name, value in own.assigned:
             text = self._texts({name: value}, own, found).get(name)
-            if text is not None and plain[name] == 1 and times[name] <= 1:
+            if text is not None:
                 found[name] = text
             else:
                 found.pop(name, None)
@@ -210,7 +231,7 @@ class _Code:
         self, given: Mapping[str, ast.expr], where: _Own | Reference, passed: Mapping[str, Text]
     ) -> dict[str, Text]:
         """Return those of the expressions that are texts, by their names."""
-        scope = where.scope if isinstance(where, Reference) else self._scope.new_child(local_names(where.node))
+        scope = where.scope if isinstance(where, Reference) else self._scope.new_child(where.local_names)
         scope = scope.new_child(dict.fromkeys(passed, None))
         known = self._known(passed)
         found = {}

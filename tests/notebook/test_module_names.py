@@ -54,6 +54,8 @@ def test_a_name_that_a_module_does_not_have(make_sound, source, message):
         "try:\n    from math import tua\nexcept ImportError:\n    tua = 6",
         "import math\nif hasattr(math, 'tua'):\n    math.tua",
         "import math\ntry:\n    math.tua\nexcept AttributeError:\n    pass",
+        "import sys, math\nif sys.version_info < (3, 12):\n    x = 1\nelse:\n    from math import tua\n    math.tua",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from math import tua",
         "import math\nmath = object()\nmath.tua",
         "def f(math): return math.tua",
         "from concurrent import futures\nfrom xml import etree",
