@@ -49,11 +49,13 @@ class Program:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing of it can be shown, or heard."""
-        if self.video is not None or self.audio is not None:
+        """Why it has no picture, or nothing at all, though there is something."""
+        announces_video = any(stream.is_other_video for stream in self.announced)
+        if self.video is not None or (self.audio is not None and not announces_video):
             return None
+        what = "video" if self.audio is not None else "video or sound"
         kinds = ", ".join(map(str, self.announced)) or "nothing"
-        return f"the input has no video or sound that can be decoded here, only {kinds}; send H.264 or HEVC, and AAC"
+        return f"the input has no {what} that can be decoded here, only {kinds}; send H.264 or HEVC, and AAC"
 
     @property
     def rate(self) -> Fraction:

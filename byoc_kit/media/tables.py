@@ -11,6 +11,7 @@ _PAT, _PMT = 0, 2
 _VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x24}  # MPEG-1, MPEG-2, MPEG-4, H.264, H.265
 _SHORTEST = 12
 _REGISTRATION = 5
+_OTHER_VIDEO = {0x21, 0x33, "AV01", "VP08", "VP09"}
 _NAMES: dict[int | str, str] = {
     0x02: "MPEG-2",
     0x03: "MP2",
@@ -35,6 +36,11 @@ class Elementary:
     kind: int
     pid: int
     registered: str = ""
+
+    @property
+    def is_other_video(self) -> bool:
+        """Whether it is video for sure, of a kind that the demuxer knows no decoder for."""
+        return self.registered in _OTHER_VIDEO or self.kind in _OTHER_VIDEO
 
     def __str__(self) -> str:
         name = _NAMES.get(self.registered) or _NAMES.get(self.kind) or self.registered

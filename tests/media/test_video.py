@@ -2,6 +2,8 @@ import io
 import re
 from itertools import pairwise
 
+import av
+import numpy as np
 import pytest
 from interlaced_clips import combed, interlaced_clip
 from transport_streams import START, STEP, Transport, grouped, one_stream, units
@@ -149,3 +151,22 @@ def test_a_programme_of_which_nothing_can_be_decoded_is_said_once(streams, named
     assert re.search(named, said)
     assert found.problems[-1] is None
     assert len(found.frames) == 24
+
+
+def test_video_that_cannot_be_decoded_is_said_where_its_sound_can_be():
+    out = io.BytesIO()
+    with av.open(out, "w", format="adts") as container:
+        sound = container.add_stream("aac", rate=48_000, layout="stereo")
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 48_000), np.float32), "fltp", "stereo")
+        silence.sample_rate = 48_000
+        container.mux([*sound.encode(silence), *sound.encode(None)])
+    transport, adts = Transport(), out.getvalue()
+    for number in range(0, len(adts), 100):
+        transport.tables([(0x06, 0x100, b"\x05\x04AV01"), (0x0F, 0x101)])
+        transport.pes(bytes(900), pts=START + number)
+        transport.pes(adts[number : number + 100], pid=0x101, pts=START + number, stream_id=0xC0)
+    found = Decoded(bytes(transport.data))
+    assert found.problems == [
+        "the input has no video that can be decoded here, only AV1 (stream type 0x06), AAC (stream type 0x0f); "
+        "send H.264 or HEVC, and AAC"
+    ]
