@@ -279,8 +279,7 @@ def _add_verify(commands: Commands) -> None:
     verify.add_argument(
         "--min-frames",
         type=_number(float, 0, 1),
-        default=0.94,
-        help="part of the frames that must come back (default: %(default)s)",
+        help="part of the frames that must come back (default: 0.94 of those that process_frame has the time for)",
     )
     verify.add_argument(
         "--min-psnr",

@@ -1,9 +1,9 @@
 """The bounded loop between a source and a sink, the same in the notebook and in the container.
 
 One worker thread owns ``process_frame``. Frames wait in a short queue that absorbs a burst. Once the worker has had no
-pause for ``burst_s`` and the oldest frame has waited longer than ``max_wait_s``, the stage is behind and the latest
-frame wins: the others are dropped and counted. Memory and latency stay bounded however slow ``process_frame`` is, and a
-fast one catches up after a hiccup without losing a frame.
+pause for ``burst_s``, or its last frames show that it cannot catch up, and the oldest frame has waited longer than
+``max_wait_s``, the stage is behind and the latest frame wins: the others are dropped and counted. Memory and latency
+stay bounded however slow ``process_frame`` is, and a fast one catches up after a hiccup without losing a frame.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ OTHERS = "others"
 MAX_WAITING = 30
 MAX_WAIT_S = 0.1
 BURST_S = 1.0
+_SLOW_FRAMES = 3  # one or two may be slow for once, as a model's first are
+_CLEARLY = 1.5
 
 
 class OnError(StrEnum):
@@ -162,6 +164,7 @@ class Stage:
         self._is_closing = False
         self._busy_since_s = 0.0
         self._frame_since_s: float | None = None
+        self._last_took_s: deque[float] = deque(maxlen=_SLOW_FRAMES)
         self._last_good: VideoFrame | None = None
         self._counters = _Counters()
         self._name = name
@@ -198,6 +201,7 @@ class Stage:
         """Run another processor, with its parameters, from the next frame on."""
         with self._changed:
             self.processor, self.params = processor, params
+            self._last_took_s.clear()
 
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
         """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``.
@@ -281,8 +285,15 @@ class Stage:
 
     def _is_behind(self) -> bool:
         now_s = time.monotonic()
-        is_burst = now_s - self._busy_since_s <= self._burst_s
+        is_burst = now_s - self._busy_since_s <= self._burst_s and not self._cannot_catch_up()
         return not is_burst and now_s - self._waiting[0][0] > self._max_wait_s
+
+    def _cannot_catch_up(self) -> bool:
+        """Whether each of the last frames took clearly longer than those that wait are apart."""
+        if len(self._last_took_s) < _SLOW_FRAMES or len(self._waiting) < 2:
+            return False
+        apart_s = (self._waiting[-1][1].time_s - self._waiting[0][1].time_s) / (len(self._waiting) - 1)
+        return min(self._last_took_s) > _CLEARLY * apart_s > 0
 
     def _process(self, submitted_s: float, frame: VideoFrame) -> Processed:
         with self._changed:
@@ -300,6 +311,7 @@ class Stage:
         self._frame_since_s = None
         self.wait_times.add(started_s - submitted_s)
         self.process_times.add(ended_s - started_s)
+        self._last_took_s.append(ended_s - started_s)
         with self._changed:
             if output is not None:
                 self._counters.frames_out += 1

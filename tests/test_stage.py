@@ -2,6 +2,7 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 import weakref
 from fractions import Fraction
 
@@ -151,6 +152,25 @@ def test_a_worker_that_just_had_a_pause_may_catch_up_with_a_burst(gate, outcomes
         gate.opened.set()
         outcomes.await_count(6)
     assert stage.stats().drops == {}
+
+
+@pytest.mark.parametrize(("fps", "processed"), [(5, range(40)), (1000, [0, 1, 2, 39])])
+def test_a_process_frame_that_cannot_catch_up_gets_the_newest_frame_from_the_start(outcomes, fps, processed):
+    """Each frame takes 20 ms: where they are 200 ms apart it catches up, where they are 1 ms apart it never will."""
+
+    def slow(frame):
+        time.sleep(0.02)
+        return frame
+
+    def at(number):
+        return VideoFrame.from_pixels(np.zeros((2, 2, 3), np.uint8), number, Fraction(1, fps))
+
+    with stage_of(slow, outcomes, max_wait_s=0, max_waiting=40, burst_s=DEADLINE_S) as stage:
+        for number in range(40):
+            stage.submit(at(number))
+        outcomes.await_count(len(processed))
+    assert outcomes.pts == list(processed)
+    assert is_balanced(stage)
 
 
 def test_a_sink_that_blocks_makes_the_stage_drop_at_its_entry(gate):

@@ -95,7 +95,7 @@ def _streamed(name: str, one: Streamed, result: Result) -> Row:
         ssim=f"{one.mean_ssim:.4f}" if compared else "",
         p50=p50,
         p95=p95,
-        note="; ".join(filter(None, [one.broken, one.misfit or said])),
+        note="; ".join(filter(None, [one.broken, one.misfit or said, one.why_fewer])),
     )
 
 

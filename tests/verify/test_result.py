@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from byoc_kit.media.quality import Quality
@@ -20,7 +21,7 @@ def streamed(where=Where(), **changes):  # noqa: B008  # a frozen one
 
 
 def good(**changes):
-    return Result(LIMITS, **{"module": MODULE, "streams": [streamed()], **changes})
+    return Result(**{"limits": LIMITS, "module": MODULE, "streams": [streamed()], **changes})
 
 
 def short(result):
@@ -122,3 +123,32 @@ def test_a_process_frame_that_no_frame_went_through_does_not_pass():
     result = good(notebook=broken, module=broken, streams=[], not_served="the module does not load")
     [check] = [check for check in result.checks() if check.name == "process_frame"]
     assert (check.value, check.is_met) == ("no frame is known to have gone through it", False)
+
+
+def slow_model(*, back):
+    """Ten frames of a clip of 25 fps through a process_frame of 100 ms; so many of them came back."""
+    frames = [FrameResult(3600 * n, 0.1, Quality(40.0, 0.98), is_back=n < back) for n in range(10)]
+    return streamed(frames=frames, status={"timings_ms": {"process": {"p50": 100.0, "p95": 110.0}}})
+
+
+def test_a_model_slower_than_the_clip_is_met_with_the_frames_that_it_has_the_time_for():
+    live = replace(LIMITS, min_frames=None)
+    result = good(streams=[slow_model(back=4)], limits=live)
+    assert short(result) == []
+    assert {check.name: check.wanted for check in result.checks()}["server: frames back"] == ">= 4"
+    assert result.streams[0].why_fewer == "10 fps of 25, since process_frame takes 100 ms"
+    assert short(good(streams=[slow_model(back=3)], limits=live)) == ["server: frames back"]
+
+
+def test_a_share_of_the_frames_that_is_asked_for_counts_for_a_slow_model_too():
+    asked = replace(LIMITS, min_frames=0.5)
+    assert short(good(streams=[slow_model(back=4)], limits=asked)) == ["server: frames back"]
+    assert short(good(streams=[slow_model(back=5)], limits=asked)) == []
+
+
+def test_a_model_that_keeps_up_is_asked_for_nearly_all_frames():
+    live = replace(LIMITS, min_frames=None)
+    fast = slow_model(back=9)
+    fast.status = {"timings_ms": {"process": {"p50": 10.0}}}
+    assert short(good(streams=[fast], limits=live)) == ["server: frames back"]
+    assert fast.why_fewer == ""
