@@ -36,7 +36,7 @@ bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; a q
 bench-preview-soak: .venv/made ## let the preview play for an hour: neither kernel nor page may grow
 	@$(BIN)/byoc-kit bench --preview --soak 60
 
-bench-memory: .venv/made ## stream a hundred times, one after the other: neither memory nor threads may grow
+bench-memory: .venv/made ## stream a hundred times, run a preview thirty times: neither memory nor threads may grow
 	@$(BIN)/byoc-kit bench --memory
 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow

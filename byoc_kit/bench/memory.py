@@ -12,7 +12,9 @@ from statistics import median
 
 from byoc_kit.bench import machine
 from byoc_kit.bench.contenders import OURS_PIXELS
+from byoc_kit.bench.held import Held
 from byoc_kit.bench.network import served
+from byoc_kit.bench.preview_memory import run_again, switch_sources
 from byoc_kit.bench.record import dump, load_warnings
 from byoc_kit.bench.run import say, to_its_end
 from byoc_kit.bench.source import make_source
@@ -24,14 +26,6 @@ _SETTLED = 5
 _GROWTH = 1.05
 _STREAM_S = 0.5
 _TELL_EACH = 10
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a process holds after one time: resident memory, and threads as the kernel counts them."""
-
-    rss_mb: float
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,8 @@ async def stream_again(clip: Path, times: int) -> AsyncGenerator[Held, None]:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "streams": Scenario("streams of 720p, one after the other in one server", 100, stream_again),
+    "previews": Scenario("runs of a preview's cell", 30, run_again),
+    "sources": Scenario("switches of a preview's source", 20, switch_sources),
 }
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from byoc_kit.bench import contenders
 from byoc_kit.bench.contenders import Contender
 from byoc_kit.bench.figures import Figures
-from byoc_kit.bench.memory import Held
+from byoc_kit.bench.held import Held
 from byoc_kit.bench.record import Record, Run
 
 _COLOURS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ import psutil  # type: ignore[import-untyped]  # it has no type hints
 from jupyter_client.manager import AsyncKernelManager
 
 from byoc_kit.background import background
+from byoc_kit.bench.held import Held
 from byoc_kit.errors import ByocKitError
 
 _START_S = 60.0
 _CELL_S = 30.0
 _PREVIEW_CELL = "preview"
+# A little more than the example clip has.
+_FRAMES = 150
 _DEFINITIONS = """
 import time
 import byoc_kit
@@ -31,29 +34,24 @@ def wait_for(frames):
 """
 
 
-async def run_again(clip: Path, *, times: int, frames: int) -> list[float]:
-    """Run a preview's cell so many times, ``frames`` shown each time; return the kernel's memory in MB after each."""
+async def run_again(clip: Path, times: int, *, frames: int = _FRAMES) -> AsyncGenerator[Held, None]:
+    """Run a preview's cell again and again, and let it show so many frames each time."""
     async with kernel() as at:
         await at.run(_DEFINITIONS)
-        memory_mb = []
         for _ in range(times):
             await at.run(_start(clip), cell=_PREVIEW_CELL)
             await at.run(f"wait_for({frames})")
-            memory_mb.append(at.memory_mb)
-        return memory_mb
+            yield at.held()
 
 
-async def switch_sources(clips: Sequence[Path], *, times: int, frames: int) -> list[float]:
-    """Switch a preview so many times from clip to clip; return the kernel's memory in MB after each."""
+async def switch_sources(clip: Path, times: int, *, frames: int = _FRAMES) -> AsyncGenerator[Held, None]:
+    """Switch a preview to the clip again and again, and let it show so many frames each time."""
     async with kernel() as at:
         await at.run(_DEFINITIONS)
-        await at.run(_start(clips[-1]), cell=_PREVIEW_CELL)
-        memory_mb = []
-        for turn in range(times):
-            clip = clips[turn % len(clips)]
+        await at.run(_start(clip), cell=_PREVIEW_CELL)
+        for _ in range(times):
             await at.run(f"shown.switch({str(clip)!r})\nwait_for({frames})")
-            memory_mb.append(at.memory_mb)
-        return memory_mb
+            yield at.held()
 
 
 def _start(clip: Path) -> str:
@@ -85,10 +83,9 @@ class Kernel:
         self._process = process
         self._running: dict[str, asyncio.Future[None]] = {}
 
-    @property
-    def memory_mb(self) -> float:
-        """The kernel's resident memory."""
-        return float(self._process.memory_info().rss / 1e6)
+    def held(self) -> Held:
+        """Return what the kernel's process holds."""
+        return Held(self._process.memory_info().rss / 1e6, self._process.num_threads())
 
     async def run(self, code: str, *, cell: str = "") -> None:
         """Run a cell, and wait for its end. Raises :class:`ByocKitError` where it fails, or takes too long."""

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from byoc_kit.bench.memory import SCENARIOS, Held, bench_memory, judge_held
+from byoc_kit.bench.held import Held
+from byoc_kit.bench.memory import SCENARIOS, bench_memory, judge_held
 from byoc_kit.cli import main
 from byoc_kit.errors import ByocKitError
 
