@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 # What gives a module names that no statement of it binds.
 _MAKES_NAMES = {"exec", "global_enum", "globals", "locals", "ModuleType", "_simple_enum"}
+# Others may do so, as matplotlib's `@_Backend.export` of a class does.
+_PLAIN_DECORATORS = {
+    *("dataclass", "dataclasses.dataclass", "enum.unique", "final", "functools.total_ordering", "runtime_checkable"),
+    *("total_ordering", "typing.final", "typing.runtime_checkable", "unique"),
+}
 _LARGEST = 200_000  # bytes of source, which take some 0.1 s to parse
 # Where what is often looked for in the kit is to be had.
 _HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pydantic", "Literal": "typing"}
@@ -122,6 +127,8 @@ def _makes_names(node: ast.AST) -> bool:
             return True
         case ast.Call(func=ast.Name(id="vars"), args=[]):
             return True
+        case ast.ClassDef(decorator_list=decorators):
+            return any(unparse(decorator).partition("(")[0] not in _PLAIN_DECORATORS for decorator in decorators)
     return False
 
 

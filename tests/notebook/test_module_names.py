@@ -86,6 +86,7 @@ def test_the_names_of_an_installed_module_are_read_and_nothing_is_run(make_sound
         "globals()['A'] = 1",
         "import sys\nsetattr(sys.modules[__name__], 'A', 1)",
         "exec('A = 1')",
+        "from os import exports\n@exports.export\nclass B: ...",
         "vars()['A'] = 1",
     ],
 )
