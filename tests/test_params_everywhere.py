@@ -1,5 +1,6 @@
 """One table of parameters through all that makes them: a hook sees the same values wherever it runs."""
 
+import asyncio
 import json
 from fractions import Fraction
 
@@ -116,14 +117,18 @@ def in_verify(kind, given, seen, tmp_path):
 
 
 def in_server(kind, given, seen, tmp_path):
-    request = StartRequest(gateway_request_id="x", params=given)
-    session = Session("x", request, processor_of(kind, seen), ServerSettings())
-    session.update_params({"gain": 2})
-    session.update_params({"gain": 1})
-    seen.append(session._params)
-    shown = json.loads(json.dumps(session.status()["params"]))
-    again = Session("y", StartRequest(gateway_request_id="y", params=shown), processor_of(kind, seen), ServerSettings())
-    seen.append(again._params)
+    def session(params):
+        request = StartRequest(gateway_request_id="x", params=params)
+        return Session("x", request, processor_of(kind, seen), ServerSettings())
+
+    async def change():
+        for gain in (2, 1):
+            await first.update_params({"gain": gain})
+
+    first = session(given)
+    asyncio.run(change())
+    again = session(json.loads(json.dumps(first.status()["params"])))
+    seen += [first._values.chosen.params, again._values.chosen.params]
 
 
 def in_swap(kind, given, seen, tmp_path):
