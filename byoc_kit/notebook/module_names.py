@@ -34,6 +34,8 @@ _PLAIN_DECORATORS = {
     *("dataclass", "dataclasses.dataclass", "enum.unique", "final", "functools.total_ordering", "runtime_checkable"),
     *("total_ordering", "typing.final", "typing.runtime_checkable", "unique"),
 }
+# Conditions on the interpreter or the system: one of the branches is for another.
+_KINDS_OF_MACHINE = ("TYPE_CHECKING", "os.name", "platform", "system()", "version")
 _LARGEST = 200_000  # bytes of source, which take some 0.1 s to parse
 # Where what is often looked for in the kit is to be had.
 _HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pydantic", "Literal": "typing"}
@@ -157,9 +159,9 @@ def _is_beside(analysis: Analysis, module: str) -> bool:
 
 
 def _handled(block: ast.AST) -> Iterator[ast.AST]:
-    """Yield what stands where a missing name is handled, or in a branch for another version or a type checker."""
+    """Yield what stands where a missing name is handled, or in a branch for another system or a type checker."""
     statements = [*handling(block, {"ImportError"})]
-    if isinstance(block, ast.If) and any(name in unparse(block.test) for name in ("version", "TYPE_CHECKING")):
+    if isinstance(block, ast.If) and any(name in unparse(block.test) for name in _KINDS_OF_MACHINE):
         statements += [*block.body, *block.orelse]
     for statement in statements:
         yield from ast.walk(statement)

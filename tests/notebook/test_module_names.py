@@ -55,6 +55,7 @@ def test_a_name_that_a_module_does_not_have(make_sound, source, message):
         "import math\nif hasattr(math, 'tua'):\n    math.tua",
         "import math\ntry:\n    math.tua\nexcept AttributeError:\n    pass",
         "import sys, math\nif sys.version_info < (3, 12):\n    x = 1\nelse:\n    from math import tua\n    math.tua",
+        "import signal, sys\nif sys.platform == 'win32':\n    signal.CTRL_C_EVENT",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from math import tua",
         "import math\nmath = object()\nmath.tua",
         "def f(math): return math.tua",
