@@ -1,6 +1,7 @@
 """What stands still in the media path, and who hears of it."""
 
 import threading
+from collections import deque
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +14,13 @@ from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.live import Program
 from byoc_kit.media.sound import SoundDecoder
 from byoc_kit.media.video import VideoDecoder
+from byoc_kit.params import Params
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.server.frame_rate import FrameRate
+from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.size import Size
+from byoc_kit.trickle.pipes import ByteInlet
 
 SETTINGS = ServerSettings(stall_timeout_s=0.2)
 
@@ -118,6 +125,43 @@ async def test_waiting_for_input_is_no_stall(rig):
         threading.Event().wait(0.2)  # four times as long as a stall may take
         assert await it.get("/health") == (200, {"status": "ok"})
         assert (await it.stream_status())["error"] is None
+
+
+async def test_a_network_that_takes_nothing_is_no_fault_of_the_encoder():
+    released = threading.Event()
+
+    class Stuck:
+        def __init__(self):
+            self.waits_s = deque()
+
+        def begin_segment(self):
+            released.wait()
+
+        def write(self, data):
+            pass
+
+    inlet = ByteInlet()
+    pipeline = Pipeline(
+        FrameProcessor(Hooks(lambda frame: frame)),
+        Params(),
+        inlet,
+        Stuck(),
+        settings=SETTINGS,
+        publish=None,
+        size=Size(),
+        rate=FrameRate(),
+        name="stuck",
+    )
+    pipeline.start()
+    await inlet.feed(SEGMENTS[0])
+    try:
+        await until(lambda: pipeline.sending_s > 0.2, "the network is waited for")
+        assert pipeline.standing[1] < 0.2
+    finally:
+        released.set()
+        inlet.end()
+        await pipeline.ended.wait()
+    assert pipeline.sending_s == 0
 
 
 async def test_input_that_cannot_be_decoded_is_the_streams_error_until_something_else_comes(rig):
