@@ -37,7 +37,7 @@ def test_two_distributions_of_one_module(install, write_notebook):
     ]
 
 
-@pytest.mark.parametrize("source", ["import spaced.one", "from spaced import one", "from spaced.one import x"])
+@pytest.mark.parametrize("source", ["import spaced.one", "from spaced import one", "import spaced.one as x"])
 def test_parts_of_a_namespace_are_told_apart(install, write_notebook, source):
     install("spaced-one", "spaced/one.py")
     install("spaced-two", "spaced/two.py")
