@@ -92,7 +92,7 @@ def _joined(parts: Iterator[Any]) -> str:
 
 def _elsewhere(cell: Cell) -> Iterator[str]:
     """Yield the names that functions bind for the whole module, that are deleted, or that other scopes bind."""
-    for node in ast.walk(cell.tree):
+    for node in cell.nodes:
         match node:
             case ast.Global(names=names):
                 yield from names

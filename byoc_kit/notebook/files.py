@@ -202,7 +202,7 @@ def _mode(call: Reference, position: int) -> str | None:
 def _machine_paths(analysis: Analysis) -> Iterator[tuple[Cell, ast.expr, str]]:
     """Yield the literals that name a place of this machine, and their text."""
     for cell in analysis.exported:
-        nodes = list(ast.walk(cell.tree))
+        nodes = cell.nodes
         passed_over = {id(part) for node in nodes for part in _not_a_path(node)}
         for node in nodes:
             text = _text(node)

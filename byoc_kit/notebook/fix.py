@@ -85,7 +85,7 @@ def _needed_by(analysis: Analysis, numbers: Iterable[int]) -> set[int]:
 
 def _names_in(cells: Iterable[Cell]) -> set[str]:
     cells = list(cells)
-    nodes = (node for cell in cells for node in ast.walk(cell.tree))
+    nodes = (node for cell in cells for node in cell.nodes)
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     return declared | {binding.name for binding in bindings(cells)}
 

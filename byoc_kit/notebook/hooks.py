@@ -71,7 +71,7 @@ def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iter
 
 
 def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[Finding]:
-    nodes = [node for cell in analysis.exported for node in ast.walk(cell.tree)]
+    nodes = [node for cell in analysis.exported for node in cell.nodes]
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for binding in bound:
         near = get_close_matches(binding.name, HOOKS, 1, _NEAR)

@@ -140,7 +140,7 @@ def _bound_once(cells: Sequence[Cell], bound: Sequence[Binding]) -> set[str]:
         else:
             ways[binding.name].add((binding.cell.number, id(binding.node)))
     set_by_functions = {
-        name for cell in cells for node in ast.walk(cell.tree) if isinstance(node, ast.Global) for name in node.names
+        name for cell in cells for node in cell.nodes if isinstance(node, ast.Global) for name in node.names
     }
     once = {name for name, found in ways.items() if len(found) == 1}
     return once - set_by_functions - set(dir(builtins))

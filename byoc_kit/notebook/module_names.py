@@ -45,7 +45,7 @@ def check_module_names(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that imports and attributes take from modules that surely do not have them."""
     passed_over: set[int] = set()
     for cell in analysis.exported:
-        nodes = list(ast.walk(cell.tree))
+        nodes = cell.nodes
         # whoever asks first knows that it may be missing
         handled = {id(node) for block in nodes for node in _handled(block)}
         for node in nodes:

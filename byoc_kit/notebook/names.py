@@ -65,10 +65,9 @@ def imports(cells: Iterable[Cell]) -> list[Import]:
     """Return what cells import by absolute name."""
     found = []
     for cell in cells:
-        tree = cell.tree
-        optional = {id(node) for block in ast.walk(tree) for node in _guarded(block)}
-        never = {id(node) for block in ast.walk(tree) for node in _for_type_checkers(block)}
-        for node in ast.walk(tree):
+        optional = {id(node) for block in cell.nodes for node in _guarded(block)}
+        never = {id(node) for block in cell.nodes for node in _for_type_checkers(block)}
+        for node in cell.nodes:
             if id(node) in never:
                 continue
             if isinstance(node, ast.Import):
@@ -136,7 +135,7 @@ def _undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
 def check_imports(analysis: Analysis) -> Iterator[Finding]:
     """Yield imports that an exported module cannot have, or that hide what it has."""
     for cell in analysis.exported:
-        for node in ast.walk(cell.tree):
+        for node in cell.nodes:
             if not isinstance(node, ast.ImportFrom):
                 continue
             if node.level:

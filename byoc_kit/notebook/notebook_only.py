@@ -38,7 +38,7 @@ def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
     own = {binding.name for binding in analysis.bindings}
     names = {id(reference.node): reference for reference in analysis.references}
     for cell in analysis.exported:
-        nodes = list(ast.walk(cell.tree))
+        nodes = cell.nodes
         guarded = {id(node) for block in nodes for node in _guarded(block)}
         for node in nodes:
             if id(node) in guarded:

@@ -118,6 +118,11 @@ class Cell:
         """The parsed cell. Raises :class:`SyntaxError` for a tagged one that is no Python; others may be anything."""
         return parse(self.python) if self.is_exported else parse_untagged(self.lines)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree, as :func:`ast.walk` yields them: checks look at them some twenty times."""
+        return list(ast.walk(self.tree))
+
 
 @dataclass(frozen=True)
 class Notebook:

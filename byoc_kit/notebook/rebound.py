@@ -22,7 +22,7 @@ def check_rebound(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that tagged cells use, and of which the notebook has another value when it has run."""
     last = {binding.name: binding for binding in analysis.bindings}
     later = _READ_BY_THE_SERVER | {name for cell in analysis.exported for name in _read_later(cell.tree)}
-    loads = ((n, cell) for cell in analysis.exported for n in ast.walk(cell.tree) if isinstance(n, ast.Name))
+    loads = ((n, cell) for cell in analysis.exported for n in cell.nodes if isinstance(n, ast.Name))
     at_once = {node.id: cell.number for node, cell in loads if isinstance(node.ctx, ast.Load)}
     untagged = [cell for cell in analysis.notebook.cells if cell.is_code and not cell.is_exported]
     said: set[str] = set()

@@ -41,7 +41,7 @@ def check_secrets(analysis: Analysis) -> Iterator[Finding]:
     """Yield literals that look like a secret; what they say is never repeated."""
     for cell in analysis.exported:
         named = {id(value): name for name, value in _named(cell.tree) if _NAME.search(name)}
-        for node in ast.walk(cell.tree):
+        for node in cell.nodes:
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
                 continue
             text = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
