@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 
 _MAX_LAG_S = 1.0
 _NO_VIDEO_S = 5.0
+_NOTHING_FOR_S = 5.0
 
 
 class Input:
     """Decodes what the inlet brings: frames go to the stage, sound to ``sound``, or untouched to the output.
 
-    ``problem`` says why nothing of the present programme can be decoded, and ``source_size`` how large its pictures
-    are. A decoder that cannot keep up skips to key frames.
+    ``source_size`` says how large the pictures are. A decoder that cannot keep up skips to key frames.
     """
 
     def __init__(
@@ -54,12 +54,13 @@ class Input:
     ) -> None:
         self.size = size
         self.rate = rate
-        self.problem: str | None = None
+        self._problem: str | None = None
         self.source_size: tuple[int, int] | None = None
         self.counts = PictureCounts()
         self.decode_times = Timings()
         self.heartbeats = (Heartbeat("the video decoder"), Heartbeat("the sound decoder"))
         self._inlet = inlet
+        self._reader = _Reader(inlet)
         self._stage = stage
         self._output = output
         self._sound = sound
@@ -74,11 +75,20 @@ class Input:
     def read(self) -> None:
         """Read and decode until the inlet ends, or the output is abandoned."""
         hwaccel = choose_decoder(self._settings.decoder)
-        for program in read_programs(self._inlet, self._faults.add, counts=self.counts, hwaccel=hwaccel):
-            self.problem = program.problem
+        for program in read_programs(self._reader, self._faults.add, counts=self.counts, hwaccel=hwaccel):
+            self._problem = program.problem
             self._read(program)
             if self._output.is_abandoned:
                 return
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing of what comes can be decoded."""
+        if self._problem is None and self._reader.read_for_s > _NOTHING_FOR_S:
+            return (
+                f"nothing in {self._reader.read_for_s:.0f} s of input can be decoded here; send H.264 or HEVC, and AAC"
+            )
+        return self._problem
 
     @property
     def standing_s(self) -> float:
@@ -94,6 +104,7 @@ class Input:
         try:
             for packet in program.packets():
                 self._progress_at_s = time.monotonic()
+                self._reader.begin_anew()
                 if self._output.is_abandoned:
                     return
                 if isinstance(packet.stream, VideoStream):
@@ -148,3 +159,26 @@ class Input:
                 worker.submit(from_av_audio(sound))
             except FrameError as error:
                 self._faults.add("undecodable sound", error)
+
+
+class _Reader:
+    """Reads the inlet, and knows for how long it has, without a packet to show for it."""
+
+    def __init__(self, inlet: ByteInlet) -> None:
+        self._inlet = inlet
+        self._first_s: float | None = None
+        self._last_s = 0.0
+
+    @property
+    def read_for_s(self) -> float:
+        first_s = self._first_s
+        return 0.0 if first_s is None else self._last_s - first_s
+
+    def begin_anew(self) -> None:
+        self._first_s = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._inlet.read(size)
+        self._last_s = time.monotonic()
+        self._first_s = self._first_s or self._last_s
+        return data

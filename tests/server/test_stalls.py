@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 from server_rig import until
@@ -188,3 +189,19 @@ async def test_input_that_cannot_be_decoded_is_the_streams_error_until_something
             status = await it.stream_status()
             assert (status["error"], status["faults"]) == (None, {"nothing to decode": 1})
         assert frame_numbers(stream.output) == numbers(1)
+
+
+async def test_input_of_which_nothing_comes_is_said_before_the_demuxer_gives_up(rig, monkeypatch):
+    monkeypatch.setattr("byoc_kit.server.input._NOTHING_FOR_S", 0.2)
+    transport = Transport()
+    transport.tables([(0x15, 0x100)])
+    transport.pes(bytes(900), pts=0)
+    async with served(rig) as it, streaming(it) as stream:
+
+        async def has_error():
+            await stream.post(seq := next(numbered), bytes(transport.data))
+            return seq and (await it.stream_status())["error"]
+
+        numbered = count()
+        said = await until(has_error, "the error shows")
+        assert said.startswith("nothing in 0 s of input can be decoded here")
