@@ -355,16 +355,44 @@ def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
     wait_until_moves(page, "output")
 
 
-def test_a_restart_of_the_kernel_is_said(lab, page):
-    play(page, lab, "restart.ipynb", model=INVERT)
+def test_a_restart_of_the_kernel_is_said_and_the_controls_take_no_more_orders(lab, page):
+    play(page, lab, "restart.ipynb", "byoc_kit.preview(process_frame)", "byoc_kit.ship()")
+    page.wait_for_selector(".byoc-ship")
     choose(page, "Kernel", "Restart Kernel…")
     page.get_by_role("button", name="Confirm Kernel Restart").click()
     page.wait_for_selector(".jupyter-widgets-disconnected .byoc-preview")
-    said = "getComputedStyle(document.querySelector('.byoc-preview'), '::before').content"
-    assert page.evaluate(said) == '"The kernel was restarted: run the notebook\'s cells again."'
+    page.wait_for_selector(".byoc-ship.jupyter-widgets-disconnected")
+    for panel in (".byoc-preview", ".byoc-ship"):
+        said = f"getComputedStyle(document.querySelector('{panel}'), '::before').content"
+        assert page.evaluate(said) == '"The kernel was restarted: run the notebook\'s cells again."'
+    chains = """[...document.querySelectorAll('.jupyter-widgets-disconnected:not(.byoc-ship)')]
+        .map(widget => getComputedStyle(widget, '::before')).filter(chain => chain.display !== 'none'
+          && chain.content !== 'none' && !chain.content.includes('restarted')).length"""
+    page.wait_for_function(f"{chains} === 0")
+    page.wait_for_function("document.querySelector('.byoc-preview-play').closest('[inert]') !== null")
     screenshot(page, "restarted")
     run_all(page)
     wait_until_moves(page, "output")
+
+
+def test_what_is_wrong_and_what_plays_is_seen_at_a_glance(lab, page):
+    publish = "byoc_kit.publish({'mean': float(frame.pixels.mean())})"
+    model = f"def process_frame(frame):\n    {publish}\n    return 255 - frame.pixels"
+    play(page, lab, "glance.ipynb", "byoc_kit.preview(process_frame)", model=model)
+    page.wait_for_selector(".byoc-preview-published:not([hidden])")
+    wait_for_text(page, ".byoc-preview-published", '{"mean":')
+    edit_cell(page, 1, "def process_frame(frame):\n    return frame.pixels[:, ::2]")
+    wait_for_text(page, ".byoc-preview-figure-output figcaption", "Output 640x720")
+    button(page, "Revert").click()
+    wait_for_text(page, ".byoc-preview-version", "plays In[2]; the cell has In[4]")
+    screenshot(page, "reverted")
+    button(page, "Redo").click()
+    wait_for_text(page, ".byoc-preview-figure-output figcaption", "Output 640x720")
+    edit_cell(page, 1, "def process_frame(frame):\n    frame.tensor[..., 1] *= 2")
+    wait_for_text(page, ".byoc-preview-budget", "no picture goes out")
+    wait_for_text(page, ".byoc-preview-notice", "a `return` is missing?")
+    page.wait_for_selector(".byoc-preview-budget.byoc-preview-over")
+    screenshot(page, "withheld")
 
 
 def test_running_the_cell_again_leaves_one_preview(lab, page):
