@@ -363,8 +363,9 @@ def test_a_restart_of_the_kernel_is_said_and_the_controls_take_no_more_orders(la
     page.wait_for_selector(".jupyter-widgets-disconnected .byoc-preview")
     page.wait_for_selector(".byoc-ship.jupyter-widgets-disconnected")
     for panel in (".byoc-preview", ".byoc-ship"):
-        said = f"getComputedStyle(document.querySelector('{panel}'), '::before').content"
-        assert page.evaluate(said) == '"The kernel was restarted: run the notebook\'s cells again."'
+        said = f"getComputedStyle(document.querySelector('{panel}'), '::before')"
+        assert page.evaluate(f"{said}.content") == '"The kernel was restarted: run the notebook\'s cells again."'
+        assert page.evaluate(f"{said}.display") != "none"
     chains = """[...document.querySelectorAll('.jupyter-widgets-disconnected:not(.byoc-ship)')]
         .map(widget => getComputedStyle(widget, '::before')).filter(chain => chain.display !== 'none'
           && chain.content !== 'none' && !chain.content.includes('restarted')).length"""
