@@ -26,6 +26,18 @@ Open: TypeAlias = Callable[[], Iterator[VideoFrame]]
 Place: TypeAlias = Callable[[str, BaseException], str]
 
 
+@dataclass(frozen=True)
+class Memory:
+    """How a later stream is not as a first one would be, in one sentence; empty where it is.
+
+    ``is_failure`` where a hook raises. Other pictures may be meant: a random generator goes on from stream to
+    stream.
+    """
+
+    said: str = ""
+    is_failure: bool = False
+
+
 @dataclass
 class _Stream:
     """What came of a stream's first frames: a picture, nothing, or an exception for each."""
@@ -82,8 +94,8 @@ class LaterStreams:
         if len(stream.errors) < _FRAMES and stream.bytes < _MOST_BYTES:
             stream.take(ran)
 
-    def memory(self, place: Place, *, max_diff: int, make_fresh: Callable[[], FrameProcessor]) -> str:
-        """Say in one sentence how a later stream is not as a first one would be; nothing where it is.
+    def memory(self, place: Place, *, max_diff: int, make_fresh: Callable[[], FrameProcessor]) -> Memory:
+        """Return what a later stream shows of the ones before it.
 
         ``make_fresh`` makes a processor that remembers nothing: a size that raises in it too has nothing to do with
         memory.
@@ -91,10 +103,12 @@ class LaterStreams:
         first, same, half = self._streams
         if self._failure is not None:
             where = place(self._hook, self._failure)
-            return f"it does not start: {self._hook} raises {in_one_line(self._failure)} ({where})"
-        if half.raised and not first.raised and not self._raises(make_fresh()):
+            said = f"it does not start: {self._hook} raises {in_one_line(self._failure)} ({where})"
+            return Memory(said, is_failure=True)
+        if half.raised and not first.raised and not self._raises(make_fresh):
             count = f"{len(half.raised)} of {len(half.errors)} frames"
-            return f"at {half.size} after {first.size}: {count} raise {_said(half.raised[0], place)}; {_RESET}"
+            said = f"at {half.size} after {first.size}: {count} raise {_said(half.raised[0], place)}; {_RESET}"
+            return Memory(said, is_failure=True)
         return _difference(first, same, place, max_diff)
 
     def _restart(self) -> bool:
@@ -113,25 +127,31 @@ class LaterStreams:
         frames = islice(self._open(), count)
         return frames if at == _SAME else map(_halved, frames)
 
-    def _raises(self, fresh: FrameProcessor) -> bool:
+    def _raises(self, make_fresh: Callable[[], FrameProcessor]) -> bool:
+        """Whether a processor without memory raises at half the size, too; so does one that cannot be made twice."""
         stream = _Stream()
-        run_frames(fresh, self._frames_of(_HALF), self._params, stream.take)
+        try:
+            run_frames(make_fresh(), self._frames_of(_HALF), self._params, stream.take)
+        except BaseException:  # noqa: BLE001  # a second model may not fit the GPU: then nothing is known
+            return True
         return bool(stream.raised)
 
 
-def _difference(first: _Stream, second: _Stream, place: Place, max_diff: int) -> str:
+def _difference(first: _Stream, second: _Stream, place: Place, max_diff: int) -> Memory:
     for number, (was, error) in enumerate(zip(first.pictures, second.errors, strict=False)):
         now = second.pictures[number]
         if error is not None and first.errors[number] is None:
-            return f"frame {number} raises {_said(error, place)}; {_RESET}"
+            return Memory(f"frame {number} raises {_said(error, place)}; {_RESET}", is_failure=True)
         if first.errors[number] is not None or (was is None and now is None):
             continue
         if was is None or now is None or was.shape != now.shape:
-            return f"frame {number} is {_shown(now)}, in the first stream it is {_shown(was)}; {_RESET}"
+            said = f"frame {number} is {_shown(now)}, in the first stream it is {_shown(was)}"
+            return Memory(f"{said}; if that is not meant, {_RESET}")
         apart = int(np.abs(was.astype(np.int16) - now).max())
         if apart > max_diff:
-            return f"frame {number} is up to {apart} of 255 from that of the first stream; {_RESET}"
-    return ""
+            said = f"frame {number} is up to {apart} of 255 from that of the first stream"
+            return Memory(f"{said}; if that is not meant, {_RESET}")
+    return Memory()
 
 
 def _said(error: BaseException, place: Place) -> str:

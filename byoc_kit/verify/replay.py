@@ -26,7 +26,7 @@ from byoc_kit.params import ParamsError, as_json
 from byoc_kit.processor import FrameProcessor
 from byoc_kit.run_frames import Ran, run_frames
 from byoc_kit.timings import percentiles_ms
-from byoc_kit.verify.later_streams import LaterStreams
+from byoc_kit.verify.later_streams import LaterStreams, Memory
 
 TASK = "task.json"
 _REPLAY = "replay.json"
@@ -119,7 +119,7 @@ class Replay:
     fault: Fault | None = None
     failure: str = ""
     drift: str | None = None
-    memory: str | None = None
+    memory: Memory | None = None
 
     @classmethod
     def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
@@ -157,6 +157,7 @@ class Replay:
             return None
         said["frames"] = tuple(Replayed(**{**f, "outcome": Outcome(f["outcome"])}) for f in said["frames"])
         said["fault"] = None if said["fault"] is None else Fault(said["fault"])
+        said["memory"] = None if said["memory"] is None else Memory(**said["memory"])
         return cls(**{**said, "folder": folder})
 
 

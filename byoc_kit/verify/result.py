@@ -69,7 +69,7 @@ class Result:
         memory = self.module.memory if self.module else None
         if memory is None:
             return []
-        return [Check("second stream", memory or "as the first", "as the first", not memory)]
+        return [Check("second stream", memory.said or "as the first", "no exception", not memory.is_failure)]
 
     def _check_exceptions(self) -> Check:
         failures = [(one.where.kind, failure) for one in self.streams for failure in one.status.get("failures", [])]

@@ -6,11 +6,17 @@ import pytest
 
 from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.verify.isolated import _run
-from byoc_kit.verify.replay import replay
+from byoc_kit.verify.later_streams import Memory
+from byoc_kit.verify.replay import Replay, replay
 from byoc_kit.verify.result import Result
 from byoc_kit.verify.streamed import Limits
 
+NOTHING = Memory()
 RESET = "reset what is kept between frames in on_stream_start"
+
+
+def failing(said):
+    return Memory(said, is_failure=True)
 
 
 @pytest.fixture
@@ -31,6 +37,12 @@ def memory(make_task):
     return memory
 
 
+def second_stream(replayed):
+    """Return the value of the line on it, and whether it is met."""
+    [check] = [one for one in Result(Limits(0.9, 30.0), module=replayed).checks() if one.name == "second stream"]
+    return check.value, check.is_met
+
+
 def remembering(*, resets):
     """Make hooks that give the difference to the frame before; a first frame has none."""
 
@@ -49,12 +61,12 @@ def remembering(*, resets):
 
 
 def test_what_is_reset_is_not_remembered(memory):
-    assert memory(remembering(resets=True)) == ""
-    assert memory(lambda: {"process_frame": lambda frame: frame}) == ""
+    assert memory(remembering(resets=True)) == NOTHING
+    assert memory(lambda: {"process_frame": lambda frame: frame}) == NOTHING
 
 
 def test_a_picture_of_another_size_that_is_remembered_raises(memory):
-    assert memory(remembering(resets=False)) == (
+    assert memory(remembering(resets=False)) == failing(
         "at 32x24 after 64x48: 8 of 8 frames raise ValueError: operands could not be broadcast together with shapes "
         f"(24,32,3) (48,64,3) (here); {RESET}"
     )
@@ -72,10 +84,11 @@ def test_a_picture_of_the_same_size_that_is_remembered_shows(memory):
 
         return {"process_frame": process_frame}
 
-    said = memory(make)
-    assert said.startswith("frame 0 is up to ")
-    assert said.endswith(f" of 255 from that of the first stream; {RESET}")
-    assert memory(make, max_diff=255) == ""
+    found = memory(make)
+    assert found.said.startswith("frame 0 is up to ")
+    assert found.said.endswith(f" of 255 from that of the first stream; if that is not meant, {RESET}")
+    assert not found.is_failure
+    assert memory(make, max_diff=255) == NOTHING
 
 
 def test_a_size_that_no_stream_could_have_is_no_memory(memory):
@@ -84,7 +97,7 @@ def test_a_size_that_no_stream_could_have_is_no_memory(memory):
             raise ValueError("64 pixels a row, please")
         return frame
 
-    assert memory(lambda: {"process_frame": process_frame}) == ""
+    assert memory(lambda: {"process_frame": process_frame}) == NOTHING
 
 
 def test_a_second_stream_that_does_not_start_is_said(memory):
@@ -98,7 +111,7 @@ def test_a_second_stream_that_does_not_start_is_said(memory):
 
         return {"process_frame": lambda frame: frame, "on_stream_start": on_stream_start}
 
-    assert memory(make) == "it does not start: on_stream_start raises RuntimeError: already started (here)"
+    assert memory(make) == failing("it does not start: on_stream_start raises RuntimeError: already started (here)")
 
 
 def test_frames_that_are_dropped_or_raise_are_compared_too(memory):
@@ -113,7 +126,7 @@ def test_frames_that_are_dropped_or_raise_are_compared_too(memory):
 
         return {"process_frame": process_frame}
 
-    assert memory(make) == f"frame 0 raises KeyError: 'again' (here); {RESET}"
+    assert memory(make) == failing(f"frame 0 raises KeyError: 'again' (here); {RESET}")
 
 
 def test_the_model_is_loaded_once_and_all_streams_have_one_thread(memory):
@@ -127,7 +140,7 @@ def test_the_model_is_loaded_once_and_all_streams_have_one_thread(memory):
         names = ("load_model", "on_stream_start", "on_stream_stop")
         return {"process_frame": process_frame, **{name: lambda *_, name=name: calls.append(name) for name in names}}
 
-    assert memory(make) == ""
+    assert memory(make) == NOTHING
     assert calls == ["load_model", *["on_stream_start", "on_stream_stop"] * 3]
     assert len(threads) == 1
 
@@ -141,7 +154,35 @@ def test_the_exported_module_is_asked_and_its_cell_named(export, make_task):
     task = replace(make_task(), max_diff=0)
     task.save()
     found = _run(task, export(flow))
-    assert "8 of 8 frames raise ValueError" in found.memory
-    assert "(effects.ipynb, cell 2, line 7)" in found.memory
-    [check] = [one for one in Result(Limits(0.9, 30.0), module=found).checks() if one.name == "second stream"]
-    assert (check.value, check.is_met) == (found.memory, False)
+    assert "8 of 8 frames raise ValueError" in found.memory.said
+    assert "(effects.ipynb, cell 2, line 7)" in found.memory.said
+    assert second_stream(found) == (found.memory.said, False)
+    found.save()
+    assert Replay.load(found.folder) == found
+
+
+def test_a_generator_that_goes_on_from_stream_to_stream_does_not_fall_short(export, make_task):
+    flow = (
+        "import numpy as np\n\nrandom = np.random.default_rng(0)\n\n\ndef process_frame(frame):\n"
+        "    return frame.pixels // 2 + random.integers(0, 40, frame.pixels.shape, dtype=np.uint8)"
+    )
+    task = replace(make_task(), max_diff=0)
+    task.save()
+    value, is_met = second_stream(_run(task, export(flow)))
+    assert "of 255 from that of the first stream; if that is not meant" in value
+    assert is_met
+
+
+def test_a_model_that_cannot_be_loaded_twice_is_not_called_broken(make_task):
+    def process_frame(frame):
+        if frame.width != 64:
+            raise ValueError("64 pixels a row, please")
+        return frame
+
+    def fresh():
+        raise RuntimeError("out of memory")
+
+    task = replace(make_task(), max_diff=0)
+    task.save()
+    found = replay(FrameProcessor(Hooks.of(process_frame)), task, lambda *_: "here", make_fresh=fresh)
+    assert (len(found.frames), found.memory, found.failure) == (10, NOTHING, "")
