@@ -264,3 +264,8 @@ def test_pixels_that_are_not_square_and_damaged_frames_are_said(tmp_path):
     damage(broken, 1)
     said = rows(static(same, broken).table())["source"]
     assert said.endswith(", damaged: 1 left out")
+
+
+def test_a_forgotten_return_is_named_in_the_table(clip):
+    said = "process_frame returned None: no picture goes out; a `return` is missing?"
+    assert said in byoc_kit.preview(lambda _: None, clip).table()

@@ -15,6 +15,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter.preview import Preview
 from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
+from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.media.clip import Clip
@@ -189,6 +190,8 @@ class StaticPreview(Preview):
     def _verdict(self) -> str:
         if not self._took_s:
             return "not run"
+        if not self._frames_out:
+            return NO_PICTURE
         return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)} (p95)"
 
     def _alt(self) -> str:

@@ -13,6 +13,7 @@ import torch
 from byoc_kit.frames import PytrickleVideoFrame, VideoFrame
 from byoc_kit.stage import Processed
 
+NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
 _RECENT_S = 2.0
 _MOST = 500
 
@@ -65,8 +66,7 @@ class Outcomes:
             return None
         if withheld < total:
             return Trouble(f"{withheld} of {total} frames are withheld")
-        said = "process_frame returned None: no picture goes out; a `return` is missing?"
-        return Trouble("no picture goes out", said)
+        return Trouble("no picture goes out", NO_PICTURE)
 
 
 def outcome_of(result: Processed, *, has_nan: bool) -> Outcome:

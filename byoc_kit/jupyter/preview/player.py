@@ -219,6 +219,8 @@ class Player:
             self._failures.clear()
             self._counted_from = self.stage.stats()
             self.outcomes.clear()
+            self.published.clear()
+            self.sizes = None
             was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
         if was_paused_by_error:
             self.feed.play()

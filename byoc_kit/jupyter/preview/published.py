@@ -19,6 +19,11 @@ class Published:
         self._last = line
         self._lines.tick()
 
+    def clear(self) -> None:
+        """Forget the last line: the function is another."""
+        self._last = b""
+        self._lines.restart()
+
     def status(self) -> dict[str, str] | None:
         """Return the last line, cut where it is long, and how many came a second; ``None`` before the first."""
         if not self._last:
