@@ -34,6 +34,12 @@ def text_of(error: BaseException) -> str:
         return f"(its text raises {type(worse).__name__})"
 
 
+def name_of(error: BaseException) -> str:
+    """Return an exception's name, with its module where it says nothing alone: ``cv2.error``."""
+    kind = type(error)
+    return cut(kind.__name__ if kind.__name__[:1].isupper() else f"{kind.__module__}.{kind.__name__}")
+
+
 def in_one_line(error: BaseException) -> str:
     """Return an exception's name and text."""
-    return " ".join(f"{type(error).__name__}: {text_of(error)}".split()).removesuffix(":")
+    return " ".join(f"{name_of(error)}: {text_of(error)}".split()).removesuffix(":")

@@ -19,7 +19,7 @@ from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 
 from byoc_kit.audio import as_audio_frames
 from byoc_kit.background import OwnThread, on_thread
-from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.errors import ByocKitError, name_of, text_of
 from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
 from byoc_kit.hook_loop import run_to_end
 from byoc_kit.params import Params, default_params
@@ -146,7 +146,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     def said(self, hook: str, error: BaseException) -> str:
         """Say that a hook failed: where, and with what."""
-        return f"{hook} failed at {self.where(hook, error)}: {type(error).__name__}: {text_of(error)}"
+        return f"{hook} failed at {self.where(hook, error)}: {name_of(error)}: {text_of(error)}"
 
     # What stock pytrickle calls.
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from byoc_kit.data import Publish, publishing_to
-from byoc_kit.errors import cut, text_of
+from byoc_kit.errors import name_of, text_of
 from byoc_kit.frames import VideoFrame, as_frame
 from byoc_kit.malloc import keep_freed_frames
 from byoc_kit.params import Params
@@ -66,7 +66,7 @@ class Failure:
     def of(cls, error: BaseException, hook: str, processor: FrameProcessor) -> Failure:
         """Return the first of its kind."""
         trace = user_trace(error.__traceback__, processor.hooks.user_file, processor.source_map)
-        return cls(cut(type(error).__name__), processor.where(hook, error), text_of(error), count=1, trace=trace)
+        return cls(name_of(error), processor.where(hook, error), text_of(error), count=1, trace=trace)
 
     def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:
         """Put it in the place of the one of its kind before, counted after that, and return it.

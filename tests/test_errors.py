@@ -1,7 +1,9 @@
+import zlib
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from byoc_kit.errors import LONGEST_TEXT, in_one_line, text_of
+from byoc_kit.errors import LONGEST_TEXT, in_one_line, name_of, text_of
 
 
 @pytest.fixture
@@ -25,6 +27,12 @@ def test_an_exception_whose_text_cannot_be_had_says_so():
             raise KeyError
 
     assert text_of(MuteError()) == "(its text raises KeyError)"
+
+
+def test_an_exception_that_is_called_error_is_named_with_its_module():
+    assert name_of(zlib.error()) == "zlib.error"
+    assert in_one_line(zlib.error("no stream")) == "zlib.error: no stream"
+    assert name_of(ValueError()) == "ValueError"
 
 
 def test_a_long_text_is_cut_and_says_so():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.errors import text_of
+from byoc_kit.errors import name_of, text_of
 from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.decode import MediaError
@@ -93,4 +93,4 @@ def _failed(processor: FrameProcessor, hook: str, error: Exception) -> Regressio
     """Say in one line what a hook raised, with its cell."""
     text = " ".join(text_of(error).split())
     where = processor.where(hook, error)
-    return RegressionError(f"{where}: {type(error).__name__}: {text}; run the notebook from the top to see it")
+    return RegressionError(f"{where}: {name_of(error)}: {text}; run the notebook from the top to see it")

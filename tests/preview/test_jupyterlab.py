@@ -290,14 +290,14 @@ def test_the_ways_to_compare_show_the_same_frame(lab, page):
     page.get_by_label("Compare", exact=True).select_option("difference")
     page.locator(".byoc-preview-difference").wait_for()
     before, after = shown(page, "input").astype(int), shown(page, "output").astype(int)
-    wanted = np.minimum(255, 8 * np.abs(before - after))
+    wanted = np.minimum(255, 4 * np.abs(before - after))
     assert np.abs(shown(page, "difference") - wanted).mean() < 3
     assert not page.locator(".byoc-preview-input").is_visible()
     screenshot(page, "difference")
     page.get_by_label("Compare", exact=True).select_option("swipe")
     swipe = page.get_by_role("slider", name="How much of the left picture is seen")
     swipe.fill("30")
-    clip = "getComputedStyle(document.querySelector('.byoc-preview-output')).clipPath"
+    clip = "getComputedStyle(document.querySelector('.byoc-preview-figure-output .byoc-preview-lens')).clipPath"
     assert page.evaluate(clip) == "inset(0px 0px 0px 30%)"
     assert page.locator(".byoc-preview-input").is_visible()
     screenshot(page, "swipe")
@@ -329,7 +329,7 @@ def test_what_is_on_screen_is_recorded_and_kept(lab, page):
     button(page, "Save as golden").click()
     wait_for_text(page, ".byoc-preview-notice", "Saved golden frames to golden/process_frame")
     assert (lab.folder / "golden" / "process_frame" / "golden.json").exists()
-    page.get_by_text("Parameters as JSON").click()
+    page.get_by_text("Parameters as curl").click()
     button(page, "Copy as curl").click()
     page.locator("button", has_text=re.compile("Copied|Selected")).wait_for()
     screenshot(page, "kept")

@@ -30,7 +30,14 @@ MODEL = """async () => {
   window.leave = widget.render({ model, el: document.body });
 }"""
 
-STATE = {"is_playing": True, "source": "first.mp4", "sources": ["first.mp4", "webcam"], "is_looping": True, "speed": 1}
+STATE = {
+    "is_playing": True,
+    "source": "first.mp4",
+    "sources": ["first.mp4", "webcam"],
+    "is_looping": True,
+    "speed": 1,
+    "has_ended": False,
+}
 STATUS = {
     "number": 1,
     "notice": "",
@@ -41,7 +48,7 @@ STATUS = {
     "published": None,
     "captions": ["input", "output"],
     "curl": "curl",
-    "numbers": [["30", "fps"]],
+    "numbers": [["30 fps", "in", "Frames a second", False], ["1 MB", "memory", "Of the kernel", True]],
     "budget": None,
 }
 POSITION = {"number": 3, "count": 10, "time_s": 0.1}
@@ -142,6 +149,122 @@ def test_a_withheld_output_is_marked_until_the_next(shown):
     shown.receive_pair(3, jpeg(0, 200, 0), jpeg(90, 90, 90))
     shown.answers(3)
     assert withheld.count() == 0
+
+
+def compare(shown, mode, **options):
+    shown.page.add_style_tag(content=str(Pictures._css))
+    shown.page.get_by_label("Compare", exact=True).select_option(mode)
+    for label, value in options.items():
+        shown.page.get_by_label(label, exact=True).select_option(value)
+
+
+def box(shown, selector):
+    return shown.page.locator(selector).bounding_box()
+
+
+@pytest.mark.parametrize("mode", ["swipe", "flicker"])
+def test_an_output_of_another_shape_hides_all_of_the_input_below_it(shown, mode):
+    shown.receive_pair(1, jpeg(200, 0, 0), jpeg(0, 0, 200, size=(64, 24)))
+    shown.answers(1)
+    compare(shown, mode)
+    assert box(shown, ".byoc-preview-output") == box(shown, ".byoc-preview-input")
+    look = "getComputedStyle(document.querySelector('.byoc-preview-output'))"
+    assert shown.page.evaluate(f"[{look}.objectFit, {look}.backgroundColor]") == ["contain", "rgb(0, 0, 0)"]
+
+
+@pytest.mark.parametrize(("amplify", "wanted"), [("1", 10), ("4", 40), ("16", 160)])
+def test_the_difference_is_amplified_as_chosen(shown, amplify, wanted):
+    shown.receive_pair(1, jpeg(60, 60, 60), jpeg(70, 70, 70))
+    shown.answers(1)
+    compare(shown, "difference", Amplify=amplify)
+    assert np.allclose(shown.colour("difference"), wanted, atol=int(amplify))
+
+
+def test_the_difference_of_other_shapes_stretches_neither(shown):
+    shown.receive_pair(1, jpeg(60, 60, 60), jpeg(160, 160, 160, size=(64, 24)))
+    shown.answers(1)
+    compare(shown, "difference", Amplify="1")
+    assert is_near(
+        shown.colour("difference"), 50, 50, 50
+    )  # a difference of 100 in half of the picture, bars above and below
+    shown.receive({"kind": "status", "status": {**STATUS, "sizes": "64x24 of 64x48"}})
+    assert "64x24 of 64x48" in shown.page.locator("figcaption").last.inner_text()
+
+
+def test_pictures_that_are_compared_take_the_whole_width(shown):
+    compare(shown, "swipe")
+    whole = box(shown, ".byoc-preview-pictures")["width"]
+    assert box(shown, ".byoc-preview-input")["width"] == box(shown, ".byoc-preview-output")["width"] == whole
+
+
+def test_zoom_enlarges_the_spot_under_the_pointer_in_both_pictures(shown):
+    shown.receive_pair(1, jpeg(9, 9, 9), jpeg(9, 9, 9))
+    shown.answers(1)
+    compare(shown, "side", Zoom="4")
+    lens = box(shown, ".byoc-preview-figure-input .byoc-preview-lens")
+    shown.page.mouse.move(lens["x"], lens["y"] + lens["height"] / 2)
+    for name in ("input", "output"):
+        seen, enlarged = (
+            box(shown, f".byoc-preview-figure-{name} {part}") for part in (".byoc-preview-lens", "canvas")
+        )
+        assert enlarged["width"] == pytest.approx(4 * seen["width"])
+        assert enlarged["x"] == pytest.approx(seen["x"], abs=1)
+
+
+def test_a_double_click_fills_the_screen_and_another_leaves_it(shown):
+    compare(shown, "side")
+    canvas = shown.page.locator(".byoc-preview-input")
+    for is_full in (True, False):
+        canvas.dblclick()
+        shown.wait_until("isFull => Boolean(document.fullscreenElement) === isFull", is_full)
+
+
+def test_pictures_stand_below_each_other_where_there_is_little_room(shown):
+    compare(shown, "side")
+    shown.page.set_viewport_size({"width": 380, "height": 800})
+    before, after = box(shown, ".byoc-preview-figure-input"), box(shown, ".byoc-preview-figure-output")
+    assert after["y"] > before["y"]
+    source = box(shown, ".byoc-preview-source")
+    assert source["x"] + source["width"] <= 380
+
+
+def test_a_few_numbers_are_shown_and_the_others_on_demand(shown):
+    compare(shown, "side")
+    shown.receive({"kind": "status", "status": STATUS})
+    numbers = shown.page.locator(".byoc-preview-number")
+    assert [number.is_visible() for number in numbers.all()] == [True, False]
+    assert numbers.first.get_attribute("title") == "Frames a second"
+    shown.page.get_by_role("button", name="More numbers").click()
+    assert numbers.last.is_visible()
+    shown.page.get_by_role("button", name="Fewer numbers").click()
+    assert not numbers.last.is_visible()
+
+
+def test_a_long_error_leaves_its_button_in_sight(shown):
+    compare(shown, "side")
+    shown.receive_pair(1, jpeg(9, 9, 9, size=(640, 360)), jpeg(9, 9, 9, size=(640, 360)))
+    shown.answers(1)
+    error = {"text": "ValueError: " + "a long message " * 200, "times": "", "trace": "line\n" * 50, "is_case": True}
+    shown.receive({"kind": "status", "status": {**STATUS, "error": error}})
+    panel, save = (box(shown, part) for part in (".byoc-preview-error", ".byoc-preview-error button"))
+    assert save["y"] + save["height"] <= panel["y"] + panel["height"]
+    assert panel["height"] <= box(shown, ".byoc-preview-pictures")["height"]
+
+
+def test_the_end_of_a_live_source_is_no_alarm(shown):
+    status = {**STATUS, "notice": "a has ended", "state": {**STATUS["state"], "has_ended": True}}
+    shown.receive({"kind": "status", "status": status})
+    assert "byoc-preview-quiet" in shown.page.locator(".byoc-preview-notice").get_attribute("class")
+
+
+def test_after_a_switch_the_source_says_what_plays(shown):
+    shown.receive({"kind": "status", "status": STATUS})
+    field = shown.page.get_by_label("Source")
+    field.fill("nowhere.mp4")
+    field.press("Enter")
+    shown.receive({"kind": "status", "status": {**STATUS, "number": 2, "notice": "there is no clip nowhere.mp4"}})
+    assert field.input_value() == "first.mp4"
+    assert field.get_attribute("title").startswith("first.mp4\n")
 
 
 def test_what_is_no_picture_is_answered_and_the_next_is_drawn(shown):
@@ -256,7 +379,12 @@ def test_an_error_is_read_out_once_though_it_comes_again(shown):
         }"""
     )
     for number in range(1, 5):
-        error = {"text": "cell 1, line 2: ValueError", "times": f"{number} times so far", "trace": "a trace"}
+        error = {
+            "text": "cell 1, line 2: ValueError",
+            "times": f"{number} times so far",
+            "trace": "a trace",
+            "is_case": True,
+        }
         shown.receive({"kind": "status", "status": {**STATUS, "number": number, "error": error}})
     assert shown.page.locator(".byoc-preview-times").inner_text() == "4 times so far"
     assert shown.page.evaluate("changes") == 1

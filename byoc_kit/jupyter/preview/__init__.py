@@ -119,7 +119,7 @@ def preview(
     compare : callable, optional
         Another function on the same frames. Its output is shown in place of the input.
     fps : float, optional
-        Play a clip, a folder or a pattern at this pace; by default at its own.
+        Play a clip, a folder or a pattern at this pace; by default at its own, a folder of images at one a second.
     size : tuple of int, optional
         The width and height that frames are scaled to before ``process_frame``, as a stream's parameters ``width`` and
         ``height`` ask the container for. One of them may be ``None``. By default the source's own size.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.errors import ByocKitError, name_of, text_of
 from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter.preview.followed import Followed
 from byoc_kit.jupyter.preview.version import Version
@@ -48,7 +48,7 @@ class Beside:
             output = version.run_beside(frame, result.params)
         except BaseException as error:  # noqa: BLE001  # as in the stage: said, and shown as it came in
             where, said = version.where("process_frame", error), " ".join(text_of(error).split())
-            self.error = f"{version.name} failed at {where}: {type(error).__name__}: {said}".removesuffix(": ")
+            self.error = f"{version.name} failed at {where}: {name_of(error)}: {said}".removesuffix(": ")
             return frame
         self.error = ""
         return output or frame

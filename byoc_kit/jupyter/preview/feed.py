@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.timings import Timings
+from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class Feed(Protocol):
     source: Any
     """What it was opened from, to open it again."""
     decode_times: Timings
+    has_ended: bool
+    """Whether its last frame has come, so that only opening it again brings more."""
     error: str
     """One sentence once the frames have broken off; empty where all is well."""
 
@@ -77,6 +81,15 @@ class Feed(Protocol):
     def close(self) -> None:
         """End the thread and wait for it."""
         ...
+
+
+def as_given(feed: Feed) -> str:
+    """Return what a person would type to open it; without what may be a secret in a URL."""
+    source = feed.source
+    if not isinstance(source, str | Path):
+        return feed.name
+    text = str(source)
+    return without_secrets(text) if "://" in text else text
 
 
 def why_it_broke_off(name: str, error: Exception) -> str:

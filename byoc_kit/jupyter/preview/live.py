@@ -22,7 +22,7 @@ from byoc_kit.jupyter.preview.beside import Beside
 from byoc_kit.jupyter.preview.camera import Camera
 from byoc_kit.jupyter.preview.channel import Channel
 from byoc_kit.jupyter.preview.control_panel import ControlPanel, close_whole
-from byoc_kit.jupyter.preview.feed import Feed, noted
+from byoc_kit.jupyter.preview.feed import Feed, as_given, noted
 from byoc_kit.jupyter.preview.followed import Followed
 from byoc_kit.jupyter.preview.keeper import Chore, Keeper
 from byoc_kit.jupyter.preview.opening import open_feed
@@ -105,6 +105,9 @@ class LivePreview(Preview):
 
     @override
     def play(self) -> None:
+        if self._player.feed.has_ended:
+            self._switch_at_leisure(None)
+            return
         self._player.play()
         self._tell()
 
@@ -307,20 +310,12 @@ class LivePreview(Preview):
             self._say(str(error))
 
     def _switch_at_leisure(self, source: str | None) -> None:
-        """Open a source beside what plays; the present one again where none is given, or that has the name alone."""
+        """Open a source beside what plays; the present one again where none is given, or what the page calls it."""
         present = self._player.feed
         self._opening = f"Opening {source or present.name}…"
         self._say(self._opening)
-
-        def switch() -> None:
-            try:
-                self.switch(source or present.source)
-            except ByocKitError:
-                if source != present.name:
-                    raise
-                self.switch(present.source)
-
-        self._do(switch, self._opener)
+        wanted = present.source if source is None or source == as_given(present) else source
+        self._do(lambda: self.switch(wanted), self._opener)
 
     def _do(self, chore: Chore, thread: Executor) -> None:
         """Have a chore run beside what plays."""

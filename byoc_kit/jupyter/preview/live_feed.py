@@ -22,6 +22,7 @@ class LiveFeed:
     def __init__(self, source: LiveSource) -> None:
         self.name = source.name
         self.source: Any = source
+        self.has_ended = False
         self.error = ""
         self.decode_times = Timings()
         self._source = source
@@ -78,7 +79,7 @@ class LiveFeed:
                 for frame in frames:
                     self._take(frame, submit)
             self._is_playing = False
-            self.error = f"{self.name} has ended; choose it again, or another source"
+            self.has_ended = True
         except Exception as error:  # noqa: BLE001  # said in the widget
             self._is_playing = False
             self.error = why_it_broke_off(self.name, error)

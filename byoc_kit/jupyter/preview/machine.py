@@ -6,14 +6,18 @@ from pathlib import Path
 
 import torch
 
+from byoc_kit.jupyter.preview.stats import Figure
 
-def machine() -> list[tuple[str, str]]:
-    """Return the device and the memory in use, each with what it is."""
-    memory = (f"{_resident_mb():.0f} MB", "memory")
-    if not torch.cuda.is_available():
-        return [memory, ("cpu", "device")]
-    taken_mb = torch.cuda.memory_reserved() / 1e6
-    return [memory, (f"{taken_mb:.0f} MB", "GPU memory"), (torch.cuda.get_device_name(), "device")]
+
+def machine() -> list[Figure]:
+    """Return the memory in use and the device."""
+    memory = Figure(f"{_resident_mb():.0f} MB", "memory", "Resident memory of the kernel", is_extra=True)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    found = [memory, Figure(device, "device", "Where torch can run here", is_extra=True)]
+    if torch.cuda.is_available():
+        taken = f"{torch.cuda.memory_reserved() / 1e6:.0f} MB"
+        found.insert(1, Figure(taken, "GPU memory", "What torch has reserved on the GPU", is_extra=True))
+    return found
 
 
 def _resident_mb() -> float:

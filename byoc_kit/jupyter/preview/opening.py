@@ -12,6 +12,7 @@ from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.live_feed import LiveFeed
 from byoc_kit.jupyter.preview.reel_feed import ReelFeed
 from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
+from byoc_kit.sources.images import ImageFolder
 
 
 def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
@@ -29,7 +30,10 @@ def _feed_of(source: Any, fps: float | None, camera: Callable[[], Camera]) -> Fe
         return LiveFeed(camera())
     opened: Any = open_source(source) if isinstance(source, str | Path) else source
     if is_reel(opened):
-        return ReelFeed(opened, fps=fps)
+        feed = ReelFeed(opened, fps=fps)
+        if isinstance(opened, ImageFolder) and fps is None:
+            feed.set_speed(1 / opened.fps)  # a picture a second, to be looked at
+        return feed
     if hasattr(opened, "frames") and hasattr(opened, "close"):
         return LiveFeed(opened)
     msg = f"a source is a path, a URL, synthetic or {WEBCAM}, not {type(source).__name__}"

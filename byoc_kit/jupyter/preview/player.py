@@ -310,7 +310,7 @@ class Player:
         old, self.feed, self._next_feed = self.feed, feed, None
         self._stream += 1
         self.arrivals.restart()
-        if old.is_playing or old.error:
+        if old.is_playing or old.error or old.has_ended:
             feed.play()
         return old
 

@@ -18,6 +18,8 @@ from byoc_kit.timings import Timings
 MAX_LAG_S = 0.5
 # A longer step between two pictures is a hole in the clip, not its pace.
 _MAX_STEP_S = 2.0
+# Where each frame is shown for longer than this, a change is shown on the one that is there.
+_SLOW_S = 0.2
 # To step back, a clip must decode from the key frame before: these many are decoded, and kept, at once.
 _BACK = 8
 
@@ -32,6 +34,7 @@ class ReelFeed:
     def __init__(self, reel: Reel, *, fps: float | None = None, room: int | None = None) -> None:
         self.name = reel.name
         self.source: Any = reel
+        self.has_ended = False
         self.error = ""
         self.decode_times = Timings()
         self._reel = reel
@@ -107,9 +110,9 @@ class ReelFeed:
             self._changed.notify()
 
     def again(self) -> None:
-        """Submit the held frame once more, if paused."""
+        """Submit the held frame once more, unless the next one comes soon enough."""
         with self._changed:
-            self._is_wanted_again = not self._is_playing
+            self._is_wanted_again = not self._is_playing or self._step_s() > _SLOW_S
             self._changed.notify()
 
     def seek(self, number: int) -> None:

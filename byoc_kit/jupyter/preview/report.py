@@ -8,7 +8,7 @@ from pathlib import Path
 
 from byoc_kit.jupyter.preview.beside import Beside
 from byoc_kit.jupyter.preview.credit import Credit
-from byoc_kit.jupyter.preview.feed import noted
+from byoc_kit.jupyter.preview.feed import as_given, noted
 from byoc_kit.jupyter.preview.keeper import Keeper
 from byoc_kit.jupyter.preview.machine import machine
 from byoc_kit.jupyter.preview.player import Extent, Player
@@ -24,6 +24,7 @@ _FIRST = "Waiting for the first picture…"
 # After so long, and then at each so many seconds more, it says how long a frame has taken.
 _STALLED_S = 5
 _LATE = "The browser answers late: showing a few pictures a second until it catches up."
+_NO_CASE = {"trace": "", "is_case": False}
 # Where `byoc-kit serve` listens.
 _PARAMS_URL = "http://localhost:8000/stream/params"
 
@@ -82,7 +83,7 @@ class Report:
         stats, feed = self.stats(), self._player.feed
         shown = self._player.version.name
         return {
-            "numbers": [*numbers(stats), *machine()],
+            "numbers": [figure.message() for figure in (*numbers(stats), *machine())],
             "budget": _budget(stats),
             "error": self._error(),
             "notice": self._notice(),
@@ -93,7 +94,8 @@ class Report:
             "curl": curl(self._player.params),
             "state": {
                 "is_playing": self._player.is_playing,
-                "source": feed.name,
+                "source": as_given(feed),
+                "has_ended": feed.has_ended,
                 "sources": self._sources,
                 "is_looping": getattr(feed, "is_looping", False),
                 "speed": getattr(feed, "speed", 1.0),
@@ -108,17 +110,17 @@ class Report:
         return [f"Input {_said(before)}".strip(), f"Output {_said(after)}".strip()]
 
     def _sizes(self) -> str:
-        """Say the output's size and the input's; empty before there are both."""
+        """Say the output's size and the input's where they differ."""
         before, after = self._player.sizes or (None, None)
-        return f"{_said(after)} of {_said(before)}" if after else ""
+        return f"{_said(after)} of {_said(before)}" if after and after != before else ""
 
     def _error(self) -> Message | None:
         """Return what stands on the picture, and the position of the frame that failed, which no picture shows."""
         player = self._player
         if player.stage.error is not None:
-            return {"text": f"the preview ended: {player.stage.error}; run the cell again", "trace": ""}
+            return {"text": f"the preview ended: {player.stage.error}; run the cell again", **_NO_CASE}
         if player.feed.error:
-            return {"text": player.feed.error, "trace": ""}
+            return {"text": player.feed.error, **_NO_CASE}
         failed = player.recent_error()
         if failed is None:
             return None
@@ -129,7 +131,8 @@ class Report:
         return {
             "text": said,
             "times": f"{count} times so far" if count > 1 else "",
-            "trace": failed.traceback,
+            "trace": failed.failure.trace,
+            "is_case": True,
             "position": vars(position) if position else None,
         }
 
@@ -140,7 +143,7 @@ class Report:
         compared = self._beside.error if self._beside else ""
         trouble = self._player.outcomes.trouble()
         said = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
-        return said or self.notice or self._what_it_waits_for()
+        return said or self.notice or self._ended() or self._what_it_waits_for()
 
     def _which_version(self) -> str:
         """Say which version plays where it is not the one that the notebook has."""
@@ -148,6 +151,10 @@ class Report:
             return ""
         plays, newest = self._player.version, self._player.newest
         return f"plays {plays.cell or 'the version before'}; the cell has {newest.cell or 'a newer one'}"
+
+    def _ended(self) -> str:
+        feed = self._player.feed
+        return f"{feed.name} has ended. Play opens it again." if feed.has_ended else ""
 
     def _stalled(self) -> str:
         taking_s = int(self._player.stage.frame_taking_s) // _STALLED_S * _STALLED_S

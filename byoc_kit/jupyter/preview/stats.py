@@ -13,7 +13,17 @@ from byoc_kit.stage import Failure
 # The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
 COLD_FRAMES = 3
 _WINDOW_S = 2.0
-PLACES = ("decode", "process", "encode", "wire", "draw", "latency")
+PLACES = {
+    "decode": "Reading a frame from the source",
+    "process": "process_frame, of the last 100 frames",
+    "encode": "Making JPEGs of input and output for this page",
+    "wire": "From the kernel to this page",
+    "draw": "Decoding and drawing both pictures in this page",
+    "latency": "From the frame's turn, or from the camera, until it is on the screen",
+}
+_RATE = "over the last 2 s"
+_SINCE = "since process_frame last changed"
+_REASONS = "late: a newer frame came before its turn; failed: an exception; withheld: None was returned"
 
 
 @dataclass(frozen=True)
@@ -119,16 +129,39 @@ class Meter:
             return sum(at_s <= end_s for at_s in self._ticks) / max(span_s, _WINDOW_S / 4)
 
 
-def numbers(stats: PreviewStats) -> list[tuple[str, str]]:
-    """Return the line under the pictures: each number and what it is."""
-    found = [
-        (f"{stats.in_fps:.1f} fps", "in"),
-        (f"{stats.processed_fps:.1f} fps", "processed"),
-        (f"{stats.shown_fps:.1f} fps", "shown"),
+@dataclass(frozen=True)
+class Figure:
+    """One of the numbers under the pictures: ``title`` explains it; one that ``is_extra`` shows when asked for."""
+
+    value: str
+    label: str
+    title: str
+    is_extra: bool = False
+
+    def message(self) -> list[str | bool]:
+        """Return it as the page takes it."""
+        return [self.value, self.label, self.title, self.is_extra]
+
+
+def numbers(stats: PreviewStats) -> list[Figure]:
+    """Return the line under the pictures."""
+    timings, dropped = stats.timings_ms, ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
+    rates = [
+        Figure(f"{stats.in_fps:.1f} fps", "in", f"Frames a second from the source, {_RATE}"),
+        Figure(f"{stats.processed_fps:.1f} fps", "processed", f"Frames a second through process_frame, {_RATE}", True),
+        Figure(f"{stats.shown_fps:.1f} fps", "shown", f"Frames a second that this page drew, {_RATE}"),
     ]
-    found += [(_ms(stats.timings_ms.get(place, {})), place) for place in PLACES]
-    dropped = ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
-    return [*found, (dropped or "0", "dropped"), (str(stats.not_shown), "not shown")]
+    places = [
+        Figure(
+            _ms(timings.get(place, {})), f"{place} p50 / p95", f"{what}: median and 95th percentile", place != "process"
+        )
+        for place, what in PLACES.items()
+    ]
+    losses = [
+        Figure(dropped or "0", "dropped", f"Frames without an output, by reason, {_SINCE}. {_REASONS}"),
+        Figure(str(stats.not_shown), "not shown", "Outputs that this page had no time to draw", True),
+    ]
+    return [*rates, *places, *losses]
 
 
 def failure_sentence(failure: Failure) -> str:

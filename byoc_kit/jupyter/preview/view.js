@@ -1,97 +1,29 @@
 // What a person sees and touches: built once, then only texts, values and classes change.
 
-const VIEWS = { side: "Side by side", swipe: "Swipe", flicker: "Flicker", difference: "Difference" };
-const SPEEDS = [0.25, 0.5, 1, 2];
-const AMPLIFIED = 8;
-// A picture that would be enlarged so many times is not smoothed.
-const TINY = 4;
-const ICONS = {
-  play: "M8 5v14l11-7z",
-  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
-  back: "M18 5v14l-9-7zM6 5h2v14H6z",
-  forward: "M6 5v14l9-7zM16 5h2v14h-2z",
-};
-
-// Each widget has a module of its own: only chance keeps the ids of two on one page apart.
-const UNIQUE = Math.random().toString(36).slice(2);
-let ids = 0;
-
-function newId() {
-  return `byoc-preview-${UNIQUE}-${++ids}`;
-}
-
-/** Write a text where it has changed: a selection in it stays, and a screen reader says it once. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** Make an element: its properties, `aria-…` and `data-…` attributes, and its children. */
-function make(tag, { parent, children = [], ...properties } = {}) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties))
-    if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, value);
-    else made[name] = value;
-  made.append(...children);
-  parent?.append(made);
-  return made;
-}
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
-  svg.firstChild.setAttribute("d", ICONS[name]);
-  return svg;
-}
-
-function button(name, onclick, { picture, parent, ...rest } = {}) {
-  const made = make("button", { type: "button", className: "byoc-preview-button", onclick, parent, ...rest });
-  made.append(...(picture ? [icon(picture)] : [name]));
-  if (picture) {
-    made.title = name;
-    made.setAttribute("aria-label", name);
-  }
-  return made;
-}
-
-/** A control behind its label. */
-function labelled(text, control, parent) {
-  control.id = newId();
-  return make("span", {
-    className: "byoc-preview-labelled",
-    parent,
-    children: [make("label", { for: control.id, textContent: text }), control],
-  });
-}
-
-function choice(options, onchange) {
-  const made = make("select", { className: "byoc-preview-select", onchange: () => onchange(made.value) });
-  for (const [value, text] of options) make("option", { value, textContent: text, parent: made });
-  return made;
-}
-
-function clock(seconds) {
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds - whole) * 10)}`;
-}
+// 1/25: a folder of images at one a second.
+const SPEEDS = [0.04, 0.25, 0.5, 1, 2];
+const SOURCES = "A video file, a folder of images, a URL, webcam or synthetic:bars; Enter switches";
 
 class View {
   /** `command(name, value)` sends what a person wants. */
-  constructor(el, { width, height }, command) {
+  constructor(el, size, command) {
     this.command = command;
     this.isScrubbing = false;
     this.root = make("section", {
       className: "byoc-preview",
       tabIndex: 0,
-      "aria-label": "Preview of process_frame; space plays and pauses, arrows step",
+      "aria-label": "Preview of process_frame; space plays and pauses, arrows step, f fills the screen",
       onkeydown: (event) => this.onKey(event),
       parent: el,
     });
-    this.buildHead();
-    this.buildPictures(width, height);
+    this.root.style.setProperty("--byoc-width", `${size.width}px`);
+    const head = make("div", { className: "byoc-preview-bar", parent: this.root });
+    this.pair = new Pair(this.root, size);
+    this.buildHead(head);
+    this.pair.root.ondblclick = ({ target }) => target.tagName === "CANVAS" && this.toggleFullScreen();
+    this.buildError(this.pair.root);
     this.buildTransport();
-    this.numbers = make("ul", { className: "byoc-preview-numbers", parent: this.root });
+    this.buildNumbers();
     this.published = make("p", { className: "byoc-preview-published", hidden: true, parent: this.root });
     this.publishedRate = make("strong", { parent: this.published });
     this.publishedLine = make("code", { parent: this.published });
@@ -100,10 +32,8 @@ class View {
     this.buildParams();
   }
 
-  buildHead() {
-    const head = make("div", { className: "byoc-preview-bar", parent: this.root });
+  buildHead(head) {
     this.source = make("input", { className: "byoc-preview-source", type: "text", spellcheck: false });
-    this.source.title = "A video file, a folder of images, a URL, webcam or synthetic; Enter switches";
     this.sources = make("datalist", { id: newId(), parent: head });
     this.source.setAttribute("list", this.sources.id);
     this.source.onfocus = () => {
@@ -113,45 +43,29 @@ class View {
     };
     this.source.oninput = () => (this.isEdited = true);
     // Enter closes the list of suggestions, and then there is no change event.
-    this.source.onkeydown = (event) => event.key === "Enter" && this.switchTo(this.source.value.trim());
+    this.source.onkeydown = (event) => event.key === "Enter" && this.enterSource();
     this.source.onchange = () => this.source.value.trim() !== this.asked && this.switchTo(this.source.value.trim());
-    labelled("Source", this.source, head);
-    this.mode = choice(Object.entries(VIEWS), (mode) => this.setMode(mode));
-    labelled("Compare", this.mode, head);
+    labelled("Source", this.source, head).classList.add("byoc-preview-grows");
+    const mode = choice(Object.entries(VIEWS), (value) => this.setMode(value));
+    labelled("Compare", mode, head);
+    const amplification = choice(AMPLIFICATIONS.map(times), (value) => this.pair.setAmplification(Number(value)));
+    amplification.value = this.pair.amplification;
+    this.amplify = labelled("Amplify", amplification, head);
+    this.amplify.hidden = true;
+    const zoom = choice(ZOOMS.map(times), (value) => this.pair.setZoom(Number(value)));
+    zoom.title = "Enlarges what the pointer is on, the same spot of both pictures";
+    labelled("Zoom", zoom, head);
+    const full = button("Full screen", () => this.toggleFullScreen(), { picture: "full", parent: head });
+    full.hidden = !document.fullscreenEnabled;
     this.budget = make("span", { className: "byoc-preview-budget", parent: head });
-  }
-
-  buildPictures(width, height) {
-    this.pictures = make("div", { className: "byoc-preview-pictures", "data-mode": "side", parent: this.root });
-    this.width = width;
-    this.root.style.setProperty("--byoc-width", `${width}px`);
-    this.captions = [];
-    this.canvases = ["input", "output", "difference"].map((name) => {
-      const caption = make("figcaption", { className: "byoc-preview-caption" });
-      caption.textContent = name === "difference" ? `Difference, ${AMPLIFIED} times` : name;
-      const canvas = make("canvas", { className: `byoc-preview-canvas byoc-preview-${name}`, width, height, role: "img" });
-      canvas.setAttribute("aria-label", `${name} picture of process_frame`);
-      const frame = make("div", { className: "byoc-preview-frame", children: [canvas] });
-      make("figure", {
-        className: `byoc-preview-figure byoc-preview-figure-${name}`,
-        parent: this.pictures,
-        children: [caption, frame],
-      });
-      this.captions.push(caption);
-      return canvas;
-    });
-    this.buildError(this.canvases[1].parentElement);
-    this.swipe = make("input", { type: "range", min: 0, max: 100, value: 50, className: "byoc-preview-swipe" });
-    this.swipe.setAttribute("aria-label", "How much of the left picture is seen");
-    this.swipe.oninput = () => this.pictures.style.setProperty("--byoc-swipe", `${this.swipe.value}%`);
-    this.pictures.append(this.swipe);
   }
 
   buildError(parent) {
     this.error = make("div", { className: "byoc-preview-error", hidden: true, parent });
-    this.errorText = make("strong", { role: "alert", parent: this.error });
-    this.errorTimes = make("div", { className: "byoc-preview-times", parent: this.error }); // not in the alert: it changes with each frame
-    this.errorTrace = make("pre", { tabIndex: 0, parent: this.error });
+    const said = make("div", { className: "byoc-preview-error-said", tabIndex: 0, parent: this.error });
+    this.errorText = make("strong", { role: "alert", parent: said });
+    this.errorTimes = make("div", { className: "byoc-preview-times", parent: said }); // not in the alert: it changes with each frame
+    this.errorTrace = make("pre", { parent: said });
     this.errorActions = make("div", { parent: this.error });
     button("Save as test case", () => this.command("save_case"), { parent: this.errorActions });
   }
@@ -174,7 +88,7 @@ class View {
     this.loop = make("input", { type: "checkbox", onchange: () => this.command("loop", this.loop.checked) });
     labelled("Loop", this.loop, bar);
     this.speed = choice(
-      SPEEDS.map((speed) => [speed, `${speed}x`]),
+      SPEEDS.map(times),
       (speed) => this.command("speed", Number(speed)),
     );
     labelled("Speed", this.speed, bar);
@@ -187,9 +101,23 @@ class View {
     this.version = make("span", { className: "byoc-preview-version", parent: bar });
   }
 
+  buildNumbers() {
+    this.numbers = make("ul", { className: "byoc-preview-numbers", parent: this.root });
+    const more = button("More numbers", () => showAll(!this.root.classList.contains("byoc-preview-all-numbers")), {
+      parent: this.root,
+    });
+    more.classList.add("byoc-preview-more");
+    const showAll = (isAll) => {
+      this.root.classList.toggle("byoc-preview-all-numbers", isAll);
+      more.setAttribute("aria-expanded", isAll);
+      setText(more, isAll ? "Fewer numbers" : "More numbers");
+    };
+    showAll(false);
+  }
+
   buildParams() {
     const details = make("details", { className: "byoc-preview-params", parent: this.root });
-    make("summary", { textContent: "Parameters as JSON", parent: details });
+    make("summary", { textContent: "Parameters as curl", parent: details });
     this.curl = make("pre", { tabIndex: 0, parent: details });
     const copy = button("Copy as curl", () => this.copy(copy), { parent: details });
   }
@@ -211,6 +139,16 @@ class View {
     if (source) this.command("source", this.isEdited ? source : null);
   }
 
+  enterSource() {
+    this.switchTo(this.source.value.trim());
+    this.root.focus(); // the field then says what plays, whatever becomes of this
+  }
+
+  toggleFullScreen() {
+    if (document.fullscreenElement === this.root) document.exitFullscreen();
+    else this.root.requestFullscreen?.();
+  }
+
   toggle() {
     this.command(this.isPlaying ? "pause" : "play");
   }
@@ -224,18 +162,19 @@ class View {
   onKey(event) {
     this.keepKeys(event);
     const { key, target } = event;
-    const isOwn = target === this.root || target === this.scrub || this.canvases.includes(target);
+    const isOwn = target === this.root || target === this.scrub || target.tagName === "CANVAS";
     const steps = { ArrowLeft: -1, ArrowRight: 1 }[key];
     if (event.ctrlKey || event.altKey || event.metaKey || !isOwn) return;
     if (key === " ") this.toggle();
+    else if (key === "f") this.toggleFullScreen();
     else if (steps && !this.back.disabled) this.command("step", steps * (event.shiftKey ? 10 : 1));
     else return;
     event.preventDefault();
   }
 
   setMode(mode) {
-    this.pictures.dataset.mode = mode;
-    this.drawDifference();
+    this.pair.setMode(mode);
+    this.amplify.hidden = mode !== "difference";
   }
 
   /** Give the controls beside this widget what ipywidgets does not: their keys, and the sliders' accessible names. */
@@ -245,41 +184,6 @@ class View {
     home.onkeydown = this.keepKeys;
     for (const handle of home.querySelectorAll(".noUi-handle:not([aria-label])"))
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
-  }
-
-  /** Draw input and output; where there is no output, it was withheld. */
-  draw([left, right]) {
-    [left, right].forEach((bitmap, i) => {
-      const canvas = this.canvases[i];
-      canvas.classList.toggle("byoc-preview-withheld", !bitmap); // what it still shows is of an earlier frame
-      if (!bitmap) return;
-      const { width, height } = bitmap;
-      if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
-      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
-    });
-    this.drawDifference();
-  }
-
-  /** Give a canvas the size of a picture, which clears it. */
-  resize(canvas, width, height) {
-    canvas.width = width;
-    canvas.height = height;
-    canvas.classList.toggle("byoc-preview-tiny", Math.max(width, height) * TINY <= this.width);
-  }
-
-  drawDifference() {
-    if (this.pictures.dataset.mode !== "difference") return;
-    const [left, right, canvas] = this.canvases;
-    const isWithheld = right.classList.contains("byoc-preview-withheld");
-    canvas.classList.toggle("byoc-preview-withheld", isWithheld);
-    if (isWithheld) return;
-    this.resize(canvas, left.width, left.height);
-    const context = canvas.getContext("2d", { alpha: false });
-    context.drawImage(left, 0, 0);
-    context.globalCompositeOperation = "difference";
-    context.drawImage(right, 0, 0, left.width, left.height);
-    context.globalCompositeOperation = "lighter"; // twice itself, three times: eight times
-    for (let times = 1; times < AMPLIFIED; times *= 2) context.drawImage(canvas, 0, 0);
   }
 
   place(position) {
@@ -299,6 +203,8 @@ class View {
   tell(status) {
     this.adoptControls();
     setText(this.notice, status.notice);
+    this.notice.classList.toggle("byoc-preview-quiet", status.state.has_ended);
+    this.pair.caption(status.captions, status.sizes);
     this.tellError(status.error);
     this.tellState(status);
     this.tellNumbers(status.numbers);
@@ -320,7 +226,7 @@ class View {
     setText(this.errorTimes, error.times ?? "");
     setText(this.errorTrace, error.trace);
     this.errorTrace.hidden = !error.trace;
-    this.errorActions.hidden = !error.trace;
+    this.errorActions.hidden = !error.is_case;
   }
 
   /** Take no more orders where the kernel is gone: nobody would hear them. */
@@ -335,7 +241,7 @@ class View {
     setText(this.publishedLine, published.line);
   }
 
-  tellState({ state, captions, curl, version }) {
+  tellState({ state, curl, version }) {
     this.isPlaying = state.is_playing;
     const name = this.isPlaying ? "Pause" : "Play";
     if (this.play.title !== name) {
@@ -344,6 +250,7 @@ class View {
       this.play.setAttribute("aria-label", name);
     }
     if (document.activeElement !== this.source) this.source.value = state.source;
+    this.source.title = `${state.source}\n${SOURCES}`;
     if (this.sources.childElementCount !== state.sources.length)
       this.sources.replaceChildren(...state.sources.map((value) => make("option", { value })));
     this.loop.checked = state.is_looping;
@@ -354,16 +261,16 @@ class View {
     setText(this.version, version);
     setText(this.record, state.is_recording ? "Stop recording" : "Record");
     this.record.classList.toggle("byoc-preview-recording", state.is_recording);
-    captions.forEach((text, i) => setText(this.captions[i], text));
     setText(this.curl, curl);
   }
 
   tellNumbers(numbers) {
     if (this.numbers.childElementCount !== numbers.length) {
       this.numbers.replaceChildren();
-      for (const [, label] of numbers)
+      for (const [, label, title, isExtra] of numbers)
         make("li", {
-          className: "byoc-preview-number",
+          className: `byoc-preview-number${isExtra ? " byoc-preview-extra" : ""}`,
+          title,
           parent: this.numbers,
           children: [make("strong", { className: "byoc-preview-value" }), ` ${label}`],
         });

@@ -120,7 +120,7 @@ export default () => {
 
   function draw(bitmaps, position) {
     views.forEach((view) => {
-      view.draw(bitmaps);
+      view.pair.draw(bitmaps);
       view.place(position);
     });
   }

@@ -8,7 +8,7 @@ import anywidget
 from traitlets import Int
 
 _HERE = Path(__file__).parent
-_PARTS = ("camera.js", "view.js", "widget.js")
+_PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
 
 
 class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked

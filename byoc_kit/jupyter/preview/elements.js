@@ -1,0 +1,78 @@
+// The elements that a preview is made of.
+
+const ICONS = {
+  play: "M8 5v14l11-7z",
+  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
+  back: "M18 5v14l-9-7zM6 5h2v14H6z",
+  full: "M5 5h6v2H7v4H5zM13 5h6v6h-2V7h-4zM5 13h2v4h4v2H5zM17 13h2v6h-6v-2h4z",
+  forward: "M6 5v14l9-7zM16 5h2v14h-2z",
+};
+
+// Each widget has a module of its own: only chance keeps the ids of two on one page apart.
+const UNIQUE = Math.random().toString(36).slice(2);
+let ids = 0;
+
+function newId() {
+  return `byoc-preview-${UNIQUE}-${++ids}`;
+}
+
+/** Write a text where it has changed: a selection in it stays, and a screen reader says it once. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Make an element: its properties, `aria-…` and `data-…` attributes, and its children. */
+function make(tag, { parent, children = [], ...properties } = {}) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties))
+    if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, value);
+    else made[name] = value;
+  made.append(...children);
+  parent?.append(made);
+  return made;
+}
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
+  svg.firstChild.setAttribute("d", ICONS[name]);
+  return svg;
+}
+
+function button(name, onclick, { picture, parent, ...rest } = {}) {
+  const made = make("button", { type: "button", className: "byoc-preview-button", onclick, parent, ...rest });
+  made.append(...(picture ? [icon(picture)] : [name]));
+  if (picture) {
+    made.title = name;
+    made.setAttribute("aria-label", name);
+  }
+  return made;
+}
+
+/** A control behind its label. */
+function labelled(text, control, parent) {
+  control.id = newId();
+  return make("span", {
+    className: "byoc-preview-labelled",
+    parent,
+    children: [make("label", { for: control.id, textContent: text }), control],
+  });
+}
+
+function choice(options, onchange) {
+  const made = make("select", { className: "byoc-preview-select", onchange: () => onchange(made.value) });
+  for (const [value, text] of options) make("option", { value, textContent: text, parent: made });
+  return made;
+}
+
+/** Return an option for so many times. */
+function times(count) {
+  return [count, `${count}x`];
+}
+
+function clock(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds - whole) * 10)}`;
+}

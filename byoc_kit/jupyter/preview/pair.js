@@ -1,0 +1,137 @@
+// Input and output of one frame, and the ways to compare them.
+
+const VIEWS = { side: "Side by side", swipe: "Swipe", flicker: "Flicker", difference: "Difference" };
+const AMPLIFICATIONS = [1, 4, 16];
+const ZOOMS = [1, 2, 4, 8];
+// A picture that would be enlarged so many times is not smoothed.
+const TINY = 4;
+
+/** Return x, y, width and height of a picture that is scaled to fit into a box, in its own shape. */
+function fitted(picture, box) {
+  const scale = Math.min(box.width / picture.width, box.height / picture.height);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  return [(box.width - width) / 2, (box.height - height) / 2, width, height];
+}
+
+class Pair {
+  constructor(parent, { width, height }) {
+    this.root = make("div", { className: "byoc-preview-pictures", "data-mode": "side", parent });
+    this.width = width;
+    this.amplification = 4;
+    this.sizes = "";
+    this.captions = [];
+    this.canvases = [];
+    for (const name of ["input", "output", "difference"]) this.addFigure(name, width, height);
+    this.buildSwipe();
+    this.root.onpointermove = (event) => this.lookAt(event);
+    this.shape();
+  }
+
+  addFigure(name, width, height) {
+    const caption = make("figcaption", { className: "byoc-preview-caption" });
+    const canvas = make("canvas", { className: `byoc-preview-canvas byoc-preview-${name}`, width, height, role: "img" });
+    canvas.setAttribute("aria-label", `${name} picture of process_frame`);
+    const lens = make("div", { className: "byoc-preview-lens", children: [canvas] });
+    const frame = make("div", { className: "byoc-preview-frame", children: [lens] });
+    make("figure", {
+      className: `byoc-preview-figure byoc-preview-figure-${name}`,
+      parent: this.root,
+      children: [caption, frame],
+    });
+    this.captions.push(caption);
+    this.canvases.push(canvas);
+  }
+
+  buildSwipe() {
+    this.swipe = make("input", { type: "range", min: 0, max: 100, value: 50, className: "byoc-preview-swipe" });
+    this.swipe.setAttribute("aria-label", "How much of the left picture is seen");
+    this.swipe.oninput = () => this.root.style.setProperty("--byoc-swipe", `${this.swipe.value}%`);
+    this.root.append(this.swipe);
+  }
+
+  get mode() {
+    return this.root.dataset.mode;
+  }
+
+  setMode(mode) {
+    this.root.dataset.mode = mode;
+    this.drawDifference();
+  }
+
+  setAmplification(times) {
+    this.amplification = times;
+    this.captionDifference();
+    this.drawDifference();
+  }
+
+  setZoom(times) {
+    this.root.style.setProperty("--byoc-zoom", times);
+    this.root.classList.toggle("byoc-preview-zoomed", times > 1);
+  }
+
+  /** Enlarge what the pointer is on: the same spot of both pictures. */
+  lookAt(event) {
+    const lens = event.target.closest(".byoc-preview-lens");
+    if (!lens) return;
+    const box = lens.getBoundingClientRect();
+    this.root.style.setProperty("--byoc-x", `${(100 * (event.clientX - box.left)) / box.width}%`);
+    this.root.style.setProperty("--byoc-y", `${(100 * (event.clientY - box.top)) / box.height}%`);
+  }
+
+  /** Say what the pictures are; `sizes` where input and output are of different ones. */
+  caption(captions, sizes) {
+    captions.forEach((text, i) => setText(this.captions[i], text));
+    this.sizes = sizes;
+    this.captionDifference();
+  }
+
+  captionDifference() {
+    const times = this.amplification === 1 ? "" : `, ${this.amplification} times`;
+    setText(this.captions[2], `Difference${times}${this.sizes && ` · ${this.sizes}`}`);
+  }
+
+  /** Draw input and output; where there is no output, it was withheld. */
+  draw(bitmaps) {
+    this.canvases.slice(0, 2).forEach((canvas, i) => {
+      const bitmap = bitmaps[i];
+      canvas.classList.toggle("byoc-preview-withheld", !bitmap); // what it still shows is of an earlier frame
+      if (!bitmap) return;
+      const { width, height } = bitmap;
+      if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
+      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+    });
+    this.drawDifference();
+  }
+
+  /** Give a canvas the size of a picture, which clears it. */
+  resize(canvas, width, height) {
+    canvas.width = width;
+    canvas.height = height;
+    canvas.classList.toggle("byoc-preview-tiny", Math.max(width, height) * TINY <= this.width);
+    if (canvas === this.canvases[0]) this.shape();
+  }
+
+  /** Laid upon each other, both pictures have the shape of the input: another one gets bars, and hides all of it. */
+  shape() {
+    const { width, height } = this.canvases[0];
+    this.root.style.setProperty("--byoc-shape", `${width} / ${height}`);
+  }
+
+  drawDifference() {
+    if (this.mode !== "difference") return;
+    const [left, right, canvas] = this.canvases;
+    const isWithheld = right.classList.contains("byoc-preview-withheld");
+    canvas.classList.toggle("byoc-preview-withheld", isWithheld);
+    if (isWithheld) return;
+    this.resize(canvas, left.width, left.height);
+    const context = canvas.getContext("2d", { alpha: false });
+    const place = fitted(right, left);
+    context.rect(...place);
+    context.clip(); // beside it there is nothing to compare with
+    context.drawImage(left, 0, 0);
+    context.globalCompositeOperation = "difference";
+    context.drawImage(right, ...place);
+    context.globalCompositeOperation = "lighter"; // twice itself, four times, and so on
+    for (let times = 1; times < this.amplification; times *= 2) context.drawImage(canvas, 0, 0);
+  }
+}
