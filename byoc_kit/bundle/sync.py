@@ -52,15 +52,19 @@ def sync(folder: Path) -> Synced:
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
     notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
-    changed = edited_cells(notebook, exported, _read_module(folder / PROCESSOR))
+    module = _read_module(folder / PROCESSOR)
+    changed = edited_cells(notebook, exported, module)
     new = _with_sources(raw, changed)
     analysis = analyse(parse_notebook(new, name=notebook.name, folder=notebook.folder))
     if not changed and not drift(analysis, folder):
         return Synced([], (), is_written=False)
     plan = plan_again(analysis, folder)
     with staged(plan, taken_back={PROCESSOR}) as put:
+        if _read_module(folder / PROCESSOR) != module:  # the plan may have waited for pip
+            msg = f"{folder / PROCESSOR} was edited in the meantime, and nothing was taken back; sync again"
+            raise SyncError(msg)
         if changed:
-            write_notebook(bundle.notebook, new)
+            write_notebook(bundle.notebook, new, before=raw)
         try:
             put()
         except BaseException:

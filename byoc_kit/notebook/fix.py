@@ -51,7 +51,7 @@ def fix(path: Path) -> Fix:
             raise NotebookError(msg)
         metadata["tags"] = [*tags, TAG]
     after = dump_notebook(document, raw)
-    write_notebook(path, after.encode())
+    write_notebook(path, after.encode(), before=raw)
     return Fix(tuple(notebook.cells[number - 1] for number in numbers), before, after)
 
 

@@ -40,10 +40,17 @@ def _can_be_encoded(text: str) -> bool:
     return True
 
 
-def write_notebook(path: Path, data: bytes) -> None:
-    """Write a notebook's file: whole, or not at all. Raises :class:`NotebookError`."""
+def write_notebook(path: Path, data: bytes, *, before: bytes | None = None) -> None:
+    """Write a notebook's file: whole, or not at all.
+
+    Raises :class:`NotebookError`, also where the file is not ``before`` any more: somebody has saved it since it was
+    read, as JupyterLab does by itself.
+    """
     path = path.resolve()  # a link to a notebook stays a link
     try:
+        if before is not None and path.read_bytes() != before:
+            msg = f"{printable(str(path))} was saved by somebody else in the meantime, and is left so; try again"
+            raise NotebookError(msg)
         mode = path.stat().st_mode
         handle, name = tempfile.mkstemp(prefix=".byoc-kit-", dir=path.parent)
         new = Path(name)

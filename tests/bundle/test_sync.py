@@ -10,6 +10,7 @@ from byoc_kit.bundle.load import BundleError
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.sync import SyncError, sync
 from byoc_kit.cli import main
+from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import read_notebook
 
@@ -184,6 +185,25 @@ def test_a_sync_that_fails_at_any_step_changes_nothing_and_the_next_one_does_it(
             sync(exported.folder)
     assert [cell.number for cell in sync(exported.folder).cells] == [5]
     assert not drift(analyse(read_notebook(exported.path)), exported.folder)
+
+
+@pytest.mark.parametrize("saved", ["notebook", "module"])
+def test_what_is_saved_while_a_sync_plans_is_not_lost(exported, monkeypatch, saved):
+    exported.edit("    return frame", "    return None")
+    planned = sync_module.plan_again
+
+    def plan_while_somebody_saves(*arguments):
+        found = planned(*arguments)
+        exported.edit_cell(3, "y = 2") if saved == "notebook" else exported.edit("SCALE = 2", "SCALE = 3")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sync_module, "plan_again", plan_while_somebody_saves)
+        with pytest.raises(ByocKitError, match="in the meantime"):
+            sync(exported.folder)
+    assert ("y = 2" in exported.sources()) is (saved == "notebook")
+    assert ("SCALE = 3" in exported.module) is (saved == "module")
+    assert 5 in [cell.number for cell in sync(exported.folder).cells]
 
 
 def test_an_edit_of_another_file_stops_the_sync_before_anything_is_written(exported, nothing_is_written):

@@ -5,6 +5,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.cli import main
 from byoc_kit.notebook.fix import fix, missing_cells
+from byoc_kit.notebook.read import NotebookError
 
 USES_GAIN = "def process_frame(frame):\n    return scaled(frame)"
 
@@ -77,6 +78,20 @@ def test_the_command_shows_the_diff_and_checks_again(write_notebook, capsys):
 def test_a_notebook_that_cannot_be_written_is_as_it_was(tmp_path, capsys):
     assert main(["check", "--fix", str(tmp_path / "none.ipynb")]) == 2
     assert "there is no notebook" in capsys.readouterr().err
+
+
+def test_a_notebook_that_is_saved_in_the_meantime_is_left_so(write_notebook, monkeypatch):
+    path = write_notebook(cells=[("", "def scaled(frame): return frame"), ("byoc", CAPABILITY), ("byoc", USES_GAIN)])
+    other = notebook_json(("byoc", PROCESS_FRAME))
+
+    def found_while_somebody_saves(_):
+        path.write_text(other)
+        return [1]
+
+    monkeypatch.setattr("byoc_kit.notebook.fix.missing_cells", found_while_somebody_saves)
+    with pytest.raises(NotebookError, match="saved by somebody else in the meantime"):
+        fix(path)
+    assert path.read_text() == other
 
 
 def test_all_that_the_hints_say_is_done_at_once_the_class_of_the_parameters_too(write_notebook, capsys):
