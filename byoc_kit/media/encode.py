@@ -200,9 +200,9 @@ class SegmentWriter:
                 self._mux_audio(packet)
 
     def _open_encoder(self, wanted: _PictureFormat) -> None:
-        if self._encoder is not None:
-            self._mux_video(self._encoder.encode(None))
-            self._encoder = self._encodes = None
+        before, self._encoder, self._encodes = self._encoder, None, None
+        if before is not None:
+            self._mux_video(before.encode(None))
         self._encoder = open_encoder(self._settings, lambda name: self._opened(name, wanted))
         self._encodes = wanted
 

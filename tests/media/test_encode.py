@@ -228,6 +228,20 @@ def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeyp
     assert [picture.pts // STEP for picture in decoded(segments.whole)] == [1, 3]
 
 
+def test_where_the_end_of_one_size_cannot_be_written_the_next_frame_goes_on(segments, monkeypatch):
+    def refuse(_):
+        raise ConnectionError("the channel is gone")
+
+    with writer_to(segments) as writer:
+        writer.write_frame(frame(0))
+        with monkeypatch.context() as patched:
+            patched.setattr(writer, "_mux_video", refuse)
+            with pytest.raises(ConnectionError):
+                writer.write_frame(frame(1, width=96))
+        writer.write_frame(frame(2))
+    assert [picture.pts // STEP for picture in decoded(segments.whole)] == [0, 2]
+
+
 def test_a_frame_of_another_size_begins_a_segment_in_that_size(segments):
     with writer_to(segments) as writer:
         for number, (width, height) in enumerate([(64, 48), (64, 48), (129, 31), (128, 30), (64, 48)]):
