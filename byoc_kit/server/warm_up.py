@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from byoc_kit.frames import VideoFrame, as_frame
+from byoc_kit.media.codecs import choose_decoder
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.settings import MediaSettings
 
@@ -15,8 +16,10 @@ _FRAMES = 3
 def warm_up(settings: MediaSettings) -> None:
     """Take black frames to tensors, back, and through the encoder: threads start and code is loaded before a stream.
 
-    The notebook's own functions are not called: they may remember what they see.
+    The notebook's own functions are not called: they may remember what they see. The decoder's hardware is opened too:
+    where the first stream waited for it, pictures would be left out to catch up.
     """
+    choose_decoder(settings.decoder)
     with SegmentWriter(_Nowhere(), settings=settings) as writer:
         for number in range(_FRAMES):
             frame = VideoFrame.from_pixels(np.zeros((*_SIZE, 3), np.uint8), pts=number * 3000)
