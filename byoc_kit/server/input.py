@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from byoc_kit.audio import from_av_audio
 from byoc_kit.frames import FrameError, VideoFrame
-from byoc_kit.media.codecs import choose_decoder
+from byoc_kit.media.codecs import TIME_BASE, choose_decoder
 from byoc_kit.media.live import Program, read_programs
 from byoc_kit.media.settings import MediaSettings
 from byoc_kit.media.sound import SoundDecoder
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _MAX_LAG_S = 1.0
 _NO_VIDEO_S = 5.0
 _NOTHING_FOR_S = 5.0
+_LONGEST_SOUND = 45_000  # 1/90000 s; a longer step from packet to packet is a pause of the whole input
 
 
 class Input:
@@ -99,7 +100,7 @@ class Input:
         has_video = program.video is not None
         if has_video or program.audio is not None:
             self._output.begin(program, video=has_video)
-        video_at_s = time.monotonic()
+        sound_alone = _SoundAlone()
         decoder: VideoDecoder | None = None
         try:
             for packet in program.packets():
@@ -108,17 +109,17 @@ class Input:
                 if self._output.is_abandoned:
                     return
                 if isinstance(packet.stream, VideoStream):
-                    video_at_s = time.monotonic()
+                    sound_alone.end()
                     if packet.size and not has_video:
                         has_video = True
                         self._output.begin(program, video=True)
                     decoder = decoder or VideoDecoder(packet.stream, self.counts, self._faults.add)
                     self._decode_video(packet, decoder)
                     continue
-                if has_video and time.monotonic() - video_at_s > _NO_VIDEO_S:
-                    has_video = (
-                        False  # a camera that is off: without pictures to cut at the output would be one segment
-                    )
+                sound_alone.add(packet)
+                if has_video and sound_alone.lasts_s > _NO_VIDEO_S:
+                    # A camera that is off: without pictures to cut at, the output would be one segment.
+                    has_video = False
                     self._output.begin(program, video=False)
                 self._take_sound(packet)
         finally:
@@ -182,3 +183,31 @@ class _Reader:
         self._last_s = time.monotonic()
         self._first_s = self._first_s or self._last_s
         return data
+
+
+class _SoundAlone:
+    """How much sound has come since the last picture, by its own times.
+
+    The clock does not tell: after a pause of the input, or of the decoder, sound may come first.
+    """
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._ticks = 0
+
+    @property
+    def lasts_s(self) -> float:
+        """How long it is."""
+        return float(self._ticks * TIME_BASE)
+
+    def add(self, packet: Packet) -> None:
+        """Take a packet of sound."""
+        if packet.dts is None:
+            return
+        if self._last is not None:
+            self._ticks += min(max(0, packet.dts - self._last), _LONGEST_SOUND)
+        self._last = packet.dts
+
+    def end(self) -> None:
+        """Begin anew: a picture has come."""
+        self._ticks = 0

@@ -488,13 +488,31 @@ async def test_a_camera_that_never_comes_on_leaves_the_sound(rig, monkeypatch):
         async with streaming(it) as stream:
             for seq in range(4):
                 await stream.post(seq, with_sound(video=False, announces_video=True, start_s=seq))
-                await asyncio.sleep(0.3)  # the time in which no picture comes
             await until(lambda: len(stream.output) > 1000, "sound comes out")
             await stream.post(4, SEGMENTS[0])
             await stream.until_frames_in(10)
         assert it.server.sessions.ended["error"] is None
     with open_stream(io.BytesIO(stream.output)) as container:
         assert container.streams.audio
+
+
+async def test_a_pause_of_the_input_is_no_camera_that_went_off(rig, monkeypatch):
+    programs = []
+    begin = Output.begin
+
+    def counted(self, program, *, video):
+        programs.append(video)
+        begin(self, program, video=video)
+
+    monkeypatch.setattr("byoc_kit.server.input._NO_VIDEO_S", 1.0)
+    monkeypatch.setattr(Output, "begin", counted)
+    async with served(rig) as it, streaming(it) as stream:
+        await stream.post(0, with_sound(video=True))
+        await stream.until_frames_in(30)
+        await asyncio.sleep(1.1)  # the pause itself
+        await stream.post(1, with_sound(video=True, start_s=3))
+        await stream.until_frames_in(60)
+    assert programs == [True]
 
 
 async def test_a_process_audio_that_hangs_shows_in_health(rig):
@@ -532,7 +550,7 @@ def with_sound(*, video, announces_video=False, start_s=None):
             container.mux(sound.encode(silence))
             if picture is not None and video:
                 grey = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * number, np.uint8), "rgb24")
-                grey.pts, grey.time_base = number * STEP, TIME_BASE
+                grey.pts, grey.time_base = (start * 30 + number) * STEP, TIME_BASE
                 container.mux(picture.encode(grey))
         for stream in (sound, picture):
             if stream is not None:
