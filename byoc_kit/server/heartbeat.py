@@ -26,6 +26,11 @@ class Heartbeat:
         finally:
             self._since_s = None
 
+    def begin_anew(self) -> None:
+        """Count the present step from now on: up to here it waited for others."""
+        if self._since_s is not None:
+            self._since_s = time.monotonic()
+
     @property
     def taking_s(self) -> float:
         """How long the present step takes; 0 between steps."""

@@ -70,7 +70,7 @@ class Output:
         if self._publisher is None:
             return
         writer = SegmentWriter(
-            _Watched(self._publisher, self.sending),
+            _Watched(self._publisher, sending=self.sending, encoding=self.encoding),
             rate=program.rate,
             audio=program.audio,
             encodes_audio=self._encodes_audio,
@@ -121,12 +121,13 @@ class Output:
     @property
     def drops(self) -> Counter[str]:
         """How many frames did not go out, by reason."""
-        return self._drops + Counter(closed=self._outbox.frames_lost)
+        # The encode thread may add a reason meanwhile: copying is one step of the interpreter, adding is many.
+        return self._drops.copy() + Counter(closed=self._outbox.frames_lost)
 
     @property
     def sound_drops(self) -> Counter[str]:
         """How many packets or frames of sound did not go out, by reason."""
-        return self._sound_refused + Counter({"encoder behind": self._outbox.sound_lost})
+        return self._sound_refused.copy() + Counter({"encoder behind": self._outbox.sound_lost})
 
     @property
     def waits_s(self) -> deque[float]:
@@ -203,16 +204,19 @@ class Output:
 
 
 class _Watched:
-    """A publisher, with a heartbeat that shows how long it takes nothing."""
+    """A publisher, with a heartbeat that shows how long it takes nothing; that time is not the encoder's."""
 
-    def __init__(self, publisher: SegmentPublisher, sending: Heartbeat) -> None:
+    def __init__(self, publisher: SegmentPublisher, *, sending: Heartbeat, encoding: Heartbeat) -> None:
         self._publisher = publisher
         self._sending = sending
+        self._encoding = encoding
 
     def begin_segment(self) -> None:
         with self._sending.step():
             self._publisher.begin_segment()
+            self._encoding.begin_anew()
 
     def write(self, data: bytes) -> None:
         with self._sending.step():
             self._publisher.write(data)
+            self._encoding.begin_anew()

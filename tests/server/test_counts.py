@@ -1,6 +1,7 @@
 """What arrives is encoded or counted as dropped, whatever the PES packets look like."""
 
 import asyncio
+import threading
 from collections import deque
 from itertools import accumulate, cycle
 
@@ -10,7 +11,9 @@ from transport_streams import VIDEO_PID, Transport, grouped, laid_out, units
 
 from byoc_kit.params import Params
 from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.server.faults import Faults
 from byoc_kit.server.frame_rate import FrameRate
+from byoc_kit.server.output import Output
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.size import Size
@@ -138,3 +141,17 @@ def test_what_is_damaged_withheld_or_fails_is_counted(codec, layout, times, lost
         damaged[at : at + len(garbage) // 2] = garbage
     status = asyncio.run(status_after(bytes(damaged), every_third, stops_early=stops_early))
     assert_all_counted(status)
+
+
+def test_the_counts_can_be_asked_for_while_a_new_reason_is_counted():
+    def count():
+        for number in range(50_000):
+            output._drops[f"{number}"] += 1
+            output._sound_refused[f"{number}"] += 1
+
+    output = Output(None, settings=ServerSettings(), faults=Faults(), encodes_audio=False, name="counted")
+    counting = threading.Thread(target=count)
+    counting.start()
+    while counting.is_alive():
+        assert sum(output.drops.values()) >= 0
+        assert sum(output.sound_drops.values()) >= 0
