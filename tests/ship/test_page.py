@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
-from byoc_kit.jupyter.ship.commands import Action
+from byoc_kit.jupyter.ship.commands import Action, Choices
 from byoc_kit.jupyter.ship.overview import Target, read_overview
 from byoc_kit.jupyter.ship.page import as_html, beside, reasons, what_runs
 
@@ -86,7 +86,7 @@ def test_hostile_texts_stay_texts(overview_of):
         ("byoc", f'x = nothing + "{SCRIPT}"  # </pre></li>'),
         name="<img src=x onerror=alert(1)>'\".ipynb",
     )
-    for html in (as_html(overview), beside(overview), what_runs(overview.target)):
+    for html in (as_html(overview), beside(overview), what_runs(overview.target, Choices(base_image=SCRIPT))):
         page = Page(html)
         assert not {"script", "img"} & page.tags
     assert SCRIPT in Page(as_html(overview)).text
@@ -141,7 +141,14 @@ def test_reasons_that_are_the_same_stand_together():
     [("tint.ipynb", "tint.ipynb", "export/tint"), ("-a b.ipynb", "'./-a b.ipynb'", "'export/-a b'")],
 )
 def test_the_commands_can_be_typed(tmp_path, name, notebook, bundle):
-    text = Page(what_runs(Target(tmp_path / name))).text
+    text = Page(what_runs(Target(tmp_path / name), Choices())).text
     assert f"in {tmp_path}; Serve adds a free --port" in text
-    for line in (f"check {notebook}", f"export {notebook}", f"build {bundle}", f"serve {bundle}", f"verify {bundle}"):
+    for line in (
+        f"check {notebook}",
+        f"check --fix {notebook}",
+        f"export {notebook}",
+        f"build {bundle}",
+        f"serve {bundle}",
+        f"verify {bundle}",
+    ):
         assert f"byoc-kit {line}" in text

@@ -111,6 +111,26 @@ def test_errors_keep_the_buttons_back_but_check_says_them(make_panel):
     assert not (panel._controller.overview.target.folder / "export").exists()
 
 
+def test_missing_tags_are_set_by_a_button_that_is_there_while_some_are_missing(make_panel):
+    panel = make_panel(*SOUND, ("", "GAIN = 2"), ("byoc", "x = GAIN"))
+    panel.until(lambda panel: panel.enabled == ["check", "fix tags"])
+    assert panel.buttons[Action.FIX].layout.display is None
+    panel.click(Action.FIX)
+    panel.until_shown("byoc-kit check --fix effects.ipynb done")
+    panel.until(lambda panel: panel.enabled == ["check", "export"])
+    assert panel.buttons[Action.FIX].layout.display == "none"
+    assert "no cell needs a tag" not in panel.shown
+
+
+def test_what_is_chosen_is_what_the_commands_run_with(make_panel):
+    panel = make_panel(*SOUND)
+    panel.wheelhouse.value = True
+    panel.base_image.value = " python:3.11-slim "
+    panel.until_shown("byoc-kit export effects.ipynb --wheelhouse")
+    panel.until_shown("byoc-kit build export/effects --base-image=python:3.11-slim")
+    assert "byoc-kit check effects.ipynb" in panel.shown
+
+
 def test_what_is_saved_is_seen_by_itself(make_panel, write_notebook):
     panel = make_panel(*SOUND)
     panel.until_shown("no problems found")
@@ -149,7 +169,7 @@ def test_an_export_from_a_terminal_is_seen_too(make_panel):
 def test_a_button_runs_its_command_in_the_notebooks_folder(make_panel, monkeypatch):
     # What pip says of hashes is another test's; here it would be asked over the network.
     monkeypatch.setattr(
-        controller, "arguments", lambda action, target: [action.value, target.notebook.name, "--no-hashes"]
+        controller, "arguments", lambda action, target, _: [action.value, target.notebook.name, "--no-hashes"]
     )
     panel = make_panel(*SOUND)
     panel.click(Action.EXPORT)
@@ -161,7 +181,9 @@ def test_a_button_runs_its_command_in_the_notebooks_folder(make_panel, monkeypat
 
 
 def test_one_command_runs_at_a_time_and_can_be_cancelled(make_panel, monkeypatch):
-    monkeypatch.setattr(controller, "arguments", lambda action, target: ["watch", target.notebook.name, "--port", "0"])
+    monkeypatch.setattr(
+        controller, "arguments", lambda action, target, _: ["watch", target.notebook.name, "--port", "0"]
+    )
     panel = make_panel(*SOUND)
     panel.until(lambda panel: panel.cancel_button.disabled)
     panel.click(Action.CHECK)
@@ -281,7 +303,14 @@ def test_what_docker_says_in_several_lines_is_shown_as_such(make_panel, monkeypa
 
 def test_each_button_has_a_name_and_says_what_it_does(make_panel):
     panel = make_panel(*SOUND)
-    assert [b.description for b in panel.buttons.values()] == ["Check", "Export", "Build", "Serve", "Verify"]
+    assert [b.description for b in panel.buttons.values()] == [
+        "Check",
+        "Fix tags",
+        "Export",
+        "Build",
+        "Serve",
+        "Verify",
+    ]
     assert all(b.tooltip for b in (*panel.buttons.values(), panel.cancel_button, panel.refresh_button))
 
 

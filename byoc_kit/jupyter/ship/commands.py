@@ -6,28 +6,43 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from byoc_kit.jupyter.ship.overview import BundleState, Overview, Target
 
 
 class Action(StrEnum):
-    """A step that has a button; its value is the command's name."""
+    """A step that has a button."""
 
     CHECK = "check"
+    FIX = "fix tags"
     EXPORT = "export"
     BUILD = "build"
     SERVE = "serve"
     VERIFY = "verify"
 
 
-def arguments(action: Action, target: Target) -> list[str]:
+@dataclass(frozen=True)
+class Choices:
+    """What a person chose for the commands: all wheels beside an export, another base image for a build."""
+
+    has_wheelhouse: bool = False
+    base_image: str = ""
+
+
+def arguments(action: Action, target: Target, choices: Choices = Choices()) -> list[str]:
     """Return the arguments of ``byoc-kit``, for the notebook's folder."""
-    if action in {Action.CHECK, Action.EXPORT}:
-        # A dash at its beginning would make it an option.
-        name = target.notebook.name
-        return [action.value, f"./{name}" if name.startswith("-") else name]
-    return [action.value, str(target.bundle)]
+    name = target.notebook.name
+    notebook = f"./{name}" if name.startswith("-") else name  # a dash at its beginning would make it an option
+    if action is Action.FIX:
+        return ["check", "--fix", notebook]
+    if action is Action.CHECK:
+        return ["check", notebook]
+    if action is Action.EXPORT:
+        return ["export", notebook, *(["--wheelhouse"] if choices.has_wheelhouse else [])]
+    base_image = [f"--base-image={choices.base_image}"] if action is Action.BUILD and choices.base_image else []
+    return [action.value, str(target.bundle), *base_image]
 
 
 def shown(arguments: Sequence[str]) -> str:
@@ -47,6 +62,8 @@ def why_not(action: Action, overview: Overview) -> str:
     """Say what has to be done before a step; empty where it can be taken."""
     if action is Action.CHECK:
         return ""
+    if action is Action.FIX:
+        return "" if overview.untagged else "no cell needs a tag"
     if overview.errors:
         return f"fix the {overview.errors} errors first" if overview.errors > 1 else "fix the error first"
     if action is not Action.EXPORT and overview.bundle is BundleState.MISSING:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from byoc_kit.background import background, on_thread
 from byoc_kit.errors import ByocKitError
 from byoc_kit.image.docker import require_engine
-from byoc_kit.jupyter.ship.commands import Action, arguments, command, why_not
+from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, why_not
 from byoc_kit.jupyter.ship.job import Job
 from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
 from byoc_kit.jupyter.ship.process import run
@@ -35,6 +35,7 @@ class Controller:
     def __init__(self, overview: Overview, *, on_change: Callable[[], None], on_progress: Callable[[], None]) -> None:
         self.overview = overview
         self.fault = ""
+        self.choices = Choices()
         self.job: Job | None = None
         self.server: Job | None = None
         self._on_change, self._on_progress = on_change, on_progress
@@ -91,7 +92,12 @@ class Controller:
         if action is Action.SERVE and self.server is not None and self.is_serving:
             self.server.cancel()
         else:
-            self._begin(Job(action, arguments(action, self.overview.target)))
+            self._begin(Job(action, arguments(action, self.overview.target, self.choices)))
+        self._on_change()
+
+    def choose(self, choices: Choices) -> None:
+        """Have the commands run otherwise from now on."""
+        self.choices = choices
         self._on_change()
 
     def cancel(self) -> None:

@@ -17,6 +17,7 @@ from byoc_kit.capability import Capability
 from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.codes import Severity
 from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.hooks import HOOKS
 from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.read import Cell, read_notebook
@@ -86,7 +87,8 @@ class Overview:
 
     Findings are in the notebook's order, errors before warnings before notes. ``capability`` is empty where it cannot
     be read; ``stamp`` is that of the files when they were read. ``why_different`` says in one sentence how the bundle
-    is not what the notebook says. ``assets`` are the files beside the notebook that the cells declare.
+    is not what the notebook says. ``assets`` are the files beside the notebook that the cells declare; ``untagged`` the
+    numbers of the cells that ``check --fix`` tags.
     """
 
     target: Target
@@ -98,6 +100,7 @@ class Overview:
     bundle: BundleState
     why_different: str
     assets: tuple[Path, ...]
+    untagged: tuple[int, ...] = ()
 
     @property
     def saved(self) -> datetime | None:
@@ -153,6 +156,7 @@ def read_overview(target: Target) -> Overview:
         bundle=bundle,
         why_different=why_different,
         assets=assets,
+        untagged=tuple(missing_cells(notebook)) if any(finding.is_error for finding in analysis.findings) else (),
     )
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from byoc_kit.jupyter.ship.commands import Action, arguments, shown
+from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, shown
 from byoc_kit.jupyter.ship.overview import EXPORTER_NAMES, BundleState, Overview, Row, Target
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.read import Cell
@@ -155,11 +155,11 @@ def reasons(reasons: Mapping[Action, str], fault: str) -> str:
     return f'<p class="byoc-ship-lead" role="status">{" ".join(said)}</p>'
 
 
-def what_runs(target: Target) -> str:
+def what_runs(target: Target, choices: Choices) -> str:
     """Return the command of each button, and where it runs; a click selects one as a whole."""
     rows = "".join(
         f'<tr><th scope="row">{action.capitalize()}</th>'
-        f'<td><code class="byoc-ship-command">{_text(shown(arguments(action, target)))}</code></td></tr>'
+        f'<td><code class="byoc-ship-command">{_text(shown(arguments(action, target, choices)))}</code></td></tr>'
         for action in Action
     )
     where = f"in <code>{_text(str(target.folder))}</code>; Serve adds a free <code>--port</code>"

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.control_panel import close_whole
 from byoc_kit.jupyter.ship import page
-from byoc_kit.jupyter.ship.commands import Action
+from byoc_kit.jupyter.ship.commands import Action, Choices
 from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller
 from byoc_kit.jupyter.ship.loop_thread import LoopThread
 from byoc_kit.jupyter.ship.overview import Overview
@@ -22,11 +22,14 @@ _JOIN_S = CLOSE_GRACE_S + 2.0
 _CSS = Path(__file__).with_name("panel.css")
 _ABOUT = {
     Action.CHECK: "Say what would keep the saved notebook from being exported",
+    Action.FIX: "Tag the cells that the tagged ones need; then reload the notebook from disk",
     Action.EXPORT: "Write the bundle; runs none of the notebook's code",
     Action.BUILD: "Build the bundle's image with Docker",
     Action.SERVE: "Serve the bundle here as its container will",
     Action.VERIFY: "Run a clip through notebook, module and server, and compare them",
 }
+_ABOUT_WHEELHOUSE = "Export with every wheel beside it: a build then needs no network"
+_ABOUT_BASE = "An image with Python 3.11 that the build starts from"
 
 
 class Panel:
@@ -47,9 +50,17 @@ class Panel:
             action: self._make_button(action.capitalize(), about, self._controller.press, action)
             for action, about in _ABOUT.items()
         }
+        self.wheelhouse = widgets.Checkbox(description="Wheelhouse", indent=False, tooltip=_ABOUT_WHEELHOUSE)
+        self.base_image = widgets.Text(
+            description="Base image", placeholder="that of the Dockerfile", tooltip=_ABOUT_BASE, continuous_update=False
+        )
+        for choice in (self.wheelhouse, self.base_image):
+            choice.layout.width = "auto"
+            choice.observe(lambda _: self._choose(), "value")
+        self._what_runs = widgets.HTML(page.what_runs(overview.target, Choices()))
         self.cancel_button = self._make_button("Cancel", "Interrupt the command that runs", self._controller.cancel)
         self.refresh_button = self._make_button("Refresh", "Read the saved notebook again", self._controller.refresh)
-        self.view = self._lay_out(overview)
+        self.view = self._lay_out()
 
     def start(self) -> None:
         """Start the panel's thread, once; displaying the panel does it."""
@@ -81,7 +92,11 @@ class Panel:
     def _make_button(self, name: str, about: str, act: Callable[..., None], *arguments: Action) -> widgets.Button:
         return make_button(name, about, lambda: self._thread.call(act, *arguments))
 
-    def _lay_out(self, overview: Overview) -> widgets.VBox:
+    def _choose(self) -> None:
+        choices = Choices(has_wheelhouse=self.wheelhouse.value, base_image=self.base_image.value.strip())
+        self._thread.call(self._controller.choose, choices)
+
+    def _lay_out(self) -> widgets.VBox:
         style = widgets.HTML(f"<style>{_CSS.read_text()}</style>", layout=widgets.Layout(display="none"))
         buttons = [*self.buttons.values(), self.cancel_button, self.refresh_button]
         view = widgets.VBox(
@@ -89,11 +104,12 @@ class Panel:
                 style,
                 self._overview.view,
                 widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap")),
+                widgets.HBox([self.wheelhouse, self.base_image], layout=widgets.Layout(flex_flow="row wrap")),
                 self._reasons,
                 self._beside.view,
                 self._job.view,
                 self._server.view,
-                widgets.HTML(page.what_runs(overview.target)),
+                self._what_runs,
             ]
         )
         view.add_class("byoc-ship")
@@ -107,13 +123,18 @@ class Panel:
         self._overview.show(page.as_html(controller.overview))
         self._beside.show(page.beside(controller.overview))
         reasons = {action: controller.why_not(action) for action in Action}
-        self._reasons.value = page.reasons(reasons, controller.fault)
+        has_untagged = bool(controller.overview.untagged)
+        self.buttons[Action.FIX].layout.display = None if has_untagged else "none"
+        told = {action: reason for action, reason in reasons.items() if action is not Action.FIX or has_untagged}
+        self._reasons.value = page.reasons(told, controller.fault)
+        self._what_runs.value = page.what_runs(controller.overview.target, controller.choices)
         for action, button in self.buttons.items():
             button.disabled = bool(reasons[action])
         self.buttons[Action.SERVE].description = "Stop" if controller.is_serving else "Serve"
         self.cancel_button.disabled = not controller.is_busy
-        for button in (*self.buttons.values(), self.cancel_button, self.refresh_button):
-            kernel.let_front_end_choose(button)
+        controls = (*self.buttons.values(), self.cancel_button, self.refresh_button, self.wheelhouse, self.base_image)
+        for control in controls:
+            kernel.let_front_end_choose(control)
         self._show_jobs()
 
     def _show_jobs(self) -> None:
