@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from byoc_kit.assets import shown
 from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import handling
 from byoc_kit.notebook.passed import passed_calls
 from byoc_kit.notebook.paths import literal_path
 from byoc_kit.notebook.read import Cell
@@ -72,15 +73,24 @@ _OPENERS = {
     "wave.open": (0, "f"),
 }
 _WRITERS = {
+    "cv2.VideoWriter": (0, "filename"),
     "cv2.imwrite": (0, "filename"),
+    "logging.FileHandler": (0, "filename"),
+    "logging.basicConfig": (0, "filename"),
     "numpy.save": (0, "file"),
     "numpy.savez": (0, "file"),
     "numpy.savez_compressed": (0, "file"),
+    "os.makedirs": (0, "name"),
+    "os.mkdir": (0, "path"),
     "safetensors.torch.save_file": (1, "filename"),
     "torch.save": (1, "f"),
 }
 # The mode of each method; open's is an argument.
-_PATH_METHODS = {"open": "", "read_bytes": "r", "read_text": "r", "touch": "w", "write_bytes": "w", "write_text": "w"}
+_PATH_METHODS = {
+    "open": "",
+    **dict.fromkeys(("read_bytes", "read_text"), "r"),
+    **dict.fromkeys(("mkdir", "touch", "write_bytes", "write_text"), "w"),
+}
 
 # What these are given is no file, or one that is told above.
 _NO_READERS = {"builtins", "byoc_kit", "torch", "numpy", *sys.stdlib_module_names}
@@ -128,6 +138,7 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
     uses = analysis.file_uses
     written = {use.name for use in uses if use.is_write}
     read = [use for use in uses if not use.is_write and use.name not in written]
+    without_harm = _missing_without_harm(analysis)
     declared = {asset.name for asset in analysis.assets}  # what is wrong with these is said of them
     for cell, node, text in _machine_paths(analysis):
         if text in declared:
@@ -135,6 +146,8 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
         if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
             yield _absolute_path(analysis, text, Place.of(cell, node))
     for use in read:
+        if id(use.node) in without_harm and analysis.folder is not None and not _is_file(analysis.folder, use.name):
+            continue  # the notebook does without it, too
         if not use.name.strip() or _ELSEWHERE.match(use.name) or _OF_THIS_MACHINE.match(use.name):
             continue
         place = Place.of(use.cell, use.node)
@@ -145,6 +158,13 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
             yield Finding("undeclared-file", analysis.name, message, hint, place)
     yield from _check_other_calls(analysis, {id(use.node) for use in uses}, written)
+
+
+def _missing_without_harm(analysis: Analysis) -> set[int]:
+    """Return the nodes that stand where a missing file is handled."""
+    blocks = (block for cell in analysis.exported for block in cell.nodes)
+    handled = (statement for block in blocks for statement in handling(block, {"OSError", "FileNotFoundError"}))
+    return {id(node) for statement in handled for node in ast.walk(statement)}
 
 
 def _check_other_calls(analysis: Analysis, said: set[int], written: set[str]) -> Iterator[Finding]:

@@ -23,10 +23,10 @@ _HINT = 'write .to("cuda" if torch.cuda.is_available() else "cpu")'
 
 
 def check_gpu(analysis: Analysis) -> Iterator[Finding]:
-    """Yield the calls that need a GPU, where nothing around them asks for one and no ``assert`` does."""
+    """Yield the calls that need a GPU, where nothing before them asks for one and nothing refuses to run without."""
     trees = [cell.tree for cell in analysis.exported]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    if any(isinstance(node, ast.Assert) and _asks(node.test) for node in nodes):
+    if any(map(_refuses, nodes)):
         return
     guarded = {id(inner) for node in nodes for part in _guarded(node) for inner in ast.walk(part)}
     for call in analysis.calls:
@@ -57,6 +57,14 @@ def _device(analysis: Analysis, call: Reference, node: ast.expr) -> str:
     return value if isinstance(value, str) and _CUDA.fullmatch(value) else ""
 
 
+def _refuses(node: ast.AST) -> bool:
+    """Whether a node is an ``assert`` of a GPU, or raises where there is none."""
+    match node:
+        case ast.Assert(test=test) | ast.If(test=test, body=[*_, ast.Raise()]):
+            return _asks(test)
+    return False
+
+
 def _guarded(node: ast.AST) -> list[ast.AST]:
     """Return the parts of a node that run only where a GPU was asked for, or whose failure is handled."""
     match node:
@@ -66,7 +74,17 @@ def _guarded(node: ast.AST) -> list[ast.AST]:
             return [value, other_value]
         case ast.BoolOp(values=[first, *others]) if _asks(first):
             return list(others)
+        case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body):
+            ends = (at for at, statement in enumerate(body, 1) if _returns_after_asking(statement))
+            return list(body[next(ends, len(body)) :])
     return list(handling(node, {"RuntimeError", "AssertionError"}))
+
+
+def _returns_after_asking(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.If(test=test, body=[*_, ast.Return()]):
+            return _asks(test)
+    return False
 
 
 def _asks(test: ast.expr) -> bool:

@@ -73,9 +73,10 @@ def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iter
 def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[Finding]:
     nodes = [node for cell in analysis.exported for node in cell.nodes]
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    own = {binding.name for binding in bound}  # one that is there has its name
     for binding in bound:
         near = get_close_matches(binding.name, HOOKS, 1, _NEAR)
-        if not near or binding.name in {*HOOKS, *read}:
+        if not near or near[0] in own or binding.name in {*HOOKS, *read}:
             continue
         if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
             message = f"nothing calls {binding.name}; the server calls {near[0]}"

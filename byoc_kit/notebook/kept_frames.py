@@ -25,7 +25,8 @@ _SIZES = {"height", "shape", "size", "width"}
 def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names of the module that process_frame makes of frames, and that no stream sets back.
 
-    Nothing is said where their size is looked at, nor where several streams would share them, which is an error.
+    Nothing is said where their size is looked at, where a buffer is kept for each size, nor where several streams would
+    share them, which is an error.
     """
     if isinstance(analysis.capability, Capability) and analysis.capability.capacity > 1:
         return
@@ -40,7 +41,7 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
     said = reset | measured
     for cell, function in run:
         for name, node in changes(function, state - said):
-            if name not in said and _is_of_a_frame(function, node):
+            if name not in said and not _has_a_size_as_key(function, node) and _is_of_a_frame(function, node):
                 said.add(name)
                 message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
                 hint = "set it back in on_stream_start(params)"
@@ -59,6 +60,22 @@ def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: as
                 return True
             pictures |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
     return isinstance(changed, ast.Call) and any(_uses(argument, pictures) for argument in changed.args)
+
+
+def _has_a_size_as_key(function: ast.AST, changed: ast.AST) -> bool:
+    """Whether something is kept by the size of a frame: ``buffers[frame.pixels.shape] = ...``."""
+    match changed:
+        case ast.Subscript(slice=key) | ast.Call(func=ast.Attribute(attr="setdefault"), args=[key, *_]):
+            assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+            sizes = {
+                t.id for node in assigned if _is_a_size(node.value) for t in node.targets if isinstance(t, ast.Name)
+            }
+            return _is_a_size(key) or any(isinstance(part, ast.Name) and part.id in sizes for part in ast.walk(key))
+    return False
+
+
+def _is_a_size(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Attribute) and part.attr in _SIZES for part in ast.walk(node))
 
 
 def _uses(node: ast.expr, pictures: set[str]) -> bool:

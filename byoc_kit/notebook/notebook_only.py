@@ -6,9 +6,9 @@ It may where it first looks whether it is there, or handles that it is not.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.findings import Finding, Place
@@ -40,6 +40,7 @@ def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
     for cell in analysis.exported:
         nodes = cell.nodes
         guarded = {id(node) for block in nodes for node in _guarded(block)}
+        guarded |= {id(node) for block in nodes for node in _switched_off(block, analysis.constants)}
         for node in nodes:
             if id(node) in guarded:
                 continue
@@ -65,6 +66,14 @@ def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) 
 def _is_main(node: ast.If) -> bool:
     """Whether it is ``if __name__ == "__main__"``, of which the container runs nothing: it imports the module."""
     return unparse(node.test) in {"__name__ == '__main__'", "'__main__' == __name__"}
+
+
+def _switched_off(block: ast.AST, constants: Mapping[str, Any]) -> Iterator[ast.AST]:
+    """Yield what stands below ``if DEBUG``, where ``DEBUG = False``."""
+    match block:
+        case ast.If(test=ast.Name(id=name), body=body) if not constants.get(name, True):
+            for statement in body:
+                yield from ast.walk(statement)
 
 
 def _guarded(block: ast.AST) -> Iterator[ast.AST]:

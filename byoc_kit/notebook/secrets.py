@@ -31,7 +31,7 @@ _NAME = re.compile(
     r"(?:^|_)(?:api_?key|auth|credentials?|passw(?:or)?d|private_?key|secret(?:_?key)?|token)$", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    r"<.*>|\.{3}|x+|\*+|(?:your|my|the|change|put|insert|dummy|example|none|todo)\b.*", re.IGNORECASE
+    r"<.*>|\[.*\]|\.{3}|x+|\*+|(?:your|my|the|change|put|insert|dummy|example|none|todo)\b.*", re.IGNORECASE
 )
 _SHORTEST = 6
 _HINT = "read it from an environment variable with os.environ, and take it out of the notebook"

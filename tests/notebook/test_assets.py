@@ -256,6 +256,13 @@ def test_no_undeclared_file(source):
     assert said(check_files, source) == []
 
 
+def test_a_missing_file_that_the_notebook_does_without_is_not_said(tmp_path):
+    source = "try:\n    open('lut.x')\nexcept FileNotFoundError:\n    pass"
+    assert said(check_files, source, folder=tmp_path) == []
+    (tmp_path / "lut.x").write_text("x")
+    assert lines(check_files, source, folder=tmp_path) == [("undeclared-file", 2, 2)]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -295,6 +302,9 @@ def test_an_absolute_path_is_said_once(source):
         "y = f'{x:/home/me}', f'{x}/home/me'",
         "y = x.startswith('/home/me')",
         "y = open('/tmp/log', 'w')",
+        "import logging\nlogging.basicConfig(filename='/tmp/log')",
+        "y = cv2.VideoWriter('/tmp/x.mp4', 0, 25, (8, 8))",
+        "os.makedirs('/tmp/cache', exist_ok=True), Path('/tmp/more').mkdir()",
         "y = asset('/home/me/x')",
         "W = '/home/me/x'\ny = asset(W)",
         "y = '/home/me\\nis a path'[9:] and '~', 'C:'",

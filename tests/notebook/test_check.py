@@ -75,12 +75,17 @@ def test_progress_that_only_a_notebook_draws(make_sound, source):
     assert check(make_sound("from tqdm.auto import tqdm\nfrom tqdm import trange\ntqdm([]), trange(2)")) == []
 
 
+def test_what_a_constant_switches_off_is_passed_over(make_sound):
+    assert check(make_sound("import cv2\nDEBUG = False\ndef show(x):\n    if DEBUG:\n        cv2.imshow('x', x)")) == []
+
+
 @pytest.mark.parametrize(
     ("source", "said_of_it"),
     [
         ("name = input('who? ')", "input() waits for somebody to type, and the container has nobody; make it a"),
         ("import getpass\ndef load_model():\n    getpass.getpass()", "getpass.getpass() waits for somebody to type"),
         ("import cv2\ndef show(x):\n    cv2.imshow('x', x)", "cv2.imshow needs a window, and the container has no"),
+        ("import cv2\nDEBUG = True\nif DEBUG:\n    cv2.waitKey(1)", "cv2.waitKey needs a window"),
         ("import ipympl", "ipympl is for notebooks, and the container has none; move it to a cell"),
     ],
 )
@@ -143,6 +148,8 @@ def test_a_magic_whose_effect_the_container_needs_too(make_sound, line, hint):
         ("def load_models(): pass", True),
         ("async def on_stream_started(params): pass", True),
         ("def load_models(): pass\nload_models()", False),
+        ("def load_models(): pass\ndef load_model(): pass", False),
+        ("def postprocess_frame(frame): return frame", False),
         ("def load_weights(): pass", False),
     ],
 )

@@ -421,6 +421,7 @@ def test_secrets_are_known_by_how_they_look_and_never_repeated(make_sound, secre
         ("API_KEY = ''", False),
         ("API_KEY = 'your key here'", False),
         ("API_KEY = '<key>'", False),
+        ("mask_token = '[MASK]'", False),
         ("import os\nAPI_KEY = os.environ['API_KEY']", False),
         ("tokenizer = 'bert-base-uncased'", False),
         ("max_tokens = 'hundred'", False),

@@ -18,6 +18,7 @@ def needs_gpu(make_sound, source):
         ("x = torch.device('cuda')", 'torch.device("cuda")'),
         ("x = torch.load('w.pt', map_location='cuda')", 'map_location="cuda"'),
         ("if net:\n    net.cuda()", ".cuda()"),
+        ("def f(x):\n    y = x.cuda()\n    if torch.cuda.is_available():\n        return y", ".cuda()"),
     ],
 )
 def test_what_fails_without_a_gpu(make_sound, source, what):
@@ -32,6 +33,8 @@ def test_what_fails_without_a_gpu(make_sound, source, what):
         "use_cuda = torch.cuda.is_available()\ndef f():\n    return net.cuda() if use_cuda else net",
         "try:\n    net.cuda()\nexcept RuntimeError:\n    pass",
         "assert torch.cuda.is_available(), 'needs a GPU'\nnet.cuda()",
+        "if not torch.cuda.is_available():\n    raise RuntimeError('needs a GPU')\nnet.cuda()",
+        "def f(x):\n    if not torch.cuda.is_available():\n        return x\n    return x.cuda()",
         "device = torch.device('cpu')\nnet.to(device)",
         "net.to(torch.float16)",
         "torch.cuda.is_available() and net.cuda()",

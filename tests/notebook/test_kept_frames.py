@@ -42,6 +42,9 @@ def test_what_is_made_of_a_frame_and_stays(make, body, name):
         "if prev is None or prev.shape != frame.tensor.shape:\n    prev = frame.tensor",
         "buffer.append(frame.time_s)",
         "prev = frame.width > 3",
+        "state[frame.pixels.shape] = frame.pixels",
+        "state.setdefault((frame.width, frame.height), torch.zeros_like(frame.tensor))",
+        "key = frame.tensor.shape\nif key not in state:\n    state[key] = torch.zeros_like(frame.tensor)",
     ],
 )
 def test_what_fits_a_stream_of_any_size(make, body):
