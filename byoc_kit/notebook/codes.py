@@ -68,6 +68,7 @@ _WARNINGS = {
     "pickle": "loading a pickle may run code that is in it",
     "python-version": "the notebook was run with another Python than the container's",
     "rebound-name": "a cell without the tag binds a name anew, so that notebook and bundle have different values",
+    "untagged-hook": "only a cell without the tag defines a hook: the preview calls it, the container does not",
     "unused-ignore": "a comment `# byoc: ignore[...]` names what is not found in its line, or cannot be ignored",
 }
 _NOTES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def check_hooks(analysis: Analysis) -> Iterator[Finding]:
         yield _no_process_frame(analysis)
     for hook in HOOKS:
         yield from _check_hook(analysis, hook, [binding for binding in bound if binding.name == hook])
+    yield from _check_untagged_hooks(analysis, {binding.name for binding in bound})
     yield from _check_near_hooks(analysis, bound)
     for binding in bound:
         if binding.name == PROCESSOR:
@@ -82,6 +84,15 @@ def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[
             message = f"nothing calls {binding.name}; the server calls {near[0]}"
             place = head(binding.cell, binding.node)
             yield Finding("hook-name", analysis.name, message, f"rename it to {near[0]}", place)
+
+
+def _check_untagged_hooks(analysis: Analysis, tagged: AbstractSet[str]) -> Iterator[Finding]:
+    for hook in OPTIONAL_HOOKS:
+        untagged = untagged_cell(analysis, hook)
+        if untagged and hook not in tagged:
+            message = f"{hook} is not in the tagged cells, so the container does not call it"
+            hint = f"cell {untagged} defines it; tag that cell `{TAG}`, or rename it"
+            yield Finding("untagged-hook", analysis.name, message, hint, needs_cell=untagged)
 
 
 def _reads_itself(binding: Binding) -> bool:

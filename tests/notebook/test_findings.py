@@ -311,6 +311,14 @@ warning[hook-name]: nothing calls load_models; the server calls load_model
   = rename it to load_model
 """,
     ),
+    "untagged-hook": (
+        [*NOTHING, ("", "def on_stream_start(params):\n    pass")],
+        """\
+warning[untagged-hook]: on_stream_start is not in the tagged cells, so the container does not call it
+ --> n.ipynb
+  = cell 3 defines it; tag that cell `byoc`, or rename it
+""",
+    ),
     "kept-frame": (
         [
             NOTHING[0],

@@ -29,6 +29,13 @@ def test_a_notebook_without_a_tag_gets_them_all(make):
     assert missing_cells(notebook) == [1, 3]
 
 
+def test_a_hook_that_the_notebook_calls_is_missing_too(make):
+    hooks = ("", "def load_model():\n    warm_up()"), ("", "def warm_up(): ..."), ("", "def on_stream_stop(): ...")
+    assert missing_cells(make(("", CAPABILITY), *hooks, ("", PROCESS_FRAME))) == [1, 2, 3, 4, 5]
+    tagged = ("byoc", "def load_model(): ...")
+    assert missing_cells(make(("byoc", CAPABILITY), hooks[0], tagged, ("byoc", PROCESS_FRAME))) == []
+
+
 def test_nothing_is_found_where_nothing_defines_it(make):
     assert missing_cells(make(("byoc", CAPABILITY), ("byoc", USES_GAIN))) == []
 
