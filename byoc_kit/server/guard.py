@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import socket
 from collections.abc import Collection
 
@@ -13,12 +14,17 @@ from aiohttp.typedefs import Handler, Middleware
 from byoc_kit.server.answers import refused
 from byoc_kit.server.settings import ServerSettings
 
+logger = logging.getLogger(__name__)
+
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
 # Probes ask for the health, and an ai-worker for both before it starts a stream; neither tells anything secret.
 _OPEN = {"/health", "/version"}
 _STARTS = {"start", "params", "live-video-to-video"}
 # What a page may send to another server without its consent; of these no orchestrator sends any.
 _OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}
+# Of an orchestrator that passes on what its client sends, Origin and Content-Type too. A page can only send it to
+# another server that has consented (https://fetch.spec.whatwg.org/#cors-preflight-fetch), and this one never does.
+_OF_ORCHESTRATORS = "Livepeer-Session-Id"
 
 
 def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middleware:
@@ -26,9 +32,17 @@ def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middlew
 
     Without a token it refuses a POST with an ``Origin`` that is not in ``origins``, and, on a connection from this
     machine, a ``Host`` that does not name this machine: a page can let a name of its own lead here. A page that knows
-    the token may call.
+    the token may call, and one whose request an orchestrator passes on. The first refusal for each reason is logged.
     """
     token = settings.token.get_secret_value() if settings.token is not None else None
+
+    logged: set[str] = set()
+
+    def refuse(request: web.Request, status: int, reason: str) -> web.Response:
+        if reason not in logged:
+            logged.add(reason)
+            logger.warning("a %s of %s is refused: %s", request.method, request.path, reason)
+        return refused(request, status, reason)
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,17 +50,17 @@ def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middlew
         if is_preflight or (request.method in _READS and request.path in _OPEN):
             return await handler(request)
         if token is not None and not _knows(request, token):
-            response = refused(request, 401, "send the token as Authorization: Bearer TOKEN")
+            response = refuse(request, 401, "send the token as Authorization: Bearer TOKEN")
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
             return response
         if token is None and (reason := _page_refusal(request, origins)):
-            return refused(request, 403, reason)
+            return refuse(request, 403, reason)
         if (
             request.method == hdrs.METH_POST
             and request.path.rpartition("/")[2] in _STARTS
             and _has_type_of_pages(request)
         ):
-            return refused(request, 415, f"{request.content_type} is not taken; send Content-Type: application/json")
+            return refuse(request, 415, f"{request.content_type} is not taken; send Content-Type: application/json")
         return await handler(request)
 
     return checked
@@ -61,15 +75,23 @@ def _knows(request: web.Request, token: str) -> bool:
 def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
     """Say why a request is refused that a web page may have made."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and request.method == hdrs.METH_POST and not {origin, "*"} & set(origins):
+    is_of_page = origin is not None and request.method == hdrs.METH_POST and not _is_passed_on(request)
+    if is_of_page and not {origin, "*"} & set(origins):
         return "web pages may not call this server; set BYOC_KIT_TOKEN, and let the page send it"
     if _is_local(request) and not _means_this_machine(request.headers.get(hdrs.HOST, "localhost")):
         return "the host named is not this machine; ask by 127.0.0.1, or set BYOC_KIT_TOKEN and send it"
     return None
 
 
+def _is_passed_on(request: web.Request) -> bool:
+    """Whether an orchestrator sends it, for a page or not; a page of the server that it asks needs no consent."""
+    asked = request.headers.get(hdrs.ORIGIN, "").partition("://")[2]
+    return _OF_ORCHESTRATORS in request.headers and asked != request.headers.get(hdrs.HOST)
+
+
 def _has_type_of_pages(request: web.Request) -> bool:
-    return hdrs.CONTENT_TYPE in request.headers and request.content_type in _OF_PAGES
+    has_type = hdrs.CONTENT_TYPE in request.headers and request.content_type in _OF_PAGES
+    return has_type and not _is_passed_on(request)
 
 
 def _is_local(request: web.Request) -> bool:

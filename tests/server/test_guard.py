@@ -81,6 +81,29 @@ async def test_a_post_that_names_the_page_it_comes_from_is_refused(open_server):
     assert await status(open_server, "GET", "/stream/status", headers={"Origin": "https://elsewhere.example"}) == 200
 
 
+async def test_what_an_orchestrator_passes_on_for_a_page_is_taken(open_server):
+    passed_on = {"Livepeer-Session-Id": "session_abcdefgh"}
+    page = {"Origin": "https://elsewhere.example", "Content-Type": "text/plain"}
+    body = {"data": b'{"gateway_request_id": "x"}'}
+    assert await status(open_server, "POST", "/stream/start", headers=page | passed_on, **body) == 200
+    assert await status(open_server, "POST", "/stream/stop", headers=page | passed_on) == 200
+    rebound = {"Origin": "http://rebound.example:8000", "Host": "rebound.example:8000"}
+    own = {"Origin": open_server.url}
+    for headers in (rebound, own):
+        assert await status(open_server, "POST", "/stream/start", headers=headers | passed_on, **body) == 403
+
+
+async def test_the_first_refusal_for_each_reason_is_logged(open_server, caplog):
+    for _ in range(3):
+        await status(open_server, "GET", "/metrics", headers={"Host": "rebound.example:8000"})
+        await status(open_server, "POST", "/stream/stop", headers={"Origin": "https://elsewhere.example"})
+    refusals = [record.getMessage() for record in caplog.records if record.name == "byoc_kit.server.guard"]
+    assert [said.partition(": ")[0] for said in refusals] == [
+        "a GET of /metrics is refused",
+        "a POST of /stream/stop is refused",
+    ]
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["text/plain", "text/plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"],
