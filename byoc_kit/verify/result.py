@@ -17,7 +17,7 @@ class Result:
 
     ``notebook`` and ``module`` are what they made of the clip here, ``difference`` how far they are apart where both
     ran; ``streams`` are the server here and the container, as far as asked for, and ``not_served`` says why the former
-    is not among them.
+    is not among them. ``drift`` says how the bundle differs from what its notebook says, as far as there is one.
     """
 
     limits: Limits
@@ -27,6 +27,7 @@ class Result:
     streams: list[Streamed] = field(default_factory=list)
     not_served: str = "--skip-server"
     drift: str | None = None
+    has_notebook: bool = True
 
     @property
     def truth(self) -> Replay | None:
@@ -44,7 +45,9 @@ class Result:
         for stream in self.streams:
             of_stream = stream.checks(self.limits, is_compared=self.truth is not None)
             checks += [replace(check, name=f"{stream.where.kind}: {check.name}") for check in of_stream]
-        checks.append(Check("bundle", self.drift or "as the notebook says", "as the notebook says", self.drift is None))
+        if self.has_notebook or self.drift is not None:
+            said = "as the notebook says"
+            checks.append(Check("bundle", self.drift or said, said, self.drift is None))
         return checks
 
     def _check_replays(self) -> list[Check]:

@@ -65,7 +65,9 @@ def verify(request: Request) -> int:
         _say(note)
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
-    result = Result(request.limits, drift=why_bundle_is_stale(bundle))
+    has_notebook = request.with_notebook or bundle.notebook.is_file()  # a bundle may have been copied without it
+    drift = why_bundle_is_stale(bundle) if has_notebook else None
+    result = Result(request.limits, drift=drift, has_notebook=has_notebook)
     folder = request.report or report_folder(bundle.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:

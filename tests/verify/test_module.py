@@ -149,4 +149,4 @@ async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path,
     )
     assert said[0] == "notebook: 0 of 10 frames; module: 0 of 10 frames"
     through = [int(number) for line in said for number in re.findall(r": (\d+) of 10", line)]
-    assert {5, 6} & set(through)
+    assert any(0 < number < 10 for number in through)

@@ -1,7 +1,9 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 from notebook_rig import CAPABILITY
+from server_rig import until
 
 from byoc_kit.verify.notebook import replay_notebook
 from byoc_kit.verify.replay import Fault
@@ -80,12 +82,28 @@ async def test_a_cell_that_does_not_parse_is_named(run):
     assert "\n" not in failure
 
 
-async def test_a_cell_that_hangs_is_named_and_what_it_started_is_ended(run, tmp_path):
+async def test_a_cell_that_hangs_is_named_and_what_it_started_is_ended(run, tmp_path, monkeypatch):
+    pid_file, timeouts, timeout = tmp_path / "pid", [], asyncio.timeout
+
+    def over_once_it_hangs(after_s):
+        timeouts.append(timeout(after_s if timeouts else None))  # the first is that of the notebook
+        return timeouts[-1]
+
+    async def wait_for_child():
+        try:
+            await until(pid_file.exists, "the cell has started its child")
+        finally:
+            timeouts[0].reschedule(asyncio.get_running_loop().time())
+
+    monkeypatch.setattr(asyncio, "timeout", over_once_it_hangs)
     starts = "import pathlib, subprocess, time\nchild = subprocess.Popen(['sleep', '600'])"
-    notes = f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))"
-    replay = await run("one = 1", f"{starts}\n{notes}\ntime.sleep(600)", timeout_s=5)
-    assert replay.failure == "effects.ipynb, cell 2 was not through after 5 s; see --timeout"
-    assert has_ended((tmp_path / "pid").read_text())
+    notes = f"pathlib.Path({str(pid_file)!r} + '.new').write_text(str(child.pid))"
+    shows = f"pathlib.Path({str(pid_file)!r} + '.new').rename({str(pid_file)!r})"
+    waiting = asyncio.create_task(wait_for_child())
+    replay = await run("one = 1", f"{starts}\n{notes}\n{shows}\ntime.sleep(600)")
+    await waiting
+    assert replay.failure == "effects.ipynb, cell 2 was not through after 60 s; see --timeout"
+    assert has_ended(pid_file.read_text())
 
 
 def has_ended(pid):

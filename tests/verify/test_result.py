@@ -51,6 +51,12 @@ def test_each_shortfall_is_named():
     assert short(good(drift="the notebook has changed")) == ["bundle"]
 
 
+def test_a_bundle_without_its_notebook_is_not_compared_with_it():
+    assert "bundle" in [check.name for check in good().checks()]
+    assert "bundle" not in [check.name for check in good(has_notebook=False).checks()]
+    assert short(good(has_notebook=False, drift="the schema says something else")) == ["bundle"]
+
+
 def test_server_and_container_are_judged_each():
     failure = {"error": "ValueError", "where": "cell 3", "message": "no", "count": 2}
     container = streamed(Where(image=""), is_ended=False, status={"failures": [failure]})

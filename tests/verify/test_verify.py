@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
+from notebook_rig import PROCESS_FRAME
 
 from byoc_kit.cli import main
 from byoc_kit.media.clip import read_clip
@@ -69,6 +70,14 @@ def test_a_process_frame_that_raises_fails_the_verification_and_names_the_cell(t
     assert "ValueError at green_tint.ipynb, cell 6" in said
     assert "not run: --skip-notebook" in said
     assert re.search(r"falls short: process_frame, .*bundle", said)
+
+
+def test_a_bundle_that_was_copied_without_its_notebook_can_pass(tmp_path, capsys, export, small_clip):
+    folder = export(PROCESS_FRAME).folder
+    (tmp_path / "effects.ipynb").unlink()
+    options = ["--clip", str(small_clip), "--report", str(tmp_path / "report"), "--skip-server", "--skip-notebook"]
+    assert main(["verify", str(folder), *options]) == 0
+    assert "as the notebook says" not in capsys.readouterr().out
 
 
 def test_a_module_that_does_not_load_is_not_streamed_and_has_its_report(tmp_path, capsys, bundle, small_clip):
