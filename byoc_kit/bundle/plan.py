@@ -214,11 +214,29 @@ def _swap(new: Path, target: Path, *, old: Path) -> None:
     if not target.exists():
         new.rename(target)
         return
+    if target.samefile(Path()):  # `byoc-kit sync .`: a shell must not be left in a folder that is gone
+        _swap_contents(new, target, old=old)
+        return
     target.rename(old)
     try:
         new.rename(target)
     except BaseException:
         old.rename(target)
+        raise
+
+
+def _swap_contents(new: Path, target: Path, *, old: Path) -> None:
+    """Put what is in ``new`` in the place of what is in ``target``, which stays the same folder."""
+    old.mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for source, goal in ((target, old), (new, target)):
+            for path in list(source.iterdir()):
+                path.rename(goal / path.name)
+                moved.append((path, goal / path.name))
+    except BaseException:
+        for was, now in reversed(moved):
+            now.rename(was)
         raise
 
 

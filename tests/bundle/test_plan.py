@@ -135,6 +135,37 @@ def test_a_failure_at_any_step_leaves_the_old_bundle_whole(write_notebook, old, 
         )
 
 
+def test_who_stands_in_the_bundle_stays_in_it(write_notebook, old, monkeypatch):
+    notebook = write_notebook()
+    write(plan(notebook, old.parent / "other"))
+    monkeypatch.chdir(old)
+    write(plan(notebook, Path()))
+    here = contents(Path())
+    assert here["notes.md"] == b"old notes.md"
+    assert {name: here[name] for name in FILES} == contents(old.parent / "other")
+    assert names(old.parent) == ["effects", "other"]
+
+
+@pytest.mark.parametrize("call", [0, 3, 15])
+def test_a_failure_in_the_bundle_that_one_stands_in_leaves_it_whole(write_notebook, old, monkeypatch, call):
+    planned = plan(write_notebook(), old)
+    before, real, calls = contents(old), Path.rename, []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == call + 1:
+            raise OSError(28, "No space left on device")
+        return real(*arguments)
+
+    monkeypatch.chdir(old)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", failing)
+        with pytest.raises(BundleError):
+            write(planned)
+    assert contents(Path()) == before
+    assert names(old.parent) == ["effects"]
+
+
 def test_a_failure_of_the_first_export_leaves_nothing(write_notebook, tmp_path):
     target = tmp_path / "out" / "effects"
     planned = plan(write_notebook(), target)
