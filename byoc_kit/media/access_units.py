@@ -23,7 +23,7 @@ from byoc_kit.media.start_codes import HEADER, Code, StartCodes, start_codes
 _CUT_BY_DEMUXER = 204_800 - 184
 # A PES packet that says its length holds 65 535 bytes with its header: one as full as that may go on in the next.
 _FULL = range(65_535 - 2 * 184, 65_536)
-# Sound so far ahead shows that nothing more of a picture comes, in units of 1/90000 s.
+# So much sound since the last of a picture shows that nothing more of it comes, in units of 1/90000 s.
 _OVERDUE = 45_000
 _LARGEST = 32 << 20
 _START_CODE = b"\0\0\1"
@@ -78,6 +78,7 @@ class _Splitter:
         self._is_first = True
         self._are_cut = False
         self._is_cut_by_demuxer = False
+        self._sound_from: int | None = None  # the time of the first sound since the last packet
         self._is_given = False  # the picture that further slices would belong to
 
     def split(self, packet: Packet) -> Iterator[Packet]:
@@ -86,6 +87,7 @@ class _Splitter:
             yield from self.flush()
             yield packet
             return
+        self._sound_from = None
         begin, size = len(self._data), packet.size
         is_between = not self._data or (self._has_picture and self._next_at is None)
         self._marks.append((begin, (packet.pts, packet.dts)))
@@ -109,11 +111,16 @@ class _Splitter:
             yield self._take(len(self._data) if self._next_at is None else self._next_at)
             self._is_given = not self._data
 
-    def is_overdue(self, other: Packet) -> bool:
-        """Whether nothing more can come of the picture that waits, since the sound is far ahead of it."""
-        pts, dts = self._marks[0][1] if self._has_picture and self._marks else _NO_TIMES
-        time = pts if dts is None else dts
-        return time is not None and other.dts is not None and other.dts - time > _OVERDUE
+    def is_overdue(self, sound: Packet) -> bool:
+        """Whether nothing more can come of the picture that waits, since so much sound has come meanwhile.
+
+        That sound is ahead of the picture does not tell: it may always be.
+        """
+        if not self._has_picture or sound.dts is None:
+            return False
+        if self._sound_from is None:
+            self._sound_from = sound.dts
+        return sound.dts - self._sound_from > _OVERDUE
 
     def _scan(self) -> list[tuple[int, Code]]:
         """Return what came of start codes, each with its place."""

@@ -1,12 +1,23 @@
 import io
 
 import pytest
-from transport_streams import TYPES, first_in_their_packets, grouped, laid_out, one_stream, units
+from transport_streams import (
+    STEP,
+    TYPES,
+    VIDEO_PID,
+    Transport,
+    first_in_their_packets,
+    grouped,
+    laid_out,
+    one_stream,
+    units,
+)
 
 from byoc_kit.media.access_units import access_units
 from byoc_kit.media.decode import open_stream
 
 CODECS = list(TYPES)
+AAC, AUDIO_PID = 0x0F, 0x101
 
 
 def pictures_of(data):
@@ -59,3 +70,34 @@ def test_packets_cut_anywhere_are_put_together(codec, sizes):
         (unit.data, unit.pts if is_first else None)
         for unit, is_first in zip(sent, first_in_their_packets(sent, sizes), strict=True)
     ]
+
+
+def with_sound(packets, *, ahead):
+    """Write PES packets, and behind each a piece of sound, which is so far ahead of the pictures."""
+    transport = Transport()
+    for number, (payload, pts, dts) in enumerate(packets):
+        if number % 8 == 0:
+            transport.tables([(TYPES["libx264"], VIDEO_PID), (AAC, AUDIO_PID)])
+        if payload:
+            transport.pes(payload, pts=pts, dts=dts)
+        transport.pes(bytes(50), pid=AUDIO_PID, pts=ahead + number * STEP, stream_id=0xC0)
+    return bytes(transport.data)
+
+
+@pytest.mark.parametrize("ahead", [0, 90_000])
+def test_sound_ahead_of_cut_pictures_costs_none_of_their_parts(ahead):
+    sent = units()
+    packets = [part for unit in sent for part in ((unit.data[:90], unit.pts, unit.dts), (unit.data[90:], None, None))]
+    data = with_sound(packets, ahead=packets[0][1] + ahead)
+    with open_stream(io.BytesIO(data)) as container:
+        videos = [packet for packet in access_units(container.demux()) if packet.size and packet.stream.type == "video"]
+    assert [(bytes(packet), packet.pts) for packet in videos] == [(unit.data, unit.pts) for unit in sent]
+
+
+def test_a_picture_that_waits_comes_out_where_only_sound_follows():
+    sent = units()[0]
+    data = with_sound([(sent.data, sent.pts, sent.dts), *[(b"", None, None)] * 40], ahead=sent.pts)
+    with open_stream(io.BytesIO(data)) as container:
+        kinds = [packet.stream.type for packet in access_units(container.demux()) if packet.size]
+    assert kinds.count("video") == 1
+    assert kinds.index("video") * STEP / 90_000 == pytest.approx(0.5, abs=0.1)
