@@ -19,7 +19,7 @@ def bundle_folder(notebook: Path, *, here: Path | None = None) -> Path:
     """
     here, folder = _whole(here or Path()), _whole(notebook).parent
     above = [folder, *folder.parents]
-    own = (up for up in above if (up / _EXPORT / notebook.stem / MANIFEST).is_file())
+    own = (up for up in above if _is_file(up / _EXPORT / notebook.stem / MANIFEST))
     with_bundles = (up for up in above if any(up.glob(f"{_EXPORT}/*/{MANIFEST}")))
     home = next(own, None) or next(with_bundles, None) or (here if here in above else folder)
     return _as_typed(home / _EXPORT / notebook.stem, here)
@@ -30,6 +30,11 @@ def report_folder(bundle: Path, *, here: Path | None = None) -> Path:
     here, folder = _whole(here or Path()), _whole(bundle)
     home = folder.parent.parent if folder.parent.name == _EXPORT else here
     return _as_typed(home / _REPORTS / folder.name, here)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; false in a folder that is not for us, such as root's ``/export``."""
+    return os.path.isfile(path)  # noqa: PTH113  # pathlib's raises then
 
 
 def _whole(path: Path) -> Path:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ def test_the_first_bundle_goes_to_the_folder_that_you_are_in(project, monkeypatc
     monkeypatch.chdir(project / "work")  # as a notebook's kernel is
     assert bundle_folder(Path("sepia.ipynb")) == Path("export/sepia")
     assert bundle_folder(project / "work" / "sepia.ipynb") == Path("export/sepia")
+
+
+def test_a_folder_of_bundles_that_is_not_for_us_is_passed_over(project, monkeypatch):
+    stat = os.stat
+
+    def refusing(path, *arguments, **options):
+        if str(path).startswith(str(project / "export")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    put_bundle(project / "export" / "sepia")
+    monkeypatch.chdir(project / "work")
+    monkeypatch.setattr(os, "stat", refusing)
+    bundle_folder(Path("sepia.ipynb"))
 
 
 def test_from_elsewhere_it_goes_beside_the_notebook(project, monkeypatch):
