@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -133,11 +134,15 @@ def _manifest(golden: Golden) -> dict[str, Any]:
 
 
 def _write_pngs(folder: Path, pictures: Mapping[int, Pixels]) -> None:
+    """Put pictures in the place of those that a folder has; where one cannot be written, these stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for number, pixels in pictures.items():
-        write_png(pixels, folder / f"{number:05}.png")
+    with TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
+        for number, pixels in pictures.items():
+            write_png(pixels, Path(scratch) / f"{number:05}.png")
+        for old in folder.glob("*.png"):
+            old.unlink()
+        for new in Path(scratch).iterdir():
+            new.rename(folder / new.name)
 
 
 def _read_pngs(folder: Path) -> dict[int, Pixels]:

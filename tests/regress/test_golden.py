@@ -28,6 +28,22 @@ def test_saving_replaces_what_was_there(golden, tmp_path):
     assert list(load_golden(tmp_path).pictures) == [3]
 
 
+def test_a_picture_that_cannot_be_written_costs_none_of_those_before(golden, tmp_path, monkeypatch):
+    save_golden(golden, tmp_path)
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+    written = []
+
+    def write_png(pixels, path):
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(path.write_bytes(pixels))
+
+    monkeypatch.setattr("byoc_kit.regress.golden.write_png", write_png)
+    with pytest.raises(RegressionError, match="No space left on device"):
+        save_golden(golden, tmp_path)
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
+
+
 def test_other_pictures_are_not_replaced(golden, tmp_path):
     (tmp_path / "00001.png").write_bytes(b"somebody's")
     with pytest.raises(RegressionError, match="has pictures that are no golden frames, and they would be lost"):
