@@ -48,8 +48,10 @@ class Outbox:
             self._add(sound)
 
     def put_writer(self, writer: SegmentWriter) -> None:
-        """Let what follows be written by another writer."""
+        """Let what follows be written by another writer; one of which nothing was to be written is let go."""
         with self._changed:
+            if self._items and isinstance(self._items[-1], SegmentWriter):
+                _let_go(self._items.pop())
             self._add(writer)
 
     def take(self) -> Item | None:

@@ -80,3 +80,17 @@ def test_a_writer_that_nobody_takes_is_closed():
     outbox.abandon()
     outbox.put_writer(writers[1])
     assert [writer._encoder for writer in writers] == [None, None]
+
+
+def test_writers_of_which_nothing_is_written_do_not_pile_up():
+    outbox = Outbox()
+    writers = [SegmentWriter(Segments()) for _ in range(4)]
+    outbox.put_writer(writers[0])
+    outbox.put_frame(frame())
+    for writer in writers[1:]:
+        outbox.put_writer(writer)
+    outbox.finish()
+    taken = list(iter(outbox.take, None))
+    assert [taken[0], *taken[2:]] == [writers[0], writers[3]]
+    for writer in writers:
+        writer.close()
