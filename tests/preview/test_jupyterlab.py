@@ -327,8 +327,8 @@ def test_what_is_on_screen_is_recorded_and_kept(lab, page):
     wait_for_text(page, ".byoc-preview-notice", "Recorded recordings/process_frame-input.mp4")
     assert (lab.folder / "recordings" / "process_frame-output.mp4").stat().st_size > 1000
     button(page, "Save as golden").click()
-    wait_for_text(page, ".byoc-preview-notice", "Saved golden frames to golden/process_frame")
-    assert (lab.folder / "golden" / "process_frame" / "golden.json").exists()
+    wait_for_text(page, ".byoc-preview-notice", "golden/keep has 1 frame now")
+    assert (lab.folder / "golden" / "keep" / "golden.json").exists()
     page.get_by_text("Parameters as curl").click()
     button(page, "Copy as curl").click()
     page.locator("button", has_text=re.compile("Copied|Selected")).wait_for()
