@@ -55,7 +55,10 @@ def _check(analysis: Analysis, found: Import) -> Finding | None:
         return None
     hint = "install it in this environment with pip"
     if beside:
-        hint = "it lies beside the notebook and is not exported; move what you use of it to a tagged cell"
+        hint = (
+            "it lies beside the notebook and is not exported; install it with pip from a folder with a pyproject.toml, "
+            "or move what you use of it to a tagged cell"
+        )
     elif below := _below(analysis.folder, found.module):
         hint = (
             f"it may be {below}, which is not exported; move what you use of it to a tagged cell, or make it a package"
