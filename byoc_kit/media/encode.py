@@ -123,7 +123,12 @@ class SegmentWriter:
             self._segment_started = pts * TIME_BASE
         # A decoded picture brings the type it had in the input, which the encoder would follow.
         picture.pict_type = PictureType.I if begins_segment else PictureType.NONE
-        self._mux_video(self._encoder.encode(picture))
+        try:
+            packets = self._encoder.encode(picture)
+        except Exception:
+            self._encoder = self._encodes = None  # one whose GPU is lost fails for ever; the next frame opens another
+            raise
+        self._mux_video(packets)
         return True
 
     def write_audio(self, packet: Packet) -> None:

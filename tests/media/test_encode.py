@@ -228,6 +228,21 @@ def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeyp
     assert [picture.pts // STEP for picture in decoded(segments.whole)] == [1, 3]
 
 
+def test_after_an_encoder_that_failed_another_is_opened(segments):
+    class Lost:
+        def encode(self, _):
+            raise OSError("the GPU is lost")
+
+    with writer_to(segments) as writer:
+        writer.write_frame(frame(0))
+        writer._encoder = Lost()
+        with pytest.raises(OSError, match="the GPU is lost"):
+            writer.write_frame(frame(1))
+        writer.write_frame(frame(2))
+    assert len(segments.all) == 2
+    assert [picture.pts // STEP for picture in decoded(segments.whole)] == [0, 2]
+
+
 def test_where_the_end_of_one_size_cannot_be_written_the_next_frame_goes_on(segments, monkeypatch):
     def refuse(_):
         raise ConnectionError("the channel is gone")
