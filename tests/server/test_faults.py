@@ -5,6 +5,7 @@ import gc
 import io
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from fractions import Fraction
 
@@ -318,7 +319,9 @@ def remembered(init, made):
 
 async def test_streams_leave_threads_tasks_and_sockets_where_they_were(rig, monkeypatch, no_collector):
     monkeypatch.setattr("byoc_kit.trickle.connection.TAIL_S", 0.0)  # which each stream's end would wait for
-    process = psutil.Process()
+    # The loop's own pool adds a thread wherever none is idle yet, up to its bound.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    process, own_threads = psutil.Process(), threading.active_count() + 1
 
     async def stream_once(it):
         body = it.start_body(data_url=it.channel("data"))
@@ -333,6 +336,7 @@ async def test_streams_leave_threads_tasks_and_sockets_where_they_were(rig, monk
     async with served(rig) as it:
         for _ in range(5):
             await stream_once(it)
+        await until(lambda: threading.active_count() <= own_threads, "the first streams' threads are gone")
         threads, files, tasks = process.num_threads(), process.num_fds(), len(asyncio.all_tasks())
         for _ in range(50):
             await stream_once(it)
