@@ -79,6 +79,7 @@ class Input:
         for program in read_programs(self._reader, self._faults.add, counts=self.counts, hwaccel=hwaccel):
             self._problem = program.problem
             self._read(program)
+            self._reader.begin_program()
             if self._output.is_abandoned:
                 return
 
@@ -105,7 +106,7 @@ class Input:
         try:
             for packet in program.packets():
                 self._progress_at_s = time.monotonic()
-                self._reader.begin_anew()
+                self._reader.note_packet()
                 if self._output.is_abandoned:
                     return
                 if isinstance(packet.stream, VideoStream):
@@ -163,25 +164,33 @@ class Input:
 
 
 class _Reader:
-    """Reads the inlet, and knows for how long it has, without a packet to show for it."""
+    """Reads the inlet, and knows for how long it has read a programme of which no packet has come yet.
+
+    Once one has, a pause is no fault: tables and stuffing may go on while a camera is off.
+    """
 
     def __init__(self, inlet: ByteInlet) -> None:
         self._inlet = inlet
         self._first_s: float | None = None
         self._last_s = 0.0
+        self._has_packet = False
 
     @property
     def read_for_s(self) -> float:
         first_s = self._first_s
         return 0.0 if first_s is None else self._last_s - first_s
 
-    def begin_anew(self) -> None:
-        self._first_s = None
+    def begin_program(self) -> None:
+        self._first_s, self._has_packet = None, False
+
+    def note_packet(self) -> None:
+        self._first_s, self._has_packet = None, True
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._inlet.read(size)
         self._last_s = time.monotonic()
-        self._first_s = self._first_s or self._last_s
+        if not self._has_packet:
+            self._first_s = self._first_s or self._last_s
         return data
 
 

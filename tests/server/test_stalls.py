@@ -205,3 +205,15 @@ async def test_input_of_which_nothing_comes_is_said_before_the_demuxer_gives_up(
         numbered = count()
         said = await until(has_error, "the error shows")
         assert said.startswith("nothing in 0 s of input can be decoded here")
+
+
+async def test_a_pause_in_which_only_tables_come_is_no_input_that_cannot_be_decoded(rig, monkeypatch):
+    monkeypatch.setattr("byoc_kit.server.input._NOTHING_FOR_S", 0.1)
+    tables = SEGMENTS[1][: 2 * 188]
+    async with served(rig) as it, streaming(it) as stream:
+        await stream.post(0, SEGMENTS[0])
+        await stream.until_frames_in(10)
+        for seq in (1, 2, 3):
+            await stream.post(seq, tables)
+            threading.Event().wait(0.1)  # the pause itself
+            assert (await it.stream_status())["error"] is None
