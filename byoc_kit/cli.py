@@ -466,7 +466,7 @@ def _network(options: argparse.Namespace) -> None:
         async with orchestrator.run(options.host, options.port) as url:
             print(f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:", flush=True)
             body = json.dumps({"model_id": next(iter(orchestrator.models), "MODEL_ID")})
-            print(f"  curl {url}/stream/start --json '{body}'", flush=True)
+            print(f"  curl {url}/stream/start -H content-type:application/json -d '{body}'", flush=True)
             await stopped.wait()
 
     asyncio.run(run())

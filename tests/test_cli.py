@@ -286,5 +286,5 @@ def test_the_local_network_says_how_to_start_a_stream_and_ends_with_ctrl_c(tmp_p
         rest = process.communicate(timeout=20)
     url = first.split()[2].rstrip(";")
     assert first == f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:\n"
-    assert second == f"""  curl {url}/stream/start --json '{{"model_id": "tint"}}'\n"""
+    assert second == f"""  curl {url}/stream/start -H content-type:application/json -d '{{"model_id": "tint"}}'\n"""
     assert (process.returncode, rest) == (0, ("", ""))

@@ -197,7 +197,7 @@ def test_a_video_streams_through_the_local_network(clone, environment, free_port
     recipe = block("byoc-kit serve export/green_tint ").replace("\\\n", "")
     for port, free in ports.items():
         recipe = recipe.replace(f":{port}", f":{free}")
-    serve, network, start, send, change = recipe.splitlines()
+    serve, network, start, send, change, stop = recipe.splitlines()
     # The models' URLs are in the bundle; what listens elsewhere than usual says so there.
     models = clone / "export" / "green_tint" / "aiModels.json"
     models.write_text(models.read_text().replace(":8000", f":{ports['8000']}"))
@@ -217,6 +217,7 @@ def test_a_video_streams_through_the_local_network(clone, environment, free_port
             assert json.loads(_get(status))["streams"][0]["params"]["gain"] == 3
             watch = block("byoc_kit.preview(lambda").replace("OUTPUT_URL", urls["output_url"])
             play(page, lab, "watch.ipynb", f"import byoc_kit\n{watch}")
+        assert '"stopped": 1' in run(stop, cwd=clone, env=environment)
 
 
 def _get(url):

@@ -128,14 +128,17 @@ def _merged_imports(notebook: Notebook) -> MergedImports:
 
 
 def _gone(notebook: Notebook, was: ExportedCell) -> NoReturn:
-    msg = f"{was.label} was edited in processor.py and is gone from {notebook.name}; export the notebook again"
+    msg = (
+        f"{was.label} was edited in processor.py and is gone from {notebook.name}; keep your edit elsewhere, "
+        f"and export with --force"
+    )
     raise SyncError(msg)
 
 
 def _both_changed(notebook: Notebook, what: str) -> SyncError:
     return SyncError(
         f"{what} changed in {notebook.name} and in processor.py since the export; keep your edit elsewhere, "
-        f"export the notebook again, and edit anew"
+        f"export with --force, and edit the notebook"
     )
 
 

@@ -80,9 +80,12 @@ def save_golden(golden: Golden, folder: Path | str) -> None:
     if not (folder / MANIFEST).exists() and any(folder.glob("*.png")):
         msg = f"{folder} has pictures that are no golden frames, and they would be lost; name another folder"
         raise RegressionError(msg)
+    if not golden.inputs and any((folder / INPUTS).glob("*.png")):
+        msg = f"{folder} has golden frames with their inputs, as the preview saves them; name another folder"
+        raise RegressionError(msg)
     try:
         _write_pngs(folder, golden.pictures)
-        if golden.inputs or (folder / INPUTS).is_dir():
+        if golden.inputs:
             _write_pngs(folder / INPUTS, {number: frame.original().view() for number, frame in golden.inputs.items()})
         (folder / MANIFEST).write_text(json.dumps(_manifest(golden), indent=2) + "\n")
     except OSError as error:

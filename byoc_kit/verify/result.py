@@ -18,6 +18,7 @@ class Result:
     ``notebook`` and ``module`` are what they made of the clip here, ``difference`` how far they are apart where both
     ran; ``streams`` are the server here and the container, as far as asked for, and ``not_served`` says why the former
     is not among them. ``drift`` says how the bundle differs from what its notebook says, as far as there is one.
+    ``put_back`` names the assets that running the notebook changed.
     """
 
     limits: Limits
@@ -28,6 +29,7 @@ class Result:
     not_served: str = "--skip-server"
     drift: str | None = None
     has_notebook: bool = True
+    put_back: list[str] = field(default_factory=list)
 
     @property
     def truth(self) -> Replay | None:
@@ -45,6 +47,9 @@ class Result:
         for stream in self.streams:
             of_stream = stream.checks(self.limits, is_compared=self.truth is not None)
             checks += [replace(check, name=f"{stream.where.kind}: {check.name}") for check in of_stream]
+        if self.put_back:
+            value = f"running the notebook changed {', '.join(self.put_back)}, which was put back as it was"
+            checks.append(Check("assets", value, "loaded where they are there", is_met=True))
         if self.has_notebook or self.drift is not None:
             said = "as the notebook says"
             checks.append(Check("bundle", self.drift or said, said, self.drift is None))

@@ -22,6 +22,7 @@ from byoc_kit.verify.difference import compare_replays
 from byoc_kit.verify.judge import judge
 from byoc_kit.verify.live import require_target, stream_clip
 from byoc_kit.verify.proof import golden_frames, prove
+from byoc_kit.verify.put_back import assets_put_back
 from byoc_kit.verify.replay import Fault
 from byoc_kit.verify.report import output_path, print_table, write_report
 from byoc_kit.verify.result import Result
@@ -86,12 +87,13 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
     params = dict(request.params)
     kept = golden_frames(clip)
     _say("running the notebook and the module over the clip" if request.with_notebook else "running the module")
-    result.notebook, result.module = asyncio.run(
-        prove(
-            bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook,
-            max_diff=request.limits.max_diff, say=_say,
-        )
-    )  # fmt: skip
+    with assets_put_back(bundle, scratch) as result.put_back:
+        result.notebook, result.module = asyncio.run(
+            prove(
+                bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook,
+                max_diff=request.limits.max_diff, say=_say,
+            )
+        )  # fmt: skip
     if result.notebook is not None and not (result.notebook.fault or result.module.fault):
         result.difference = compare_replays(result.notebook, result.module)
     if result.module.fault is Fault.PARAMS:

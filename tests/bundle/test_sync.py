@@ -147,7 +147,7 @@ def test_a_cell_that_changed_on_both_sides_is_refused(exported, nothing_is_writt
         sync(exported.folder)
     assert str(caught.value) == (
         "cell 5 (process_frame) changed in effects.ipynb and in processor.py since the export; keep your edit "
-        "elsewhere, export the notebook again, and edit anew"
+        "elsewhere, export with --force, and edit the notebook"
     )
 
 

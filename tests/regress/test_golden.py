@@ -110,11 +110,15 @@ def test_inputs_come_back_without_loss_with_their_times(stretch, tmp_path):
     assert back.versions == versions()
 
 
-def test_saving_frames_of_a_clip_removes_inputs_of_before(golden, stretch, tmp_path):
+def test_frames_of_a_clip_do_not_replace_those_that_the_preview_saved(golden, stretch, tmp_path):
     save_golden(stretch, tmp_path)
-    save_golden(golden, tmp_path)
-    assert load_golden(tmp_path).inputs == {}
-    assert list(tmp_path.glob("inputs/*.png")) == []
+    before = sorted(path for path in tmp_path.rglob("*.png"))
+    with pytest.raises(RegressionError) as caught:
+        save_golden(golden, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} has golden frames with their inputs, as the preview saves them; name another folder"
+    )
+    assert sorted(tmp_path.rglob("*.png")) == before
 
 
 def test_inputs_are_ordered_by_number_not_by_name(golden, tmp_path):

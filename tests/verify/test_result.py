@@ -158,3 +158,11 @@ def test_a_model_that_keeps_up_is_asked_for_nearly_all_frames():
     fast.status = {"timings_ms": {"process": {"p50": 10.0}}}
     assert short(good(streams=[fast], limits=live)) == ["server: frames back"]
     assert fast.why_fewer == ""
+
+
+def test_an_asset_that_the_notebook_wrote_anew_is_named_and_no_fault():
+    result = good(put_back=["tiny.pt"])
+    assert short(result) == []
+    assert {check.name: check.value for check in result.checks()}["assets"] == (
+        "running the notebook changed tiny.pt, which was put back as it was"
+    )
