@@ -31,8 +31,9 @@ def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middlew
     """Return a middleware that refuses callers without the token, where one is set, and else web pages.
 
     Without a token it refuses a POST with an ``Origin`` that is not in ``origins``, and, on a connection from this
-    machine, a ``Host`` that does not name this machine: a page can let a name of its own lead here. A page that knows
-    the token may call, and one whose request an orchestrator passes on. The first refusal for each reason is logged.
+    machine, a GET with a ``Host`` that does not name this machine: a page can let a name of its own lead here. A page
+    that knows the token may call, and one whose request an orchestrator passes on. The first refusal for each reason is
+    logged.
     """
     token = settings.token.get_secret_value() if settings.token is not None else None
 
@@ -78,7 +79,9 @@ def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
     is_of_page = origin is not None and request.method == hdrs.METH_POST and not _is_passed_on(request)
     if is_of_page and not {origin, "*"} & set(origins):
         return "web pages may not call this server; set BYOC_KIT_TOKEN, and let the page send it"
-    if _is_local(request) and not _means_this_machine(request.headers.get(hdrs.HOST, "localhost")):
+    # A browser names the page of each POST in Origin, so only of what is read the Host must tell.
+    host = request.headers.get(hdrs.HOST, "localhost")
+    if request.method in _READS and _is_local(request) and not _means_this_machine(host):
         return "the host named is not this machine; ask by 127.0.0.1, or set BYOC_KIT_TOKEN and send it"
     return None
 

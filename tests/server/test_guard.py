@@ -132,6 +132,11 @@ async def test_a_host_whose_name_was_made_to_lead_here_is_refused(open_server, p
     assert await status(open_server, "GET", path, headers={"Host": "localhost:8000"}) == 200
 
 
+async def test_a_proxy_before_the_server_may_name_its_own_host_in_a_post(open_server):
+    """As nginx and tunnels do that keep the Host of their client."""
+    assert await status(open_server, "POST", "/stream/stop", headers={"Host": "live.example"}) == 200
+
+
 @pytest.mark.parametrize(
     ("host", "is_here"),
     [
