@@ -77,11 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
     export.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
     export.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
-    export.add_argument("--no-hashes", action="store_true", help="lock without hashes, where pip has no index")
+    export.add_argument(
+        "--hashes",
+        action=argparse.BooleanOptionalAction,
+        help="lock with hashes, or without, where pip has no index (default: as the bundle was, else with)",
+    )
     export.add_argument(
         "--device",
-        choices=["cpu", "cu126", "cu128", "cu130"],
-        help="what torch is built for in the image (default: as installed here)",
+        choices=["installed", "cpu", "cu126", "cu128", "cu130"],
+        help="what torch is built for in the image (default: as the bundle was, else as installed here)",
     )
 
     _add_sync(commands)
@@ -165,11 +169,14 @@ def _warn_if_open(notebook: Path) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from byoc_kit.bundle.plan import plan, write
+    from byoc_kit.bundle.plan import plan_again, write
     from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
+    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.read import read_notebook
 
     target = _target(options)
-    bundle = plan(options.notebook, target, device=options.device, with_hashes=not options.no_hashes)
+    analysis = analyse(read_notebook(options.notebook))
+    bundle = plan_again(analysis, target, device=options.device, with_hashes=options.hashes)
     for finding in bundle.findings:
         print(finding, file=sys.stderr)
     if options.check:

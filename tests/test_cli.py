@@ -132,6 +132,21 @@ def test_a_file_that_is_no_notebook_is_one_line_and_no_bundle(run, tmp_path, tex
     assert not (tmp_path / "export").exists()
 
 
+def test_an_export_locks_as_the_one_before_until_it_is_told_otherwise(run, write, tmp_path):
+    write(*SOUND)
+
+    def lock():
+        return (tmp_path / "export" / "effects" / "requirements.lock").read_text()
+
+    assert run("export", "effects.ipynb", "--no-hashes")[0] == 0
+    assert "--hash" not in lock()
+    assert run("export", "effects.ipynb")[0] == 0
+    assert "--hash" not in lock()
+    assert run("export", "effects.ipynb", "--check")[:2] == (0, "export/effects is as the notebook says\n")
+    assert run("export", "effects.ipynb", "--hashes", "--device", "installed")[0] == 0
+    assert "--hash" in lock()
+
+
 def test_a_video_is_no_notebook(run, clip):
     assert run("check", clip) == (2, "", "byoc-kit: bigbuckbunny.mp4 is no text; give the path of an .ipynb file\n")
 

@@ -30,6 +30,8 @@ from byoc_kit.notebook.params import render_schema
 from byoc_kit.notebook.read import NotebookError, read_notebook
 from byoc_kit.notebook.text import printable
 
+INSTALLED = "installed"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -99,12 +101,16 @@ def plan_own(analysis: Analysis, target: Path) -> Plan:
     return Plan(target, {name: text.encode() for name, text in files.items()}, copied, content=content)
 
 
-def plan_again(analysis: Analysis, target: Path) -> Plan:
-    """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked: its device, its hashes."""
-    said = read_manifest(target).get("lock")
-    if not isinstance(said, dict) or not {"device", "with_hashes"} <= said.keys():
-        return plan_analysis(analysis, target)
-    return plan_analysis(analysis, target, device=said["device"], with_hashes=said["with_hashes"])
+def plan_again(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool | None = None) -> Plan:
+    """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked, but for what is given.
+
+    The device :data:`INSTALLED` is that of the torch that is installed.
+    """
+    lock = read_manifest(target).get("lock")
+    said = {"device": None, "with_hashes": True, **(lock if isinstance(lock, dict) else {})}
+    device = said["device"] if device is None else device
+    with_hashes = said["with_hashes"] if with_hashes is None else with_hashes
+    return plan_analysis(analysis, target, device=None if device == INSTALLED else device, with_hashes=with_hashes)
 
 
 def write(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> None:
