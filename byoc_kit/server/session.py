@@ -93,7 +93,7 @@ class Session:
             self._begin_to_end()
             if self._pipeline is not None:
                 self._pipeline.abandon()
-                await asyncio.to_thread(self._pipeline.join, _LET_GO_S)
+                await self._joined(self._pipeline, _LET_GO_S)
             async with self._hooks_turn:
                 await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
             await self._end_sending(sending)
@@ -285,8 +285,12 @@ class Session:
         if self._error is None:
             self._error = self._pipeline.error
         inlet.end()
-        if not await asyncio.to_thread(self._pipeline.join, DRAIN_S):
+        if not await self._joined(self._pipeline, DRAIN_S):
             logger.warning("stream %s: its last frames were not out after %.0f s and are lost", self.id, DRAIN_S)
+
+    async def _joined(self, pipeline: Pipeline, timeout_s: float) -> bool:
+        """Wait for the pipeline's threads, on a thread of its own: those of asyncio's pool may all wait so."""
+        return await on_thread(lambda: pipeline.join(timeout_s), name=f"join-{self.id}")
 
     async def _feed(self, http: aiohttp.ClientSession, url: str, inlet: ByteInlet) -> None:
         async with aclosing(read_channel(http, url)) as chunks:

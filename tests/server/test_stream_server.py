@@ -5,6 +5,7 @@ import logging
 import re
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import ClassVar
 
@@ -855,3 +856,19 @@ async def test_frames_above_max_framerate_are_dropped_before_process_frame_and_c
     assert status["params"]["max_framerate"] == 10
     assert (status["frames_in"], len(seen) - before) == (20, 8)
     assert status["drops"]["decode"] == {"above max_framerate": 12}
+
+
+async def test_a_stream_ends_while_the_thread_pool_of_asyncio_is_taken(ready, clip):
+    """As hung streams take it: with each a thread waits for theirs."""
+    released, loop = threading.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    taken = loop.run_in_executor(None, released.wait)
+    try:
+        body = ready.start_body()
+        await ready.post("/stream/start", body)
+        await send(ready.http, body["subscribe_url"], clip.until(0.4))
+        await ready.until_idle()
+        assert not taken.done()
+    finally:
+        released.set()
+        await taken
