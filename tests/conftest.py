@@ -17,8 +17,8 @@ settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 ROOT = Path(__file__).parents[1]
-# `BYOC_KIT_REQUIRE=docker,browser,ffmpeg` makes a skip of tests with these markers a failure.
-REQUIRE = "BYOC_KIT_REQUIRE"
+# `TESTS_REQUIRE=docker,browser,ffmpeg` makes a skip of tests with these markers a failure.
+REQUIRE = "TESTS_REQUIRE"
 
 
 @cache

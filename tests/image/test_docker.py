@@ -289,7 +289,7 @@ def test_run_gives_the_image_the_settings_of_this_environment_and_gpus(monkeypat
     for name in [name for name in os.environ if name.startswith("BYOC_KIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("BYOC_KIT_ENCODER", "auto")
-    monkeypatch.setenv("BYOC_KIT_REQUIRE", "docker")  # no setting of the container
+    monkeypatch.setenv("BYOC_KIT_CACHE_NOTES", "1")  # no setting of the container
     command = run_command("byoc/a:latest", port=9000, gpus="all")
     assert command[-5:] == ["--env", "BYOC_KIT_ENCODER", "--gpus", "all", "byoc/a:latest"]
     assert command.count("--env") == 1

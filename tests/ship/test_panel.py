@@ -94,16 +94,16 @@ def is_listening(port):
 def test_it_shows_the_cells_and_what_there_is_to_do(make_panel):
     panel = make_panel(("markdown", "# Tint"), *SOUND, ("", "x = 1"))
     panel.until_shown("it can be exported")
-    assert "Tint2 code cells of effects.ipynb go into the container as tint, 1 stays." in panel.shown
-    assert "export/effects is not there yet." in panel.shown
+    panel.until_shown("Tint2 code cells of effects.ipynb go into the container as tint, 1 stays.")
+    panel.until_shown("export/effects is not there yet.")
     panel.until(lambda panel: panel.enabled == ["check", "export"])
-    assert "Build, Serve, Verify: export first." in panel.shown
+    panel.until_shown("Build, Serve, Verify: export first.")
 
 
 def test_errors_keep_the_buttons_back_but_check_says_them(make_panel):
     panel = make_panel(*SOUND, ("byoc", "x = GAIN\ny = GAIN"), with_bundle=False)
     panel.until_shown("Export, Build, Serve, Verify: fix the 2 errors first.")
-    assert panel.enabled == ["check"]
+    panel.until(lambda panel: panel.enabled == ["check"])
     panel.click(Action.EXPORT)
     panel.click(Action.CHECK)
     panel.until_shown("byoc-kit check effects.ipynb failed (exit code 1): effects.ipynb: 2 errors")
