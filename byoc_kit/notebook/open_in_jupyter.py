@@ -22,8 +22,8 @@ def open_notebook_warning(path: Path) -> str | None:
     if not is_open_in_jupyter(path):
         return None
     return (
-        f"{printable(path.name)} is open in Jupyter: there, choose File > Reload Notebook from Disk; "
-        "saving it without that takes this change back"
+        f"{printable(path.name)} is open in Jupyter: copy edits that are not saved there, then choose File > Reload "
+        "Notebook from Disk; saving it without that takes this change back"
     )
 
 

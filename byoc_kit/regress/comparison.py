@@ -94,6 +94,8 @@ class Comparison:
         """Raise :class:`~byoc_kit.regress.golden.RegressionError` where something is not as allowed."""
         if self.failure:
             msg = f"{self.failure}; if that is meant, record the golden frames anew"
+            if self.golden.inputs:
+                msg += "; where process_frame remembers frames, keep a stretch with p.save_golden(25, lead_in=50)"
             raise RegressionError(msg)
 
     def picture(self) -> Image.Image:

@@ -71,7 +71,11 @@ class Result:
         equal = f"equal to the notebook, which raises in {count} too" if raised else "equal to the notebook"
         limit = self.limits.max_diff
         wanted = f"at most {limit} of 255 apart" if limit else "equal to the notebook"
-        return [*checks, Check("module", difference.text or equal, wanted, difference.is_within(limit))]
+        is_met = difference.is_within(limit)
+        value = difference.text or equal
+        if self.put_back and not is_met:
+            value += f"; running the notebook changed {', '.join(self.put_back)}: seed what makes it, or load it"
+        return [*checks, Check("module", value, wanted, is_met)]
 
     def _check_memory(self) -> list[Check]:
         memory = self.module.memory if self.module else None

@@ -14,8 +14,8 @@ from byoc_kit.notebook.open_in_jupyter import is_open_in_jupyter
 
 CELLS = [("", CAPABILITY), ("byoc", PROCESS_FRAME)]
 WARNING = (
-    "effects.ipynb is open in Jupyter: there, choose File > Reload Notebook from Disk; "
-    "saving it without that takes this change back\n"
+    "effects.ipynb is open in Jupyter: copy edits that are not saved there, then choose File > Reload "
+    "Notebook from Disk; saving it without that takes this change back\n"
 )
 
 

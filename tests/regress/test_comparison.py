@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from byoc_kit.frames import VideoFrame
 from byoc_kit.regress import Golden, Picture, RegressionError, compare
 from byoc_kit.regress.comparison import MIME_TYPE, Difference
 from byoc_kit.regress.show import draw
@@ -50,6 +51,16 @@ def test_a_failure_is_one_sentence_that_names_the_worst_frame(judge, golden):
     assert str(caught.value) == (
         "frame 24 differs from its golden one by up to 20 of 255 (allowed 4), and the mean PSNR is "
         f"{comparison.mean_psnr_db:.1f} dB (wanted 45); if that is meant, record the golden frames anew"
+    )
+
+
+def test_frames_with_their_inputs_that_differ_name_what_a_memory_needs(golden):
+    single = replace(golden, inputs={n: VideoFrame.from_pixels(one) for n, one in golden.pictures.items()})
+    pictures = [Picture(number, pixels + 20) for number, pixels in golden.pictures.items()]
+    with pytest.raises(RegressionError) as caught:
+        compare(pictures, single, max_abs_diff=4, min_psnr_db=45.0).require_met()
+    assert str(caught.value).endswith(
+        "; where process_frame remembers frames, keep a stretch with p.save_golden(25, lead_in=50)"
     )
 
 

@@ -166,3 +166,11 @@ def test_an_asset_that_the_notebook_wrote_anew_is_named_and_no_fault():
     assert {check.name: check.value for check in result.checks()}["assets"] == (
         "running the notebook changed tiny.pt, which was put back as it was"
     )
+
+
+def test_a_module_that_is_apart_for_other_weights_names_what_wrote_them():
+    result = good(notebook=MODULE, difference=Difference(225, text="frame 0: up to 225 of 255"), put_back=["tiny.pt"])
+    assert short(result) == ["module"]
+    assert {check.name: check.value for check in result.checks()}["module"] == (
+        "frame 0: up to 225 of 255; running the notebook changed tiny.pt: seed what makes it, or load it"
+    )

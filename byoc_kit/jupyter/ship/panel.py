@@ -22,7 +22,7 @@ _JOIN_S = CLOSE_GRACE_S + 2.0
 _CSS = Path(__file__).with_name("panel.css")
 _ABOUT = {
     Action.CHECK: "Say what would keep the saved notebook from being exported",
-    Action.FIX: "Tag the cells that the tagged ones need; then reload the notebook from disk",
+    Action.FIX: "Save the notebook first. Tags the cells that the tagged ones need; then reload it from disk",
     Action.EXPORT: "Write the bundle; runs none of the notebook's code",
     Action.BUILD: "Build the bundle's image with Docker",
     Action.SERVE: "Serve the bundle here as its container will",
