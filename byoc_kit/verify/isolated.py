@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from dataclasses import replace
+from typing import Self
+
 from byoc_kit.bundle.load import Bundle, BundleError, load_processor, read_bundle, schema_drift
 from byoc_kit.errors import in_one_line
 from byoc_kit.orphans import end_with_parent
 from byoc_kit.sourcemap import locate
+from byoc_kit.verify.later_streams import UNFINISHED, Memory
 from byoc_kit.verify.replay import Fault, Replay, Task, replay
+
+LATER_STREAMS_S = 60.0
+"""What the streams after the first may take: they have sixteen frames."""
 
 
 def main(task_file: str, folder: str) -> None:
@@ -21,8 +30,42 @@ def _run(task: Task, bundle: Bundle) -> Replay:
         processor = load_processor(bundle)
     except BundleError as error:
         return Replay.broken(task, Fault.LOAD, _why(error, bundle))
-    found = replay(processor, task, processor.where, make_fresh=lambda: load_processor(bundle))
-    return Replay(**{**vars(found), "drift": schema_drift(bundle, processor)})
+    drift = schema_drift(bundle, processor)
+    with _Patience(drift) as patience:
+        found = replay(processor, task, processor.where, lambda: load_processor(bundle), patience.begin)
+    return replace(found, drift=drift)
+
+
+class _Patience:
+    """Ends this process where later streams are not through in time; what the first one gave is kept.
+
+    A hook that hangs cannot be ended otherwise, and the clip's lock would be held for as long.
+    """
+
+    def __init__(self, drift: str | None) -> None:
+        self._drift = drift
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self, first: Replay) -> None:
+        """Keep what the first stream gave; the later ones begin."""
+        first = replace(first, drift=self._drift)
+        replace(first, memory=UNFINISHED).save()
+        said = f"the second stream was not through within {LATER_STREAMS_S:g} s"
+        self._timer = threading.Timer(LATER_STREAMS_S, self._give_up, [replace(first, memory=Memory(said))])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _give_up(self, first: Replay) -> None:
+        first.save()
+        os._exit(0)
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()  # one that gives up right now ends the process
 
 
 def _why(error: BundleError, bundle: Bundle) -> str:

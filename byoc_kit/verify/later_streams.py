@@ -38,6 +38,10 @@ class Memory:
     is_failure: bool = False
 
 
+UNFINISHED = Memory("it ended the process", is_failure=True)
+"""What is known while the later streams run: a process that ends meanwhile leaves it behind."""
+
+
 @dataclass
 class _Stream:
     """What came of a stream's first frames: a picture, nothing, or an exception for each."""
@@ -64,11 +68,14 @@ class LaterStreams:
     """Follows a clip's stream by its first frames as a second one, and by those at half the size as a third.
 
     All go through the same processor, with ``on_stream_stop`` and ``on_stream_start`` between them, and on the same
-    thread, as in a container. ``open_clip`` yields the clip's frames.
+    thread, as in a container. ``open_clip`` yields the clip's frames. ``on_first`` is called when the clip's stream is
+    through.
     """
 
-    def __init__(self, processor: FrameProcessor, params: Params, open_clip: Open) -> None:
-        self._processor, self._params, self._open = processor, params, open_clip
+    def __init__(
+        self, processor: FrameProcessor, params: Params, open_clip: Open, on_first: Callable[[], None]
+    ) -> None:
+        self._processor, self._params, self._open, self._on_first = processor, params, open_clip, on_first
         self._streams = [_Stream(), _Stream(), _Stream()]
         self._at = _FIRST
         self._hook = ""
@@ -82,6 +89,7 @@ class LaterStreams:
     def frames(self) -> Iterator[VideoFrame]:
         """Yield the frames of all streams; between two of them the hooks run."""
         yield from self._open()
+        self._on_first()
         for at in (_SAME, _HALF):
             if not self._restart():
                 return

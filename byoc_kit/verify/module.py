@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from byoc_kit.bundle.load import Bundle
 from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.verify.farm import FarmError, link_farm
+from byoc_kit.verify.later_streams import UNFINISHED, Memory
 from byoc_kit.verify.replay import Fault, Replay, Task
 
 # Behind the standard library, as site-packages is: cv2 puts a folder of its own second.
@@ -37,12 +39,17 @@ async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Repl
         try:
             async with asyncio.timeout(timeout_s):
                 await process.wait()
+            is_in_time = True
         except TimeoutError:
-            return Replay.broken(task, Fault.RUN, f"was not through after {timeout_s:g} s; see --timeout")
+            is_in_time = False
         finally:
             await _end(process)
     found = Replay.load(task.folder)
-    return found or Replay.broken(task, Fault.RUN, f"exit code {process.returncode}: {_last_line(log)}")
+    late = f"was not through after {timeout_s:g} s; see --timeout"
+    said = f"exit code {process.returncode}: {_last_line(log)}" if is_in_time else late
+    if found is not None and found.memory == UNFINISHED:  # what the first stream gave is as good as ever
+        return replace(found, memory=Memory(f"the second stream: {said}", is_failure=is_in_time))
+    return found if found is not None and is_in_time else Replay.broken(task, Fault.RUN, said)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

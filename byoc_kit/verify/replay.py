@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
@@ -145,8 +145,10 @@ class Replay:
         return np.load(path) if path.is_file() else None
 
     def save(self) -> None:
-        """Write it into its folder."""
-        (self.folder / _REPLAY).write_text(json.dumps(asdict(self), default=str))
+        """Write it into its folder, in place of one that is there: whoever reads meanwhile finds a whole one."""
+        written = self.folder / f"{_REPLAY}.part"
+        written.write_text(json.dumps(asdict(self), default=str))
+        written.replace(self.folder / _REPLAY)
 
     @classmethod
     def load(cls, folder: Path) -> Replay | None:
@@ -162,12 +164,17 @@ class Replay:
 
 
 def replay(
-    processor: FrameProcessor, task: Task, place: Place, make_fresh: Callable[[], FrameProcessor] | None = None
+    processor: FrameProcessor,
+    task: Task,
+    place: Place,
+    make_fresh: Callable[[], FrameProcessor] | None = None,
+    on_first: Callable[[Replay], None] = lambda _: None,
 ) -> Replay:
     """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
 
     An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all. With
-    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them.
+    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them; ``on_first`` is
+    handed what the clip's own stream gave before they begin.
     """
     hook, frames, memory = "", list[Replayed](), None
 
@@ -181,25 +188,28 @@ def replay(
             frames.append(_replayed(task, len(frames), ran, place))
             task.count(len(frames))
 
+    def first() -> Replay:
+        return Replay(task.folder, tuple(frames), as_json(params))
+
     try:
         params = processor.params_with(task.params)
-        streams = LaterStreams(processor, params, partial(_frames, task.clip))
+        streams = LaterStreams(processor, params, partial(read_clip, task.clip), lambda: on_first(first()))
         if make_fresh is None or task.max_diff is None:
-            run_frames(processor, _frames(task.clip), params, keep, on_hook=note)
+            run_frames(processor, _one_at_a_time(task.clip, read_clip(task.clip)), params, keep, on_hook=note)
         else:
-            run_frames(processor, streams.frames(), params, keep, on_hook=note)
+            run_frames(processor, _one_at_a_time(task.clip, streams.frames()), params, keep, on_hook=note)
             memory = streams.memory(place, max_diff=task.max_diff, make_fresh=make_fresh)
     except ParamsError as error:
         return Replay.broken(task, Fault.PARAMS, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
         return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(hook, error)})")
-    return Replay(task.folder, tuple(frames), as_json(params), memory=memory)
+    return replace(first(), memory=memory)
 
 
-def _frames(clip: Path) -> Iterator[VideoFrame]:
+def _one_at_a_time(clip: Path, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     with clip.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would measure each other
-        yield from read_clip(clip)
+        yield from frames
 
 
 def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:

@@ -1,7 +1,10 @@
+import fcntl
 import re
+from dataclasses import replace
 
 import pytest
 
+from byoc_kit.verify.later_streams import Memory
 from byoc_kit.verify.module import replay_module
 from byoc_kit.verify.proof import prove
 from byoc_kit.verify.replay import Fault
@@ -89,6 +92,59 @@ async def test_a_module_that_hangs_is_given_up(run):
 async def test_an_interpreter_that_ends_shows_its_last_line(run):
     replay = await run("import os\nprint('last words', flush=True)\nos._exit(7)", PROCESS_FRAME)
     assert replay.failure == "exit code 7: last words"
+
+
+LATER = """
+import os
+import time
+
+starts = []
+
+
+def on_stream_start(_):
+    starts.append(1)
+
+
+def process_frame(frame):
+    if len(starts) > 1:
+        AT_LATER
+    return frame
+"""
+
+
+@pytest.fixture
+def run_later(export, make_task):
+    """Run a module of which a later stream does something else than the first."""
+
+    async def run(does, *, before=None, timeout_s=60):
+        bundle = export(LATER.replace("AT_LATER", does))
+        if before:
+            before(bundle.folder)
+        return await replay_module(bundle, replace(make_task("module"), max_diff=0), timeout_s=timeout_s)
+
+    return run
+
+
+async def test_a_later_stream_that_hangs_takes_neither_the_first_ones_result_nor_the_clip(run_later, make_task):
+    hurry = "from byoc_kit.verify import isolated\nisolated.LATER_STREAMS_S = 0.5\n"
+    found = await run_later("time.sleep(600)", before=prepend(hurry))
+    assert (found.failure, len(found.frames)) == ("", 10)
+    assert found.memory == Memory("the second stream was not through within 0.5 s")
+    with make_task().clip.open("rb") as clip:
+        fcntl.flock(clip, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def test_a_time_limit_that_comes_in_a_later_stream_leaves_the_first_ones_result(run_later):
+    found = await run_later("time.sleep(600)", timeout_s=15)
+    assert (found.failure, len(found.frames)) == ("", 10)
+    assert found.memory == Memory("the second stream: was not through after 15 s; see --timeout")
+
+
+@pytest.mark.parametrize("code", [0, 7])
+async def test_a_later_stream_that_ends_the_process_is_a_failure(run_later, code):
+    found = await run_later(f"print('last words', flush=True), os._exit({code})")
+    assert (found.failure, len(found.frames)) == ("", 10)
+    assert found.memory == Memory(f"the second stream: exit code {code}: last words", is_failure=True)
 
 
 STATEFUL = """
