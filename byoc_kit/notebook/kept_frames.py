@@ -19,6 +19,9 @@ _NUMBERS = {
     *("height", "ndim", "shape", "size", "time_base", "time_s", "timestamp", "width"),
 }
 _PLAIN = {"bool", "float", "int", "len", "str"}
+# What makes a picture of the size that it is told, and what counts values in bins.
+_RESIZING = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "interpolate", "resize", "resized_crop"}
+_COUNTING = {"calcHist", "histc", "histogram", "histogram2d"}
 _SIZES = {"height", "shape", "size", "width"}
 
 
@@ -36,30 +39,59 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
         for _, function in called_by(analysis.bindings, ("on_stream_start", "on_stream_stop"))
         for name, _ in changes(function, state)
     }
+    fixed = _fixed_sizes(analysis)
     run = list(called_by(analysis.bindings, ("process_frame",)))
     measured = {name for _, function in run for name in _measured(function)}
     said = reset | measured
     for cell, function in run:
         for name, node in changes(function, state - said):
-            if name not in said and not _has_a_size_as_key(function, node) and _is_of_a_frame(function, node):
+            if name not in said and not _has_a_size_as_key(function, node) and _is_of_a_frame(function, node, fixed):
                 said.add(name)
                 message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
                 hint = "set it back in on_stream_start(params)"
                 yield Finding("kept-frame", analysis.name, message, hint, Place.of(cell, node))
 
 
-def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST) -> bool:
+def _fixed_sizes(analysis: Analysis) -> set[str]:
+    """Return the names of the module that stand for numbers, or for tuples of them, for good."""
+    fixed: set[str] = set()
+    for name, value in analysis.bound_once:
+        if _is_number(value, fixed) or _is_size_of(value, fixed):
+            fixed.add(name)
+    return fixed
+
+
+def _is_number(node: ast.expr, fixed: set[str]) -> bool:
+    match node:
+        case ast.Constant(value=int()):
+            return True
+        case ast.Name(id=name):
+            return name in fixed
+    return False
+
+
+def _is_size_of(node: ast.expr, fixed: set[str]) -> bool:
+    """Whether an expression is a size with all its sides: ``(64, 64)``."""
+    match node:
+        case ast.Tuple(elts=[_, _, *_] as sides) | ast.List(elts=[_, _, *_] as sides):
+            return all(_is_number(side, fixed) for side in sides)
+        case ast.Name(id=name):
+            return name in fixed
+    return False
+
+
+def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST, fixed: set[str]) -> bool:
     """Whether what a name is changed to is made of what the function is given."""
     given = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)} - {"params"}
     statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
     pictures = set(given)
     for statement in sorted(statements, key=lambda node: node.lineno):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        if statement.value is not None and _uses(statement.value, pictures):
+        if statement.value is not None and _uses(statement.value, pictures, fixed):
             if any(part is changed for target in targets for part in ast.walk(target)):
                 return True
             pictures |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-    return isinstance(changed, ast.Call) and any(_uses(argument, pictures) for argument in changed.args)
+    return isinstance(changed, ast.Call) and any(_uses(argument, pictures, fixed) for argument in changed.args)
 
 
 def _has_a_size_as_key(function: ast.AST, changed: ast.AST) -> bool:
@@ -78,8 +110,8 @@ def _is_a_size(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Attribute) and part.attr in _SIZES for part in ast.walk(node))
 
 
-def _uses(node: ast.expr, pictures: set[str]) -> bool:
-    """Whether an expression is made of pictures, and not of a number that is asked of one."""
+def _uses(node: ast.expr, pictures: set[str], fixed: set[str]) -> bool:
+    """Whether an expression is made of pictures, and not of what has the same size whatever they have."""
     match node:
         case ast.Attribute(attr=name) if name in _NUMBERS:
             return False
@@ -87,11 +119,17 @@ def _uses(node: ast.expr, pictures: set[str]) -> bool:
             return False
         case ast.Call(func=ast.Name(id=name)) if name in _PLAIN:
             return False
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _COUNTING:
+            return False
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _RESIZING:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(_is_size_of(argument, fixed) for argument in given):
+                return False
         case ast.Compare():
             return False
         case ast.Name(id=name):
             return name in pictures
-    return any(_uses(child, pictures) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+    return any(_uses(child, pictures, fixed) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
 
 
 def _measured(function: ast.AST) -> Iterator[str]:

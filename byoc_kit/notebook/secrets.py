@@ -30,6 +30,7 @@ _PATTERNS = {kind: re.compile(rf"(?<![A-Za-z0-9]){pattern}") for kind, pattern i
 _NAME = re.compile(
     r"(?:^|_)(?:api_?key|auth|credentials?|passw(?:or)?d|private_?key|secret(?:_?key)?|token)$", re.IGNORECASE
 )
+_WITH_SPACES = re.compile(r"(?:credentials?|passw(?:or)?d|secret)$", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"<.*>|\[.*\]|\.{3}|x+|\*+|(?:your|my|the|change|put|insert|dummy|example|none|todo)\b.*", re.IGNORECASE
 )
@@ -46,7 +47,7 @@ def check_secrets(analysis: Analysis) -> Iterator[Finding]:
                 continue
             text = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
             kind = next((kind for kind, pattern in _PATTERNS.items() if pattern.search(text)), None)
-            if kind is None and id(node) in named and _is_filled(text):
+            if kind is None and id(node) in named and _is_filled(named[id(node)], text):
                 kind = "a secret, by the name " + named[id(node)]
             if kind:
                 yield Finding("secret", analysis.name, f"this looks like {kind}", _HINT, Place.of(cell, node))
@@ -77,5 +78,8 @@ def _last_name(target: ast.expr) -> str:
     return ""
 
 
-def _is_filled(text: str) -> bool:
+def _is_filled(name: str, text: str) -> bool:
+    """Whether a text of that name may be a secret: a key or a token has no spaces, a password may."""
+    if re.search(r"\s", text.strip()) and not _WITH_SPACES.search(name):
+        return False
     return len(text) >= _SHORTEST and not text.isspace() and not _PLACEHOLDER.fullmatch(text)

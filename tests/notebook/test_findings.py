@@ -426,6 +426,8 @@ def test_secrets_are_known_by_how_they_look_and_never_repeated(make_sound, secre
         ("API_KEY = 'a1b2c3d4'", True),
         ("config = {'password': 'correct horse'}", True),
         ("client.token = b'a1b2c3d4'\nimport client", True),
+        ("NEXT_TOKEN = 'hello world'", False),
+        ("next_secret = 'hello world'", True),
         ("API_KEY = ''", False),
         ("API_KEY = 'your key here'", False),
         ("API_KEY = '<key>'", False),

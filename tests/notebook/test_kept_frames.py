@@ -1,7 +1,7 @@
 import pytest
 from notebook_rig import CAPABILITY, check
 
-HEAD = "import collections, torch\nprev, state, count = None, {}, 0\nbuffer = collections.deque(maxlen=8)"
+HEAD = "import collections, torch\nprev, state, count = None, {}, 0\nbuffer = collections.deque(maxlen=8)\nSIDE = 8\nSMALL = (SIDE, 4)"
 
 
 def kept(make, body, *sources):
@@ -20,6 +20,9 @@ def kept(make, body, *sources):
         ("buffer.append(frame.tensor)", "buffer"),
         ("prev = torch.mean(frame.tensor, dim=1)", "prev"),
         ("remember(frame.tensor)", "state"),
+        ("prev = cv2.resize(frame.pixels, None, fx=0.5, fy=0.5)", "prev"),
+        ("prev = cv2.resize(frame.pixels, (64, frame.height))", "prev"),
+        ("prev = resize(frame.tensor, 64)", "prev"),
     ],
 )
 def test_what_is_made_of_a_frame_and_stays(make, body, name):
@@ -42,6 +45,11 @@ def test_what_is_made_of_a_frame_and_stays(make, body, name):
         "if prev is None or prev.shape != frame.tensor.shape:\n    prev = frame.tensor",
         "buffer.append(frame.time_s)",
         "prev = frame.width > 3",
+        "prev = cv2.resize(frame.pixels, (64, 36))",
+        "prev = cv2.cvtColor(cv2.resize(frame.pixels, SMALL), cv2.COLOR_RGB2GRAY)",
+        "small = F.interpolate(frame.tensor.permute(0, 3, 1, 2), size=(SIDE, SIDE))\nprev = small",
+        "prev = np.histogram(frame.pixels, bins=32)[0]",
+        "buffer.append(cv2.calcHist([frame.pixels], [0], None, [32], [0, 256]))",
         "state[frame.pixels.shape] = frame.pixels",
         "state.setdefault((frame.width, frame.height), torch.zeros_like(frame.tensor))",
         "key = frame.tensor.shape\nif key not in state:\n    state[key] = torch.zeros_like(frame.tensor)",
