@@ -102,6 +102,12 @@ _OF_THIS_MACHINE = re.compile(
     r"|[A-Za-z]:[\\/][^\n\r]+"
     r"|~[\w.-]*/[^\n\r]+"
 )
+# What is asked for a URL or a route, and what a name says of a text that is one.
+_ASKING = {"delete", "get", "head", "options", "patch", "post", "put", "route", "add_route", "urljoin", "websocket"}
+_OF_URLS = re.compile(r"(?:^|_)(?:endpoint|pattern|regex|route|uri|url)s?$", re.IGNORECASE)
+_OF_A_REGEX = re.compile(r"\\[dDsSwW](?![A-Za-z])|\(\?|\[\^")
+_GUARDS = {"os.path.exists", "os.path.isfile", "os.path.isdir", "os.path.lexists"}
+_PATH_GUARDS = {"exists", "is_dir", "is_file"}
 _COMPARING = {
     *("count", "endswith", "find", "index", "lstrip", "partition", "removeprefix", "removesuffix", "replace"),
     *("rpartition", "rsplit", "rstrip", "split", "startswith", "strip"),
@@ -140,8 +146,9 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
     read = [use for use in uses if not use.is_write and use.name not in written]
     without_harm = _missing_without_harm(analysis)
     declared = {asset.name for asset in analysis.assets}  # what is wrong with these is said of them
+    guarded = {name for node in _guarding(analysis) for name in _guarded(analysis, node.test)}
     for cell, node, text in _machine_paths(analysis):
-        if text in declared:
+        if text in declared or (text in guarded and not _is_there(text)):
             continue
         if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
             yield _absolute_path(analysis, text, Place.of(cell, node))
@@ -161,10 +168,51 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _missing_without_harm(analysis: Analysis) -> set[int]:
-    """Return the nodes that stand where a missing file is handled."""
+    """Return the nodes that stand where a missing file is handled, or where it was asked whether it is there."""
     blocks = (block for cell in analysis.exported for block in cell.nodes)
     handled = (statement for block in blocks for statement in handling(block, {"OSError", "FileNotFoundError"}))
-    return {id(node) for statement in handled for node in ast.walk(statement)}
+    guarded = (part for node in _guarding(analysis) for part in _where_it_is_there(node))
+    return {id(node) for part in (*handled, *guarded) for node in ast.walk(part)}
+
+
+def _guarding(analysis: Analysis) -> Iterator[ast.If | ast.IfExp]:
+    """Yield the conditions that ask whether a file is there."""
+    asking = {id(call.call) for call in analysis.calls if _guard(call) is not None}
+    for cell in analysis.exported:
+        for node in cell.nodes:
+            if isinstance(node, ast.If | ast.IfExp) and any(id(part) in asking for part in ast.walk(node.test)):
+                yield node
+
+
+def _guard(call: Reference) -> ast.expr | None:
+    """Return what a call asks about whether it is there; ``None`` for any other call."""
+    if call.name in _GUARDS:
+        return call.argument(0, "path")
+    return call.node.value if isinstance(call.node, ast.Attribute) and call.node.attr in _PATH_GUARDS else None
+
+
+def _guarded(analysis: Analysis, test: ast.expr) -> Iterator[str]:
+    """Yield the files that a condition asks about."""
+    parts = {id(part) for part in ast.walk(test)}
+    for call in analysis.calls:
+        node = _guard(call) if id(call.node) in parts else None
+        name = None if node is None else literal_path(node, call.scope, analysis.text_constants)
+        if name is not None:
+            yield name
+
+
+def _where_it_is_there(node: ast.If | ast.IfExp) -> Iterator[ast.AST]:
+    """Yield what runs only where a condition found its file."""
+    is_negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+    then = node.orelse if is_negated else node.body
+    yield from then if isinstance(then, list) else [then]
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # nothing can have such a name
+        return False
 
 
 def _check_other_calls(analysis: Analysis, said: set[int], written: set[str]) -> Iterator[Finding]:
@@ -221,12 +269,20 @@ def _mode(call: Reference, position: int) -> str | None:
 
 def _machine_paths(analysis: Analysis) -> Iterator[tuple[Cell, ast.expr, str]]:
     """Yield the literals that name a place of this machine, and their text."""
+    of_regexes = {
+        id(argument)
+        for call in analysis.calls
+        if call.call is not None and call.name.partition(".")[0] in {"re", "regex"}
+        for argument in call.call.args
+    }
     for cell in analysis.exported:
         nodes = cell.nodes
-        passed_over = {id(part) for node in nodes for part in _not_a_path(node)}
+        passed_over = {id(part) for node in nodes for part in _not_a_path(node)} | of_regexes
         for node in nodes:
             text = _text(node)
-            if isinstance(node, ast.expr) and text and id(node) not in passed_over and _OF_THIS_MACHINE.match(text):
+            if not isinstance(node, ast.expr) or id(node) in passed_over or _OF_A_REGEX.search(text):
+                continue
+            if _OF_THIS_MACHINE.match(text):
                 yield cell, node, text
 
 
@@ -247,8 +303,16 @@ def _not_a_path(node: ast.AST) -> Iterator[ast.AST]:
             yield from values
         case ast.FormattedValue(format_spec=ast.JoinedStr() as spec):
             yield spec
-        case ast.Call(func=ast.Attribute(attr=method), args=args) if method in _COMPARING:
+        case ast.Call(func=ast.Attribute(attr=method), args=args) if method in _COMPARING | _ASKING:
             yield from args
+        case ast.Compare(left=left, comparators=others):
+            yield from (left, *others)
+        case ast.BinOp(op=ast.Add(), right=right):
+            yield right
+        case ast.keyword(arg=str(name), value=value) if _OF_URLS.search(name):
+            yield value
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _OF_URLS.search(name):
+            yield value
 
 
 def _absolute_path(analysis: Analysis, text: str, place: Place) -> Finding:

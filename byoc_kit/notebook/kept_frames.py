@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from byoc_kit.capability import Capability
 from byoc_kit.notebook.findings import Finding, Place
@@ -39,7 +39,7 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
         for _, function in called_by(analysis.bindings, ("on_stream_start", "on_stream_stop"))
         for name, _ in changes(function, state)
     }
-    fixed = _fixed_sizes(analysis)
+    fixed = _Fixed.of(analysis)
     run = list(called_by(analysis.bindings, ("process_frame",)))
     measured = {name for _, function in run for name in _measured(function)}
     said = reset | measured
@@ -52,35 +52,37 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
                 yield Finding("kept-frame", analysis.name, message, hint, Place.of(cell, node))
 
 
-def _fixed_sizes(analysis: Analysis) -> set[str]:
-    """Return the names of the module that stand for numbers, or for tuples of them, for good."""
-    fixed: set[str] = set()
-    for name, value in analysis.bound_once:
-        if _is_number(value, fixed) or _is_size_of(value, fixed):
-            fixed.add(name)
-    return fixed
+class _Fixed(NamedTuple):
+    """The names of the module that stand for one number, or for one size, for good."""
+
+    numbers: set[str]
+    sizes: set[str]
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> _Fixed:
+        fixed = cls({name for name, value in analysis.constants.items() if isinstance(value, int)}, set())
+        fixed.sizes.update(name for name, value in analysis.bound_once if fixed.is_size(value))
+        return fixed
+
+    def is_size(self, node: ast.expr) -> bool:
+        """Whether an expression is a size with all its sides: ``(64, 64)``."""
+        match node:
+            case ast.Tuple(elts=[_, _, *_] as sides) | ast.List(elts=[_, _, *_] as sides):
+                return all(self._is_number(side) for side in sides)
+            case ast.Name(id=name):
+                return name in self.sizes
+        return False
+
+    def _is_number(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Constant(value=int()):
+                return True
+            case ast.Name(id=name):
+                return name in self.numbers
+        return False
 
 
-def _is_number(node: ast.expr, fixed: set[str]) -> bool:
-    match node:
-        case ast.Constant(value=int()):
-            return True
-        case ast.Name(id=name):
-            return name in fixed
-    return False
-
-
-def _is_size_of(node: ast.expr, fixed: set[str]) -> bool:
-    """Whether an expression is a size with all its sides: ``(64, 64)``."""
-    match node:
-        case ast.Tuple(elts=[_, _, *_] as sides) | ast.List(elts=[_, _, *_] as sides):
-            return all(_is_number(side, fixed) for side in sides)
-        case ast.Name(id=name):
-            return name in fixed
-    return False
-
-
-def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST, fixed: set[str]) -> bool:
+def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST, fixed: _Fixed) -> bool:
     """Whether what a name is changed to is made of what the function is given."""
     given = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)} - {"params"}
     statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
@@ -110,26 +112,31 @@ def _is_a_size(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Attribute) and part.attr in _SIZES for part in ast.walk(node))
 
 
-def _uses(node: ast.expr, pictures: set[str], fixed: set[str]) -> bool:
+def _uses(node: ast.expr, pictures: set[str], fixed: _Fixed) -> bool:
     """Whether an expression is made of pictures, and not of what has the same size whatever they have."""
     match node:
         case ast.Attribute(attr=name) if name in _NUMBERS:
             return False
         case ast.Call(func=ast.Attribute(attr=name), keywords=[]) if name in _NUMBERS:
             return False
-        case ast.Call(func=ast.Name(id=name)) if name in _PLAIN:
+        case ast.Call() if _is_of_fixed_size(node, fixed):
             return False
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _COUNTING:
-            return False
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _RESIZING:
-            given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(_is_size_of(argument, fixed) for argument in given):
-                return False
         case ast.Compare():
             return False
         case ast.Name(id=name):
             return name in pictures
     return any(_uses(child, pictures, fixed) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _is_of_fixed_size(call: ast.Call, fixed: _Fixed) -> bool:
+    """Whether what a call returns has the same size for every frame."""
+    match call.func:
+        case ast.Name(id=name) if name in _PLAIN:
+            return True
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            return name in _COUNTING or (name in _RESIZING and any(fixed.is_size(argument) for argument in given))
+    return False
 
 
 def _measured(function: ast.AST) -> Iterator[str]:

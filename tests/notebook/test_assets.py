@@ -264,6 +264,28 @@ def test_a_missing_file_that_the_notebook_does_without_is_not_said(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("source", "is_said"),
+    [
+        ("if os.path.exists('lut.x'):\n    open('lut.x')", False),
+        ("LUT = Path('lut.x')\nx = LUT.read_text() if LUT.is_file() else ''", False),
+        ("if not os.path.isfile('lut.x'):\n    x = 1\nelse:\n    open('lut.x')", False),
+        ("if not os.path.isfile('lut.x'):\n    open('lut.x')", True),
+        ("if os.path.exists('lut.x'):\n    pass\nopen('lut.x')", True),
+        ("if x:\n    open('lut.x')", True),
+    ],
+)
+def test_a_missing_file_that_is_asked_for_first_is_not_said(tmp_path, source, is_said):
+    assert [code for code, *_ in lines(check_files, source, folder=tmp_path)] == ["undeclared-file"] * is_said
+    (tmp_path / "lut.x").write_text("x")
+    assert [code for code, *_ in lines(check_files, source, folder=tmp_path)] == ["undeclared-file"]
+
+
+def test_a_path_of_this_machine_that_is_there_is_said_though_it_is_asked_for_first(tmp_path):
+    source = f"if os.path.exists({str(tmp_path)!r}):\n    x = 1"
+    assert lines(check_files, source) == [("absolute-path", 2, 1)]
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/home/me/x.pt",
@@ -308,6 +330,14 @@ def test_an_absolute_path_is_said_once(source):
         "y = asset('/home/me/x')",
         "W = '/home/me/x'\ny = asset(W)",
         "y = '/home/me\\nis a path'[9:] and '~', 'C:'",
+        "import re\ny = re.compile('/home/(x+)'), re.sub(r'/data/x', '', z)",
+        r"y = r'/data/\d+', r't:\d+', '/home/[^/]*'",
+        "y = app.get('/data/x'), session.post('/media/x')",
+        "@app.route('/data/x')\ndef f(): ...",
+        "y = x == '/data/x', '/data/x' in x, base + '/data/x'",
+        "DATA_URL = '/data/x'\ny = f(route='/data/x')",
+        "if os.path.exists('/content/none'): y = open('/content/none')",
+        "W = '/content/none'\nif Path(W).is_file():\n    y = open(W)",
     ],
 )
 def test_no_absolute_path(source):

@@ -1,13 +1,14 @@
 import pytest
 from notebook_rig import CAPABILITY, check
 
-HEAD = "import collections, torch\nprev, state, count = None, {}, 0\nbuffer = collections.deque(maxlen=8)\nSIDE = 8\nSMALL = (SIDE, 4)"
+HEAD = "import collections, torch\nprev, state, count = None, {}, 0\nbuffer = collections.deque(maxlen=8)"
+SIZES = "SIDE = 8\nSMALL = (SIDE, 4)"
 
 
 def kept(make, body, *sources):
     lines = "\n".join(f"    {line}" for line in body.split("\n"))
     hook = f"def process_frame(frame, params):\n    global prev, count\n{lines}\n    return frame"
-    cells = [("byoc", source) for source in (HEAD, *sources, hook, CAPABILITY)]
+    cells = [("byoc", source) for source in (HEAD, SIZES, *sources, hook, CAPABILITY)]
     return [finding.message.split()[2] for finding in check(make(*cells)) if finding.code == "kept-frame"]
 
 
@@ -22,7 +23,7 @@ def kept(make, body, *sources):
         ("remember(frame.tensor)", "state"),
         ("prev = cv2.resize(frame.pixels, None, fx=0.5, fy=0.5)", "prev"),
         ("prev = cv2.resize(frame.pixels, (64, frame.height))", "prev"),
-        ("prev = resize(frame.tensor, 64)", "prev"),
+        ("prev = resize(frame.tensor, SIDE)", "prev"),
     ],
 )
 def test_what_is_made_of_a_frame_and_stays(make, body, name):
