@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from byoc_kit.assets import AssetError, asset_key, bundle_file, find_asset, sha256_of
 from byoc_kit.notebook.calls import Reference
 from byoc_kit.notebook.constants import NotConstantError, constant
+from byoc_kit.notebook.files import writing_cell
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.read import NotebookError
 
@@ -63,6 +64,8 @@ def check_assets(analysis: Analysis) -> Iterator[Finding]:
         except AssetError as error:
             code = "missing-asset" if error.is_missing else "asset-path"
             message, _, hint = str(error).rpartition("; ")
+            if error.is_missing and (cell := writing_cell(analysis, use.name)):
+                hint = f"run cell {cell.number}, which writes it"
             yield Finding(code, analysis.name, message, hint, use.place)
 
 

@@ -8,15 +8,16 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from byoc_kit.assets import shown
-from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.calls import Reference, module_scope, references
+from byoc_kit.notebook.constants import bound_once
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import handling
+from byoc_kit.notebook.names import bindings, handling
 from byoc_kit.notebook.passed import passed_calls
-from byoc_kit.notebook.paths import literal_path
+from byoc_kit.notebook.paths import literal_path, text_constants
 from byoc_kit.notebook.read import Cell
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ _WRITERS = {
     "os.makedirs": (0, "name"),
     "os.mkdir": (0, "path"),
     "safetensors.torch.save_file": (1, "filename"),
+    "torch.hub.download_url_to_file": (1, "dst"),
     "torch.save": (1, "f"),
+    "urllib.request.urlretrieve": (1, "filename"),
+    "wget.download": (1, "out"),
 }
 # The mode of each method; open's is an argument.
 _PATH_METHODS = {
@@ -137,6 +141,28 @@ def file_uses(analysis: Analysis) -> list[FileUse]:
             said.add(id(origin.node))
             uses.append(replace(use, reader=f"{use.reader} in {passed.label}", node=origin.node, cell=origin.cell))
     return uses
+
+
+def writing_cell(analysis: Analysis, name: str) -> Cell | None:
+    """Return the first cell of the notebook, tagged or not, that writes a file."""
+    cells = [cell for cell in analysis.notebook.cells if cell.is_code and _is_python(cell)]
+    bound = bindings(cells)
+    scope = module_scope(bound)
+    constants = text_constants(bound_once(cells, bound), scope)
+    uses = (_file_use(call, constants) for call in references(cells, scope) if call.call is not None)
+    return next((use.cell for use in uses if use and use.is_write and _is_same(use.name, name)), None)
+
+
+def _is_same(name: str, other: str) -> bool:
+    return PurePosixPath(name) == PurePosixPath(other)
+
+
+def _is_python(cell: Cell) -> bool:
+    try:
+        _ = cell.tree
+    except SyntaxError:
+        return False
+    return True
 
 
 def check_files(analysis: Analysis) -> Iterator[Finding]:

@@ -148,6 +148,24 @@ def test_missing_asset(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "writing",
+    [
+        "import numpy as np\nnp.save('w/lut.npy', x)",
+        "from pathlib import Path\nW = Path('w')\n(W / 'lut.npy').write_bytes(b'')",
+        "%matplotlib inline\nwith open('./w/lut.npy', 'wb') as f: ...",
+        "from urllib.request import urlretrieve\nurlretrieve(URL, 'w/lut.npy')",
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "byoc"])
+def test_a_missing_asset_that_a_cell_writes(tmp_path, kind, writing):
+    cells = [("byoc", "import byoc_kit\nbyoc_kit.asset('w/lut.npy')"), ("", "open('w/lut.npy')"), (kind, writing)]
+    notebook = parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=tmp_path)
+    assert [str(finding) for finding in check_assets(analyse(notebook))] == [
+        "effects.ipynb, cell 1, line 2: asset w/lut.npy is not there; run cell 3, which writes it [missing-asset]"
+    ]
+
+
+@pytest.mark.parametrize(
     ("name", "wrong"),
     [
         ("", f"asset '' has no name; {BESIDE}"),
