@@ -11,7 +11,7 @@ from pathlib import Path
 
 from byoc_kit.assets import sha256_of
 from byoc_kit.bundle.load import MANIFEST, SCHEMA, Bundle
-from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest
+from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest, with_unix_lines
 from byoc_kit.bundle.plan import Plan, plan_own
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import Analysis, analyse
@@ -93,7 +93,7 @@ def _changed_assets(analysis: Analysis, bundle: Path) -> list[str]:
 
 
 def _differs(path: Path, data: bytes) -> Iterator[str]:
-    before = path.read_bytes() if path.is_file() else b""
+    before = with_unix_lines(path.read_bytes()) if path.is_file() else b""
     if before == data:
         return
     old, new = (raw.decode(errors="replace").split("\n") for raw in (before, data))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import byoc_kit
-from byoc_kit.assets import sha256_of
 from byoc_kit.bundle.load import MANIFEST, BundleError
 from byoc_kit.bundle.parts import split_module
 from byoc_kit.bundle.source_map import read_exported, text_sha256
@@ -89,9 +88,14 @@ def _is_module_edited(bundle: Path) -> bool:
 
 def _sha256(path: Path) -> str | None:
     try:
-        return sha256_of(path)
+        return hashlib.sha256(with_unix_lines(path.read_bytes())).hexdigest()
     except OSError:
         return None
+
+
+def with_unix_lines(text: bytes) -> bytes:
+    """Return a text with LF line ends: Git on Windows checks a bundle's files out with CRLF."""
+    return text.replace(b"\r\n", b"\n")
 
 
 def _content_sha256(content: Mapping[str, Any]) -> str:

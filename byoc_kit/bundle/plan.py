@@ -17,7 +17,7 @@ from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
-from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest
+from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest, with_unix_lines
 from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.source_map import render_map
 from byoc_kit.bundle.wheels import put_wheels
@@ -183,7 +183,7 @@ def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
 def _is_replaced(plan: Plan, name: str) -> bool:
     """Whether writing the plan would change a file of the bundle, or take it away."""
     try:
-        return (plan.target / name).read_bytes() != plan.files.get(name)
+        return with_unix_lines((plan.target / name).read_bytes()) != plan.files.get(name)
     except OSError:
         return False
 

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
+from byoc_kit.bundle.drift import compare
 from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.manifest import edited_files
 from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.sync import sync
 from byoc_kit.cli import main
 from byoc_kit.verify.run import why_bundle_is_stale
 
@@ -40,6 +43,20 @@ def state(folder):
 
 def test_a_fresh_bundle_is_unedited(exported):
     assert edited_files(exported[1]) == []
+
+
+def test_a_checkout_with_crlf_line_ends_is_no_edit(exported):
+    notebook, target = exported
+    for path in [*filter(Path.is_file, target.iterdir()), notebook]:
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert edited_files(target) == []
+    assert why_bundle_is_stale(read_bundle(target)) is None
+    assert not compare(plan(notebook, target))
+    assert sync(target).is_written is False
+    edit(target / "processor.py")
+    assert edited_files(target) == ["processor.py"]
+    write(plan(notebook, target), force=True)
+    assert b"\r" not in (target / "processor.py").read_bytes()
 
 
 def test_every_file_that_an_export_writes_is_kept_where_it_was_edited(exported):
