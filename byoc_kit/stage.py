@@ -164,6 +164,8 @@ class Stage:
         self._is_closing = False
         self._busy_since_s = 0.0
         self._frame_since_s: float | None = None
+        self._has_run: FrameProcessor | None = None
+        self._is_at_first_frame = False
         self._last_took_s: deque[float] = deque(maxlen=_SLOW_FRAMES)
         self._last_good: VideoFrame | None = None
         self._counters = _Counters()
@@ -251,6 +253,11 @@ class Stage:
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     @property
+    def is_at_first_frame(self) -> bool:
+        """Whether the present frame is the first one that its processor gets here, which often takes longer."""
+        return self._is_at_first_frame
+
+    @property
     def is_running(self) -> bool:
         """Whether the worker lives; one whose ``process_frame`` hangs does, closed or not."""
         return self._worker is not None and self._worker.is_alive()
@@ -298,6 +305,7 @@ class Stage:
     def _process(self, submitted_s: float, frame: VideoFrame) -> Processed:
         with self._changed:
             processor, params = self.processor, self.params
+        self._is_at_first_frame = processor is not self._has_run
         started_s = time.monotonic()
         self._frame_since_s = started_s
         failure = None
@@ -308,7 +316,7 @@ class Stage:
             output = self._stand_in(frame)
             failure = self._record(error, processor)
         ended_s = time.monotonic()
-        self._frame_since_s = None
+        self._frame_since_s, self._has_run = None, processor
         self.wait_times.add(started_s - submitted_s)
         self.process_times.add(ended_s - started_s)
         self._last_took_s.append(ended_s - started_s)

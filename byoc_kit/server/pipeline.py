@@ -145,10 +145,10 @@ class Pipeline:
         return self._output.last_refusal
 
     @property
-    def stalled(self) -> tuple[str, float]:
-        """The hook that has been at its present frame for longest, and how long in seconds."""
+    def at_work(self) -> list[tuple[str, float]]:
+        """The name of each hook that gets frames, and for how many seconds it has been at its present one."""
         at_sound_s = self._sound.frame_taking_s if self._sound is not None else 0.0
-        return max(("process_frame", self.stage.frame_taking_s), ("process_audio", at_sound_s), key=itemgetter(1))
+        return [("process_frame", self.stage.frame_taking_s), ("process_audio", at_sound_s)]
 
     @property
     def standing(self) -> tuple[str, float]:

@@ -133,9 +133,9 @@ class Session:
         """Say why the container is not well, as far as this stream shows it."""
         at_work = self._hook_calls.at_work
         if self._pipeline is not None:
-            at_work.append(self._pipeline.stalled)
+            at_work += self._pipeline.at_work
         for name, taking_s in at_work:
-            if taking_s > self._settings.stall_timeout_s:
+            if taking_s > self._longest_s(name):
                 return f"{name} has not returned for {taking_s:.0f} s"
         if self._pipeline is None:
             return None
@@ -145,6 +145,12 @@ class Session:
         if refused >= self._settings.max_failures:
             return f"the last {refused} frames could not be encoded: {self._pipeline.last_refusal}"
         return self._pipeline.error if self.state == "streaming" else None
+
+    def _longest_s(self, hook: str) -> float:
+        """Return how long a call of a hook may take."""
+        usual_s, pipeline = self._settings.stall_timeout_s, self._pipeline
+        is_first = hook == "process_frame" and pipeline is not None and pipeline.stage.is_at_first_frame
+        return max(usual_s, self._settings.first_frame_timeout_s) if is_first else usual_s
 
     async def update_params(self, changes: dict[str, Any]) -> None:
         """Check and apply a change, after those before. Raises :class:`ParamsError` naming the field.

@@ -29,14 +29,16 @@ class ServerSettings(MediaSettings):
     ``contract``: which words ``/health`` uses. ``on_error``: what goes out for a frame that failed: the original, the
     last good one, or none. ``/health`` says error after ``max_failures`` frames in a row that fail, or cannot be
     encoded, and where ``process_frame``, ``process_audio`` or a hook of a stream has not returned for
-    ``stall_timeout_s``; and is well again when the model is. ``token``: what callers must send, if it is set;
-    ``BYOC_KIT_TOKEN_FILE`` names a file that has it.
+    ``stall_timeout_s``; and is well again when the model is. A stream's first ``process_frame`` may take
+    ``first_frame_timeout_s``, where that is longer: it may compile the model. ``token``: what callers must send, if it
+    is set; ``BYOC_KIT_TOKEN_FILE`` names a file that has it.
     """
 
     contract: Contract = Contract.BYOC
     on_error: Literal["passthrough", "last", "drop"] = "passthrough"
     max_failures: int = Field(default=100, ge=1)
     stall_timeout_s: float = Field(default=30.0, gt=0)
+    first_frame_timeout_s: float = Field(default=120.0, gt=0)
     token: SecretStr | None = None
 
     @field_validator("token")

@@ -173,8 +173,8 @@ def replay(
     """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
 
     An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all. With
-    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them; ``on_first`` is
-    handed what the clip's own stream gave before they begin.
+    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them;
+    ``on_first`` is handed what the clip's own stream gave before they begin.
     """
     hook, frames, memory = "", list[Replayed](), None
 

@@ -119,6 +119,31 @@ async def test_one_stream_that_hangs_leaves_another_and_the_container_alone(rig,
         await it.until_idle()
 
 
+@pytest.mark.parametrize("hangs_at", [0, 1])
+async def test_a_first_frame_may_take_longer_than_those_after_it(rig, hangs_at):
+    """As one that compiles the model does."""
+    released, is_hung, passed = threading.Event(), threading.Event(), count()
+
+    def process_frame(frame):
+        if next(passed) == hangs_at:
+            is_hung.set()
+            released.wait()
+        return frame
+
+    async with served(rig, process_frame, options={"settings": SETTINGS}) as it:
+        stream = await started(it)
+        await stream.post(0, SEGMENTS[0])
+        await until(is_hung.is_set, "it hangs")
+        [(session, _)] = it.server.sessions._running.values()
+        await until(lambda: session._pipeline.stage.frame_taking_s > 0.2, "it takes longer than others may")
+        said = session.problem()
+        released.set()
+        assert bool(said) is (hangs_at > 0)
+        await stream.until_frames_out(10)
+        await it.post("/stream/stop")
+        await it.until_idle()
+
+
 async def test_waiting_for_input_is_no_stall(rig):
     async with served(rig, options={"settings": ServerSettings(stall_timeout_s=0.05)}) as it, streaming(it) as stream:
         await stream.post(0, SEGMENTS[0])

@@ -766,7 +766,7 @@ async def test_a_process_frame_that_hangs_keeps_its_place_and_shows_in_health_un
         released.wait()
         return frame
 
-    options = {"settings": ServerSettings(stall_timeout_s=0.2)}
+    options = {"settings": ServerSettings(stall_timeout_s=0.2, first_frame_timeout_s=0.2)}
     async with rig(hang, options=options) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
         body = it.start_body()
