@@ -26,9 +26,20 @@ class Events:
         self._url = url
 
     async def run(self, status: Callable[[], dict[str, Any]]) -> None:
-        """Publish the stream's status at once and every 5 s: a gateway ends a stream that has said nothing for 30 s."""
+        """Publish the stream's status at once and every 5 s: a gateway ends a stream that has said nothing for 30 s.
+
+        A status that raises is left out; the first one is logged.
+        """
+        has_raised = False
         while True:
-            await self.publish("status", status())
+            try:
+                said = status()
+            except Exception:
+                if not has_raised:
+                    logger.exception("a stream's status raises; events without it are left out")
+                has_raised = True
+            else:
+                await self.publish("status", said)
             await asyncio.sleep(STATUS_INTERVAL_S)
 
     async def publish(self, kind: str, status: dict[str, Any], *, timeout_s: float | None = None) -> None:
