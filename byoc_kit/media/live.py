@@ -70,13 +70,17 @@ class Program:
         chosen = [stream for stream in (self.video, self.audio) if stream is not None]
         others = [stream for stream in self.container.streams.video if stream is not self.video]
         left_out_as = "undecodable" if self.video is None else "other video"
+        for packet in access_units(self._demuxed([*chosen, *others])):
+            if packet.stream in chosen:
+                self.timeline.place(packet)
+                yield packet
+            elif packet.stream in others and packet.size:
+                self.counts.leave_out(left_out_as)
+
+    def _demuxed(self, streams: list[VideoStream | AudioStream]) -> Iterator[Packet]:
+        """Yield the demuxer's packets to the end, or to where the input cannot be read on."""
         try:
-            for packet in access_units(self.container.demux([*chosen, *others])):
-                if packet.stream in chosen:
-                    self.timeline.place(packet)
-                    yield packet
-                elif packet.stream in others and packet.size:
-                    self.counts.leave_out(left_out_as)
+            yield from self.container.demux(streams)
         except av.FFmpegError as error:
             self.on_fault("unreadable input", error)
         except IndexError:

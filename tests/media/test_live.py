@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from transport_streams import PMT_PID, Transport, laid_out, one_stream, units
 
+from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE
-from byoc_kit.media.live import read_programs
+from byoc_kit.media.live import Program, read_programs
+from byoc_kit.media.timeline import Timeline
+from byoc_kit.media.video import PictureCounts
 
 STEP = 3000
 LOW_LATENCY = {"preset": "ultrafast", "tune": "zerolatency"}
@@ -193,3 +196,26 @@ def test_sound_that_comes_later_is_another_programme(decoded):
     assert [kinds.count((number, "VideoFrame")) for number in range(3)] == [60, 60, 60]
     assert kinds.count((1, "AudioFrame")) > 80
     assert not faults
+
+
+class BreakingOff:
+    """A container that cannot be read on after its first packet."""
+
+    def __init__(self, container):
+        self.streams = container.streams
+        self._container = container
+
+    def demux(self, streams):
+        yield next(self._container.demux(streams))
+        raise av.InvalidDataError(1, "it breaks off")
+
+
+def test_a_picture_that_waits_for_the_next_comes_also_where_the_input_breaks_off():
+    faults = []
+    with open_stream(io.BytesIO(mpegts(frames=3))) as container:
+        program = Program(
+            BreakingOff(container), (), Timeline(), PictureCounts(), lambda kind, error: faults.append((kind, error))
+        )
+        packets = list(program.packets())
+    assert [(packet.pts, packet.size > 0) for packet in packets] == [(0, True)]
+    assert [kind for kind, _ in faults] == ["unreadable input"]
