@@ -59,7 +59,8 @@ class SegmentWriter:
 
     A frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
     4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded where ``encodes_audio``, to Opus where
-    it came so, else to AAC; with ``video=False`` it goes out alone, a segment a second. A writer that goes on with the
+    it came so, else to AAC; with ``video=False``, or where no picture comes for a while, it goes out alone, a segment a
+    second. A writer that goes on with the
     stream of another is given the same ``continuity``; the other must be closed before it writes.
     """
 
@@ -85,6 +86,7 @@ class SegmentWriter:
         self._encodes: _PictureFormat | None = None
         self._audio: AudioStream | None = None
         self._segment_started: Fraction | None = None
+        self._is_sound_alone = not video
         self._last_pts: int | None = None
         if audio is not None:  # at once: what it is copied from may be closed when the first picture comes
             self._audio = self._open_audio(audio)
@@ -118,7 +120,8 @@ class SegmentWriter:
         assert self._encoder is not None  # noqa: S101  # just opened
         self._last_pts = pts
         picture.pts, picture.time_base = pts, TIME_BASE
-        begins_segment = is_new or self._is_segment_due(frame, pts * TIME_BASE)
+        begins_segment = is_new or self._is_sound_alone or self._is_segment_due(frame, pts * TIME_BASE)
+        self._is_sound_alone = False
         if begins_segment:
             self._segment_started = pts * TIME_BASE
         # A decoded picture brings the type it had in the input, which the encoder would follow.
@@ -267,16 +270,17 @@ class SegmentWriter:
     def _mux_audio(self, packet: Packet) -> None:
         assert self._audio is not None  # noqa: S101  # who calls it has looked
         packet.stream = self._audio
-        begins_segment = not self.has_video and self._is_sound_segment_due(packet)
+        begins_segment = self._is_sound_segment_due(packet)
         self._write(self._muxer.mux(packet, with_tables=begins_segment), begins_segment=begins_segment)
 
     def _is_sound_segment_due(self, packet: Packet) -> bool:
         if packet.dts is None or packet.time_base is None:
             return self._segment_started is None
         time = packet.dts * packet.time_base
-        if self._segment_started is not None and time - self._segment_started < _SOUND_SEGMENT_S:
+        longest_s = _SOUND_SEGMENT_S if self._is_sound_alone else 2 * max(_LONGEST_GOP_S, self._settings.gop_s or 0)
+        if self._segment_started is not None and time - self._segment_started < longest_s:
             return False
-        self._segment_started = time
+        self._segment_started, self._is_sound_alone = time, True
         return True
 
     def _write(self, data: bytes, *, begins_segment: bool = False) -> None:

@@ -451,6 +451,23 @@ def test_sound_alone_goes_out_a_segment_a_second(segments):
             assert sum(1 for packet in container.demux(audio=0) if packet.size) > 10
 
 
+def test_sound_begins_segments_while_no_picture_comes_and_the_next_picture_another(segments):
+    with open_clip(CLIP) as clip:
+        sound = clip.streams.audio[0]
+        packets = sound_of(clip)
+        with writer_to(segments, audio=sound) as writer:
+            writer.write_frame(frame(0))
+            for packet in packets:
+                writer.write_audio(packet)
+            count = len(segments.all)
+            writer.write_frame(frame(132))
+            writer.write_frame(frame(133))
+    assert (count, len(segments.all)) == (3, 4)  # 4 s after the picture, and a second later
+    with open_stream(io.BytesIO(bytes(segments.all[1]))) as container:
+        assert sum(1 for packet in container.demux(audio=0) if packet.size) > 10
+    assert [picture.key_frame for picture in decoded(segments.all[3])] == [True, False]
+
+
 @pytest.mark.parametrize("video", [True, False])
 def test_sound_can_be_encoded_anew(segments, video):
     with open_clip(CLIP) as clip:
