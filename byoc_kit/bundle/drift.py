@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 import shlex
@@ -15,6 +16,8 @@ from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest, wit
 from byoc_kit.bundle.plan import Plan, plan_own
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.hooks import PROCESSOR as CLASS
+from byoc_kit.notebook.parse import parse
 from byoc_kit.notebook.read import read_notebook
 from byoc_kit.notebook.text import printable
 
@@ -57,13 +60,35 @@ def compare(plan: Plan) -> Drift:
     return Drift(tuple(name for name in said if said[name]), "".join(line for lines in said.values() for line in lines))
 
 
-def why_bundle_is_stale(bundle: Bundle) -> str | None:
-    """Say in one sentence how a bundle differs from its notebook's file; ``None`` where it does not."""
+def why_bundle_is_stale(bundle: Bundle, *, as_it_runs: bool = False) -> str | None:
+    """Say in one sentence how a bundle differs from its notebook's file; ``None`` where it does not.
+
+    With ``as_it_runs``, only what makes frames counts: the module's code and its assets, and no heading or comment.
+    """
     try:
         analysis = analyse(read_notebook(bundle.notebook))
+        if as_it_runs and _runs_the_same(analysis, bundle.folder):
+            return None
     except ByocKitError as error:
         return f"the notebook cannot be compared: {error}"
     return why_stale(analysis, bundle.folder)
+
+
+def _runs_the_same(analysis: Analysis, bundle: Path) -> bool:
+    try:
+        code = _code((bundle / PROCESSOR).read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return False
+    return code == _code(analysis.module.source) and not _changed_assets(analysis, bundle)
+
+
+def _code(module: str) -> str:
+    """Return what a module runs, without comments, and without the docstrings that have the notebook's title."""
+    tree = parse(module)
+    for node in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS)):
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body.pop(0)
+    return ast.dump(tree)
 
 
 def why_stale(analysis: Analysis, bundle: Path) -> str | None:

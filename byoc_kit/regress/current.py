@@ -10,7 +10,7 @@ from byoc_kit.regress.golden import RegressionError
 
 
 def require_current(processor: FrameProcessor) -> None:
-    """Raise :class:`RegressionError` where a processor's bundle is not what its notebook says.
+    """Raise :class:`RegressionError` where a processor's bundle makes other frames than its notebook.
 
     Says nothing of a processor without a bundle, and where the notebook is not there, as in a container.
     """
@@ -22,7 +22,7 @@ def require_current(processor: FrameProcessor) -> None:
         return
     from byoc_kit.bundle.drift import why_bundle_is_stale  # in a container its libraries are not installed
 
-    why = why_bundle_is_stale(bundle)
+    why = why_bundle_is_stale(bundle, as_it_runs=True)
     if why is not None:
         msg = f"the bundle {folder} is not current: {why}"
         raise RegressionError(msg)

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, write_notebook
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, write_notebook
 
 from byoc_kit.bundle.load import load_processor, read_bundle
 from byoc_kit.bundle.plan import plan, write
@@ -32,6 +32,30 @@ def test_a_run_on_a_bundle_that_is_not_what_the_notebook_says_fails(exported, cl
     assert str(caught.value) == (
         f"the bundle {folder} is not current: effects.ipynb has changed since the export; export it again"
     )
+
+
+def test_a_heading_or_a_comment_makes_no_bundle_stale(exported):
+    notebook, folder = exported
+    processor = load_processor(read_bundle(folder))
+    said = ("byoc", f"# Passes frames on.\n{CAPABILITY}")
+    notebook.write_text(notebook_json(("markdown", "# Tint"), ("markdown", "## Offer"), said, ("byoc", PROCESS_FRAME)))
+    require_current(processor)
+    notebook.write_text(notebook_json(said, ("byoc", PROCESS_FRAME.replace("return", "'Doc.'\n    return"))))
+    with pytest.raises(RegressionError, match=r"effects\.ipynb has changed since the export"):
+        require_current(processor)
+
+
+def test_an_asset_that_changed_makes_a_bundle_stale(write_notebook, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"weights")
+    asset = "from byoc_kit import asset\nweights = asset('a.bin').read_bytes()"
+    notebook = write_notebook(asset)
+    write(plan(notebook, tmp_path / "export" / "effects"))
+    processor = load_processor(read_bundle(tmp_path / "export" / "effects"))
+    require_current(processor)
+    (tmp_path / "a.bin").write_bytes(b"others!")
+    with pytest.raises(RegressionError, match=r"a\.bin has changed since the export"):
+        require_current(processor)
+    sys.modules.pop("processor", None)
 
 
 def test_where_the_notebook_is_not_there_nothing_is_said(exported):
