@@ -85,7 +85,9 @@ def _runs_the_same(analysis: Analysis, bundle: Path) -> bool:
 def _code(module: str) -> str:
     """Return what a module runs, without comments, and without the docstrings that have the notebook's title."""
     tree = parse(module)
-    for node in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS)):
+    processors = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS]
+    documented: list[ast.Module | ast.ClassDef] = [tree, *processors]
+    for node in documented:
         if ast.get_docstring(node, clean=False) is not None:
             node.body.pop(0)
     return ast.dump(tree)

@@ -32,7 +32,8 @@ class Golden:
     Made of a clip, the frames are numbered as there: it was scaled to ``width`` pixels a row, and every ``every``-th
     frame is kept. Else ``inputs`` has each frame that went in, in order, as it came, and no clip is needed: ``clip`` is
     then the name of what they came of, ``clip_sha256`` empty. An input without a picture is processed, for what the
-    function may remember of it, and not compared.
+    function may remember of it, and not compared. ``function_sha256`` is of the ``process_frame`` that made them; empty
+    where it is not known.
     """
 
     clip: str
@@ -43,6 +44,7 @@ class Golden:
     pictures: Mapping[int, Pixels]
     inputs: Mapping[int, VideoFrame] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    function_sha256: str = ""
 
     def __repr__(self) -> str:
         height, width, _ = next(iter(self.pictures.values())).shape if self.pictures else (0, 0, 0)
@@ -51,10 +53,14 @@ class Golden:
     def with_more(self, other: Golden) -> Golden:
         """Return both, the other's frames after these; the versions are the other's.
 
-        Raises :class:`RegressionError` where one is made of a clip, or their parameters differ.
+        Raises :class:`RegressionError` where one is made of a clip, or their parameters or functions differ.
         """
         if not self.inputs or not other.inputs or dict(self.params) != dict(other.params):
             msg = "golden frames of a clip, or of other parameters, cannot stand in one folder; name another folder"
+            raise RegressionError(msg)
+        functions = {self.function_sha256, other.function_sha256} - {""}
+        if len(functions) > 1:
+            msg = "golden frames of two versions of process_frame cannot stand in one folder; name another folder"
             raise RegressionError(msg)
         after = max(self.inputs) + 1
         pictures = {after + number: picture for number, picture in other.pictures.items()}
@@ -129,6 +135,8 @@ def _manifest(golden: Golden) -> dict[str, Any]:
         "every": golden.every,
         "params": to_jsonable_python(dict(golden.params)),
     }
+    if golden.function_sha256:
+        manifest["function_sha256"] = golden.function_sha256
     if golden.versions:
         manifest["versions"] = dict(golden.versions)
     if golden.inputs:

@@ -30,12 +30,13 @@ def processor():
 def play(processor, clip):
     """Let a stretch see the clip's first frames as the preview's worker does."""
 
-    def play(stretch, frames=10, change_at=None, withheld=()):
+    def play(stretch, frames=10, change_at=None, withheld=(), anew_at=10):
         for number, frame in zip(range(frames), read_clip(clip), strict=False):
             params = Tint(gain=3 if number == change_at else 2)
             given = frame.original()
             output = processor.process(given, params)
-            stretch.add(given, None if number in withheld else output, params)
+            made_by = tint if number < anew_at else lambda frame: frame
+            stretch.add(given, None if number in withheld else output, params, made_by)
         return stretch
 
     return play
@@ -65,7 +66,7 @@ def test_pixels_that_the_feed_kept_aside_are_the_input():
     pixels = np.full((4, 6, 3), 90, np.uint8)
     given = VideoFrame.from_pixels(pixels.copy(), 7, Fraction(1, 25))
     stretch = GoldenStretch("pattern")
-    stretch.add(given, tint(given, Tint()), Tint())
+    stretch.add(given, tint(given, Tint()), Tint(), tint)
     golden = stretch.golden()
     assert (golden.inputs[0].pixels == 90).all()
     assert golden.inputs[0].pts == 7
@@ -94,6 +95,20 @@ def test_parameters_that_changed_on_the_way_are_named(play):
     stretch = play(GoldenStretch("clip.mp4", frames=3), change_at=2)
     with pytest.raises(RegressionError, match="gain changed while golden frames were kept; leave the controls alone"):
         stretch.golden()
+
+
+def test_a_function_that_was_defined_anew_on_the_way_is_refused(play):
+    stretch = play(GoldenStretch("clip.mp4", frames=3), anew_at=2)
+    with pytest.raises(RegressionError, match="process_frame was defined anew while golden frames were kept; leave"):
+        stretch.golden()
+
+
+def test_frames_of_two_versions_of_a_function_do_not_join(play, tmp_path):
+    save_golden(play(GoldenStretch("clip.mp4")).golden(), tmp_path)
+    golden = load_golden(tmp_path)
+    assert len(golden.with_more(play(GoldenStretch("clip.mp4")).golden()).pictures) == 2
+    with pytest.raises(RegressionError, match="golden frames of two versions of process_frame cannot stand in one"):
+        golden.with_more(play(GoldenStretch("clip.mp4"), anew_at=0).golden())
 
 
 @pytest.mark.parametrize("options", [{"frames": 0}, {"lead_in": -1}, {"frames": LONGEST, "lead_in": 1}])

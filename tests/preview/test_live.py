@@ -1102,7 +1102,15 @@ def test_golden_frames_are_added_to_those_of_the_notebook(make_live, front_end, 
         front_end.wait_for_status(lambda status, said=said: status["notice"].startswith(said))
     live._controls["level"].value = 90
     front_end.command(live, "save_golden")
-    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/flow-2 has 1 frame now"))
+    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/flow-2 has 1 frame now ("))
+
+    def brighter(frame, params: Params):
+        return fill(frame, params) + 1
+
+    live.swap(brighter)
+    front_end.command(live, "save_golden")
+    said = "golden/flow-3 has 1 frame now (flow has those of other parameters or of another version of brighter): a "
+    front_end.wait_for_status(lambda status: status["notice"].startswith(said))
     golden = load_golden(tmp_path / "golden" / "flow")
     assert [*golden.inputs] == [*golden.pictures] == [0, 1]
     assert [round(frame.pixels.mean(), -1) for frame in golden.inputs.values()] == [60, 120]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from byoc_kit.errors import ByocKitError
 from byoc_kit.frames import VideoFrame
 from byoc_kit.params import Params, as_json
 from byoc_kit.regress.golden import Golden, RegressionError
-from byoc_kit.regress.versions import versions
+from byoc_kit.regress.versions import function_sha256, versions
 
 # Both pictures of a 720p frame take 4 to 6 MB of memory, and about 2 MB as PNG.
 LONGEST = 100
@@ -28,21 +31,27 @@ class GoldenStretch:
         self._lead_in = lead_in
         self._wanted = lead_in + frames
         self._kept: list[tuple[VideoFrame, VideoFrame | None, Params]] = []
+        self._functions: list[Callable[..., Any]] = []
 
     @property
     def is_full(self) -> bool:
         """Whether all frames are there."""
         return len(self._kept) >= self._wanted
 
-    def add(self, source: VideoFrame, output: VideoFrame | None, params: Params) -> None:
+    def add(
+        self, source: VideoFrame, output: VideoFrame | None, params: Params, process_frame: Callable[..., Any]
+    ) -> None:
         """Keep a frame that ``process_frame`` did not fail on, and what it returned; one too many is left out."""
         if not self.is_full:
+            if process_frame not in self._functions:
+                self._functions.append(process_frame)
             self._kept.append((source.original(), output, params))
 
     def golden(self) -> Golden:
         """Return what was kept, numbered from 0; a frame that was withheld has no picture, and is not compared.
 
-        Raises :class:`RegressionError` where nothing was kept, all was withheld, or the parameters changed on the way.
+        Raises :class:`RegressionError` where nothing was kept, all was withheld, or the parameters or the function
+        changed on the way.
         """
         pictures = {
             number: output.view()
@@ -56,12 +65,16 @@ class GoldenStretch:
         if changed := sorted({name for _, _, other in self._kept for name in _changed(params, other)}):
             msg = f"{', '.join(changed)} changed while golden frames were kept; leave the controls alone, and try again"
             raise RegressionError(msg)
+        if len(self._functions) > 1:
+            msg = "process_frame was defined anew while golden frames were kept; leave its cell alone, and try again"
+            raise RegressionError(msg)
         inputs = {
             number: VideoFrame.from_pixels(frame.view(), frame.pts, frame.time_base)
             for number, (frame, _, _) in enumerate(self._kept)
         }
         values = as_json(params)
-        return Golden(self._source, "", inputs[0].width, 1, values, pictures, inputs, versions())
+        made_by = function_sha256(self._functions[0])
+        return Golden(self._source, "", inputs[0].width, 1, values, pictures, inputs, versions(), made_by)
 
 
 def _changed(params: Params, other: Params) -> set[str]:

@@ -62,7 +62,7 @@ class Keeper:
             self._stretch = None
             self._do(lambda: f"{name} failed, so no golden frames were kept; fix it, and save again")
             return
-        golden.add(result.source, result.output, result.params)
+        golden.add(result.source, result.output, result.params, result.processor.hooks.process_frame)
         if golden.is_full:
             self._stretch = None
             self._do(lambda: self._save_golden(golden, name))
@@ -97,11 +97,14 @@ class Keeper:
             logger.warning("%s", error)
 
     def _save_golden(self, golden: GoldenStretch, name: str) -> str:
-        folder, joined = _joined(self._folder / GOLDEN, notebook_name() or name, golden.golden())
+        of = notebook_name() or name
+        folder, joined = _joined(self._folder / GOLDEN, of, golden.golden())
         save_golden(joined, folder)
         count = len(joined.pictures)
         frames = "1 frame" if count == 1 else f"{count} frames"
-        return f"{folder} has {frames} now: a regression notebook compares them with byoc_kit.regress.process_inputs."
+        other = f" ({of} has those of other parameters or of another version of {name})" if folder.name != of else ""
+        how = "a regression notebook compares them with byoc_kit.regress.process_inputs"
+        return f"{folder} has {frames} now{other}: {how}."
 
     def _save_case(self, failed: LastError) -> str:
         frame, failure = failed.frame, failed.failure
@@ -121,14 +124,14 @@ def _ended(recorder: Recorder) -> str:
 
 
 def _joined(home: Path, name: str, golden: Golden) -> tuple[Path, Golden]:
-    """Add golden frames to those of the same parameters; return the folder, and all that it then has."""
+    """Add golden frames to those of the same function and parameters; return the folder, and all that it then has."""
     for number in range(1, _MOST_SETS):
         folder = home / (name if number == 1 else f"{name}-{number}")
         if not (folder / MANIFEST).exists():
             if not folder.exists():
                 return folder, golden
             continue
-        with suppress(RegressionError):  # of other parameters, or damaged
+        with suppress(RegressionError):  # of another function, of other parameters, or damaged
             return folder, load_golden(folder).with_more(golden)
     msg = f"{home} has {_MOST_SETS} sets named after {name}; remove some"
     raise ByocKitError(msg)
