@@ -132,7 +132,9 @@ async def test_when_too_many_wait_the_oldest_go_and_are_counted(http, taking):
 
 
 @pytest.mark.parametrize(
-    "fault", [status(500), status(307), status(413), raw(b""), raw(b"\x00nonsense\r\n\r\n")], ids=str
+    "fault",
+    [status(500), status(307), status(413), raw(b""), raw(b"\x00nonsense\r\n\r\n")],
+    ids=["500", "307", "413", "hung up", "nonsense"],
 )
 async def test_lines_of_a_failed_post_are_sent_again_in_order(http, taking, fault):
     taking.on("POST -1", status(200), fault)

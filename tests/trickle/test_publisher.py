@@ -143,7 +143,9 @@ async def resets_in_mid_segment(it):
 
 
 @pytest.mark.parametrize(
-    "fault", [status(500), status(413), resets_in_mid_segment, raw(b"\x00nonsense\r\n\r\n")], ids=str
+    "fault",
+    [status(500), status(413), resets_in_mid_segment, raw(b"\x00nonsense\r\n\r\n")],
+    ids=["500", "413", "reset", "nonsense"],
 )
 async def test_a_segment_that_fails_is_lost_and_the_next_goes_on_with_a_reset(http, taking, fault):
     taking.on("POST 1", fault)
