@@ -78,3 +78,30 @@ def test_times_never_run_back_by_more_than_a_second(times):
     for time in placed(*times):
         assert latest is None or time >= latest - 90_000
         latest = time if latest is None else max(latest, time)
+
+
+@st.composite
+def clocks(draw):
+    """Draw the times of video and of its sound, from a clock that runs, wraps, jumps ahead and starts anew."""
+    clock = draw(st.sampled_from([0, 45_000_000, WRAP - 3 * 90_000]))
+    packets = []
+    events = st.sampled_from(["runs"] * 9 + ["starts anew", "skips", "steps back"])
+    for event in draw(st.lists(events, min_size=1, max_size=60)):
+        if event == "starts anew":
+            clock = draw(st.integers(0, WRAP - 1))
+        elif event == "skips":
+            clock += draw(st.integers(0, 90_000 * 100))
+        elif event == "steps back":
+            clock -= draw(st.integers(0, 3 * 90_000))
+        clock += STEP
+        packets.append((clock % WRAP, Stream))
+        packets.append(((clock + draw(st.integers(-2000, 2000))) % WRAP, Sound))
+    return packets
+
+
+@given(clocks())
+def test_neither_pictures_nor_sound_run_back_by_more_than_a_second(packets):
+    latest = {}
+    for (_, stream), time in zip(packets, placed(*packets), strict=True):
+        assert time >= latest.get(stream, time) - 90_000
+        latest[stream] = max(time, latest.get(stream, time))

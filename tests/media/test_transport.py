@@ -1,8 +1,11 @@
 import io
+import itertools
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from media_rig import Segments
 
 from byoc_kit.frames import VideoFrame
@@ -132,3 +135,34 @@ def test_bytes_go_through_whatever_is_asked_for(large, size):
     with av.open(io.BytesIO(whole), format="mpegts") as container:
         assert sum(1 for _ in container.decode(video=0)) == PICTURES
     assert not reader.next_program()
+
+
+@st.composite
+def damaged(draw):
+    """Draw transport packets of any content, many of them of the tables, with other bytes in between."""
+    heads = st.sampled_from([b"\x00\x00", b"\x40\x00", b"\x40\x11", b"\x50\x00", b"\x41\x00", None])
+    parts = []
+    for random in draw(st.lists(st.randoms(use_true_random=False), min_size=1, max_size=20)):
+        packet = bytearray(random.randbytes(PACKET))
+        packet[0] = 0x47
+        if head := draw(heads):
+            packet[1:3] = head
+        parts += [packet, draw(st.just(b"") | st.binary(max_size=300))]
+    return b"".join(parts)
+
+
+def whole(data, sizes):
+    """Read bytes to their end, in pieces of those lengths over and over; returns all that came out."""
+    reader = TransportReader(io.BytesIO(data))
+    lengths = itertools.cycle(sizes)
+    parts = []
+    while not reader.is_ended:
+        while part := reader.read(next(lengths)):
+            parts.append(part)
+        reader.next_program()
+    return b"".join(parts)
+
+
+@given(data=damaged(), sizes=st.lists(st.integers(1, 1000), min_size=1))
+def test_damaged_bytes_come_out_as_they_are(data, sizes):
+    assert whole(data, sizes) == data
