@@ -8,9 +8,12 @@ NOTEBOOK := notebooks/green_tint.ipynb
 BASE_IMAGE :=
 
 BIN := .venv/bin
+# The type checker of the preview's JavaScript
+TYPESCRIPT := typescript@5.9.3
+TSC := .venv/$(TYPESCRIPT)/node_modules/.bin/tsc
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lock clean
+.PHONY: help demo test styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lint-js lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
@@ -47,6 +50,9 @@ lint: .venv/made ## ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict byoc_kit
 
+lint-js: $(TSC) ## check the types of the preview's JavaScript; needs npm
+	$(TSC) --project jsconfig.json
+
 lock: ## write requirements-dev.lock anew, from what pip chooses today
 	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear .venv/lock
@@ -65,3 +71,6 @@ clean: ## remove the environment, the reports and the collected wheels
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+$(TSC): | .venv/made
+	npm install --no-save --no-audit --no-fund --loglevel=error --prefix .venv/$(TYPESCRIPT) $(TYPESCRIPT)

@@ -16,31 +16,48 @@ function newId() {
   return `byoc-preview-${UNIQUE}-${++ids}`;
 }
 
-/** Write a text where it has changed: a selection in it stays, and a screen reader says it once. */
+/**
+ * Write a text where it has changed: a selection in it stays, and a screen reader says it once.
+ * @param {Element} element
+ * @param {string} text
+ */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Make an element: its properties, `aria-…` and `data-…` attributes, and its children. */
+/**
+ * Make an element: its properties, `aria-…` and `data-…` attributes, and its children.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {{ parent?: Element, children?: (Node | string)[], [property: string]: any }} [options]
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 function make(tag, { parent, children = [], ...properties } = {}) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties))
     if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, value);
-    else made[name] = value;
+    else Object.assign(made, { [name]: value });
   made.append(...children);
   parent?.append(made);
   return made;
 }
 
+/** @param {keyof typeof ICONS} name */
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
-  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
-  svg.firstChild.setAttribute("d", ICONS[name]);
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
   return svg;
 }
 
+/**
+ * @param {string} name
+ * @param {() => unknown} onclick
+ * @param {{ picture?: keyof typeof ICONS, parent?: Element }} [options]
+ */
 function button(name, onclick, { picture, parent, ...rest } = {}) {
   const made = make("button", { type: "button", className: "byoc-preview-button", onclick, parent, ...rest });
   made.append(...(picture ? [icon(picture)] : [name]));
@@ -51,7 +68,21 @@ function button(name, onclick, { picture, parent, ...rest } = {}) {
   return made;
 }
 
-/** A control behind its label. */
+/**
+ * Return what draws on a canvas, which is opaque.
+ * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+ */
+function painter(canvas) {
+  const options = { alpha: false };
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", options));
+}
+
+/**
+ * A control behind its label.
+ * @param {string} text
+ * @param {HTMLElement} control
+ * @param {Element} parent
+ */
 function labelled(text, control, parent) {
   control.id = newId();
   return make("span", {
@@ -61,17 +92,25 @@ function labelled(text, control, parent) {
   });
 }
 
+/**
+ * @param {(string | number)[][]} options values and their texts
+ * @param {(value: string) => void} onchange
+ */
 function choice(options, onchange) {
   const made = make("select", { className: "byoc-preview-select", onchange: () => onchange(made.value) });
   for (const [value, text] of options) make("option", { value, textContent: text, parent: made });
   return made;
 }
 
-/** Return an option for so many times. */
+/**
+ * Return an option for so many times.
+ * @param {number} count
+ */
 function times(count) {
   return [count, `${count}x`];
 }
 
+/** @param {number} seconds */
 function clock(seconds) {
   const whole = Math.floor(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds - whole) * 10)}`;

@@ -6,7 +6,16 @@ const ZOOMS = [1, 2, 4, 8];
 // A picture that would be enlarged so many times is not smoothed.
 const TINY = 4;
 
-/** Return x, y, width and height of a picture that is scaled to fit into a box, in its own shape. */
+/**
+ * @typedef {{ width: number, height: number }} Size
+ */
+
+/**
+ * Return x, y, width and height of a picture that is scaled to fit into a box, in its own shape.
+ * @param {Size} picture
+ * @param {Size} box
+ * @returns {[number, number, number, number]}
+ */
 function fitted(picture, box) {
   const scale = Math.min(box.width / picture.width, box.height / picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
@@ -14,19 +23,30 @@ function fitted(picture, box) {
 }
 
 class Pair {
+  /**
+   * @param {Element} parent
+   * @param {Size} size
+   */
   constructor(parent, { width, height }) {
     this.root = make("div", { className: "byoc-preview-pictures", "data-mode": "side", parent });
     this.width = width;
     this.amplification = 4;
     this.sizes = "";
+    /** @type {HTMLElement[]} */
     this.captions = [];
+    /** @type {HTMLCanvasElement[]} */
     this.canvases = [];
     for (const name of ["input", "output", "difference"]) this.addFigure(name, width, height);
-    this.buildSwipe();
+    this.root.append(this.makeSwipe());
     this.root.onpointermove = (event) => this.lookAt(event);
     this.shape();
   }
 
+  /**
+   * @param {string} name
+   * @param {number} width
+   * @param {number} height
+   */
   addFigure(name, width, height) {
     const caption = make("figcaption", { className: "byoc-preview-caption" });
     const canvas = make("canvas", { className: `byoc-preview-canvas byoc-preview-${name}`, width, height, role: "img" });
@@ -42,43 +62,53 @@ class Pair {
     this.canvases.push(canvas);
   }
 
-  buildSwipe() {
-    this.swipe = make("input", { type: "range", min: 0, max: 100, value: 50, className: "byoc-preview-swipe" });
-    this.swipe.setAttribute("aria-label", "How much of the left picture is seen");
-    this.swipe.oninput = () => this.root.style.setProperty("--byoc-swipe", `${this.swipe.value}%`);
-    this.root.append(this.swipe);
+  makeSwipe() {
+    const swipe = make("input", { type: "range", min: 0, max: 100, value: 50, className: "byoc-preview-swipe" });
+    swipe.setAttribute("aria-label", "How much of the left picture is seen");
+    swipe.oninput = () => this.root.style.setProperty("--byoc-swipe", `${swipe.value}%`);
+    return swipe;
   }
 
   get mode() {
     return this.root.dataset.mode;
   }
 
+  /** @param {string} mode one of VIEWS */
   setMode(mode) {
     this.root.dataset.mode = mode;
     this.drawDifference();
   }
 
+  /** @param {number} times */
   setAmplification(times) {
     this.amplification = times;
     this.captionDifference();
     this.drawDifference();
   }
 
+  /** @param {number} times */
   setZoom(times) {
-    this.root.style.setProperty("--byoc-zoom", times);
+    this.root.style.setProperty("--byoc-zoom", String(times));
     this.root.classList.toggle("byoc-preview-zoomed", times > 1);
   }
 
-  /** Enlarge what the pointer is on: the same spot of both pictures. */
+  /**
+   * Enlarge what the pointer is on: the same spot of both pictures.
+   * @param {PointerEvent} event
+   */
   lookAt(event) {
-    const lens = event.target.closest(".byoc-preview-lens");
+    const lens = /** @type {Element} */ (event.target).closest(".byoc-preview-lens");
     if (!lens) return;
     const box = lens.getBoundingClientRect();
     this.root.style.setProperty("--byoc-x", `${(100 * (event.clientX - box.left)) / box.width}%`);
     this.root.style.setProperty("--byoc-y", `${(100 * (event.clientY - box.top)) / box.height}%`);
   }
 
-  /** Say what the pictures are; `sizes` where input and output are of different ones. */
+  /**
+   * Say what the pictures are; `sizes` where input and output are of different ones.
+   * @param {string[]} captions
+   * @param {string} sizes
+   */
   caption(captions, sizes) {
     captions.forEach((text, i) => setText(this.captions[i], text));
     this.sizes = sizes;
@@ -90,7 +120,10 @@ class Pair {
     setText(this.captions[2], `Difference${times}${this.sizes && ` · ${this.sizes}`}`);
   }
 
-  /** Draw input and output; where there is no output, it was withheld. */
+  /**
+   * Draw input and output; where there is no output, it was withheld.
+   * @param {ImageBitmap[]} bitmaps
+   */
   draw(bitmaps) {
     this.canvases.slice(0, 2).forEach((canvas, i) => {
       const bitmap = bitmaps[i];
@@ -98,12 +131,17 @@ class Pair {
       if (!bitmap) return;
       const { width, height } = bitmap;
       if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
-      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+      painter(canvas).drawImage(bitmap, 0, 0);
     });
     this.drawDifference();
   }
 
-  /** Give a canvas the size of a picture, which clears it. */
+  /**
+   * Give a canvas the size of a picture, which clears it.
+   * @param {HTMLCanvasElement} canvas
+   * @param {number} width
+   * @param {number} height
+   */
   resize(canvas, width, height) {
     canvas.width = width;
     canvas.height = height;
@@ -124,7 +162,7 @@ class Pair {
     canvas.classList.toggle("byoc-preview-withheld", isWithheld);
     if (isWithheld) return;
     this.resize(canvas, left.width, left.height);
-    const context = canvas.getContext("2d", { alpha: false });
+    const context = painter(canvas);
     const place = fitted(right, left);
     context.rect(...place);
     context.clip(); // beside it there is nothing to compare with

@@ -5,7 +5,11 @@ const SPEEDS = [0.04, 0.25, 0.5, 1, 2];
 const SOURCES = "A video file, a folder of images, a URL, webcam or synthetic:bars; Enter switches";
 
 class View {
-  /** `command(name, value)` sends what a person wants. */
+  /**
+   * @param {HTMLElement} el
+   * @param {Size} size
+   * @param {Command} command sends what a person wants
+   */
   constructor(el, size, command) {
     this.command = command;
     this.isScrubbing = false;
@@ -13,14 +17,14 @@ class View {
       className: "byoc-preview",
       tabIndex: 0,
       "aria-label": "Preview of process_frame; space plays and pauses, arrows step, f fills the screen",
-      onkeydown: (event) => this.onKey(event),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event),
       parent: el,
     });
     this.root.style.setProperty("--byoc-width", `${size.width}px`);
     const head = make("div", { className: "byoc-preview-bar", parent: this.root });
     this.pair = new Pair(this.root, size);
     this.buildHead(head);
-    this.pair.root.ondblclick = ({ target }) => target.tagName === "CANVAS" && this.toggleFullScreen();
+    this.pair.root.ondblclick = ({ target }) => target instanceof HTMLCanvasElement && this.toggleFullScreen();
     this.buildError(this.pair.root);
     this.buildTransport();
     this.buildNumbers();
@@ -32,6 +36,7 @@ class View {
     this.buildParams();
   }
 
+  /** @param {Element} head */
   buildHead(head) {
     this.source = make("input", { className: "byoc-preview-source", type: "text", spellcheck: false });
     this.sources = make("datalist", { id: newId(), parent: head });
@@ -49,7 +54,7 @@ class View {
     const mode = choice(Object.entries(VIEWS), (value) => this.setMode(value));
     labelled("Compare", mode, head);
     const amplification = choice(AMPLIFICATIONS.map(times), (value) => this.pair.setAmplification(Number(value)));
-    amplification.value = this.pair.amplification;
+    amplification.value = String(this.pair.amplification);
     this.amplify = labelled("Amplify", amplification, head);
     this.amplify.hidden = true;
     const zoom = choice(ZOOMS.map(times), (value) => this.pair.setZoom(Number(value)));
@@ -60,6 +65,7 @@ class View {
     this.budget = make("span", { className: "byoc-preview-budget", parent: head });
   }
 
+  /** @param {Element} parent */
   buildError(parent) {
     this.error = make("div", { className: "byoc-preview-error", hidden: true, parent });
     const said = make("div", { className: "byoc-preview-error-said", tabIndex: 0, parent: this.error });
@@ -107,9 +113,9 @@ class View {
       parent: this.root,
     });
     more.classList.add("byoc-preview-more");
-    const showAll = (isAll) => {
+    const showAll = (/** @type {boolean} */ isAll) => {
       this.root.classList.toggle("byoc-preview-all-numbers", isAll);
-      more.setAttribute("aria-expanded", isAll);
+      more.setAttribute("aria-expanded", String(isAll));
       setText(more, isAll ? "Fewer numbers" : "More numbers");
     };
     showAll(false);
@@ -122,6 +128,7 @@ class View {
     const copy = button("Copy as curl", () => this.copy(copy), { parent: details });
   }
 
+  /** @param {HTMLButtonElement} control */
   async copy(control) {
     try {
       await navigator.clipboard.writeText(this.curl.textContent);
@@ -133,7 +140,10 @@ class View {
     setTimeout(() => (control.textContent = "Copy as curl"), 2000);
   }
 
-  /** Ask for a source; the name of the present one, left as it stands there, means that one, opened again. */
+  /**
+   * Ask for a source; the name of the present one, left as it stands there, means that one, opened again.
+   * @param {string} source
+   */
   switchTo(source) {
     this.asked = source;
     if (source) this.command("source", this.isEdited ? source : null);
@@ -153,17 +163,21 @@ class View {
     this.command(this.isPlaying ? "pause" : "play");
   }
 
-  /** Keep plain keys from JupyterLab, which would take them for commands, `dd` to delete the cell; it gets Shift+Enter. */
+  /**
+   * Keep plain keys from JupyterLab, which would take them for commands, `dd` to delete the cell; it gets Shift+Enter.
+   * @param {KeyboardEvent} event
+   */
   keepKeys(event) {
     const isCommand = event.ctrlKey || event.altKey || event.metaKey || (event.shiftKey && event.key === "Enter");
     if (!isCommand) event.stopPropagation();
   }
 
+  /** @param {KeyboardEvent} event */
   onKey(event) {
     this.keepKeys(event);
     const { key, target } = event;
-    const isOwn = target === this.root || target === this.scrub || target.tagName === "CANVAS";
-    const steps = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    const isOwn = target === this.root || target === this.scrub || target instanceof HTMLCanvasElement;
+    const steps = key === "ArrowLeft" ? -1 : key === "ArrowRight" ? 1 : 0;
     if (event.ctrlKey || event.altKey || event.metaKey || !isOwn) return;
     if (key === " ") this.toggle();
     else if (key === "f") this.toggleFullScreen();
@@ -172,6 +186,7 @@ class View {
     event.preventDefault();
   }
 
+  /** @param {string} mode */
   setMode(mode) {
     this.pair.setMode(mode);
     this.amplify.hidden = mode !== "difference";
@@ -179,13 +194,14 @@ class View {
 
   /** Give the controls beside this widget what ipywidgets does not: their keys, and the sliders' accessible names. */
   adoptControls() {
-    const home = this.root.closest(".widget-vbox");
+    const home = /** @type {HTMLElement | null} */ (this.root.closest(".widget-vbox"));
     if (!home) return;
     home.onkeydown = this.keepKeys;
     for (const handle of home.querySelectorAll(".noUi-handle:not([aria-label])"))
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
   }
 
+  /** @param {Position | null} position */
   place(position) {
     const isSeekable = Boolean(position);
     this.seekable.forEach((control) => (control.disabled = !isSeekable));
@@ -194,12 +210,13 @@ class View {
       return;
     }
     const { number, count, time_s: seconds } = position;
-    this.scrub.max = count - 1;
-    if (!this.isScrubbing) this.scrub.value = number;
+    this.scrub.max = String(count - 1);
+    if (!this.isScrubbing) this.scrub.value = String(number);
     this.scrub.setAttribute("aria-valuetext", `frame ${number} of ${count}`);
     setText(this.where, `${number} / ${count - 1} · ${clock(seconds)}`);
   }
 
+  /** @param {Status} status */
   tell(status) {
     this.adoptControls();
     setText(this.notice, status.notice);
@@ -218,6 +235,7 @@ class View {
     this.budget.title = budget.detail;
   }
 
+  /** @param {Failure | null} error */
   tellError(error) {
     this.error.hidden = !error;
     if (!error) return;
@@ -229,11 +247,15 @@ class View {
     this.errorActions.hidden = !error.is_case;
   }
 
-  /** Take no more orders where the kernel is gone: nobody would hear them. */
+  /**
+   * Take no more orders where the kernel is gone: nobody would hear them.
+   * @param {boolean} isDead
+   */
   setDead(isDead) {
-    for (const child of this.root.children) child.inert = isDead;
+    for (const child of this.root.children) child.toggleAttribute("inert", isDead);
   }
 
+  /** @param {Status["published"]} published */
   tellPublished(published) {
     this.published.hidden = !published;
     if (!published) return;
@@ -241,11 +263,12 @@ class View {
     setText(this.publishedLine, published.line);
   }
 
+  /** @param {Status} status */
   tellState({ state, curl, version }) {
     this.isPlaying = state.is_playing;
     const name = this.isPlaying ? "Pause" : "Play";
     if (this.play.title !== name) {
-      this.play.replaceChildren(icon(name.toLowerCase()));
+      this.play.replaceChildren(icon(this.isPlaying ? "pause" : "play"));
       this.play.title = name;
       this.play.setAttribute("aria-label", name);
     }
@@ -254,7 +277,7 @@ class View {
     if (this.sources.childElementCount !== state.sources.length)
       this.sources.replaceChildren(...state.sources.map((value) => make("option", { value })));
     this.loop.checked = state.is_looping;
-    this.speed.value = state.speed;
+    this.speed.value = String(state.speed);
     this.revert.disabled = !state.can_revert;
     setText(this.revert, state.is_reverted ? "Redo" : "Revert");
     this.revert.title = state.is_reverted ? "Play the newest process_frame again" : "Go back to the process_frame before";
@@ -264,6 +287,7 @@ class View {
     setText(this.curl, curl);
   }
 
+  /** @param {Status["numbers"]} numbers */
   tellNumbers(numbers) {
     if (this.numbers.childElementCount !== numbers.length) {
       this.numbers.replaceChildren();

@@ -6,12 +6,19 @@ const ANSWER_AFTER_MS = 1000;
 
 /** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
 class Answers {
+  /** @param {Send} send */
   constructor(send) {
     this.send = send;
+    /** @type {(Answer & { at: number })[]} */
     this.waiting = [];
-    this.timer = null;
+    /** @type {number | undefined} */
+    this.timer = undefined;
   }
 
+  /**
+   * @param {Answer} answer
+   * @param {boolean} isAsked
+   */
   add(answer, isAsked) {
     this.waiting.push({ ...answer, at: performance.now() });
     if (isAsked) this.flush();
@@ -20,7 +27,7 @@ class Answers {
 
   flush() {
     clearTimeout(this.timer);
-    this.timer = null;
+    this.timer = undefined;
     const now = performance.now();
     const pictures = this.waiting.map(({ at, ...answer }) => ({ ...answer, ago_ms: now - at }));
     this.waiting = [];
@@ -35,13 +42,17 @@ const UNDECODED = 2;
 class Decoder {
   constructor() {
     this.isBusy = false;
+    /** @type {((isItsTurn: boolean) => void)[]} */
     this.waiting = [];
   }
 
-  /** Return the pictures of a pair as bitmaps; null where it is left out. */
+  /**
+   * Return the pictures of a pair as bitmaps; null where it is left out.
+   * @param {DataView<ArrayBuffer>[]} buffers
+   */
   async decode(buffers) {
     if (this.isBusy) {
-      if (this.waiting.length >= UNDECODED) this.waiting.shift()(false);
+      if (this.waiting.length >= UNDECODED) this.waiting.shift()?.(false);
       const isItsTurn = await new Promise((resolve) => this.waiting.push(resolve));
       if (!isItsTurn) return null;
     }
@@ -59,15 +70,27 @@ class Decoder {
 const BUNCH = 3;
 const STALE_MS = 40;
 
+/**
+ * @typedef {{ bitmaps: ImageBitmap[], position: Position | null, since: number,
+ *   resolve: (isDrawn: boolean) => void, reject: (error: unknown) => void }} Turn
+ */
+
 /** Have each pair drawn in a repaint of its own: of two before the same repaint nobody would see the first. */
 class Turns {
+  /** @param {(bitmaps: ImageBitmap[], position: Position | null) => void} draw */
   constructor(draw) {
     this.draw = draw;
+    /** @type {Turn[]} */
     this.waiting = [];
     this.isAsked = false;
   }
 
-  /** Draw a pair when it is its turn; returns whether it was drawn. */
+  /**
+   * Draw a pair when it is its turn.
+   * @param {ImageBitmap[]} bitmaps
+   * @param {Position | null} position
+   * @returns {Promise<boolean>} whether it was drawn
+   */
   take(bitmaps, position) {
     const shown = new Promise((resolve, reject) =>
       this.waiting.push({ bitmaps, position, resolve, reject, since: performance.now() }),
@@ -104,9 +127,9 @@ class Turns {
     next.bitmaps.forEach((bitmap) => bitmap.close());
   }
 
+  /** @param {number} count */
   keepNewest(count) {
-    while (this.waiting.length > count) {
-      const oldest = this.waiting.shift();
+    for (const oldest of this.waiting.splice(0, Math.max(0, this.waiting.length - count))) {
       oldest.bitmaps.forEach((bitmap) => bitmap.close());
       oldest.resolve(false);
     }
@@ -114,10 +137,16 @@ class Turns {
 }
 
 export default () => {
+  /** @type {Set<View>} */
   const views = new Set();
-  let lastStatus = null;
+  /** @type {Status | undefined} */
+  let lastStatus;
   let onUnseen = () => {};
 
+  /**
+   * @param {ImageBitmap[]} bitmaps
+   * @param {Position | null} position
+   */
   function draw(bitmaps, position) {
     views.forEach((view) => {
       view.pair.draw(bitmaps);
@@ -125,9 +154,12 @@ export default () => {
     });
   }
 
-  /** Show a status, unless a newer one came before it: the kernel sends from several threads. */
+  /**
+   * Show a status, unless a newer one came before it: the kernel sends from several threads.
+   * @param {Status | undefined} status
+   */
   function tell(status) {
-    if (!status || status.number < lastStatus?.number) return;
+    if (!status || (lastStatus && status.number < lastStatus.number)) return;
     lastStatus = status;
     views.forEach((view) => view.tell(status));
   }
@@ -135,17 +167,27 @@ export default () => {
   const decoder = new Decoder();
   const turns = new Turns(draw);
 
-  /** Show a pair, unless newer ones come before its turn. Returns whether it was shown. */
+  /**
+   * Show a pair, unless newer ones come before its turn.
+   * @param {DataView<ArrayBuffer>[]} buffers
+   * @param {Position | null} position
+   * @returns {Promise<boolean>} whether it was shown
+   */
   async function show(buffers, position) {
     const bitmaps = await decoder.decode(buffers);
     return bitmaps !== null && turns.take(bitmaps, position);
   }
 
   return {
+    /** @param {{ model: Model }} widget */
     initialize({ model }) {
       const camera = new Camera((content, buffers) => model.send(content, undefined, buffers));
       const answers = new Answers((content) => model.send(content));
 
+      /**
+       * @param {FromKernel} content
+       * @param {DataView<ArrayBuffer>[]} buffers
+       */
       function receive(content, buffers) {
         tell(content.status);
         if (content.kind === "pair") receivePair(content, buffers);
@@ -153,6 +195,10 @@ export default () => {
         else if (content.kind === "camera-more") camera.more(content.page);
       }
 
+      /**
+       * @param {PairMessage} content
+       * @param {DataView<ArrayBuffer>[]} buffers
+       */
       async function receivePair(content, buffers) {
         if (views.size === 0) return; // unanswered, the kernel comes to rest
         const received = performance.now();
@@ -173,6 +219,7 @@ export default () => {
       };
     },
 
+    /** @param {{ model: Model, el: HTMLElement }} widget */
     render({ model, el }) {
       const size = { width: model.get("width"), height: model.get("height") };
       const view = new View(el, size, (name, value = null) => model.send({ kind: "command", name, value }));
