@@ -7,10 +7,12 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Collection
+from functools import cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from byoc_kit.background import on_thread
 from byoc_kit.server.answers import refused
 from byoc_kit.server.settings import ServerSettings
 
@@ -54,7 +56,7 @@ def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middlew
             response = refuse(request, 401, "send the token as Authorization: Bearer TOKEN")
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
             return response
-        if token is None and (reason := _page_refusal(request, origins)):
+        if token is None and (reason := await _page_refusal(request, origins)):
             return refuse(request, 403, reason)
         if (
             request.method == hdrs.METH_POST
@@ -73,7 +75,7 @@ def _knows(request: web.Request, token: str) -> bool:
     return is_token and scheme.lower() == "bearer"
 
 
-def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
+async def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
     """Say why a request is refused that a web page may have made."""
     origin = request.headers.get(hdrs.ORIGIN)
     is_of_page = origin is not None and request.method == hdrs.METH_POST and not _is_passed_on(request)
@@ -81,7 +83,7 @@ def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
         return "web pages may not call this server; set BYOC_KIT_TOKEN, and let the page send it"
     # A browser names the page of each POST in Origin, so only of what is read the Host must tell.
     host = request.headers.get(hdrs.HOST, "localhost")
-    if request.method in _READS and _is_local(request) and not _means_this_machine(host):
+    if request.method in _READS and _is_local(request) and not await _means_this_machine(host):
         return "the host named is not this machine; ask by 127.0.0.1, or set BYOC_KIT_TOKEN and send it"
     return None
 
@@ -108,13 +110,25 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def _means_this_machine(host: str) -> bool:
+async def _means_this_machine(host: str) -> bool:
     """Whether a ``Host`` is an address, which nobody can make lead elsewhere, or a name that this machine has."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
     try:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         name = name.lower().removesuffix(".")
-        own, _, _ = socket.gethostname().lower().partition(".")  # it may be asked for with its domain or without
-        return name == "localhost" or name.endswith(".localhost") or name.partition(".")[0] == own
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        return name in await on_thread(_own_names, name="own-names")
     return True
+
+
+@cache
+def _own_names() -> set[str]:
+    """Return the names that this machine has, with its domain and without; asks the resolver, which may take a while.
+
+    The whole name counts: a page's own domain may have a host of the same first label.
+    """
+    own = socket.gethostname().lower()
+    alone = own.partition(".")[0]
+    return {own, alone, f"{alone}.local", socket.getfqdn(own).lower()}

@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 from server_rig import until
 
-from byoc_kit.server.guard import _means_this_machine
+from byoc_kit.server.guard import _means_this_machine, _own_names
 from byoc_kit.server.settings import ServerSettings
 
 TOKEN = "s3cret-token"  # noqa: S105  # of the test alone
@@ -153,16 +153,36 @@ async def test_a_proxy_before_the_server_may_name_its_own_host_in_a_post(open_se
         ("", False),
     ],
 )
-def test_an_address_and_localhost_mean_this_machine(host, is_here):
-    assert _means_this_machine(host) is is_here
+async def test_an_address_and_localhost_mean_this_machine(host, is_here):
+    assert await _means_this_machine(host) is is_here
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Give this machine a name, and a domain."""
+
+    def named(own):
+        monkeypatch.setattr("socket.gethostname", lambda: own)
+        monkeypatch.setattr("socket.getfqdn", lambda _: "Studio.example.org")
+        _own_names.cache_clear()
+
+    yield named
+    _own_names.cache_clear()
 
 
 @pytest.mark.parametrize("own", ["studio", "studio.example.org"])
-def test_the_machines_own_name_means_it_with_and_without_its_domain(monkeypatch, own):
-    monkeypatch.setattr("socket.gethostname", lambda: own)
-    assert _means_this_machine("studio:8000")
-    assert _means_this_machine("Studio.example.org")
-    assert not _means_this_machine("example.org")
+async def test_the_machines_own_name_means_it_with_and_without_its_domain(named, own):
+    named(own)
+    assert await _means_this_machine("studio:8000")
+    assert await _means_this_machine("Studio.example.org")
+    assert await _means_this_machine("studio.local:8000")
+    assert not await _means_this_machine("example.org")
+
+
+@pytest.mark.parametrize("own", ["studio", "studio.example.org"])
+async def test_a_host_of_that_name_in_another_domain_is_not_this_machine(named, own):
+    named(own)
+    assert not await _means_this_machine("studio.rebound.example:8000")
 
 
 async def test_the_waiting_room_is_guarded_too():
