@@ -83,7 +83,12 @@ class TrickleChannel:
         logger.info("%s: %s: %s", self.name, kind, error)
 
     def _receive(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
-        asyncio.run(self._feed_until_done(ready))
+        try:
+            asyncio.run(self._feed_until_done(ready))
+        except BaseException as error:  # raised where the frames are read, which waits for it
+            if ready.done():
+                raise
+            ready.set_exception(error)
 
     async def _feed_until_done(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
         from byoc_kit.trickle.pipes import ByteInlet
