@@ -16,6 +16,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.port import in_url
 
 _TAIL = 15
+_ANSWERS_WITHIN_S = 60  # a socket that nobody serves any more takes a question and never answers
 _HINTS = {
     r"pull access denied|manifest unknown|failed to resolve source metadata|registry.*(refused|timeout|no such host)": (
         "the base image is not to be had here; name one that is with --base-image"
@@ -40,8 +41,12 @@ def require_engine() -> None:
     if shutil.which("docker") is None:
         msg = "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
         raise ImageError(msg)
-    done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, check=False)
-    if done.returncode:
+    asking = ["docker", "info", "--format", "{{.ServerVersion}}"]
+    try:
+        is_there = not subprocess.run(asking, capture_output=True, check=False, timeout=_ANSWERS_WITHIN_S).returncode
+    except subprocess.TimeoutExpired:
+        is_there = False
+    if not is_there:
         msg = "the Docker engine does not answer; start it, and see what `docker info` says"
         raise ImageError(msg)
 

@@ -102,6 +102,16 @@ def health(url):
         return None
 
 
+def test_an_engine_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 600\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("byoc_kit.image.docker._ANSWERS_WITHIN_S", 0.2)
+    with pytest.raises(ImageError, match="the Docker engine does not answer; start it"):
+        require_engine()
+
+
 @pytest.mark.docker
 def test_the_container_loads_then_is_healthy_and_ends_in_the_grace_of_an_orchestrator(container):
     name, url = container
