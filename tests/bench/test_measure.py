@@ -5,6 +5,8 @@ import pytest
 from byoc_kit.bench.measure import beside
 from byoc_kit.errors import ByocKitError
 
+DEADLINE_S = 60
+
 
 async def forever():
     await asyncio.Event().wait()
@@ -16,7 +18,7 @@ async def test_watchers_end_with_the_work():
     async def work():
         done.append(True)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         await beside(work(), forever(), forever())
     assert done == [True]
 
@@ -26,7 +28,7 @@ async def test_a_watcher_that_raises_ends_the_work():
         msg = "it is gone"
         raise ByocKitError(msg)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(ByocKitError, match="it is gone"):
             await beside(forever(), forever(), alarm())
 
@@ -36,6 +38,6 @@ async def test_what_the_work_raises_is_raised():
         msg = "no stream"
         raise ByocKitError(msg)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(ByocKitError, match="no stream"):
             await beside(work(), forever())

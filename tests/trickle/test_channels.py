@@ -13,6 +13,8 @@ from byoc_kit.trickle.channels import (
     SegmentMissingError,
 )
 
+DEADLINE_S = 60
+
 
 class Clock:
     def __init__(self):
@@ -239,7 +241,7 @@ async def test_served_channels_are_swept_and_at_the_end_all_closed(clock):
     channels = Channels(clock=clock)
     idle = channels.create("idle", "video/MP2T")
     waiting = await started(idle.read(0))
-    async with asyncio.timeout(5), channels.serving(sweep_interval_s=0):
+    async with asyncio.timeout(DEADLINE_S), channels.serving(sweep_interval_s=0):
         clock.now_s += 301
         with pytest.raises(ChannelClosedError):
             await waiting
