@@ -35,6 +35,7 @@ __all__ = [
 
 Pixels = npt.NDArray[np.uint8]
 
+_OF_255 = 10  # a gain of 4 is a usual one, and clamped
 _SHOWN = 640  # pixels a side, so that a notebook stays small
 
 
@@ -288,6 +289,24 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
         raise FrameError(msg)
     pixels: Pixels = picture.cpu().contiguous().numpy()
     return pixels
+
+
+def floating_tensor(result: Any) -> torch.Tensor | None:
+    """Return the floating tensor of what ``process_frame`` returned, which its pixels hide; ``None`` without one."""
+    if isinstance(result, VideoFrame):
+        tensor = result._tensor  # noqa: SLF001  # `tensor` would be made for this
+        result = getattr(result.untouched, "tensor", None) if tensor is None else tensor
+    elif isinstance(result, PytrickleVideoFrame):
+        result = result.tensor
+    is_floating = isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 0
+    return result if is_floating else None
+
+
+def said_of_scale(largest: float) -> str:
+    """Say that a floating tensor looks like one of 0..255, whose picture would be white; empty where it does not."""
+    if not _OF_255 < largest < float("inf"):
+        return ""
+    return f"the tensor goes up to {largest:.0f}, and frames are 0 to 1: divide it by 255"
 
 
 def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:

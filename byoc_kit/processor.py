@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +21,17 @@ from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
 from byoc_kit.audio import as_audio_frames
 from byoc_kit.background import OwnThread, on_thread
 from byoc_kit.errors import ByocKitError, name_of, text_of
-from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame
+from byoc_kit.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame, floating_tensor, said_of_scale
 from byoc_kit.hook_loop import run_to_end
 from byoc_kit.params import Params, default_params
 from byoc_kit.sourcemap import SourceMap, locate
 
 Hook = Callable[..., Any]
+# The first frames may be black; to look at one takes some 20 µs.
+_LOOKED_AT = 30
+_SAMPLES_A_SIDE = 8
+
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -85,6 +91,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self._frame_params = _params_name(self.hooks.process_frame)
         self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._own_thread: OwnThread | None = None
+        self._to_look_at = _LOOKED_AT
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run ``process_frame`` on the calling thread, without gradients; ``None`` drops the frame.
@@ -92,12 +99,27 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         Raises what ``process_frame`` raises, and :class:`~byoc_kit.frames.FrameError` for a result that is no picture.
         """
         with torch.inference_mode():
-            return as_frame(self.call(frame, params), frame)
+            returned = self.call(frame, params)
+            if self._to_look_at:
+                self._to_look_at -= 1
+                self.look_at(returned)
+            return as_frame(returned, frame)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
         """Return what ``process_frame`` returns, whatever that is."""
         named = {self._frame_params: params} if self._frame_params else {}
         return _finish(self.hooks.process_frame(frame, **named))
+
+    def look_at(self, returned: Any) -> None:
+        """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes."""
+        tensor = floating_tensor(returned)
+        if tensor is None or tensor.dim() < 3:
+            return
+        rows, columns = (side // _SAMPLES_A_SIDE + 1 for side in tensor.shape[-3:-1])
+        said = said_of_scale(float(tensor[..., ::rows, ::columns, :].max()))
+        if said:
+            self._to_look_at = 0
+            logger.warning("process_frame: %s", said)
 
     def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:
         """Run ``process_audio`` on the calling thread; without the hook the sound comes back as it is.
@@ -122,6 +144,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)`` where the notebook has one."""
+        self._to_look_at = _LOOKED_AT
         if self.hooks.on_stream_start:
             _finish(self.hooks.on_stream_start(params))
 

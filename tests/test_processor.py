@@ -438,3 +438,24 @@ def test_a_wrong_result_is_of_the_hooks_return():
     with pytest.raises(FrameError) as raised:
         processor.process_audio(AudioFrame.from_tensor(torch.zeros(2, 8), format="fltp", layout="stereo"), Params())
     assert processor.where("process_audio", raised.value) == "effects.ipynb, cell 5, line 2"
+
+
+@pytest.mark.parametrize(
+    "made", [lambda frame: frame.tensor * 255, lambda frame: frame.replace(tensor=frame.tensor * 255)]
+)
+def test_a_tensor_of_0_to_255_is_said_once_a_stream(caplog, made):
+    processor = FrameProcessor(Hooks.of(made))
+    for _ in range(2):
+        processor.start_stream(processor.params)
+        for level in (0, 200, 200):  # a stream may begin in black
+            processor.process(grey(level), processor.params)
+    said = "process_frame: the tensor goes up to 200, and frames are 0 to 1: divide it by 255"
+    assert [record.message for record in caplog.records] == [said, said]
+
+
+@pytest.mark.parametrize("made", [keep, lambda frame: frame.tensor * 4, lambda frame: frame.pixels])
+def test_of_a_tensor_of_0_to_1_nothing_is_said(caplog, made):
+    processor = FrameProcessor(Hooks.of(made))
+    processor.start_stream(processor.params)
+    processor.process(grey(255), processor.params)
+    assert caplog.records == []

@@ -75,6 +75,14 @@ def same(frame):
     return frame
 
 
+def test_a_tensor_of_0_to_255_is_noted():
+    table = rows(
+        static(lambda frame: frame.tensor * 255, Pictures(np.full((8, 8, 3), 200, np.uint8)), frames=1).table()
+    )
+    assert table["note"] == "the tensor goes up to 200, and frames are 0 to 1: divide it by 255"
+    assert "note" not in rows(static(same, Pictures(np.full((8, 8, 3), 200, np.uint8)), frames=1).table())
+
+
 def test_a_run_that_nobody_watches_leaves_a_contact_sheet_and_a_table(clip, tmp_path):
     sheet, table = run(CELL.format(clip=clip.name), tmp_path)
     html = sheet["data"]["text/html"]

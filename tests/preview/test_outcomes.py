@@ -1,11 +1,16 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 
 from byoc_kit.frames import PytrickleVideoFrame, VideoFrame
-from byoc_kit.jupyter.preview.outcomes import Outcome, Outcomes, has_nan
+from byoc_kit.jupyter.preview.outcomes import Outcome, Outcomes, largest_of, outcome_of
+from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.stage import Processed
 
-MADE, NAN, WITHHELD, FAILED = Outcome.MADE, Outcome.NAN, Outcome.WITHHELD, Outcome.FAILED
+MADE, NAN, OF_255, WITHHELD, FAILED = Outcome
 
 
 @pytest.mark.parametrize(
@@ -19,6 +24,7 @@ MADE, NAN, WITHHELD, FAILED = Outcome.MADE, Outcome.NAN, Outcome.WITHHELD, Outco
         ([WITHHELD, WITHHELD], "no picture goes out"),
         ([WITHHELD, MADE], "1 of 2 frames are withheld"),
         ([MADE, NAN], "process_frame returns NaN"),
+        ([MADE, OF_255], "the tensor is not 0 to 1"),
     ],
 )
 def test_what_is_wrong_with_the_last_frames_is_said(outcomes, said):
@@ -61,4 +67,14 @@ def test_what_is_longer_ago_than_two_seconds_counts_no_more_unless_it_is_the_las
     ],
 )
 def test_a_nan_is_found_in_whatever_is_returned(returned, expected):
-    assert has_nan(returned) is expected
+    assert math.isnan(largest_of(returned)) is expected
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(4.0, MADE), (255.0, OF_255), (torch.inf, MADE), (torch.nan, NAN)])
+def test_a_tensor_of_the_values_of_bytes_is_known(largest, expected):
+    tensor = torch.zeros(1, 4, 4, 3)
+    tensor[0, 1, 2, 0] = largest
+    frame = VideoFrame(tensor, 0, Fraction(1, 25))
+    processor = FrameProcessor(Hooks.of(lambda frame: frame))
+    result = Processed(frame, frame, processor, processor.params, 0.0, 0.0)
+    assert outcome_of(result, largest=largest_of(tensor)) is expected

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from byoc_kit.background import OwnThread
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame
+from byoc_kit.frames import VideoFrame, said_of_scale
 from byoc_kit.jupyter.preview import Preview
 from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
 from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
@@ -68,6 +68,7 @@ class StaticPreview(Preview):
         self._width = width
         self._input_size = ""
         self._took_s: list[float] = []
+        self._of_scale = ""
         self._frames_out = 0
         self._sizes: set[tuple[int, int]] = set()
         self._shots: list[Shot] = []
@@ -106,6 +107,7 @@ class StaticPreview(Preview):
             "process_frame": self._timings(),
             "live": self._verdict(),
             "params": _said(self.params),
+            **({"note": self._of_scale} if self._of_scale else {}),
             "device": made.pop("device"),
             "versions": ", ".join(f"{name} {version}" for name, version in made.items()),
         }
@@ -154,6 +156,7 @@ class StaticPreview(Preview):
             error.add_note(f"{name} failed on frame {number} of {self._reel.name} (params: {_said(self.params)})")
             raise
         self._took_s.append(ran.took_s)
+        self._of_scale = self._of_scale or said_of_scale(self._version.largest)
         if output is not None:
             self._frames_out += 1
             self._sizes.add((output.width, output.height))

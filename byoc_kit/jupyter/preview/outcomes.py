@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import torch
-
-from byoc_kit.frames import PytrickleVideoFrame, VideoFrame
+from byoc_kit.frames import floating_tensor, said_of_scale
 from byoc_kit.stage import Processed
 
 NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
@@ -23,6 +22,7 @@ class Outcome(StrEnum):
 
     MADE = "made"
     NAN = "NaN"
+    OF_255 = "of 255"
     WITHHELD = "withheld"
     FAILED = "failed"
 
@@ -61,6 +61,10 @@ class Outcomes:
             return Trouble("every frame fails" if failed == total else f"{failed} of {total} frames fail")
         if counts[Outcome.NAN]:
             return Trouble("process_frame returns NaN", "process_frame returns NaN, which goes out as black.")
+        if counts[Outcome.OF_255]:
+            return Trouble(
+                "the tensor is not 0 to 1", "The tensor goes up to 255, and frames are 0 to 1: divide it by 255."
+            )
         withheld = counts[Outcome.WITHHELD]
         if not withheld:
             return None
@@ -69,22 +73,21 @@ class Outcomes:
         return Trouble("no picture goes out", NO_PICTURE)
 
 
-def outcome_of(result: Processed, *, has_nan: bool) -> Outcome:
-    """Return what became of a frame."""
+def outcome_of(result: Processed, *, largest: float) -> Outcome:
+    """Return what became of a frame; ``largest`` is as :func:`largest_of` returned."""
     if result.failure is not None:
         return Outcome.FAILED
     if result.output is None:
         return Outcome.WITHHELD
-    return Outcome.NAN if has_nan else Outcome.MADE
+    if math.isnan(largest):
+        return Outcome.NAN
+    return Outcome.OF_255 if said_of_scale(largest) else Outcome.MADE
 
 
-def has_nan(returned: object) -> bool:
-    """Tell whether what ``process_frame`` returned has a NaN: 0.15 ms for a tensor of 720p, whose pixels hide it."""
-    if isinstance(returned, VideoFrame):
-        tensor = returned._tensor  # noqa: SLF001  # `tensor` would be made for this
-        returned = getattr(returned.untouched, "tensor", None) if tensor is None else tensor
-    elif isinstance(returned, PytrickleVideoFrame):
-        returned = returned.tensor
-    if not isinstance(returned, torch.Tensor) or not returned.is_floating_point() or not returned.numel():
-        return False
-    return bool(returned.max().isnan())  # the largest of numbers with a NaN among them is NaN
+def largest_of(returned: object) -> float:
+    """Return the largest value of a tensor that ``process_frame`` returned: 0.15 ms for 720p; 0 without a tensor.
+
+    It is NaN where there is one among them, which the pixels hide.
+    """
+    tensor = floating_tensor(returned)
+    return 0.0 if tensor is None else float(tensor.max())

@@ -341,7 +341,7 @@ class Player:
         if output is not None or self.sizes is None:
             self.sizes = (source.width, source.height), (output.width, output.height) if output is not None else None
         if version is self.version and isinstance(version, Version):  # what comes of the one before is past
-            self.outcomes.add(outcome_of(result, has_nan=version.returned_nan))
+            self.outcomes.add(outcome_of(result, largest=version.largest))
 
     def _note_failure(self, result: Processed, failure: Failure) -> None:
         if result.processor is self.version:

@@ -12,7 +12,7 @@ from byoc_kit.background import call_on_thread
 from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.feed import noted
-from byoc_kit.jupyter.preview.outcomes import has_nan
+from byoc_kit.jupyter.preview.outcomes import largest_of
 from byoc_kit.params import Params, carried_over
 from byoc_kit.processor import FrameProcessor, Hook, Hooks, function_behind
 from byoc_kit.sourcemap import cell_name
@@ -45,7 +45,7 @@ class Version(FrameProcessor):
         hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
         super().__init__(hooks)
         self.source_map = kernel.source_map(hooks.user_file)
-        self.returned_nan = False
+        self.largest = 0.0
         self._course = course or Course()
 
     @property
@@ -77,10 +77,13 @@ class Version(FrameProcessor):
         return super().process(frame, params)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
-        """Run ``process_frame``, and take note whether it returned a NaN."""
+        """Run ``process_frame``, and take note of the largest value that it returned."""
         returned = super().call(frame, params)
-        self.returned_nan = has_nan(returned)
+        self.largest = largest_of(returned)
         return returned
+
+    def look_at(self, returned: Any) -> None:
+        """Log nothing: the preview shows it."""
 
     def load(self) -> None:
         """Run ``load_model()``, unless it has run for another version."""
