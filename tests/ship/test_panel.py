@@ -91,6 +91,12 @@ def is_listening(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def test_no_button_can_be_pressed_before_it_is_known_what_can_be_done(overview_of):
+    panel = Panel(overview_of(*SOUND))
+    assert [button.disabled for button in (*panel.buttons.values(), panel.cancel_button)] == [True] * 7
+    panel.view.close()
+
+
 def test_it_shows_the_cells_and_what_there_is_to_do(make_panel):
     panel = make_panel(("markdown", "# Tint"), *SOUND, ("", "x = 1"))
     panel.until_shown("it can be exported")

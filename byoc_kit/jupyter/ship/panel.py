@@ -60,6 +60,8 @@ class Panel:
         self._what_runs = widgets.HTML(page.what_runs(overview.target, Choices()))
         self.cancel_button = self._make_button("Cancel", "Interrupt the command that runs", self._controller.cancel)
         self.refresh_button = self._make_button("Refresh", "Read the saved notebook again", self._controller.refresh)
+        for button in (*self.buttons.values(), self.cancel_button):
+            button.disabled = True  # until it is known what can be done
         self.view = self._lay_out()
 
     def start(self) -> None:
