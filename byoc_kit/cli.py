@@ -214,9 +214,13 @@ def _add_sync(commands: Commands) -> None:
 
 def _sync(options: argparse.Namespace) -> None:
     from byoc_kit.bundle.load import read_bundle
-    from byoc_kit.bundle.sync import sync
+    from byoc_kit.bundle.sync import SyncError, sync
 
-    cells, findings, is_written = sync(options.bundle)
+    try:
+        cells, findings, is_written = sync(options.bundle)
+    except SyncError as error:
+        sys.stderr.write(error.diff)
+        raise
     for finding in findings:
         print(finding, file=sys.stderr)
     if cells:

@@ -29,7 +29,14 @@ from byoc_kit.notebook.write import dump_notebook, write_notebook
 
 
 class SyncError(BundleError):
-    """An edit that cannot go back to the notebook; nothing was written."""
+    """An edit that cannot go back to the notebook; nothing was written.
+
+    ``diff`` shows, for a terminal, how both sides of what changed in both differ; else it is empty.
+    """
+
+    def __init__(self, message: str, *, diff: str = "") -> None:
+        super().__init__(message)
+        self.diff = diff
 
 
 class Synced(NamedTuple):
@@ -103,7 +110,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
         if "\n".join(before) == section:
             continue  # the notebook has the same edit
         if text_sha256(cell.source) != was.source_sha256 or text_sha256("\n".join(before)) != was.section_sha256:
-            raise _both_changed(notebook, was.label)
+            raise _both_changed(notebook, was.label, before, section.split("\n"))
         edits[cell] = section.split("\n")
     try:
         sources = _new_sources(notebook, merged, edits)
@@ -113,7 +120,7 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
         before_block = "\n".join(merged.lines)
         if parts.imports != before_block:
             if text_sha256(before_block) != exported.imports_sha256:
-                raise _both_changed(notebook, "the imports")
+                raise _both_changed(notebook, "the imports", merged.lines, parts.imports.split("\n"))
             _edit_imports(notebook, merged.moved, parts.imports, sources)
     return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}
 
@@ -135,10 +142,13 @@ def _gone(notebook: Notebook, was: ExportedCell) -> NoReturn:
     raise SyncError(msg)
 
 
-def _both_changed(notebook: Notebook, what: str) -> SyncError:
+def _both_changed(notebook: Notebook, what: str, theirs: Sequence[str], ours: Sequence[str]) -> SyncError:
+    of = f"{what} in"
+    lines = difflib.unified_diff(theirs, ours, f"{of} {notebook.name}", f"{of} {PROCESSOR}", lineterm="")
     return SyncError(
         f"{what} changed in {notebook.name} and in processor.py since the export; keep your edit elsewhere, "
-        f"export with --force, and edit the notebook"
+        f"export with --force, and edit the notebook",
+        diff="".join(f"{printable(line)}\n" for line in lines),
     )
 
 

@@ -151,6 +151,18 @@ def test_a_cell_that_changed_on_both_sides_is_refused(exported, nothing_is_writt
     )
 
 
+def test_what_changed_on_both_sides_is_shown(exported, capsys):
+    exported.edit("    return frame", "    return None")
+    exported.edit_cell(5, PROCESS_FRAME + "  # mine")
+    assert main(["sync", str(exported.folder)]) == 2
+    diff, _, said = capsys.readouterr().err.partition("byoc-kit: ")
+    assert diff == (
+        "--- cell 5 (process_frame) in effects.ipynb\n+++ cell 5 (process_frame) in processor.py\n@@ -1,2 +1,2 @@\n"
+        " def process_frame(frame):\n-    return frame  # mine\n+    return None\n"
+    )
+    assert said.startswith("cell 5 (process_frame) changed in effects.ipynb and in processor.py since the export;")
+
+
 def test_the_same_edit_on_both_sides_leaves_the_notebook_and_brings_the_bundle_up_to_date(exported, nothing_is_written):
     exported.edit("    return frame", "    return None")
     exported.edit_cell(5, PROCESS_FRAME.replace("return frame", "return None"))
