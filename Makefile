@@ -8,12 +8,16 @@ NOTEBOOK := notebooks/green_tint.ipynb
 BASE_IMAGE :=
 
 BIN := .venv/bin
+# Two processes share the files of tests; more would make each other late.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# What runs in the container
+COVERED := byoc_kit/*.py,byoc_kit/media/*,byoc_kit/server/*,byoc_kit/trickle/*
 # The type checker of the preview's JavaScript
 TYPESCRIPT := typescript@5.9.3
 TSC := .venv/$(TYPESCRIPT)/node_modules/.bin/tsc
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lint-js lock clean
+.PHONY: help demo test quick coverage styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lint-js lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
@@ -22,7 +26,14 @@ demo: .venv/made ## export the example notebook, verify it, and build and verify
 	@$(BIN)/byoc-kit demo $(NOTEBOOK) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
 
 test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
-	$(BIN)/pytest
+	$(PYTEST)
+
+quick: .venv/made ## the tests that need no other program and take no seconds each; three minutes
+	$(PYTEST) -m "not slow and not docker and not browser and not styles"
+
+coverage: .venv/made ## the lines and branches that the tests run, other processes included
+	$(PYTEST) --cov --cov-report=term:skip-covered
+	$(BIN)/coverage report --include=$(COVERED) --fail-under=92 --format=total
 
 styles: .venv/made ## verify the notebooks of other styles, tests/styles; five to ten minutes
 	$(BIN)/pytest -m styles tests/styles
