@@ -1,4 +1,4 @@
-"""Each code block of the README and of CONTRIBUTING.md is run as it is written."""
+"""Each code block of the README, of CONTRIBUTING.md and of the pages in ``docs/`` is run as it is written."""
 
 import json
 import os
@@ -12,55 +12,78 @@ import textwrap
 import time
 import urllib.request
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+import torch
 from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
 from notebook_rig import notebook_json
+from safetensors.torch import save_file
 
+from byoc_kit.bundle.load import load_processor, read_bundle
+from byoc_kit.bundle.plan import plan, write
 from byoc_kit.cli import _parser
 from byoc_kit.frames import VideoFrame
 
 __all__ = ["browser", "lab", "page"]  # fixtures
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "findings.md"),  # it is made of what is run
+]
 DEADLINE_S = 120
-MODEL = "import byoc_kit\nfrom byoc_kit import Capability"
-# How each block begins, and the test that runs it.
+MODEL = 'model_id="green-tint"'
+TUTORIAL = "test_the_tutorial_goes_the_whole_way"
+# A part of each block, and the test that runs it.
 RUN_BY = {
     "make demo ": "test_the_two_commands_are_targets",
     MODEL: "test_the_whole_model_tints_a_frame",
+    "byoc-kit build export/green_tint ": "test_the_example_goes_the_whole_way",
     'byoc_kit.preview(process_frame, source="webcam")': "test_the_webcam_plays_in_jupyterlab",
-    "byoc-kit check work/sepia.ipynb": "test_a_notebook_of_ones_own_goes_the_whole_way",
     "byoc-kit serve export/green_tint ": "test_a_video_streams_through_the_local_network",
     'byoc_kit.preview(lambda frame: frame, source="OUTPUT_URL")': "test_a_video_streams_through_the_local_network",
     "error[untagged-name]": "test_a_finding_looks_as_shown",
-    "mkdir -p reports\npapermill": "test_a_regression_notebook_of_ones_own",
+    "papermill --cwd": "test_a_regression_notebook_of_ones_own",
     "curl https://ORCHESTRATOR": "test_the_registration_is_of_the_types_that_an_orchestrator_takes",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
+    'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
+    'model_id="grade"': "test_a_model_of_the_docs_is_exported_and_runs",
+    'model_id="colour-matrix"': "test_a_model_of_the_docs_is_exported_and_runs",
+    'model_id="louder"': "test_a_model_of_the_docs_is_exported_and_runs",
+    'model_id="brightness"': "test_what_is_published_is_read",
+    "curl -s DATA_URL/next": "test_what_is_published_is_read",
+    '"brightness":0.': "test_what_is_published_is_read",
+    'model_id="sepia"': TUTORIAL,
+    "SEPIA =": TUTORIAL,
+    "byoc_kit.preview(process_frame)": TUTORIAL,
+    "byoc-kit check work/sepia.ipynb": TUTORIAL,
+    "byoc-kit verify export/sepia\n": TUTORIAL,
+    "byoc-kit build export/sepia": TUTORIAL,
 }
 
 
 def blocks():
-    """Return the code blocks of the documents, without their indentation."""
-    fence = re.compile(r"^( *)```\w*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-    texts = [(ROOT / name).read_text() for name in DOCUMENTS]
-    return [textwrap.dedent(found[2]) for text in texts for found in fence.finditer(text)]
+    """Return the code blocks of the documents, each once and without its indentation; ```text is a drawing."""
+    fence = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    found = [one for path in DOCUMENTS for one in fence.finditer(path.read_text())]
+    return list(dict.fromkeys(textwrap.dedent(one[3]) for one in found if one[2] != "text"))
 
 
-def block(begin):
-    (found,) = [text for text in blocks() if text.startswith(begin)]
+def block(part):
+    (found,) = [text for text in blocks() if part in text]
     return found
 
 
 def test_each_block_is_run_by_a_test():
-    begun = [[begin for begin in RUN_BY if text.startswith(begin)] for text in blocks()]
-    unknown = [text for text, begins in zip(blocks(), begun, strict=True) if len(begins) != 1]
+    found = [[part for part in RUN_BY if part in text] for text in blocks()]
+    unknown = [text for text, parts in zip(blocks(), found, strict=True) if len(parts) != 1]
     assert not unknown
-    assert sorted(begin for begins in begun for begin in begins) == sorted(RUN_BY)
+    assert sorted(part for parts in found for part in parts) == sorted(RUN_BY)
     assert set(RUN_BY.values()) <= globals().keys()
 
 
@@ -109,30 +132,69 @@ def test_the_whole_model_tints_a_frame():
     assert tinted.pixels[0, 0].tolist() == [100, 140, 100]
 
 
+def test_the_example_goes_the_whole_way(clone, environment):
+    run_those_without_docker(block("byoc-kit build export/green_tint "), cwd=clone, env=environment)
+    assert (clone / "reports" / "green_tint" / "report.html").is_file()
+
+
+def run_those_without_docker(lines, *, cwd, env):
+    """Run the commands but those of an image, which tests/image builds and verifies from wheels.
+
+    A build has no index everywhere.
+    """
+    typed = lines.splitlines()
+    for line in typed:
+        assert _parser().parse_args(shlex.split(line, comments=True)[1:])
+    here = [line for line in typed if "build" not in line and "--image" not in line]
+    run("\n".join(here).replace("byoc-kit verify", "byoc-kit verify --min-frames 0.1"), cwd=cwd, env=env)  # may be busy
+
+
 @pytest.fixture
 def sepia(tmp_path, clip):
-    """A folder with ``work/sepia.ipynb``, which holds the README's model, and a clip beside it."""
-    model = block(MODEL)
+    """A folder with the tutorial's ``work/sepia.ipynb``, and a clip beside it."""
     (tmp_path / "work" / "clips").mkdir(parents=True)
     shutil.copy(clip, tmp_path / "work" / "clips")
-    (tmp_path / "work" / "sepia.ipynb").write_text(notebook_json(("byoc", model)))
+    tagged = [("byoc", block('model_id="sepia"')), ("byoc", block("SEPIA ="))]
+    shown = ("", block("byoc_kit.preview(process_frame)"))
+    (tmp_path / "work" / "sepia.ipynb").write_text(notebook_json(*tagged, shown))
     return tmp_path
 
 
-def test_a_notebook_of_ones_own_goes_the_whole_way(sepia, environment):
-    lines = block("byoc-kit check work/sepia.ipynb").splitlines()
-    for line in lines:
-        assert _parser().parse_args(shlex.split(line, comments=True)[1:])
-    # tests/image builds and verifies an image, from wheels: a build has no index everywhere.
-    here = [line for line in lines if "build" not in line and "--image" not in line]
-    assert len(here) == len(lines) - 2
-    typed = "\n".join(here).replace("byoc-kit verify", "byoc-kit verify --min-frames 0.1")  # a busy machine drops more
-    run(typed, cwd=sepia, env=environment)
+def test_the_tutorial_goes_the_whole_way(sepia, environment):
+    commands = ["byoc-kit check work/sepia.ipynb", "byoc-kit verify export/sepia\n", "byoc-kit build export/sepia"]
+    run_those_without_docker("".join(map(block, commands)), cwd=sepia, env=environment)
     assert (sepia / "reports" / "sepia" / "report.html").is_file()
 
 
+# By model: the parameters, and what becomes of a grey pixel of 100.
+DOCS_MODELS = {
+    "trails": ({}, [100, 100, 100]),
+    "grade": ({"gain": 2, "channel": "red"}, [200, 200, 200]),
+    "colour-matrix": ({}, [50, 50, 50]),
+    "louder": ({}, [100, 100, 100]),
+    "brightness": ({}, [100, 100, 100]),
+}
+
+
+@pytest.mark.parametrize("name", DOCS_MODELS)
+def test_a_model_of_the_docs_is_exported_and_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_file({"matrix": 0.5 * torch.eye(3)}, "weights.safetensors")
+    Path("effects.ipynb").write_text(notebook_json(("byoc", block(f'model_id="{name}"'))))
+    planned = plan(Path("effects.ipynb"), Path("export"), with_hashes=False)
+    assert not planned.findings
+    write(planned)
+    processor = load_processor(read_bundle("export"))
+    given, wanted = DOCS_MODELS[name]
+    params = processor.params_with(given)
+    processor.load()
+    processor.start_stream(params)
+    grey = VideoFrame.from_pixels(np.full((4, 4, 3), 100, np.uint8))
+    assert processor.process(grey, params).pixels[0, 0].tolist() == wanted
+
+
 def test_the_commands_of_the_table_are_commands():
-    typed = re.findall(r"^\| `byoc-kit (.*?)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    typed = re.findall(r"^\| `byoc-kit (.*?)` \|", (ROOT / "docs/how-to/ship.md").read_text(), re.MULTILINE)
     assert len(typed) >= 8
     for command in typed:
         assert _parser().parse_args(shlex.split(command))
@@ -190,34 +252,65 @@ def play(page, lab, name, *cells):
     page.wait_for_function(f"before => ({READ_CANVAS})('output').sum !== before", arg=before)
 
 
-@pytest.mark.browser
-@pytest.mark.ffmpeg
-def test_a_video_streams_through_the_local_network(clone, environment, free_port, lab, page):
-    ports = {"8000": str(free_port), "8935": str(_other_port(free_port))}
+@contextmanager
+def streaming(name, *, cwd, env, port):
+    """Stream the clip through a bundle as the page on it says; gives the stream's URLs, the container's, what is left.
+
+    That is the lines which change a parameter and stop the stream.
+    """
+    ports = {"8000": str(port), "8935": str(_other_port(port))}
     recipe = block("byoc-kit serve export/green_tint ").replace("\\\n", "")
-    for port, free in ports.items():
-        recipe = recipe.replace(f":{port}", f":{free}")
-    serve, network, start, send, change, stop = recipe.splitlines()
+    recipe = recipe.replace("green_tint", name).replace("green-tint", name.replace("_", "-"))
+    for usual, free in ports.items():
+        recipe = recipe.replace(f":{usual}", f":{free}")
+    serve, network, start, send, *rest = recipe.splitlines()
     # The models' URLs are in the bundle; what listens elsewhere than usual says so there.
-    models = clone / "export" / "green_tint" / "aiModels.json"
+    models = cwd / "export" / name / "aiModels.json"
     models.write_text(models.read_text().replace(":8000", f":{ports['8000']}"))
+    container, network_url = (f"http://127.0.0.1:{one}" for one in ports.values())
     with (
-        running(f"{serve.partition('#')[0]} --port {ports['8000']}", cwd=clone, env=environment) as log,
-        running(f"{network.partition('#')[0]} --port {ports['8935']}", cwd=clone, env=environment),
+        running(f"{serve.partition('#')[0]} --port {ports['8000']}", cwd=cwd, env=env) as log,
+        running(f"{network.partition('#')[0]} --port {ports['8935']}", cwd=cwd, env=env),
     ):
         until(lambda: " ready" in log(), "the model is loaded")
         until(lambda: "Start a stream" in log(), "the network is there")
-        advertised = f"http://127.0.0.1:{ports['8935']}/models"
-        until(lambda: b"green-tint" in _get(advertised), "it is advertised")
-        urls = json.loads(run(f"{start.replace('curl', 'curl -s')}", cwd=clone, env=environment))
-        with running(send.replace("INPUT_URL", urls["input_url"]), cwd=clone, env=environment):
-            status = f"http://127.0.0.1:{ports['8000']}/stream/status"
+        until(lambda: json.loads(_get(f"{network_url}/models")), "it is advertised")
+        urls = json.loads(run(f"{start.replace('curl', 'curl -s')}", cwd=cwd, env=env))
+        with running(send.replace("INPUT_URL", urls["input_url"]), cwd=cwd, env=env):
+            status = f"{container}/stream/status"
             until(lambda: json.loads(_get(status))["streams"][0].get("frames_encoded", 0) > 25, "frames come out")
-            assert '"success"' in run(change, cwd=clone, env=environment)
-            assert json.loads(_get(status))["streams"][0]["params"]["gain"] == 3
-            watch = block("byoc_kit.preview(lambda").replace("OUTPUT_URL", urls["output_url"])
-            play(page, lab, "watch.ipynb", f"import byoc_kit\n{watch}")
+            yield urls, container, rest
+
+
+@pytest.mark.browser
+@pytest.mark.ffmpeg
+def test_a_video_streams_through_the_local_network(clone, environment, free_port, lab, page):
+    with streaming("green_tint", cwd=clone, env=environment, port=free_port) as (urls, container, (change, stop)):
+        assert '"success"' in run(change, cwd=clone, env=environment)
+        assert json.loads(_get(f"{container}/stream/status"))["streams"][0]["params"]["gain"] == 3
+        watch = block("byoc_kit.preview(lambda").replace("OUTPUT_URL", urls["output_url"])
+        play(page, lab, "watch.ipynb", f"import byoc_kit\n{watch}")
         assert '"stopped": 1' in run(stop, cwd=clone, env=environment)
+
+
+@pytest.mark.ffmpeg
+def test_what_is_published_is_read(clone, environment, free_port):
+    (clone / "brightness.ipynb").write_text(notebook_json(("byoc", block('model_id="brightness"'))))
+    run("byoc-kit export brightness.ipynb --no-hashes", cwd=clone, env=environment)
+    with streaming("brightness", cwd=clone, env=environment, port=free_port) as (urls, _, (_, stop)):
+        read = block("curl -s DATA_URL/next").replace("DATA_URL", urls["data_url"])
+        with (clone / "lines").open("w") as lines:
+            reader = subprocess.Popen(["bash", "-uc", read], cwd=clone, env=environment, stdout=lines)
+        until(lambda: (clone / "lines").read_text().count("\n") > 25, "lines come")
+        run(stop, cwd=clone, env=environment)
+        reader.wait(DEADLINE_S)
+    *read, last = (clone / "lines").read_text().splitlines()
+    assert last == "Channel closed"
+    found = [json.loads(line) for line in read]
+    as_shown = [json.loads(line) for line in block('"brightness":0.').splitlines()]
+    assert {tuple(one) for one in found} == {tuple(one) for one in as_shown}
+    apart_s = {round(after["time_s"] - before["time_s"], 3) for before, after in pairwise(as_shown)}
+    assert apart_s == {0.04}  # the clip's frames, as shown
 
 
 def _get(url):
@@ -240,7 +333,7 @@ def test_a_regression_notebook_of_ones_own(sepia, environment):
         ("export/green_tint", "export/sepia"),
         ("../clips/", "../../work/clips/"),
         ("golden/green_tint", "golden/sepia"),
-        ('{"gain": 1.4}', '{"gain": 1.2}'),
+        ('{"gain": 1.4}', '{"strength": 0.5}'),
     ]:
         assert before in first.source
         first.source = first.source.replace(before, after)

@@ -379,7 +379,7 @@ ELSEWHERE = {
 }
 
 
-def notebook_of(cells):
+def notebook_of(cells, *, name="n.ipynb", folder=None):
     document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
     for kind, source in cells:
         if kind == "metadata":
@@ -387,7 +387,7 @@ def notebook_of(cells):
             continue
         tags = {"tags": ["byoc"]} if kind == "byoc" else {}
         document["cells"].append({"cell_type": "code", "metadata": tags, "source": source})
-    return parse_notebook(json.dumps(document).encode(), name="n.ipynb")
+    return parse_notebook(json.dumps(document).encode(), name=name, folder=folder)
 
 
 @pytest.mark.parametrize("code", GOLDEN)
