@@ -17,7 +17,8 @@ TYPESCRIPT := typescript@5.9.3
 TSC := .venv/$(TYPESCRIPT)/node_modules/.bin/tsc
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
-.PHONY: help demo test quick coverage styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools lint lint-js lock clean
+.PHONY: help demo test quick coverage styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools \
+  lint lint-js docs dist lock clean
 
 help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
@@ -64,16 +65,33 @@ lint: .venv/made ## ruff and mypy
 lint-js: $(TSC) ## check the types of the preview's JavaScript; needs npm
 	$(TSC) --project jsconfig.json
 
-lock: ## write requirements-dev.lock anew, from what pip chooses today
+docs: .venv/publish ## build the documentation as a site, reports/docs/index.html; a broken link fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "open reports/docs/index.html, or $(BIN)/mkdocs serve, which has the search too"
+
+dist: .venv/publish ## build dist/, check it, and check a notebook with the wheel in an environment of its own
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv --clear .venv/dist
+	.venv/dist/bin/pip install --quiet --disable-pip-version-check --constraint requirements-dev.lock "$$(echo dist/*.whl)[notebook]"
+	.venv/dist/bin/byoc-kit --version
+	.venv/dist/bin/byoc-kit check notebooks/green_tint.ipynb
+
+lock: ## write requirements-dev.lock and requirements-publish.lock anew, from what pip chooses today
 	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear .venv/lock
 	.venv/lock/bin/pip install --quiet -e '.[dev]'
 	.venv/lock/bin/pip freeze --all --exclude-editable --exclude pip > .venv/lock/frozen
 	{ sed -n '/^#/p' requirements-dev.lock; sed -E '/^nvidia-ml-py=/b; /^(nvidia-|cuda-|triton=)/d; s/[+].*//' .venv/lock/frozen; } > .venv/lock/new
 	mv .venv/lock/new requirements-dev.lock
+	.venv/lock/bin/pip install --quiet -e '.[docs,dist]'
+	.venv/lock/bin/pip freeze --all --exclude-editable --exclude pip | grep -vxFf .venv/lock/frozen > .venv/lock/new
+	{ sed -n '/^#/p' requirements-publish.lock; cat .venv/lock/new; } > .venv/lock/publish
+	mv .venv/lock/publish requirements-publish.lock
 
 clean: ## remove the environment, the reports and the collected wheels
-	rm -rf .venv reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/made: pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -85,3 +103,8 @@ clean: ## remove the environment, the reports and the collected wheels
 
 $(TSC): | .venv/made
 	npm install --no-save --no-audit --no-fund --loglevel=error --prefix .venv/$(TYPESCRIPT) $(TYPESCRIPT)
+
+.venv/publish: .venv/made requirements-publish.lock
+	@echo "installing what builds the documentation and the distribution into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-publish.lock
+	@touch $@

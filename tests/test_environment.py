@@ -9,8 +9,19 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCK_LINES = [line for line in (ROOT / "requirements-dev.lock").read_text().splitlines() if not line.startswith("#")]
-PINS = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LOCK_LINES}
+
+
+def lock_lines(name):
+    return [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
+
+
+def pins(lines):
+    return {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+
+
+LOCK_LINES = lock_lines("requirements-dev.lock")
+PINS = pins(LOCK_LINES)
+PUBLISH_LINES = lock_lines("requirements-publish.lock")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DECLARED = [
@@ -43,7 +54,14 @@ def test_the_lock_pins_what_pyproject_asks_for(requirement):
 
 
 def test_the_lock_is_pins_of_public_versions_and_nothing_else():
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in LOCK_LINES)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in [*LOCK_LINES, *PUBLISH_LINES])
+
+
+@pytest.mark.parametrize("requirement", [*map(Requirement, EXTRAS["docs"] + EXTRAS["dist"])], ids=str)
+def test_what_builds_docs_and_distribution_is_pinned_beside_the_environment(requirement):
+    publish = pins(PUBLISH_LINES)
+    assert requirement.specifier.contains(publish[canonicalize_name(requirement.name)])
+    assert not publish.keys() & PINS.keys()
 
 
 def test_the_lock_holds_all_that_is_needed_and_no_more():
