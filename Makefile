@@ -36,8 +36,8 @@ coverage: .venv/made ## the lines and branches that the tests run, other process
 	$(PYTEST) --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include=$(COVERED) --fail-under=92 --format=total
 
-styles: .venv/made ## verify the notebooks of other styles, tests/styles; five to ten minutes
-	$(BIN)/pytest -m styles tests/styles
+styles: .venv/made ## verify the notebooks of other styles, tests/styles; some three minutes
+	$(BIN)/pytest -n 2 -m styles tests/styles
 
 bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest
 	@$(BIN)/byoc-kit bench

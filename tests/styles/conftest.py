@@ -6,6 +6,7 @@ import site
 import subprocess
 import sys
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -62,26 +63,29 @@ def _own_packages_installed(monkeypatch, own_packages):
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory, own_packages):
-    """The bundle of each notebook by its name, or why there is none."""
+def bundle_of(tmp_path_factory, own_packages):
+    """Return a function that gives the bundle of a notebook by its name, or says why there is none."""
     folder = tmp_path_factory.mktemp("bundles")
-    found = {}
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        _install(monkeypatch, own_packages)
-        for notebook in NOTEBOOKS:
-            found[notebook.stem] = folder / notebook.stem
+
+    @cache
+    def export(name):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            _install(monkeypatch, own_packages)
             try:
-                write(plan(notebook, folder / notebook.stem))
+                write(plan(HERE / f"{name}.ipynb", folder / name))
             except ByocKitError as error:
-                found[notebook.stem] = str(error)
-    return found
+                return str(error)
+        return folder / name
+
+    return export
 
 
 @pytest.fixture(scope="session")
-def shapes(bundles, own_packages):
+def shapes(bundle_of, own_packages):
     """The shape of the picture that each bundle's module made of one, or what it raised."""
     command = [sys.executable, "-W", "error", HERE / "one_frame.py"]
-    command += [bundle for bundle in bundles.values() if isinstance(bundle, Path)]
+    bundles = [bundle_of(notebook.stem) for notebook in NOTEBOOKS]
+    command += [bundle for bundle in bundles if isinstance(bundle, Path)]
     with pytest.MonkeyPatch.context() as monkeypatch:
         _install(monkeypatch, own_packages)
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

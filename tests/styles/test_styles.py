@@ -34,8 +34,8 @@ def test_check_finds_no_errors(notebook):
 
 
 @each_notebook
-def test_it_is_exported(notebook, bundles):
-    assert isinstance(bundles[notebook.stem], Path), bundles[notebook.stem]
+def test_it_is_exported(notebook, bundle_of):
+    assert isinstance(bundle_of(notebook.stem), Path), bundle_of(notebook.stem)
 
 
 @each_notebook
@@ -45,8 +45,8 @@ def test_the_exported_module_makes_a_picture(notebook, shapes):
     assert shape == ([18, 32, 3] if notebook.stem == "half_size" else [36, 64, 3])
 
 
-def test_a_package_that_is_a_link_to_its_source_goes_as_a_wheel_of_it(bundles):
-    folder = bundles["editable_package"]
+def test_a_package_that_is_a_link_to_its_source_goes_as_a_wheel_of_it(bundle_of):
+    folder = bundle_of("editable_package")
     assert isinstance(folder, Path), folder
     [pin] = [one for one in parse_lock((folder / "requirements.lock").read_text()) if one.name == "studio-grade"]
     wheel = folder / "wheels" / "studio_grade-0.2.0-py3-none-any.whl"
@@ -59,9 +59,9 @@ def test_a_package_that_is_a_link_to_its_source_goes_as_a_wheel_of_it(bundles):
 @pytest.mark.styles
 @each_notebook
 @pytest.mark.usefixtures("_own_packages_installed")
-def test_notebook_module_and_server_agree(notebook, bundles, tmp_path, short_clip, capsys):
+def test_notebook_module_and_server_agree(notebook, bundle_of, tmp_path, short_clip, capsys):
     # A busy machine may drop frames in real time; how many come back at rest is `make demo`'s business.
     options = ["--clip", str(short_clip), "--report", str(tmp_path), "--min-frames", "0.1"]
-    code = main(["verify", str(bundles[notebook.stem]), *options])
+    code = main(["verify", str(bundle_of(notebook.stem)), *options])
     said = capsys.readouterr()
     assert code == 0, said.out + said.err
