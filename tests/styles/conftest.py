@@ -1,15 +1,13 @@
-"""Notebooks as other people write them, their bundles, and a short clip to stream through those."""
+"""Notebooks as other people write them, and their bundles."""
 
 import json
 import shutil
 import site
 import subprocess
 import sys
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-import av
 import pytest
 
 from byoc_kit.bundle.plan import plan, write
@@ -17,30 +15,6 @@ from byoc_kit.errors import ByocKitError
 
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
-DURATION_S = Fraction(3, 2)
-
-
-@pytest.fixture(scope="session")
-def short_clip(tmp_path_factory, clip):
-    """The beginning of the example clip, small, with its sound."""
-    path = tmp_path_factory.mktemp("clips") / "short.mp4"
-    with av.open(str(clip)) as source, av.open(str(path), "w") as target:
-        video, sound = source.streams.video[0], source.streams.audio[0]
-        pictures = target.add_stream("libx264", rate=video.average_rate, options={"crf": "18", "bf": "0"})
-        pictures.width, pictures.height, pictures.pix_fmt = 320, 180, "yuv420p"
-        pictures.codec_context.time_base = video.time_base
-        samples = target.add_stream("aac", rate=sound.rate, layout=sound.layout.name)
-        for frame in source.decode(video, sound):
-            if frame.time >= DURATION_S:
-                continue
-            if isinstance(frame, av.AudioFrame):
-                target.mux(samples.encode(frame))
-            else:
-                frame.pict_type = 0  # the encoder's own choice
-                target.mux(pictures.encode(frame.reformat(320, 180)))
-        target.mux(pictures.encode())
-        target.mux(samples.encode())
-    return path
 
 
 @pytest.fixture(scope="session")

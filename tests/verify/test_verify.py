@@ -13,7 +13,6 @@ from byoc_kit.media.clip import read_clip
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "export/green_tint"
-CLIP = ROOT / "notebooks/clips/bigbuckbunny.mp4"
 # A busy machine may drop frames in real time; how many come back at rest is `make demo`'s business.
 LENIENT = ["--min-frames", "0.01"]
 
@@ -49,22 +48,24 @@ def test_the_example_passes_and_leaves_a_report_and_the_video(tmp_path, capsys):
     assert int(re.search(r"server: frames back\s+(\d+) of 132", said)[1]) == len(frames)
 
 
-def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle):
+def test_what_falls_short_is_named_and_fails(tmp_path, capsys, bundle, short_clip):
     processor = bundle / "processor.py"
     processor.write_text(processor.read_text().replace("params.gain", "params.gain + 0.1"))
-    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--min-psnr", "99", *LENIENT])
+    options = ["--clip", str(short_clip), "--report", str(tmp_path / "report"), "--min-psnr", "99", *LENIENT]
+    code = main(["verify", str(bundle), *options])
     said = capsys.readouterr().out
     assert code == 1
     assert "falls short: module, server: mean PSNR, bundle" in said
-    assert re.search(r"module +132 of 132 +\d\d? .*frame \d+: up to \d\d? of 255; \d+ of 132 frames differ", said)
+    assert re.search(r"module +38 of 38 +\d\d? .*frame \d+: up to \d\d? of 255; \d+ of 38 frames differ", said)
     assert "processor.py was edited since the export; `byoc-kit sync" in said
 
 
-def test_a_process_frame_that_raises_fails_the_verification_and_names_the_cell(tmp_path, capsys, bundle):
+def test_a_process_frame_that_raises_fails_the_verification_and_names_the_cell(tmp_path, capsys, bundle, short_clip):
     processor = bundle / "processor.py"
-    broken = "    if frame.pts > 120_000:\n        raise ValueError('no more')\n    tinted = frame.tensor.clone()"
+    broken = "    if frame.pts > 60_000:\n        raise ValueError('no more')\n    tinted = frame.tensor.clone()"
     processor.write_text(processor.read_text().replace("    tinted = frame.tensor.clone()", broken))
-    code = main(["verify", str(bundle), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT])
+    options = ["--clip", str(short_clip), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT]
+    code = main(["verify", str(bundle), *options])
     said = capsys.readouterr().out
     assert code == 1
     assert "ValueError at green_tint.ipynb, cell 6" in said
@@ -152,9 +153,9 @@ import os, signal, sys
 
 
 def process_frame(frame):
-    if frame.pts > 3 * 90_000 and "serve" in sys.argv:
+    if frame.pts > {after_s} * 90_000 and "serve" in sys.argv:
         print("famous last words", flush=True)
-        {}
+        {how}
     return frame
 """
 
@@ -166,10 +167,12 @@ def process_frame(frame):
         ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
     ],
 )
-def test_a_server_that_dies_in_mid_stream_takes_nothing_that_is_proven_with_it(export, capsys, tmp_path, dies, ending):
-    bundle = export(DYING.format(dies))
+def test_a_server_that_dies_in_mid_stream_takes_nothing_that_is_proven_with_it(
+    export, capsys, tmp_path, clip, dies, ending
+):
+    bundle = export(DYING.format(how=dies, after_s=3))
     report = tmp_path / "report"
-    assert main(["verify", str(bundle.folder), "--clip", str(CLIP), "--report", str(report)]) == 1
+    assert main(["verify", str(bundle.folder), "--clip", str(clip), "--report", str(report)]) == 1
     said = capsys.readouterr().out
     assert re.search(r"\nnotebook +132 of 132", said)
     assert re.search(r"\nmodule +132 of 132 +0 ", said)
@@ -187,9 +190,9 @@ def test_a_server_that_dies_in_mid_stream_takes_nothing_that_is_proven_with_it(e
         assert next(read_clip(report / "server.mp4")).width == 1280
 
 
-def test_a_process_frame_that_raises_system_exit_does_not_end_the_server(export, capsys, tmp_path):
-    bundle = export(DYING.format("raise SystemExit(3)"))
-    options = ["--clip", str(CLIP), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT]
+def test_a_process_frame_that_raises_system_exit_does_not_end_the_server(export, capsys, tmp_path, short_clip):
+    bundle = export(DYING.format(how="raise SystemExit(3)", after_s=1))
+    options = ["--clip", str(short_clip), "--report", str(tmp_path / "report"), "--skip-notebook", *LENIENT]
     assert main(["verify", str(bundle.folder), *options]) == 1
     said = capsys.readouterr().out
     assert re.search(r"NO +process_frame +SystemExit at effects.ipynb, cell 2, line 8: 3 \(\d+x in the server\)", said)
