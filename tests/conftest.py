@@ -7,7 +7,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-import av
 import pytest
 from hypothesis import settings
 
@@ -87,6 +86,8 @@ def clip():
 @pytest.fixture(scope="session")
 def short_clip(tmp_path_factory):
     """The first 38 pictures of the example clip, 1.5 s, small, with their sound."""
+    import av
+
     path = tmp_path_factory.mktemp("clips") / "short.mp4"
     with av.open(str(CLIP)) as source, av.open(str(path), "w") as target:
         video, sound = source.streams.video[0], source.streams.audio[0]

@@ -192,6 +192,7 @@ def test_a_folder_that_is_no_bundle_is_one_line(run, command):
     )
 
 
+@pytest.mark.slow
 def test_a_cell_that_raises_is_one_line(run, write, clip):
     write(*SOUND, ("byoc", "x = 1 / 0"), ("markdown", "# clips"))
     assert run("export", "effects.ipynb", "-o", "out")[0] == 0

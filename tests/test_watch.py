@@ -167,6 +167,7 @@ async def rest_of(process):
     ],
     ids=["idle", "in load_model", "in the cells"],
 )
+@pytest.mark.slow
 async def test_a_signal_ends_it_at_any_moment_with_one_line(tmp_path, number, hangs):
     it = Watched(tmp_path / "effects.ipynb")
     it.save(PROCESS_FRAME)

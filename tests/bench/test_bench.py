@@ -7,6 +7,8 @@ from byoc_kit.bench.run import Request, bench
 from byoc_kit.cli import main
 from byoc_kit.errors import ByocKitError
 
+pytestmark = pytest.mark.slow
+
 MEASURED = ["loop-back", "byoc-kit", "ffmpeg"]
 
 

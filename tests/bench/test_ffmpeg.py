@@ -8,6 +8,8 @@ import pytest
 from byoc_kit.bench.ffmpeg import command, describe
 from byoc_kit.bench.source import make_source
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(clip, tmp_path):

@@ -7,6 +7,8 @@ from byoc_kit.bench.memory import SCENARIOS, bench_memory, judge_held
 from byoc_kit.cli import main
 from byoc_kit.errors import ByocKitError
 
+pytestmark = pytest.mark.slow
+
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 TIMES = 20
 

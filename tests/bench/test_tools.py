@@ -7,6 +7,8 @@ from byoc_kit.bench import tools
 from byoc_kit.bench.tools import Wait, bench_tools
 from byoc_kit.errors import ByocKitError
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = Path(__file__).parents[2] / "notebooks/green_tint.ipynb"
 
 

@@ -14,6 +14,8 @@ from byoc_kit.bundle.local_wheels import wheel_of
 from byoc_kit.bundle.lock import LockError, make_lock, parse_lock
 from byoc_kit.bundle.wheels import put_wheels
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["index", "install", "known_kit", "site"]
 
 BACKEND = '''\

@@ -10,6 +10,8 @@ from byoc_kit.bundle.lock import LockError, make_lock, missing_modules, parse_lo
 from byoc_kit.bundle.pip_cache import cache_path, remember
 from byoc_kit.bundle.wheels import read_lock
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["index", "install", "known_kit", "site"]
 
 

@@ -13,6 +13,8 @@ from numbered_clips import GOP, HEIGHT, RATE, WIDTH, copy_from, damage, make_cli
 from byoc_kit.media.clip import Clip, read_clip
 from byoc_kit.media.live_clip import live_clip
 
+pytestmark = pytest.mark.slow
+
 COUNT = 12
 X265 = {"x265-params": f"keyint={GOP}:log-level=none"}
 FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}

@@ -9,6 +9,8 @@ import pytest
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.read import read_notebook
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "green_tint.ipynb"
 
 

@@ -40,6 +40,8 @@ from byoc_kit.notebook.read import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
 from byoc_kit.sourcemap import SourceMap
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much]}
 FUTURES = [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names]
 

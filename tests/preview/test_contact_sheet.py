@@ -6,6 +6,8 @@ from PIL import Image
 
 from byoc_kit.jupyter.preview.contact_sheet import Shot, contact_sheet, describe, draw, spread, thumbnail
 
+pytestmark = pytest.mark.slow
+
 
 def noise(width, height):
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)

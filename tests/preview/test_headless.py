@@ -21,6 +21,8 @@ from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.media.decode import MediaError
 from byoc_kit.regress import versions
 
+pytestmark = pytest.mark.slow
+
 CELL = """
 import byoc_kit
 from pydantic import Field

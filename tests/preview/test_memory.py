@@ -10,6 +10,8 @@ import pytest
 from byoc_kit.bench.memory import judge_held
 from byoc_kit.bench.preview_memory import run_again, switch_sources
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 40
 
 

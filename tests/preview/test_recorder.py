@@ -11,6 +11,8 @@ from byoc_kit.frames import VideoFrame
 from byoc_kit.jupyter.preview.recorder import Recorder, RecordingError
 from byoc_kit.media.clip import read_clip
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 20
 
 

@@ -9,6 +9,8 @@ import pytest
 from byoc_kit.regress import RegressionError, load_golden, record_golden
 from byoc_kit.regress.comparison import MIME_TYPE
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks" / "regression"
 BUNDLE = ROOT / "export" / "green_tint"

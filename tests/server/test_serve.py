@@ -20,6 +20,8 @@ from byoc_kit.trickle.server import create_app
 from byoc_kit.verify.stream import Received, receive, send
 from byoc_kit.verify.target import STOP_GRACE_S, running, serve_command
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = Path(__file__).parents[2] / "export/green_tint"
 
 

@@ -15,6 +15,8 @@ from byoc_kit.jupyter.ship import controller, page
 from byoc_kit.jupyter.ship.commands import Action
 from byoc_kit.jupyter.ship.panel import Panel
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 90
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 

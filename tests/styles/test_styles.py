@@ -12,6 +12,8 @@ from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
 from byoc_kit.notebook.read import read_notebook
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -9,6 +9,8 @@ from byoc_kit.verify.module import replay_module
 from byoc_kit.verify.proof import prove
 from byoc_kit.verify.replay import Fault
 
+pytestmark = pytest.mark.slow
+
 PROCESS_FRAME = "def process_frame(frame):\n    return frame.pixels // 2"
 
 

@@ -8,6 +8,8 @@ from server_rig import until
 from byoc_kit.verify.notebook import replay_notebook
 from byoc_kit.verify.replay import Fault
 
+pytestmark = pytest.mark.slow
+
 PROCESS_FRAME = "def process_frame(frame):\n    return frame.pixels // 2"
 
 

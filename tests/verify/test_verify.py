@@ -11,6 +11,8 @@ from notebook_rig import PROCESS_FRAME
 from byoc_kit.cli import main
 from byoc_kit.media.clip import read_clip
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "export/green_tint"
 # A busy machine may drop frames in real time; how many come back at rest is `make demo`'s business.
