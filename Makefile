@@ -67,6 +67,8 @@ lint-js: $(TSC) ## check the types of the preview's JavaScript; needs npm
 
 docs: .venv/publish ## build the documentation as a site, reports/docs/index.html; a broken link fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@! grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' --include=*.html reports/docs \
+	  || { echo "these pages load something from another host"; exit 1; }
 	@echo "open reports/docs/index.html, or $(BIN)/mkdocs serve, which has the search too"
 
 dist: .venv/publish ## build dist/, check it, and check a notebook with the wheel in an environment of its own
