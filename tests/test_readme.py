@@ -222,6 +222,16 @@ CAPABILITY = 'capability = Capability(model_id="tint")'
 
 
 @contextmanager
+def ending(lines, **options):
+    """Run lines of a shell that end by themselves; killed where the body fails."""
+    with subprocess.Popen(["bash", "-uc", lines], **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
 def running(line, *, cwd, env):
     """Run a server's line in a terminal of its own; gives its log."""
     with (cwd / "log").open("a+") as log:
@@ -299,11 +309,10 @@ def test_what_is_published_is_read(clone, environment, free_port):
     run("byoc-kit export brightness.ipynb --no-hashes", cwd=clone, env=environment)
     with streaming("brightness", cwd=clone, env=environment, port=free_port) as (urls, _, (_, stop)):
         read = block("curl -s DATA_URL/next").replace("DATA_URL", urls["data_url"])
-        with (clone / "lines").open("w") as lines:
-            reader = subprocess.Popen(["bash", "-uc", read], cwd=clone, env=environment, stdout=lines)
-        until(lambda: (clone / "lines").read_text().count("\n") > 25, "lines come")
-        run(stop, cwd=clone, env=environment)
-        reader.wait(DEADLINE_S)
+        with (clone / "lines").open("w") as lines, ending(read, cwd=clone, env=environment, stdout=lines) as reader:
+            until(lambda: (clone / "lines").read_text().count("\n") > 25, "lines come")
+            run(stop, cwd=clone, env=environment)
+            reader.wait(DEADLINE_S)
     *read, last = (clone / "lines").read_text().splitlines()
     assert last == "Channel closed"
     found = [json.loads(line) for line in read]
