@@ -132,6 +132,7 @@ def test_the_whole_model_tints_a_frame():
     assert tinted.pixels[0, 0].tolist() == [100, 140, 100]
 
 
+@pytest.mark.slow
 def test_the_example_goes_the_whole_way(clone, environment):
     run_those_without_docker(block("byoc-kit build export/green_tint "), cwd=clone, env=environment)
     assert (clone / "reports" / "green_tint" / "report.html").is_file()
@@ -160,6 +161,7 @@ def sepia(tmp_path, clip):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_tutorial_goes_the_whole_way(sepia, environment):
     commands = ["byoc-kit check work/sepia.ipynb", "byoc-kit verify export/sepia\n", "byoc-kit build export/sepia"]
     run_those_without_docker("".join(map(block, commands)), cwd=sepia, env=environment)
@@ -304,6 +306,7 @@ def test_a_video_streams_through_the_local_network(clone, environment, free_port
 
 
 @pytest.mark.ffmpeg
+@pytest.mark.slow
 def test_what_is_published_is_read(clone, environment, free_port):
     (clone / "brightness.ipynb").write_text(notebook_json(("byoc", block('model_id="brightness"'))))
     run("byoc-kit export brightness.ipynb --no-hashes", cwd=clone, env=environment)
@@ -331,6 +334,7 @@ def _other_port(port):
     return port + 1 if port < 60_000 else port - 1
 
 
+@pytest.mark.slow
 def test_a_regression_notebook_of_ones_own(sepia, environment):
     """Do as "For your own notebook" says, for the notebook of the section before."""
     run("byoc-kit export work/sepia.ipynb --no-hashes", cwd=sepia, env=environment)
