@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Two processes share the files of tests; more would make each other late.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # What runs in the container
-COVERED := byoc_kit/*.py,byoc_kit/media/*,byoc_kit/server/*,byoc_kit/trickle/*
+COVERED := byoc_kit/core/*,byoc_kit/media/*,byoc_kit/server/*,byoc_kit/system/*,byoc_kit/trickle/*
 # The type checker of the preview's JavaScript
 TYPESCRIPT := typescript@5.9.3
 TSC := .venv/$(TYPESCRIPT)/node_modules/.bin/tsc
@@ -40,27 +40,28 @@ styles: .venv/made ## verify the notebooks of other styles, tests/styles; some t
 	$(BIN)/pytest -n 2 -m styles tests/styles
 
 bench: .venv/made ## measure CPU, latency and memory beside stock pytrickle and ffmpeg; some ten minutes, at rest
-	@$(BIN)/byoc-kit bench
+	@$(BIN)/python -m benchmarks
 
 bench-tools: .venv/made ## measure how long check, export, watch and --help take
-	@$(BIN)/byoc-kit bench --tools
+	@$(BIN)/python -m benchmarks --tools
 
 bench-preview: .venv/made ## measure the preview in JupyterLab and Chromium; a quarter of an hour, at rest
-	@$(BIN)/byoc-kit bench --preview
+	@$(BIN)/python -m benchmarks --preview
 
 bench-preview-soak: .venv/made ## let the preview play for an hour: neither kernel nor page may grow
-	@$(BIN)/byoc-kit bench --preview --soak 60
+	@$(BIN)/python -m benchmarks --preview --soak 60
 
 bench-memory: .venv/made ## stream a hundred times, run a preview thirty times: neither memory nor threads may grow
-	@$(BIN)/byoc-kit bench --memory
+	@$(BIN)/python -m benchmarks --memory
 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
-	@$(BIN)/byoc-kit bench --soak
+	@$(BIN)/python -m benchmarks --soak
 
 lint: .venv/made ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict byoc_kit
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-cache --no-logo
 
 lint-js: $(TSC) ## check the types of the preview's JavaScript; needs npm
 	$(TSC) --project jsconfig.json

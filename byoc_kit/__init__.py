@@ -17,40 +17,63 @@ os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER", "0")
 os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_MAIN", "0")
 
 _HOME = {
-    "AudioFrame": "byoc_kit.frames",
-    "Capability": "byoc_kit.capability",
-    "FrameProcessor": "byoc_kit.processor",
-    "Hooks": "byoc_kit.processor",
-    "Params": "byoc_kit.params",
-    "VideoFrame": "byoc_kit.frames",
-    "asset": "byoc_kit.assets",
+    "AudioFrame": "byoc_kit.core.frames",
+    "ByocKitError": "byoc_kit.errors",
+    "Capability": "byoc_kit.core.capability",
+    "FrameProcessor": "byoc_kit.core.processor",
+    "Hooks": "byoc_kit.core.processor",
+    "Params": "byoc_kit.core.params",
+    "ParamsError": "byoc_kit.core.params",
+    "Stage": "byoc_kit.core.stage",
+    "StreamServer": "byoc_kit.server.stream_server",
+    "VideoFrame": "byoc_kit.core.frames",
+    "asset": "byoc_kit.core.assets",
+    "check": "byoc_kit.commands.check",
+    "export": "byoc_kit.commands.export",
     "preview": "byoc_kit.jupyter.preview",
-    "publish": "byoc_kit.data",
+    "publish": "byoc_kit.core.publish",
+    "serve": "byoc_kit.commands.serve",
     "ship": "byoc_kit.jupyter.ship",
+    "verify": "byoc_kit.commands.verify",
 }
 
 __all__ = [
     "AudioFrame",
+    "ByocKitError",
     "Capability",
     "FrameProcessor",
     "Hooks",
     "Params",
+    "ParamsError",
+    "Stage",
+    "StreamServer",
     "VideoFrame",
     "asset",
+    "check",
+    "export",
     "preview",
     "publish",
+    "serve",
     "ship",
+    "verify",
 ]
 
 if TYPE_CHECKING:
-    from byoc_kit.assets import asset
-    from byoc_kit.capability import Capability
-    from byoc_kit.data import publish
-    from byoc_kit.frames import AudioFrame, VideoFrame
+    from byoc_kit.commands.check import check
+    from byoc_kit.commands.export import export
+    from byoc_kit.commands.serve import serve
+    from byoc_kit.commands.verify import verify
+    from byoc_kit.core.assets import asset
+    from byoc_kit.core.capability import Capability
+    from byoc_kit.core.frames import AudioFrame, VideoFrame
+    from byoc_kit.core.params import Params, ParamsError
+    from byoc_kit.core.processor import FrameProcessor, Hooks
+    from byoc_kit.core.publish import publish
+    from byoc_kit.core.stage import Stage
+    from byoc_kit.errors import ByocKitError
     from byoc_kit.jupyter.preview import preview
     from byoc_kit.jupyter.ship import ship
-    from byoc_kit.params import Params
-    from byoc_kit.processor import FrameProcessor, Hooks
+    from byoc_kit.server.stream_server import StreamServer
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from traceback import walk_tb
 
 
@@ -10,8 +11,6 @@ class ByocKitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Have a notebook show its own lines and the text: where in this kit it was raised mends nothing."""
-        from byoc_kit.sourcemap import cell_name
-
         steps = [(cell_name(frame.f_code.co_filename), line) for frame, line in walk_tb(self.__traceback__)]
         places = [f"{cell}, line {line}" for cell, line in steps if cell is not None]
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
@@ -43,3 +42,11 @@ def name_of(error: BaseException) -> str:
 def in_one_line(error: BaseException) -> str:
     """Return an exception's name and text."""
     return " ".join(f"{name_of(error)}: {text_of(error)}".split()).removesuffix(":")
+
+
+def cell_name(file: str) -> str | None:
+    """Return what IPython calls the cell that it ran as ``file``; ``None`` for a real file, or outside a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(file)
+    return " ".join(name) if name else None

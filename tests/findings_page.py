@@ -14,7 +14,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 from test_findings import GOLDEN, notebook_of
 
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.codes import CODES, IGNORABLE, Severity
+from byoc_kit.notebook.findings import CODES, IGNORABLE, Severity
 from byoc_kit.notebook.report import as_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "findings.md"

@@ -35,7 +35,7 @@ IMPORTS = [
     "def late():\n    import math as hidden\n    return hidden.pi\nlate_pi = late()",
     "import os\ndel os",
     "import byoc_kit",
-    "import byoc_kit.frames",
+    "import byoc_kit.core.frames",
     "from byoc_kit import Capability, VideoFrame",
     "from __future__ import annotations",
     "from __future__ import annotations, division  # both",

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from byoc_kit.frames import VideoFrame
-from byoc_kit.media.continuity import Continuity
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.ts_muxer import Continuity
 
 FPS, PART_S = 25, 2
 BOTH, VIDEO, SOUND = {"video", "sound"}, {"video"}, {"sound"}

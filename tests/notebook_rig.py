@@ -5,7 +5,7 @@ import json
 import pytest
 
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import parse_notebook
+from byoc_kit.notebook.notebook_file import parse_notebook
 
 CAPABILITY = 'from byoc_kit import Capability\n\ncapability = Capability(model_id="tint")'
 PROCESS_FRAME = "def process_frame(frame):\n    return frame"

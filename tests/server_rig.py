@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from byoc_kit.media.live_clip import live_clip
-from byoc_kit.network.run import serving
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.media.paced_clip import live_clip
+from byoc_kit.network.routes import serving
 from byoc_kit.server.stream_server import StreamServer
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app
-from byoc_kit.verify.stream import Received, receive, send
+from byoc_kit.verification.stream_clip import Received, receive, send
 
 CLIP = Path(__file__).parents[1] / "notebooks/clips/bigbuckbunny.mp4"
 DEADLINE_S = 60

@@ -8,11 +8,11 @@ import numpy as np
 from media_rig import Segments
 from server_rig import until
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.access_units import access_units
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.settings import MediaSettings
 from byoc_kit.trickle.client import read_channel
 
 FRAMES_A_SEGMENT = 10

@@ -9,12 +9,12 @@ import pytest
 from pydantic import Field, SecretStr, field_validator, model_validator
 from stream_rig import SEGMENTS
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params, as_json, carried_over, given_values, raw_values
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
-from byoc_kit.jupyter.preview.reel_feed import ReelFeed
-from byoc_kit.jupyter.preview.version import Version
-from byoc_kit.params import Params, as_json, carried_over, given_values, raw_values
-from byoc_kit.processor import FrameProcessor, Hooks
 from byoc_kit.regress.cases import Case, replay_case
 from byoc_kit.regress.golden import Golden
 from byoc_kit.regress.process import process_inputs
@@ -22,7 +22,7 @@ from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.sources.synthetic import Synthetic
-from byoc_kit.verify.replay import Task, replay
+from byoc_kit.verification.replay import Task, replay
 
 
 class PerCent(Params):

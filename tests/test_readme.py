@@ -23,10 +23,10 @@ from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
 from notebook_rig import notebook_json
 from safetensors.torch import save_file
 
-from byoc_kit.bundle.load import load_processor, read_bundle
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.cli import _parser
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.bundle_reader import load_processor, read_bundle
+from byoc_kit.core.frames import VideoFrame
 
 __all__ = ["browser", "lab", "page"]  # fixtures
 

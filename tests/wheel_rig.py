@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from byoc_kit.bundle.closure import closure
+from byoc_kit.bundle.dependencies import closure
 from byoc_kit.bundle.lock import KIT
-from byoc_kit.bundle.pip_cache import remember
+from byoc_kit.bundle.pip import remember
 
 
 def make_wheel(folder, name, *requires, version="1.0", files=(), extra=None):

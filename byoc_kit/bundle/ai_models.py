@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from byoc_kit.bundle.dockerfile import PORT
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 
 PIPELINE = "live-video-to-video"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 PORT = 8000

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from byoc_kit.assets import sha256_of
-from byoc_kit.bundle.load import MANIFEST, SCHEMA, Bundle
 from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest, with_unix_lines
 from byoc_kit.bundle.plan import Plan, plan_own
+from byoc_kit.core.assets import sha256_of
+from byoc_kit.core.bundle_reader import MANIFEST, SCHEMA, Bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.hooks import PROCESSOR as CLASS
-from byoc_kit.notebook.parse import parse
-from byoc_kit.notebook.read import read_notebook
-from byoc_kit.notebook.text import printable
+from byoc_kit.notebook.notebook_file import read_notebook
+from byoc_kit.system.text import printable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def drift(analysis: Analysis, bundle: Path) -> Drift:
     """Return how a bundle differs from what its notebook says.
 
     The lock and the kit's version are left out: another one makes no code stale. Raises
-    :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults.
+    ``ByocKitError`` where the notebook has faults.
     """
     planned, manifest = plan_own(analysis, bundle), read_manifest(bundle)
     wanted = {**manifest, **planned.content, "kit_version": manifest.get("kit_version")}

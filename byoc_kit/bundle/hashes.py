@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from byoc_kit.bundle.closure import Needed
-from byoc_kit.bundle.pip import NO_HASHES, LockError, report
-from byoc_kit.bundle.pip_cache import recall, remember
+from byoc_kit.bundle.dependencies import Needed
+from byoc_kit.bundle.pip import NO_HASHES, LockError, recall, remember, report
 
 _KIND = "files"
 
@@ -30,7 +29,7 @@ class File:
 def files_of(needed: Iterable[Needed]) -> dict[str, File]:
     """Return the file of each distribution by its name; asks pip, all at once, for those that it never said.
 
-    Raises :class:`LockError` where pip cannot be asked or finds one of them nowhere.
+    Raises ``LockError`` where pip cannot be asked or finds one of them nowhere.
     """
     needed = list(needed)
     known = _read(recall(_KIND))

@@ -13,13 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from byoc_kit.bundle.closure import LEFT_OUT, Needed, closure
-from byoc_kit.bundle.device import installed_device, variant
+from byoc_kit.bundle.dependencies import LEFT_OUT, Needed, closure
 from byoc_kit.bundle.hashes import File, files_of
 from byoc_kit.bundle.local_wheels import Wheel, wheel_of
-from byoc_kit.bundle.pip import LockError, NotFoundError
-from byoc_kit.bundle.pip_cache import platform_tag
-from byoc_kit.notebook.providers import providers
+from byoc_kit.bundle.pip import LockError, NotFoundError, platform_tag
+from byoc_kit.bundle.torch_builds import installed_device, variant
+from byoc_kit.notebook.module_owners import providers
 
 LOCK = "requirements.lock"
 WHEELS = "wheels"
@@ -99,7 +98,7 @@ def make_lock(
     """Lock what modules, by their dotted names, need; ``bundle`` may have wheels and hashes of an earlier export.
 
     ``missing`` are modules that are left out, since nothing installed provides them. ``device`` is that of torch's
-    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises :class:`LockError` where a module or what
+    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises ``LockError`` where a module or what
     its distribution needs is not installed, or where pip does not say a hash.
     """
     imported = _roots(names)

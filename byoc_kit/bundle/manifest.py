@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import byoc_kit
-from byoc_kit.bundle.load import MANIFEST, BundleError
-from byoc_kit.bundle.parts import split_module
-from byoc_kit.bundle.source_map import read_exported, text_sha256
-from byoc_kit.capability import Capability
-from byoc_kit.notebook.assets import AssetFile
-from byoc_kit.notebook.read import Notebook
-from byoc_kit.notebook.target import PYTHON
+from byoc_kit.bundle.module_map import read_exported, split_module, text_sha256
+from byoc_kit.core.bundle_reader import MANIFEST, BundleError
+from byoc_kit.core.capability import Capability
+from byoc_kit.notebook.asset_uses import AssetFile
+from byoc_kit.notebook.notebook_file import Notebook
+from byoc_kit.notebook.rules.modules import PYTHON
 
 PROCESSOR = "processor.py"
 _HASHES = "files"

@@ -1,4 +1,4 @@
-"""What is asked of pip: which files it would install, and wheels of what has none."""
+"""What is asked of pip, once: which files it would install, and wheels of what has none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class NotFoundError(LockError):
 def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
     """Return what pip would install for requirements in an empty environment like this one, as it reports it.
 
-    Raises :class:`NotFoundError` where it finds one of them nowhere, :class:`LockError` where it cannot be asked.
+    Raises ``NotFoundError`` where it finds one of them nowhere, ``LockError`` where it cannot be asked.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-pip-") as scratch:
         path = Path(scratch) / "report.json"
@@ -53,7 +54,7 @@ def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
 def build_wheel(name: str, requirement: str, folder: Path) -> Path:
     """Build the wheel of a source, a folder, an archive or a URL, into an empty folder; the same gives the same bytes.
 
-    Raises :class:`LockError` where that fails.
+    Raises ``LockError`` where that fails.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-build-") as scratch:
         # setuptools keeps what it built beside the source, and packs what was deleted there since
@@ -100,3 +101,66 @@ def _last_error(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines()]
     said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return said[-1].rstrip(".") if said else ""
+
+
+_SCHEMA = 1
+
+
+def platform_tag() -> str:
+    """Return what the wheels of a lock are for, such as ``linux x86_64, CPython 3.11``."""
+    system, _, machine = sysconfig.get_platform().partition("-")
+    implementation = {"cpython": "CPython"}.get(sys.implementation.name, sys.implementation.name)
+    return f"{system} {machine}, {implementation} {sys.version_info.major}.{sys.version_info.minor}"
+
+
+def cache_path() -> Path:
+    """Return the file; it may be deleted at any time."""
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(folder) if Path(folder).is_absolute() else Path.home() / ".cache"
+    return root / "byoc-kit" / "hashes.json"
+
+
+def recall(kind: str) -> dict[str, Any]:
+    """Return what is kept of a kind for this platform; a file that is damaged holds nothing."""
+    found = _read().get(kind)
+    known = found.get(platform_tag()) if isinstance(found, dict) else None
+    return known if isinstance(known, dict) else {}
+
+
+def remember(kind: str, new: Mapping[str, Any]) -> None:
+    """Keep more of a kind; the file is replaced as a whole. One that cannot be written is no error."""
+    if not new:
+        return
+    content = _read()
+    kinds = content.get(kind)
+    platforms = kinds if isinstance(kinds, dict) else {}
+    content[kind] = {**platforms, platform_tag(): {**recall(kind), **new}}
+    path = cache_path()
+    _unless_denied(lambda: path.parent.mkdir(parents=True, exist_ok=True))
+    _unless_denied(lambda: _replace(path, json.dumps({**content, "schema": _SCHEMA}, indent=1, sort_keys=True)))
+
+
+def _read() -> dict[str, Any]:
+    try:
+        content = json.loads(cache_path().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) and content.get("schema") == _SCHEMA else {}
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".hashes-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _unless_denied(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except OSError:  # a cache that cannot be kept costs the next export some seconds
+        return

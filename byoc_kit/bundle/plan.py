@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -13,22 +15,61 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.bundle.ai_models import render_ai_models
-from byoc_kit.bundle.assets import put_assets
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
-from byoc_kit.bundle.load import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
 from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest, with_unix_lines
+from byoc_kit.bundle.module_map import render_map
 from byoc_kit.bundle.sbom import SBOM, render_sbom
-from byoc_kit.bundle.source_map import render_map
 from byoc_kit.bundle.wheels import put_wheels
-from byoc_kit.capability import Capability
+from byoc_kit.core.assets import FOLDER, sha256_of
+from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
+from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis, analyse
-from byoc_kit.notebook.assets import collect
+from byoc_kit.notebook.asset_uses import collect
 from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.notebook_only import is_for_notebooks
-from byoc_kit.notebook.params import render_schema
-from byoc_kit.notebook.read import NotebookError, read_notebook
-from byoc_kit.notebook.text import printable
+from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
+from byoc_kit.notebook.params_class import render_schema
+from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
+from byoc_kit.system.text import printable
+
+_PIECE = 1 << 20
+_OURS = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9]{1,16})?")
+
+
+def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
+    """Make the bundle's assets those of ``assets``, the file of each by its place in the bundle.
+
+    Copied and not linked: a file that is written anew beside the notebook must not change under the bundle.
+    Raises ``BundleError`` where a file has changed since it was planned.
+    """
+    folder = bundle / FOLDER
+    if folder.is_symlink():
+        folder.unlink()
+    if folder.is_dir():
+        for old in list(folder.iterdir()):
+            if _OURS.fullmatch(old.name) and f"{FOLDER}/{old.name}" not in assets:
+                old.unlink()
+    for name, source in sorted(assets.items()):
+        path = bundle / name
+        sha256 = path.name.partition(".")[0]
+        path.parent.mkdir(exist_ok=True)
+        if path.is_symlink() or not path.is_file() or sha256_of(path) != sha256:
+            path.unlink(missing_ok=True)
+            _copy(source, path, sha256)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _copy(source: Path, path: Path, sha256: str) -> None:
+    copied = hashlib.sha256()
+    with source.open("rb") as read, path.open("xb") as written:
+        while piece := read.read(_PIECE):  # a model's weights may be larger than the memory
+            copied.update(piece)
+            written.write(piece)
+    if copied.hexdigest() != sha256:
+        msg = f"{source} changed while it was exported; export again when nothing writes it"
+        raise BundleError(msg)
+
 
 INSTALLED = "installed"
 
@@ -51,7 +92,7 @@ class Plan:
 
 
 def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
-    """Plan the bundle of a notebook's file, as :func:`plan_analysis` does."""
+    """Plan the bundle of a notebook's file, as ``plan_analysis`` does."""
     return plan_analysis(analyse(read_notebook(notebook_path)), target, device=device, with_hashes=with_hashes)
 
 
@@ -59,7 +100,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
     ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
-    Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults or a module is not installed.
+    Raises ``ByocKitError`` where the notebook has faults or a module is not installed.
     """
     own = plan_own(analysis, target)
     # One that is for notebooks is there only where its absence is handled.
@@ -86,7 +127,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
 def plan_own(analysis: Analysis, target: Path) -> Plan:
     """Plan what the notebook alone decides: the module and what it says of itself, without the lock.
 
-    Raises :class:`~byoc_kit.errors.ByocKitError` where the notebook has faults.
+    Raises ``ByocKitError`` where the notebook has faults.
     """
     module, capability, assets = analysis.module, _capability(analysis), collect(analysis)
     files = {
@@ -104,7 +145,7 @@ def plan_own(analysis: Analysis, target: Path) -> Plan:
 def plan_again(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool | None = None) -> Plan:
     """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked, but for what is given.
 
-    The device :data:`INSTALLED` is that of the torch that is installed.
+    The device ``INSTALLED`` is that of the torch that is installed.
     """
     lock = read_manifest(target).get("lock")
     said = {"device": None, "with_hashes": True, **(lock if isinstance(lock, dict) else {})}
@@ -114,7 +155,7 @@ def plan_again(analysis: Analysis, target: Path, *, device: str | None = None, w
 
 
 def write(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> None:
-    """Write a plan as :func:`staged` does."""
+    """Write a plan as ``staged`` does."""
     with staged(plan, taken_back=taken_back, force=force) as put:
         put()
 
@@ -125,7 +166,7 @@ def staged(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False)
 
     So a bundle is whole or absent. Files of the target that the plan does not name, such as wheels or notes, stay, but
     for assets and a schema of an earlier export. An edited file is written over only with ``force``, or where
-    ``taken_back`` has its name. Raises :class:`BundleError` for such an edit, if the target is something else than a
+    ``taken_back`` has its name. Raises ``BundleError`` for such an edit, if the target is something else than a
     bundle or an empty folder, or cannot be written; the target is then as it was.
     """
     target = plan.target.resolve()  # a link to a bundle stays a link
@@ -161,7 +202,7 @@ def _writing(target: Path) -> Iterator[None]:
 
 
 def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
-    """Raise :class:`BundleError` where writing a plan would lose what somebody changed in the bundle's folder.
+    """Raise ``BundleError`` where writing a plan would lose what somebody changed in the bundle's folder.
 
     That is an edited file whose name is not in ``taken_back``, or the bundle of another notebook.
     """

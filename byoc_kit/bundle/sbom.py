@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from byoc_kit.bundle.lock import Lock, Locked
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 
 if TYPE_CHECKING:  # it reads the list of all licences
     from cyclonedx.model.component import Component

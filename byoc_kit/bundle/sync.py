@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from byoc_kit.bundle.drift import drift
-from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.manifest import PROCESSOR
-from byoc_kit.bundle.parts import split_module
+from byoc_kit.bundle.module_map import Exported, ExportedCell, read_exported, split_module, text_sha256
 from byoc_kit.bundle.plan import plan_again, staged
-from byoc_kit.bundle.source_map import Exported, ExportedCell, read_exported, text_sha256
+from byoc_kit.core.bundle_reader import BundleError, read_bundle
 from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.notebook.names import bindings
-from byoc_kit.notebook.parse import parse
-from byoc_kit.notebook.read import Cell, Notebook, parse_notebook, read_file
-from byoc_kit.notebook.text import printable
-from byoc_kit.notebook.write import dump_notebook, write_notebook
+from byoc_kit.notebook.notebook_file import Cell, Notebook, dump_notebook, parse_notebook, read_file, write_notebook
+from byoc_kit.system.text import printable
 
 
 class SyncError(BundleError):
@@ -54,7 +52,7 @@ def sync(folder: Path) -> Synced:
     """Take the edits of a bundle's ``processor.py`` back to its notebook, and export it again.
 
     All is planned before anything is written; where a step fails, notebook and bundle are as they were. Raises
-    :class:`SyncError` where a cell has changed in the notebook, too, and where an edit belongs to no cell.
+    ``SyncError`` where a cell has changed in the notebook, too, and where an edit belongs to no cell.
     """
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
@@ -92,7 +90,7 @@ def _with_sources(raw: bytes, changed: Mapping[Cell, str]) -> bytes:
 
 
 def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:
-    """Return the cells that a module's edits change, with their new sources. Raises :class:`SyncError`."""
+    """Return the cells that a module's edits change, with their new sources. Raises ``SyncError``."""
     parts = split_module(module, exported.markers)
     if text_sha256(parts.own) != exported.own_sha256:
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
@@ -153,7 +151,7 @@ def _both_changed(notebook: Notebook, what: str, theirs: Sequence[str], ours: Se
 
 
 def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell, Sequence[str]]) -> dict[Cell, str]:
-    """Return the sources of the cells whose parts are edited. Raises :class:`SyntaxError` where one is no Python.
+    """Return the sources of the cells whose parts are edited. Raises ``SyntaxError`` where one is no Python.
 
     What the module does not show of a cell stays where it is in it. It goes to the cell's top where it could not stay
     hidden otherwise: an import with a new comment above it, or a `from __future__` with new code above it.

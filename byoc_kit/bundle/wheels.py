@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from byoc_kit.assets import sha256_of
-from byoc_kit.bundle.kit_wheel import kit_wheel
+import byoc_kit
 from byoc_kit.bundle.lock import LOCK, WHEELS, Pin, parse_lock
+from byoc_kit.core.assets import sha256_of
 from byoc_kit.errors import ByocKitError
+
+_EPOCH = (2020, 2, 2, 0, 0, 0)  # zip files carry times; a fixed one keeps the bytes the same
+_LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+
+
+def kit_wheel() -> tuple[str, bytes]:
+    """Return the wheel's file name and bytes; the same sources give the same bytes.
+
+    Raises ``ByocKitError`` where the kit runs from files that are not installed.
+    """
+    try:
+        found = distribution("byoc-kit")
+    except PackageNotFoundError:
+        msg = "byoc-kit is not installed here, only on the path; install it with `pip install --editable`"
+        raise ByocKitError(msg) from None
+    stem = f"byoc_kit-{found.version}"
+    info = f"{stem}.dist-info"
+    package = Path(byoc_kit.__file__).parent
+    files = {
+        f"byoc_kit/{path.relative_to(package).as_posix()}": path.read_bytes()
+        for path in sorted(package.rglob("*"))
+        if path.is_file() and not _LEFT_OUT & set(path.relative_to(package).parts)
+    }
+    files[f"{info}/METADATA"] = (found.read_text("METADATA") or "").encode()
+    files[f"{info}/entry_points.txt"] = (found.read_text("entry_points.txt") or "").encode()
+    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: byoc-kit\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = "".join(f"{name},{_digest(data)},{len(data)}\n" for name, data in files.items())
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return f"{stem}-py3-none-any.whl", packed.getvalue()
+
+
+def _digest(data: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 class WheelError(ByocKitError):
@@ -42,7 +86,7 @@ def put_wheels(wheels: Mapping[str, bytes], bundle: Path) -> None:
 
 
 def collect_wheelhouse(bundle: Path) -> None:
-    """Download every wheel of the lock that the bundle does not carry yet. Raises :class:`WheelError`.
+    """Download every wheel of the lock that the bundle does not carry yet. Raises ``WheelError``.
 
     A wheel that has a locked one's place and not its bytes is taken away.
     """
@@ -64,7 +108,7 @@ def collect_wheelhouse(bundle: Path) -> None:
 def missing_wheels(bundle: Path) -> dict[str, str]:
     """Return the locked distributions, name and version, whose wheel the bundle does not carry.
 
-    Raises :class:`WheelError` for a bundle whose lock cannot be read.
+    Raises ``WheelError`` for a bundle whose lock cannot be read.
     """
     return {one.name: one.version for one in _missing(_read(bundle), bundle)}
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from byoc_kit.bundle.dockerfile import LABEL, PORT
 from byoc_kit.errors import ByocKitError
-from byoc_kit.port import in_url
+from byoc_kit.system.addresses import in_url
 
 _TAIL = 15
 _ANSWERS_WITHIN_S = 60  # a socket that nobody serves any more takes a question and never answers
@@ -37,7 +37,7 @@ class ImageError(ByocKitError):
 
 
 def require_engine() -> None:
-    """Raise :class:`ImageError` where no Docker engine answers."""
+    """Raise ``ImageError`` where no Docker engine answers."""
     if shutil.which("docker") is None:
         msg = "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
         raise ImageError(msg)
@@ -54,7 +54,7 @@ def require_engine() -> None:
 def build_image(
     bundle: Path, *, model_id: str, tag: str, base_image: str | None = None, no_index: bool = False
 ) -> None:
-    """Build the image; the engine's output goes to stderr. Raises :class:`ImageError` with its last lines.
+    """Build the image; the engine's output goes to stderr. Raises ``ImageError`` with its last lines.
 
     Untagged images that earlier builds for ``model_id`` left are removed, those that are the cache of the next stay.
     Unless ``no_index``, its pip has the indexes that the environment names: PyTorch's builds have one for each device.
@@ -121,14 +121,14 @@ def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> N
 
 
 def require_image(image: str) -> None:
-    """Raise :class:`ImageError` where the engine has no such image."""
+    """Raise ``ImageError`` where the engine has no such image."""
     if not _has_image(image):
         msg = f"there is no image {image}; build it with `byoc-kit build BUNDLE`"
         raise ImageError(msg)
 
 
 def require_base_image(image: str) -> None:
-    """Pull an image unless the engine has it. Raises :class:`ImageError` where it is not to be had."""
+    """Pull an image unless the engine has it. Raises ``ImageError`` where it is not to be had."""
     require_engine()
     if _has_image(image):
         return
@@ -151,7 +151,7 @@ def _has_image(image: str) -> bool:
 def _run_and_show(command: list[str], *, called: str) -> list[str]:
     """Run a command, its output going to stderr, and return its lines.
 
-    Raises :class:`ImageError` with its exit code, its last lines, and what helps where that is known.
+    Raises ``ImageError`` with its exit code, its last lines, and what helps where that is known.
     """
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

@@ -16,7 +16,7 @@ class Closable(Protocol):
 class OpenByCell:
     """Keeps what is open by the cell that opened it; of one run, several may stay open side by side.
 
-    ``cell_and_run`` is what :func:`byoc_kit.jupyter.kernel.cell` returns.
+    ``cell_and_run`` is what ``cell`` returns.
     """
 
     def __init__(self) -> None:

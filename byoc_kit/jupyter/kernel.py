@@ -9,7 +9,8 @@ from typing import Any
 
 from ipywidgets import Widget
 
-from byoc_kit.sourcemap import SourceMap, cell_name
+from byoc_kit.core.source_map import SourceMap
+from byoc_kit.errors import cell_name
 
 
 def parent_message() -> dict[str, Any]:

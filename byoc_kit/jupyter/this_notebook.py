@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.text import printable
+from byoc_kit.system.text import printable
 
 _EXAMPLE = 'give its path: ship("my_model.ipynb")'
 
@@ -18,7 +18,7 @@ class UnknownNotebookError(ByocKitError):
 
 
 def this_notebook() -> Path:
-    """Return the path of the running notebook. Raises :class:`UnknownNotebookError`."""
+    """Return the path of the running notebook. Raises ``UnknownNotebookError``."""
     from IPython import get_ipython
 
     return find_notebook(os.environ, getattr(get_ipython(), "user_ns", {}))

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.deinterlace import deinterlaced
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.picture_table import Entry, PictureTable, read_table
@@ -34,9 +34,9 @@ class Clip:
 
     Opening reads every packet, but decodes only the first pictures. A reading begins at the key frame before, and
     decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out:
-    :attr:`count` is one less from then on, and :attr:`damaged` one more. At the end of a reading ``on_damage`` is told,
+    ``count`` is one less from then on, and ``damaged`` one more. At the end of a reading ``on_damage`` is told,
     by default the log.
-    Raises :class:`~byoc_kit.media.decode.MediaError`, naming the clip, where it cannot be opened.
+    Raises ``MediaError``, naming the clip, where it cannot be opened.
     """
 
     def __init__(self, path: str | Path, *, on_damage: Callable[[str], object] = logger.warning) -> None:
@@ -52,17 +52,17 @@ class Clip:
 
     @property
     def count(self) -> int:
-        """See :attr:`Reel.count`."""
+        """See ``count``."""
         return len(self._table.times)
 
     @property
     def times(self) -> list[int]:
-        """When each frame is shown, in units of :attr:`time_base`: the ``pts`` that it has."""
+        """When each frame is shown, in units of ``time_base``: the ``pts`` that it has."""
         return self._table.times
 
     @property
     def time_base(self) -> Fraction:
-        """The unit of :attr:`times`, in seconds."""
+        """The unit of ``times``, in seconds."""
         return self._table.time_base
 
     @property
@@ -76,13 +76,13 @@ class Clip:
         return self._table.damaged
 
     def time_s(self, number: int) -> float:
-        """See :meth:`Reel.time_s`."""
+        """See ``time_s``."""
         if number < 0:
             check_number(number, self.count)
         return self._table.time_s(number)
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """See :meth:`Reel.frames`."""
+        """See ``frames``."""
         table = self._table
         check_number(start, len(table.times))
         return self._frames(start, table)
@@ -212,7 +212,7 @@ def _time(picture: av.VideoFrame) -> int:
 def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
     """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
 
-    They are those of :class:`Clip`. Raises :class:`~byoc_kit.media.decode.MediaError`, naming the clip, where it cannot
+    They are those of ``Clip``. Raises ``MediaError``, naming the clip, where it cannot
     be opened.
     """
     for frame in Clip(path).frames():
@@ -227,7 +227,7 @@ def _scaled(frame: VideoFrame, width: int) -> VideoFrame:
 
 
 def check_number(number: int, count: int) -> None:
-    """Raise :class:`IndexError` for a frame that is not there."""
+    """Raise ``IndexError`` for a frame that is not there."""
     if not 0 <= number < count:
         msg = f"there is no frame {number}; the frames are 0 to {count - 1}"
         raise IndexError(msg)

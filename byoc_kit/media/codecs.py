@@ -1,4 +1,4 @@
-"""Opening encoders and decoders: on the GPU where it was asked for and works, else on the CPU, with one line said."""
+"""Choosing and opening encoders and decoders: on the GPU where it was asked for and works, else on the CPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -14,9 +14,31 @@ from av.codec.context import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
+from pydantic import BaseModel, ConfigDict, Field
 
 from byoc_kit.media.picture import Look
-from byoc_kit.media.settings import DecoderName, MediaSettings
+
+EncoderName = Literal["libx264", "h264_nvenc", "auto"]
+DecoderName = Literal["cpu", "cuda", "auto"]
+
+
+class MediaSettings(BaseModel):
+    """Choices of codec and quality; the defaults are the fastest that any machine can do.
+
+    ``encoder``: ``auto`` takes NVENC where it works, else x264. ``preset``: the encoder's own word (default: x264's
+    ``superfast``, NVENC's ``p3``). ``crf``: quality, lower is better (NVENC's ``cq``). ``gop_s``: seconds between key
+    frames, each of which begins a segment; by default the input's key frames are followed, 0.5 to 2 s apart.
+    ``decoder``: ``cuda`` decodes on the GPU, ``auto`` only where there is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: EncoderName = "libx264"
+    preset: str | None = None
+    crf: int = Field(default=23, ge=0, le=51)
+    gop_s: float | None = Field(default=None, gt=0, le=60)
+    decoder: DecoderName = "cpu"
+
 
 logger = logging.getLogger(__name__)
 

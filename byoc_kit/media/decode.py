@@ -10,8 +10,8 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame
 from byoc_kit.media.picture import DecodedPicture
 
 # Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
@@ -49,7 +49,7 @@ def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | 
     """Open live MPEG-TS; blocks until the first picture's packet is there.
 
     ``parses``: pictures come a frame later, but the stream may begin in the middle of one that is cut. Raises
-    :class:`MediaError`.
+    ``MediaError``.
     """
     options = {name: value for name, value in LOW_LATENCY.items() if not (parses and name == "fflags")}
     try:

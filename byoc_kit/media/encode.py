@@ -18,13 +18,11 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.audio import to_av_audio
-from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
-from byoc_kit.media.codecs import TIME_BASE, encodable_layout, encoder_options, open_encoder, set_up
-from byoc_kit.media.continuity import Continuity
-from byoc_kit.media.mux import TransportMuxer
+from byoc_kit.core.audio import to_av_audio
+from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encodable_layout, encoder_options, open_encoder, set_up
 from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, Look, pixels_to_yuv420p
-from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.ts_muxer import Continuity, TransportMuxer
 
 __all__ = ["TIME_BASE", "SegmentOutput", "SegmentWriter"]
 
@@ -104,7 +102,7 @@ class SegmentWriter:
     def write_frame(self, frame: VideoFrame) -> bool:
         """Encode a frame. One that is not later than the last is left out (``False``): a decoder could not show it.
 
-        Raises :class:`~byoc_kit.frames.FrameError` for a size that no encoder takes, and where there is to be no video.
+        Raises ``FrameError`` for a size that no encoder takes, and where there is to be no video.
         """
         if not self.has_video:
             msg = "the input has no video any more; a frame of before comes too late"
@@ -166,7 +164,7 @@ class SegmentWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the encoders; what they hold is lost. Does nothing after :meth:`close`."""
+        """Let go of the encoders; what they hold is lost. Does nothing after ``close``."""
         self._video = self._audio = self._encoder = self._encodes = self._resampler = self._held = None
         self._muxer.close()
 

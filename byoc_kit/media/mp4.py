@@ -13,10 +13,9 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import FrameError, Pixels
-from byoc_kit.media.codecs import TIME_BASE, encoder_options, set_up
+from byoc_kit.core.frames import FrameError, Pixels
+from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encoder_options, set_up
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
-from byoc_kit.media.settings import MediaSettings
 
 # Named, as an MP4 without a name is shown with BT.709 by one browser and BT.601 by another (H.273: 1 is BT.709).
 _LOOK = Look(matrix=1, primaries=1, transfer=1)
@@ -30,7 +29,7 @@ class Mp4Writer:
     """Writes ``path``, H.264 in 4:2:0, each picture with its own time; one of another size is scaled to the first.
 
     While it grows the file is fragmented: whatever ends the process, it plays up to its last picture but one.
-    :meth:`close` puts it in order, its index first. Odd sizes lose their last row or column, since 4:2:0 video has
+    ``close`` puts it in order, its index first. Odd sizes lose their last row or column, since 4:2:0 video has
     none. The file must not be there; writing raises ``OSError`` or PyAV's errors.
     """
 
@@ -55,7 +54,7 @@ class Mp4Writer:
     def write(self, pixels: Pixels, pts: int) -> None:
         """Add a uint8 ``[H, W, 3]`` picture at ``pts``, in 1/90000 s and later than the last one.
 
-        Raises :class:`~byoc_kit.frames.FrameError` for one of less than 2x2 pixels.
+        Raises ``FrameError`` for one of less than 2x2 pixels.
         """
         height, width = (side // 2 * 2 for side in pixels.shape[:2])
         if 0 in (height, width):

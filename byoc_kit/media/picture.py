@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from byoc_kit.frames import Pixels
+from byoc_kit.core.frames import Pixels
 
 LARGEST_SIDE = 8192
 MOST_PIXELS = 4096 * 2160
@@ -157,7 +157,7 @@ class DecodedPicture:
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Scale uint8 ``[H, W, 3]`` RGB as a :class:`DecodedPicture` is scaled."""
+    """Scale uint8 ``[H, W, 3]`` RGB as a ``DecodedPicture`` is scaled."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
     return cast("Pixels", _scaled(frame, width, height).to_ndarray())
 

@@ -14,7 +14,7 @@ from av.buffer import Buffer
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.video_file import decoder_of
 

@@ -32,7 +32,7 @@ class DamageError(Exception):
 
 
 def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
-    """Open a video file. Raises :class:`MediaError`, naming it, if it is missing or has no video.
+    """Open a video file. Raises ``MediaError``, naming it, if it is missing or has no video.
 
     With ``is_quick`` several pictures are decoded at once.
     """
@@ -66,7 +66,7 @@ def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
 def video_stream(container: InputContainer, name: str | None = None) -> VideoStream:
     """Return the video that a player shows: no cover picture, and of several the one that libav calls the best.
 
-    Raises :class:`MediaError`, with ``name`` for the container, where there is none that can be decoded.
+    Raises ``MediaError``, with ``name`` for the container, where there is none that can be decoded.
     """
     name = name or container.name
     videos = [stream for stream in container.streams.video if not stream.disposition & _STILLS]
@@ -110,7 +110,7 @@ def decoded(
     """Yield the pictures of a video's packets; ``on_damage`` hears of each packet that cannot be decoded.
 
     Of pictures before the time ``wanted`` only those that others refer to are sure to come. Raises
-    :class:`DamageError` in place of going on where the video was opened to be quick: an error then comes late, and
+    ``DamageError`` in place of going on where the video was opened to be quick: an error then comes late, and
     PyAV loses the pictures that came with it.
     """
     decoder = decoder_of(stream)

@@ -13,13 +13,12 @@ from typing import Any
 
 import aiohttp
 
-from byoc_kit.background import background
 from byoc_kit.errors import ByocKitError
-from byoc_kit.network.container import ContainerAnswer, ContainerClient, ContainerRefusedError
-from byoc_kit.network.health import POLL_INTERVAL_S, HealthWatch
+from byoc_kit.network.container_client import ContainerAnswer, ContainerClient, ContainerRefusedError
+from byoc_kit.network.health_watch import POLL_INTERVAL_S, HealthWatch
 from byoc_kit.network.models import ModelEntry
-from byoc_kit.network.run import serving
 from byoc_kit.network.streams import KEEPALIVE_INTERVAL_S, Stream, StreamStatus, StreamUrls
+from byoc_kit.system.threads import background
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import BASE_PATH
 
@@ -64,16 +63,7 @@ class Orchestrator:
         self._container_host = container_host
         self._streams: dict[str, _RunningStream] = {}
         self._containers: ContainerClient
-        self._base_url: str
-
-    @asynccontextmanager
-    async def run(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve the HTTP routes and watch the containers while the body runs; gives the base URL."""
-        from byoc_kit.network.routes import create_app  # it imports this module
-
-        async with serving(create_app(self), host=host, port=port) as base_url:
-            self._base_url = base_url
-            yield base_url
+        self.base_url: str
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -103,7 +93,7 @@ class Orchestrator:
         """
         model = self._advertised_model(model_id)
         stream = Stream(secrets.token_hex(8), model, self.channels, keepalive_interval_s=self._keepalive_interval_s)
-        urls = stream.urls(f"{self._base_url}{BASE_PATH}")
+        urls = stream.urls(f"{self.base_url}{BASE_PATH}")
         container_urls = urls.with_host(self._container_host) if self._container_host else urls
         body = json.dumps({**_start_request(stream.id, container_urls), "params": params}).encode()
         async with AsyncExitStack() as stack:

@@ -1,17 +1,54 @@
-"""The orchestrator's HTTP routes, thin over ``Orchestrator``."""
+"""The orchestrator's HTTP routes, thin over ``Orchestrator``, and serving them inside the running event loop."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 
-from byoc_kit.network.container import ContainerAnswer, ContainerRefusedError
+from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
 from byoc_kit.network.streams import StreamStatus
+from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.trickle.server import BASE_PATH, trickle_router
+
+GRACE_S = 1
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an app while the body runs and give its base URL; port 0 takes a free one.
+
+    Signals stay with the caller. On leaving, the app's lifespan ends first, so that an app can end its own open
+    streams; a response that is still open after ``GRACE_S`` is cancelled.
+    """
+    with listen(host, port) as listener:
+        # What it accepts inherits this, which asyncio does not set here: a picture would wait 40 ms otherwise.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(
+            app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+        )
+        server = _Server(config)
+        task = None
+        try:
+            async with app.router.lifespan_context(app):
+                task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+                yield url_of(listener)
+        finally:
+            server.should_exit = True
+            if task is not None:
+                await task
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class StartRequest(BaseModel):
@@ -21,6 +58,14 @@ class StartRequest(BaseModel):
 
     model_id: str
     params: dict[str, Any] | None = None
+
+
+@asynccontextmanager
+async def serve_orchestrator(orchestrator: Orchestrator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an orchestrator's HTTP routes and watch its containers while the body runs; gives the base URL."""
+    async with serving(create_app(orchestrator), host=host, port=port) as base_url:
+        orchestrator.base_url = base_url
+        yield base_url
 
 
 def create_app(orchestrator: Orchestrator) -> FastAPI:

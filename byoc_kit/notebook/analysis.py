@@ -8,21 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.capability import Capability
-from byoc_kit.notebook.assets import AssetUse, assets_of
+from byoc_kit.core.capability import Capability
+from byoc_kit.notebook.asset_uses import AssetUse, assets_of
 from byoc_kit.notebook.calls import Reference, Scope, module_scope, references
-from byoc_kit.notebook.capability import read_capability
+from byoc_kit.notebook.capability_cell import read_capability
 from byoc_kit.notebook.check import check
-from byoc_kit.notebook.constants import bound_once, constants
-from byoc_kit.notebook.files import FileUse, file_uses
+from byoc_kit.notebook.constants import bound_once, constants, text_constants
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import MergedImports, merge_imports
 from byoc_kit.notebook.module import Module, render_module
 from byoc_kit.notebook.names import Binding, Import, bindings, imports, untagged_names
-from byoc_kit.notebook.params import ParamsClass, read_params
-from byoc_kit.notebook.paths import text_constants
-from byoc_kit.notebook.read import Cell, Notebook
-from byoc_kit.notebook.static import NotStatic, Static
+from byoc_kit.notebook.notebook_file import Cell, Notebook
+from byoc_kit.notebook.params_class import ParamsClass, read_params
+from byoc_kit.notebook.rules.files import FileUse, file_uses
+from byoc_kit.notebook.static_eval import NotStatic, Static
 
 
 def analyse(notebook: Notebook) -> Analysis:
@@ -33,7 +32,7 @@ def analyse(notebook: Notebook) -> Analysis:
 class Analysis:
     """A notebook and what its tagged cells say. Each part is found when it is first asked for, and once.
 
-    All parts but :attr:`findings` raise :class:`SyntaxError` where a tagged cell is no Python.
+    All parts but ``findings`` raise ``SyntaxError`` where a tagged cell is no Python.
     """
 
     def __init__(self, notebook: Notebook) -> None:
@@ -53,7 +52,7 @@ class Analysis:
 
     @cached_property
     def module(self) -> Module:
-        """The exported module. Raises :class:`~byoc_kit.notebook.read.NotebookError` where a finding is an error."""
+        """The exported module. Raises ``NotebookError`` where a finding is an error."""
         require_no_error(self.findings)
         return self.unchecked_module
 

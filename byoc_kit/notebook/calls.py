@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from byoc_kit.notebook.names import Binding
-from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.notebook_file import Cell
 
 # The dotted name that a name stands for; None for what the module made itself, "" for what a function did.
 Scope = ChainMap[str, str | None]

@@ -1,4 +1,4 @@
-"""Values that can be known without running the tagged cells: literals, and names that are bound to one for good."""
+"""Values that are known without running the tagged cells: literals, texts, paths, and names bound to one for good."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from byoc_kit.notebook.calls import Scope
+from byoc_kit.notebook.calls import Scope, dotted_name
 from byoc_kit.notebook.names import Binding, bound_by
-from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.notebook_file import Cell
 
 # Of names that are each twice the one before, a text doubles with each line.
 LONGEST = 4096
@@ -22,7 +22,7 @@ class NotConstantError(ValueError):
 
 
 def constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, Any]:
-    """Return the names that :func:`bound_once` has with a plain value, and those values."""
+    """Return the names that ``bound_once`` has with a plain value, and those values."""
     known: dict[str, Any] = {}
     for name, value in bound:
         with suppress(NotConstantError):
@@ -36,7 +36,7 @@ def bound_once(cells: Iterable[Cell], bound: Sequence[Binding]) -> list[tuple[st
     """Return the names that one plain assignment at the top level of cells binds, and what it says.
 
     Left out is a name that anything else may bind, or that stands for something else in a part of a cell that
-    :class:`~byoc_kit.notebook.calls.Scope` does not tell apart: a class, a comprehension, a handler.
+    ``Scope`` does not tell apart: a class, a comprehension, a handler.
     """
     times = Counter(binding.name for binding in bound)
     elsewhere = {name for cell in cells for name in _elsewhere(cell)}
@@ -54,7 +54,7 @@ def bound_once(cells: Iterable[Cell], bound: Sequence[Binding]) -> list[tuple[st
 def constant(node: ast.expr, scope: Scope, known: Mapping[str, Any]) -> Any:
     """Return the value of a literal, of a ``known`` name, or of texts of such put together.
 
-    Raises :class:`NotConstantError` for anything else.
+    Raises ``NotConstantError`` for anything else.
     """
     match node:
         case ast.Name(id=name) if name in known and scope.get(name, "") is None:
@@ -106,3 +106,44 @@ def _elsewhere(cell: Cell) -> Iterator[str]:
                 yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
             case ast.ClassDef(body=body):
                 yield from (name for statement in body for name, _ in bound_by(statement))
+
+
+_PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
+
+
+def text_constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, str]:
+    """Return the names that are bound once to a text or a path that can be known without running the cells."""
+    known: dict[str, str] = {}
+    for name, value in bound:
+        text = literal_path(value, scope, known)
+        if text is not None:
+            known[name] = text
+    return known
+
+
+def literal_path(node: ast.expr, scope: Scope, known: Mapping[str, str]) -> str | None:
+    """Return the text or the path that an expression stands for; ``None`` where only running would tell.
+
+    ``known`` may have attributes, too, by names such as ``self.path``.
+    """
+    match node:
+        case ast.Attribute(value=ast.Name(id=owner), attr=name) if f"{owner}.{name}" in known:
+            return known[f"{owner}.{name}"]
+        case ast.BinOp(left=left, op=ast.Div() | ast.Add() as operator, right=right):
+            return _joined_paths((left, right), scope, known, "/" if isinstance(operator, ast.Div) else "")
+        case ast.Call(func=function, args=[_, *_] as parts, keywords=[]):
+            called = dotted_name(function, scope)
+            is_path = called in _PATH_CLASSES or called in {"builtins.str", "os.fspath", "os.path.join"}
+            return _joined_paths(parts, scope, known, "/") if is_path else None
+    try:
+        text = constant(node, scope, known)
+    except NotConstantError:
+        return None
+    return text if isinstance(text, str) else None
+
+
+def _joined_paths(parts: Iterable[ast.expr], scope: Scope, known: Mapping[str, str], between: str) -> str | None:
+    texts = [literal_path(part, scope, known) for part in parts]
+    found = [text for text in texts if text is not None]
+    is_whole = len(found) == len(texts) and sum(map(len, found)) <= LONGEST
+    return between.join(found) if is_whole else None

@@ -34,7 +34,7 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
         self, filename: str, resources: dict[str, Any] | None = None, **_: Any
     ) -> tuple[str, dict[str, Any]]:
         """Export a notebook file."""
-        from byoc_kit.notebook.read import read_file
+        from byoc_kit.notebook.notebook_file import read_file
 
         path = Path(filename)
         return self._export(lambda: read_file(path), path.name, resources)
@@ -50,7 +50,7 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
         self, read: Callable[[], bytes], name: str, resources: dict[str, Any] | None
     ) -> tuple[str, dict[str, Any]]:
         from byoc_kit.notebook.analysis import analyse
-        from byoc_kit.notebook.read import parse_notebook
+        from byoc_kit.notebook.notebook_file import parse_notebook
 
         try:
             module = analyse(parse_notebook(read(), name=name)).module

@@ -11,9 +11,17 @@ from pathlib import Path
 
 from byoc_kit.notebook.analysis import Analysis, analyse
 from byoc_kit.notebook.names import bindings, free_names, untagged_cell
-from byoc_kit.notebook.read import TAG, Cell, Notebook, NotebookError, parse_notebook, read_file
-from byoc_kit.notebook.text import printable
-from byoc_kit.notebook.write import dump_notebook, write_notebook
+from byoc_kit.notebook.notebook_file import (
+    TAG,
+    Cell,
+    Notebook,
+    NotebookError,
+    dump_notebook,
+    parse_notebook,
+    read_file,
+    write_notebook,
+)
+from byoc_kit.system.text import printable
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Fix:
 def fix(path: Path) -> Fix:
     """Tag what is missing in a notebook's file; it is not written where nothing is missing.
 
-    Raises :class:`~byoc_kit.notebook.read.NotebookError` where the file is no notebook or cannot be written.
+    Raises ``NotebookError`` where the file is no notebook or cannot be written.
     """
     raw = read_file(path)
     notebook = parse_notebook(raw, name=path.name, folder=path.parent)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from byoc_kit.notebook.hooks import is_kit_import
 from byoc_kit.notebook.names import Binding
-from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.notebook_file import Cell
 
 _LINE_LENGTH = 88
 ImportNode = ast.Import | ast.ImportFrom

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from byoc_kit.core.source_map import CellSpan
 from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
-from byoc_kit.notebook.read import Cell
-from byoc_kit.notebook.text import one_line
-from byoc_kit.sourcemap import CellSpan
+from byoc_kit.notebook.notebook_file import Cell
+from byoc_kit.system.text import one_line
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
@@ -62,7 +62,7 @@ class Module:
 
 
 def render_module(analysis: Analysis) -> Module:
-    """Render ``processor.py``. Raises :class:`SyntaxError` where a cell is no Python."""
+    """Render ``processor.py``. Raises ``SyntaxError`` where a cell is no Python."""
     title, name = _in_docstring(analysis.notebook.title), _in_docstring(one_line(analysis.name))
     merged = analysis.merged_imports
     lines = [

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from byoc_kit.notebook.cell_source import parse, unparse
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.parse import parse, unparse
-from byoc_kit.notebook.read import TAG, Cell, Notebook
+from byoc_kit.notebook.notebook_file import TAG, Cell, Notebook
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from byoc_kit.notebook.codes import CODES, IGNORABLE, Severity
-from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.text import printable
+from byoc_kit.notebook.findings import CODES, IGNORABLE, Finding, Place, Severity
+from byoc_kit.system.text import printable
 
 _WIDEST = 120
 

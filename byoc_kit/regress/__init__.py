@@ -2,10 +2,8 @@
 
 from byoc_kit.regress.cases import Case, load_case, replay_case, save_case
 from byoc_kit.regress.comparison import Comparison, compare
-from byoc_kit.regress.golden import Golden, RegressionError, load_golden, save_golden
-from byoc_kit.regress.process import Picture, process_clip, process_inputs
-from byoc_kit.regress.record import record_golden
-from byoc_kit.regress.versions import versions
+from byoc_kit.regress.golden import Golden, RegressionError, load_golden, save_golden, versions
+from byoc_kit.regress.process import Picture, process_clip, process_inputs, record_golden
 
 __all__ = [
     "Case",

@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from byoc_kit.frames import Pixels, VideoFrame
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.regress.golden import RegressionError
 from byoc_kit.regress.png import read_png, write_png
-from byoc_kit.run_frames import Ran, run_frames
 
 FOLDER = "cases"
 MANIFEST = "case.json"
@@ -50,7 +50,7 @@ class Case:
 def save_case(folder: Path | str, case: Case) -> Path:
     """Keep a case in a new folder ``cases/<error>-<number>`` of ``folder``, the notebook's; return that.
 
-    Raises :class:`RegressionError` where it cannot be written; nothing is left behind then.
+    Raises ``RegressionError`` where it cannot be written; nothing is left behind then.
     """
     home = Path(folder) / FOLDER
     new: Path | None = None
@@ -68,7 +68,7 @@ def save_case(folder: Path | str, case: Case) -> Path:
 
 
 def load_case(path: Path | str) -> Case:
-    """Read a case from its folder. Raises :class:`RegressionError` if it is missing or damaged."""
+    """Read a case from its folder. Raises ``RegressionError`` if it is missing or damaged."""
     folder = Path(path)
     if not (folder / MANIFEST).is_file():
         msg = f"there is no case in {folder}; give the folder of one, which has a {MANIFEST}"
@@ -87,7 +87,7 @@ def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case |
 
     ``case`` is one that was loaded, or its folder: ``replay_case(process_frame, "cases/value-error-1")``. Returns what
     it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
-    :class:`~byoc_kit.params.ParamsError` where the case's parameters do not fit it any more.
+    ``ParamsError`` where the case's parameters do not fit it any more.
     """
     if not isinstance(case, Case):
         case = load_case(case)

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import inspect
 import json
-from collections.abc import Mapping
+import platform
+import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from byoc_kit.assets import sha256_of
+from byoc_kit import __version__
+from byoc_kit.core.assets import sha256_of
+from byoc_kit.core.bundle_reader import MANIFEST as BUNDLE
+from byoc_kit.core.bundle_reader import read_bundle
+from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.processor import FrameProcessor, function_behind
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.regress.png import read_png, write_png
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, torch, numpy, PyAV and this kit, and the device, as they are here."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    libraries = {name: version(name) for name in ("torch", "numpy", "av")}
+    return {"python": platform.python_version(), **libraries, "byoc-kit": __version__, "device": device}
+
+
+def function_sha256(process_frame: Callable[..., Any]) -> str:
+    """Return the hash of a function's code without its comments; empty where its source is not known."""
+    try:
+        code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function_behind(process_frame)))))
+    except (OSError, TypeError, SyntaxError):  # of an extension, of no file, or a lambda amid a line
+        return ""
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
+
 
 MANIFEST = "golden.json"
 INPUTS = "inputs"
@@ -53,7 +82,7 @@ class Golden:
     def with_more(self, other: Golden) -> Golden:
         """Return both, the other's frames after these; the versions are the other's.
 
-        Raises :class:`RegressionError` where one is made of a clip, or their parameters or functions differ.
+        Raises ``RegressionError`` where one is made of a clip, or their parameters or functions differ.
         """
         if not self.inputs or not other.inputs or dict(self.params) != dict(other.params):
             msg = "golden frames of a clip, or of other parameters, cannot stand in one folder; name another folder"
@@ -68,7 +97,7 @@ class Golden:
         return replace(other, pictures={**self.pictures, **pictures}, inputs={**self.inputs, **inputs})
 
     def require_clip(self, path: Path | str) -> None:
-        """Raise :class:`RegressionError` if the frames were made of another clip than ``path``."""
+        """Raise ``RegressionError`` if the frames were made of another clip than ``path``."""
         if self.inputs:
             msg = "these golden frames bring their own inputs and need no clip; use byoc_kit.regress.process_inputs"
             raise RegressionError(msg)
@@ -80,7 +109,7 @@ class Golden:
 def save_golden(golden: Golden, folder: Path | str) -> None:
     """Write golden frames, without loss, in place of those that the folder has.
 
-    Raises :class:`RegressionError` where they cannot be written, or would replace other pictures.
+    Raises ``RegressionError`` where they cannot be written, or would replace other pictures.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists() and any(folder.glob("*.png")):
@@ -100,7 +129,7 @@ def save_golden(golden: Golden, folder: Path | str) -> None:
 
 
 def load_golden(folder: Path | str) -> Golden:
-    """Read golden frames. Raises :class:`RegressionError` if they are missing or damaged."""
+    """Read golden frames. Raises ``RegressionError`` if they are missing or damaged."""
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         msg = f"there are no golden frames in {folder}; make them with byoc_kit.regress.record_golden"
@@ -119,7 +148,7 @@ def load_golden(folder: Path | str) -> Golden:
 
 
 def clip_sha256(path: Path | str) -> str:
-    """Return a clip's hash. Raises :class:`RegressionError` if it cannot be read."""
+    """Return a clip's hash. Raises ``RegressionError`` if it cannot be read."""
     try:
         return sha256_of(Path(path))
     except OSError as error:
@@ -168,3 +197,22 @@ def _read_inputs(folder: Path, times: Mapping[str, tuple[int, str]]) -> dict[int
         pixels = read_png(folder / f"{number:05}.png")
         frames[number] = VideoFrame.from_pixels(pixels, int(pts), Fraction(time_base))
     return frames
+
+
+def require_current(processor: FrameProcessor) -> None:
+    """Raise ``RegressionError`` where a processor's bundle makes other frames than its notebook.
+
+    Says nothing of a processor without a bundle, and where the notebook is not there, as in a container.
+    """
+    folder = Path(processor.hooks.user_file).parent
+    if not (folder / BUNDLE).is_file():
+        return
+    bundle = read_bundle(folder)
+    if not bundle.notebook.is_file():
+        return
+    from byoc_kit.bundle.drift import why_bundle_is_stale  # in a container its libraries are not installed
+
+    why = why_bundle_is_stale(bundle, as_it_runs=True)
+    if why is not None:
+        msg = f"the bundle {folder} is not current: {why}"
+        raise RegressionError(msg)

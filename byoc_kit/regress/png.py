@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from byoc_kit.frames import Pixels
+from byoc_kit.core.frames import Pixels
 
 
 def write_png(pixels: Pixels, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A processor over a whole clip or over kept frames, without a network or a codec between."""
+"""A processor over a whole clip or over kept frames, without a network or a codec between; golden frames made anew."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byoc_kit.core.bundle_reader import load_processor, read_bundle
+from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.errors import name_of, text_of
-from byoc_kit.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.decode import MediaError
-from byoc_kit.processor import FrameProcessor
-from byoc_kit.regress.current import require_current
-from byoc_kit.regress.golden import Golden, RegressionError
-from byoc_kit.run_frames import Ran, run_frames
+from byoc_kit.regress.golden import Golden, RegressionError, clip_sha256, require_current, save_golden, versions
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,8 +34,8 @@ def process_clip(
 ) -> list[Picture]:
     """Run a processor over every frame of a clip, scaled to ``width``, and keep every ``every``-th result.
 
-    Raises :class:`RegressionError`, naming cell and line, where a hook raises, or where the processor's bundle is not
-    what its notebook says, and :class:`~byoc_kit.params.ParamsError` for a parameter that does not fit.
+    Raises ``RegressionError``, naming cell and line, where a hook raises, or where the processor's bundle is not
+    what its notebook says, and ``ParamsError`` for a parameter that does not fit.
     """
     require_current(processor)
     return _process(processor, enumerate(read_clip(clip, width=width)), params, lambda number: number % every == 0)
@@ -46,7 +46,7 @@ def process_inputs(
 ) -> list[Picture]:
     """Run a processor over the frames that golden pictures were made of, in order, each with its own time.
 
-    ``params`` are by default those of then. Raises what :func:`process_clip` does, and :class:`RegressionError` where
+    ``params`` are by default those of then. Raises what ``process_clip`` does, and ``RegressionError`` where
     the golden pictures were made of a clip.
     """
     require_current(processor)
@@ -94,3 +94,30 @@ def _failed(processor: FrameProcessor, hook: str, error: Exception) -> Regressio
     text = " ".join(text_of(error).split())
     where = processor.where(hook, error)
     return RegressionError(f"{where}: {name_of(error)}: {text}; run the notebook from the top to see it")
+
+
+def record_golden(
+    bundle: Path | str,
+    clip: Path | str,
+    folder: Path | str,
+    *,
+    params: Mapping[str, Any],
+    width: int = 320,
+    every: int = 12,
+) -> Golden:
+    """Run a bundle over a clip, scaled to ``width``, and save every ``every``-th frame in ``folder``.
+
+    Do it when a change of the output is meant, and look at the pictures before you commit them. Raises
+    ``RegressionError`` where the bundle drops a frame that is to be kept; nothing is written then.
+    """
+    sha256 = clip_sha256(clip)
+    processor = load_processor(read_bundle(bundle))
+    pictures = process_clip(processor, clip, params=params, width=width, every=every)
+    kept = {picture.number: picture.pixels for picture in pictures if picture.pixels is not None}
+    if len(kept) < len(pictures):
+        dropped = next(picture.number for picture in pictures if picture.pixels is None)
+        msg = f"process_frame drops frame {dropped}, which would be golden; choose another `every`"
+        raise RegressionError(msg)
+    golden = Golden(Path(clip).name, sha256, width, every, dict(params), kept, versions=versions())
+    save_golden(golden, folder)
+    return golden

@@ -12,9 +12,9 @@ from functools import cache
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from byoc_kit.background import on_thread
-from byoc_kit.server.answers import refused
+from byoc_kit.server.requests import refused
 from byoc_kit.server.settings import ServerSettings
+from byoc_kit.system.threads import on_thread
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from byoc_kit.background import on_thread
-from byoc_kit.processor import FrameProcessor
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.system.threads import on_thread
 
 
 class HookCalls:
-    """Calls hooks, those of one processor one after the other; one that does not return is in :attr:`at_work`."""
+    """Calls hooks, those of one processor one after the other; one that does not return is in ``at_work``."""
 
     def __init__(self) -> None:
         self._under_way: dict[asyncio.Task[None], _Call] = {}

@@ -9,21 +9,20 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from byoc_kit.audio import from_av_audio
-from byoc_kit.frames import FrameError, VideoFrame
-from byoc_kit.media.codecs import TIME_BASE, choose_decoder
-from byoc_kit.media.live import Program, read_programs
-from byoc_kit.media.settings import MediaSettings
-from byoc_kit.media.sound import SoundDecoder
-from byoc_kit.media.video import PictureCounts, VideoDecoder
+from byoc_kit.core.audio import from_av_audio
+from byoc_kit.core.frames import FrameError, VideoFrame
+from byoc_kit.core.stage import Stage
+from byoc_kit.core.timings import Timings
+from byoc_kit.media.audio_decoder import SoundDecoder
+from byoc_kit.media.codecs import TIME_BASE, MediaSettings, choose_decoder
+from byoc_kit.media.frame_size import Size
+from byoc_kit.media.programs import Program, read_programs
+from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
+from byoc_kit.server.audio_worker import SoundWorker
 from byoc_kit.server.faults import Faults
-from byoc_kit.server.frame_rate import FrameLimiter, FrameRate
 from byoc_kit.server.heartbeat import Heartbeat
 from byoc_kit.server.output import Output
-from byoc_kit.server.size import Size
-from byoc_kit.server.sound import SoundWorker
-from byoc_kit.stage import Stage
-from byoc_kit.timings import Timings
+from byoc_kit.server.stream_params import FrameLimiter, FrameRate
 from byoc_kit.trickle.pipes import ByteInlet
 
 logger = logging.getLogger(__name__)

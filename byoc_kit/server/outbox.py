@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from av.packet import Packet
 
-from byoc_kit.frames import AudioFrame, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 
 MAX_FRAMES = 4
@@ -18,7 +18,7 @@ Item: TypeAlias = VideoFrame | AudioFrame | Packet | SegmentWriter
 
 
 class Outbox:
-    """A queue with two bounds. A :class:`SegmentWriter` in it is the one to write with from there on.
+    """A queue with two bounds. A ``SegmentWriter`` in it is the one to write with from there on.
 
     ``sound_lost`` counts the sound that found no room, ``frames_lost`` the frames of which the outbox was let go.
     """

@@ -8,18 +8,18 @@ from collections import Counter, deque
 
 from av.packet import Packet
 
+from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.stage import Processed
+from byoc_kit.core.timings import Timings
 from byoc_kit.errors import in_one_line
-from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
-from byoc_kit.media.continuity import Continuity
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.encode import SegmentWriter
-from byoc_kit.media.live import Program
-from byoc_kit.media.settings import MediaSettings
-from byoc_kit.media.video import RECEIVED
+from byoc_kit.media.programs import Program
+from byoc_kit.media.ts_muxer import Continuity
+from byoc_kit.media.video_decoder import RECEIVED
 from byoc_kit.server.faults import Faults
 from byoc_kit.server.heartbeat import Heartbeat
 from byoc_kit.server.outbox import Outbox
-from byoc_kit.stage import Processed
-from byoc_kit.timings import Timings
 from byoc_kit.trickle.client import SegmentPublisher
 
 _FPS_OVER_S = 5.0
@@ -94,7 +94,7 @@ class Output:
         self._outbox.put_sound(sound)
 
     def finish(self) -> None:
-        """Say that nothing follows, and wait until all is encoded, or :meth:`abandon` is called."""
+        """Say that nothing follows, and wait until all is encoded, or ``abandon`` is called."""
         self._outbox.finish()
         if self._encoder is not None:
             self._encoder.join()

@@ -16,19 +16,19 @@ from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
-from byoc_kit.data import Publish
+from byoc_kit.core.params import Params
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.publish import Publish
+from byoc_kit.core.stage import Stage
+from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import text_of
-from byoc_kit.params import Params
-from byoc_kit.processor import FrameProcessor
+from byoc_kit.media.frame_size import Size
+from byoc_kit.server.audio_worker import SoundWorker
 from byoc_kit.server.faults import Faults
-from byoc_kit.server.frame_rate import FrameRate
 from byoc_kit.server.input import Input
 from byoc_kit.server.output import Output
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.server.size import Size
-from byoc_kit.server.sound import SoundWorker
-from byoc_kit.stage import Stage
-from byoc_kit.timings import percentiles_ms
+from byoc_kit.server.stream_params import FrameRate
 from byoc_kit.trickle.client import SegmentPublisher
 from byoc_kit.trickle.pipes import ByteInlet
 

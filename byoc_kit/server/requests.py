@@ -1,18 +1,38 @@
-"""What the orchestrator sends, checked: every refusal names the field."""
+"""What the orchestrator sends, checked: every refusal names the field, in the form that the route's caller reads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
-from byoc_kit.background import on_thread
-from byoc_kit.params import ParamsError, load_json, params_error, parse_changes
+from byoc_kit.core.params import ParamsError, load_json, params_error, parse_changes
 from byoc_kit.server.listener import REQUEST_TIMEOUT_S
-from byoc_kit.urls import without_secrets
+from byoc_kit.system.addresses import without_secrets
+from byoc_kit.system.threads import on_thread
+
+AI_WORKER_ROUTE = "/live-video-to-video"
+_AI_WORKER_KNOWS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+def refused(request: web.Request, status: int, message: str, *, field: str | None = None) -> web.Response:
+    """Return a refusal; ``field`` names what does not fit.
+
+    The ai-worker reads ``detail.msg``, and takes a status that it does not know for a success, so that 503 becomes 500.
+    """
+    said = f"{field}: {message}" if field else message
+    if request.path == AI_WORKER_ROUTE:
+        if status not in _AI_WORKER_KNOWS:
+            is_of_server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            status = HTTPStatus.INTERNAL_SERVER_ERROR if is_of_server else HTTPStatus.BAD_REQUEST
+        return web.json_response({"detail": {"msg": said}}, status=status)
+    content: dict[str, Any] = {"status": "error", "message": said} | ({"field": field} if field else {})
+    return web.json_response(content, status=status)
+
 
 T = TypeVar("T")
 
@@ -56,7 +76,7 @@ class StartRequest(BaseModel):
 
 
 def parse_start(body: bytes) -> StartRequest:
-    """Parse a start request. Raises :class:`ParamsError` naming the field."""
+    """Parse a start request. Raises ``ParamsError`` naming the field."""
     content = load_json(body, field=_BODY)
     if not isinstance(content, dict):
         reason = "must be a JSON object"
@@ -69,21 +89,21 @@ def parse_start(body: bytes) -> StartRequest:
 
 
 def parse_params(body: bytes) -> dict[str, Any]:
-    """Parse changed parameters. Raises :class:`ParamsError` naming the field."""
+    """Parse changed parameters. Raises ``ParamsError`` naming the field."""
     return parse_changes(load_json(body, field=_BODY))
 
 
 def parse_control(message: bytes) -> dict[str, Any]:
     """Parse a message of the control channel; one that only keeps the channel alive changes nothing.
 
-    Raises :class:`ParamsError` naming the field.
+    Raises ``ParamsError`` naming the field.
     """
     content = load_json(message, field="message")
     return {} if content == _KEEP_ALIVE else parse_changes(content)
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return a request's body. Raises :class:`ParamsError` where it does not come whole, in time, or is too large."""
+    """Return a request's body. Raises ``ParamsError`` where it does not come whole, in time, or is too large."""
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return await request.read()
@@ -106,7 +126,7 @@ async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
 
 
 def started_stream(request: web.Request, start: StartRequest) -> str:
-    """Return the id of a stream that is to start. Raises :class:`ParamsError`, naming where it came from."""
+    """Return the id of a stream that is to start. Raises ``ParamsError``, naming where it came from."""
     given = (
         (STREAM_ID_HEADER, request.headers.get(STREAM_ID_HEADER)),
         ("stream_id", start.stream_id),

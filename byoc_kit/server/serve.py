@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from byoc_kit.background import on_thread, set_at_signal
-from byoc_kit.bundle.load import Bundle, load_processor
+from byoc_kit.core.bundle_reader import Bundle, load_processor
 from byoc_kit.errors import ByocKitError
-from byoc_kit.malloc import bound_arenas
-from byoc_kit.port import listen, url_of
-from byoc_kit.server.answers import refused
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.logs import set_up_logging
+from byoc_kit.server.requests import refused
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
+from byoc_kit.system.addresses import listen, url_of
+from byoc_kit.system.allocator import bound_arenas
+from byoc_kit.system.threads import on_thread, set_at_signal
 
 if TYPE_CHECKING:
     from byoc_kit.server.stream_server import StreamServer
@@ -37,7 +37,7 @@ _STDERR = 2  # the process's own: sys.stderr may have been replaced by something
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
-    Raises :class:`ByocKitError` where it cannot listen there, or a setting does not fit.
+    Raises ``ByocKitError`` where it cannot listen there, or a setting does not fit.
     """
     faulthandler.enable(_STDERR, all_threads=False)  # a crash in native code leaves the line of the notebook in the log
     set_up_logging()

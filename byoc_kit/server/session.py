@@ -12,18 +12,19 @@ from typing import Any
 
 import aiohttp
 
-from byoc_kit.background import on_thread
-from byoc_kit.data import Publish, publishing_to
+from byoc_kit.core.params import Params, ParamsError
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.publish import Publish, publishing_to
 from byoc_kit.errors import text_of
-from byoc_kit.malloc import give_back_freed
-from byoc_kit.params import Params, ParamsError
-from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.events import Events
 from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_control, parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import Chosen, StreamParams
+from byoc_kit.system.addresses import without_secrets
+from byoc_kit.system.allocator import give_back_freed
+from byoc_kit.system.threads import on_thread
 from byoc_kit.trickle.client import (
     DataPublisher,
     SegmentPublisher,
@@ -34,7 +35,6 @@ from byoc_kit.trickle.client import (
 )
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
-from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, olde
 
 
 class Session:
-    """A stream from start to end. :meth:`run` lives as long as the stream; :meth:`stop` ends it with its tail sent.
+    """A stream from start to end. ``run`` lives as long as the stream; ``stop`` ends it with its tail sent.
 
     Make it on a thread, since the parameters' validators are the notebook's own code. Raises
-    :class:`~byoc_kit.params.ParamsError`, naming the field, for parameters that do not fit.
+    ``ParamsError``, naming the field, for parameters that do not fit.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Session:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve the stream until its input or output ends or :meth:`stop` is called; then drain and let go of all."""
+        """Serve the stream until its input or output ends or ``stop`` is called; then drain and let go of all."""
         async with client_session() as http:
             await self._run(http)
         await on_thread(give_back_freed, name=f"trim-{self.id}")
@@ -103,7 +103,7 @@ class Session:
                 await self._events.publish("stream_stopped", self.status(), timeout_s=_LAST_EVENT_S)
 
     def stop(self) -> None:
-        """Ask the stream to end; :meth:`run` returns once its tail is out. May be called twice."""
+        """Ask the stream to end; ``run`` returns once its tail is out. May be called twice."""
         self._stopping.set()
 
     @property
@@ -153,7 +153,7 @@ class Session:
         return max(usual_s, self._settings.first_frame_timeout_s) if is_first else usual_s
 
     async def update_params(self, changes: dict[str, Any]) -> None:
-        """Check and apply a change, after those before. Raises :class:`ParamsError` naming the field.
+        """Check and apply a change, after those before. Raises ``ParamsError`` naming the field.
 
         The last good values stay then.
         """
@@ -238,7 +238,7 @@ class Session:
         """Call a hook of the notebook; returns whether it went well, and in time.
 
         What it raises ends the stream and is shown, and nothing else. One that does not return is left alone when the
-        stream ends; :attr:`is_hung` and :meth:`problem` show it.
+        stream ends; ``is_hung`` and ``problem`` show it.
         """
 
         def run() -> None:

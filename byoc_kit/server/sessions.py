@@ -1,20 +1,55 @@
-"""The streams that a container serves at once, keyed by stream id."""
+"""The streams that a container serves at once, keyed by stream id, and the counts over all of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from byoc_kit.core.params import ParamsError
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stage import MAX_KINDS, OTHERS
 from byoc_kit.errors import ByocKitError
-from byoc_kit.params import ParamsError
-from byoc_kit.processor import FrameProcessor
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import validated
-from byoc_kit.server.totals import Totals
+
+
+@dataclass
+class Totals:
+    """Sums of what the streams' statuses count."""
+
+    started: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def add(self, status: dict[str, Any]) -> None:
+        """Add a stream's status."""
+        for name in ("frames_in", "frames_out", "frames_encoded", "segments_out", "segments_lost"):
+            self.counts[name] += status.get(name, 0)
+        for place, reasons in status.get("drops", {}).items():
+            for reason, count in reasons.items():
+                self.drops[place, reason] += count
+        for failure in status.get("failures", []):
+            error = failure["error"]
+            is_known = error in self.failures or len(self.failures) < MAX_KINDS
+            self.failures[error if is_known else OTHERS] += failure["count"]
+        self.faults.update(status.get("faults", {}))
+
+    def with_running(self, statuses: Iterable[dict[str, Any]]) -> Totals:
+        """Return the sums with those of the streams that still run."""
+        total = Totals(self.started, self.counts.copy(), self.drops.copy(), self.failures.copy(), self.faults.copy())
+        for status in statuses:
+            total.add(status)
+        return total
+
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +84,7 @@ class Sessions:
     async def start(self, stream_id: str, request: StartRequest) -> Session:
         """Start a stream and return once its parameters are checked.
 
-        Raises :class:`ParamsError` naming a parameter that does not fit, and :class:`BusyError` at capacity, and once
+        Raises ``ParamsError`` naming a parameter that does not fit, and ``BusyError`` at capacity, and once
         all have been stopped.
         """
         self._check_room(stream_id)
@@ -96,7 +131,7 @@ class Sessions:
         return bool(self._running or self._still_hung())
 
     async def update_params(self, stream_id: str | None, changes: dict[str, Any]) -> bool:
-        """Change the parameters of a stream; returns whether there is one. Raises :class:`ParamsError`.
+        """Change the parameters of a stream; returns whether there is one. Raises ``ParamsError``.
 
         ``None`` is the stream that runs alone.
         """

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.settings import MediaSettings
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.server.health import Contract
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ SHUTDOWN_S = 0.3
 
 
 class ServerSettings(MediaSettings):
-    """Settings of the container, besides those of :class:`~byoc_kit.media.settings.MediaSettings`.
+    """Settings of the container, besides those of ``MediaSettings``.
 
     ``contract``: which words ``/health`` uses. ``on_error``: what goes out for a frame that failed: the original, the
     last good one, or none. ``/health`` says error after ``max_failures`` frames in a row that fail, or cannot be
@@ -52,7 +52,7 @@ class ServerSettings(MediaSettings):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the settings. Raises :class:`~byoc_kit.errors.ByocKitError` naming a variable that does not fit."""
+        """Read the settings. Raises ``ByocKitError`` naming a variable that does not fit."""
         environment = os.environ if environment is None else environment
         given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
         if TOKEN_FILE in given:

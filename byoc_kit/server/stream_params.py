@@ -4,14 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from byoc_kit.background import on_thread
-from byoc_kit.params import Params, ParamsError, as_json, carried_over, in_brief
-from byoc_kit.server.frame_rate import FrameRate
-from byoc_kit.server.size import Size
+from byoc_kit.core.params import Params, ParamsError, as_json, carried_over, in_brief
+from byoc_kit.media.frame_size import Size
+from byoc_kit.system.threads import on_thread
+
+NAME = "max_framerate"
+_MOST = 240
+# Of the time between two frames: times rounded to milliseconds drop none of a video that has just the rate.
+_EARLY = Fraction(1, 10)
+
+
+@dataclass(frozen=True)
+class FrameRate:
+    """The most frames a second that ``process_frame`` sees; ``None`` for all that come."""
+
+    most: int | None = None
+
+    def updated(self, changes: Mapping[str, Any], params_type: type[Params]) -> tuple[FrameRate, dict[str, Any]]:
+        """Take ``max_framerate`` out of changed parameters, unless the model has its own of that name.
+
+        Returns the new rate and the other changes. Raises ``ParamsError`` naming the field.
+        """
+        rest = dict(changes)
+        if NAME not in rest or NAME in params_type.model_fields:
+            return self, rest
+        most = rest.pop(NAME)
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MOST):
+            reason = f"must be a whole number of 1 to {_MOST} frames a second, or null for all that come"
+            raise ParamsError(NAME, reason)
+        return FrameRate(most), rest
+
+    def as_dict(self) -> dict[str, int]:
+        """Return what is set."""
+        return {} if self.most is None else {NAME: self.most}
+
+
+class FrameLimiter:
+    """Chooses evenly, by the frames' own times, those that a ``FrameRate`` leaves of one stream."""
+
+    def __init__(self) -> None:
+        self._rate = FrameRate()
+        self._begin_s: Fraction | None = None
+        self._last = 0
+
+    def keeps(self, time_s: Fraction, rate: FrameRate) -> bool:
+        """Whether the frame of that time goes on; the first one of each ``1 / rate`` seconds does."""
+        if rate.most is None:
+            self._begin_s = None
+            return True
+        number = 0 if self._begin_s is None else math.floor((time_s - self._begin_s) * rate.most + _EARLY)
+        if self._begin_s is None or rate != self._rate or number < self._last:  # the clock has jumped back
+            self._begin_s, self._rate, self._last = time_s, rate, 0
+            return True
+        is_first = number > self._last
+        self._last = number
+        return is_first
+
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +81,7 @@ class Chosen(NamedTuple):
     rate: FrameRate
 
     def changed(self, changes: dict[str, Any]) -> Chosen:
-        """Return a checked copy. Raises :class:`~byoc_kit.params.ParamsError` naming the field."""
+        """Return a checked copy. Raises ``ParamsError`` naming the field."""
         kind = type(self.params)
         size, changes = self.size.updated(changes, kind)
         rate, changes = self.rate.updated(changes, kind)
@@ -36,7 +91,7 @@ class Chosen(NamedTuple):
 async def validated(validate: Callable[[], T], timeout_s: float) -> T:
     """Run validators of the notebook's own on a thread: whatever they do, ``/health`` answers.
 
-    Raises what they raise, and :class:`~byoc_kit.params.ParamsError` where they have not returned in time.
+    Raises what they raise, and ``ParamsError`` where they have not returned in time.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -47,7 +102,7 @@ async def validated(validate: Callable[[], T], timeout_s: float) -> T:
 
 
 class StreamParams:
-    """Holds what is ``chosen`` now. Raises :class:`~byoc_kit.params.ParamsError` for what does not fit at the start."""
+    """Holds what is ``chosen`` now. Raises ``ParamsError`` for what does not fit at the start."""
 
     def __init__(self, kind: type[Params], changes: dict[str, Any]) -> None:
         self.chosen = Chosen(kind(), Size(), FrameRate()).changed(changes)
@@ -57,7 +112,7 @@ class StreamParams:
     async def update(self, changes: dict[str, Any], *, timeout_s: float, take: Callable[[Chosen], None]) -> None:
         """Check a change, after those before, and hand what is chosen then to ``take``; else the last values stay.
 
-        Raises :class:`~byoc_kit.params.ParamsError` naming the field.
+        Raises ``ParamsError`` naming the field.
         """
         async with self._turn:
             while True:

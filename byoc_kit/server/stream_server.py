@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -12,31 +14,55 @@ from pydantic import PydanticUserError
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
 from byoc_kit import __version__
-from byoc_kit.background import on_thread
+from byoc_kit.core.params import ParamsError
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError, text_of
-from byoc_kit.malloc import bound_arenas
-from byoc_kit.params import ParamsError
-from byoc_kit.port import listen
-from byoc_kit.processor import FrameProcessor
-from byoc_kit.server.answers import AI_WORKER_ROUTE, refused
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
-from byoc_kit.server.options import check_options
 from byoc_kit.server.requests import (
+    AI_WORKER_ROUTE,
     STREAM_ID_HEADER,
     named_stream,
     parse_params,
     parse_start,
     parsed,
     read_body,
+    refused,
     started_stream,
     stream_of,
 )
 from byoc_kit.server.sessions import BusyError, Sessions
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.server.warm_up import warm_up
+from byoc_kit.system.addresses import listen
+from byoc_kit.system.allocator import bound_arenas
+from byoc_kit.system.threads import on_thread
+
+_WITHOUT_EFFECT = {
+    "health_check_interval": "the health is looked at when it is asked for",
+    "publisher_timeout": "a channel is given up after 20 s of failures",
+    "subscriber_timeout": "a channel may be quiet for any time, and is given up after 20 s of failures",
+    "frame_skip_config": "frames are dropped where the model is behind; clients limit them by max_framerate",
+    "overlay_config": "nothing is drawn over the video; a stream that starts while the model loads is refused",
+}
+
+
+class OptionError(ByocKitError):
+    """An option of ``StreamServer`` that this one cannot honour."""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ``OptionError`` naming the first option that would have no effect."""
+    for name, why in _WITHOUT_EFFECT.items():
+        if options.get(name) is not None:
+            msg = f"StreamServer takes no {name}: {why}; leave it out"
+            raise OptionError(msg)
+    if options.get("cors_config") and find_spec("aiohttp_cors") is None:
+        msg = "StreamServer needs aiohttp-cors for cors_config; install it with pip install aiohttp-cors"
+        raise OptionError(msg)
+
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +78,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     """Serves a processor's streams on one port.
 
     Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``settings`` (default: those of
-    the environment). Raises :class:`~byoc_kit.server.options.OptionError` for one of pytrickle's that has no effect.
+    the environment). Raises ``OptionError`` for one of pytrickle's that has no effect.
     """
 
     def __init__(
@@ -131,7 +157,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         """Serve another processor from the next frame on; the old one goes on until the new one's model is loaded.
 
         Where the old one's model has failed to load, or still loads, it is the first to be served. Raises
-        :class:`LoadError` where its ``load_model`` fails; nothing has changed then.
+        ``LoadError`` where its ``load_model`` fails; nothing has changed then.
         """
         await _load_model(processor)
         if not self._is_ready:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from byoc_kit.frames import VideoFrame, as_frame
-from byoc_kit.media.codecs import choose_decoder
+from byoc_kit.core.frames import VideoFrame, as_frame
+from byoc_kit.media.codecs import MediaSettings, choose_decoder
 from byoc_kit.media.encode import SegmentWriter
-from byoc_kit.media.settings import MediaSettings
 
 _SIZE = (720, 1280)
 _FRAMES = 3

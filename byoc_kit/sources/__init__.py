@@ -1,9 +1,8 @@
 """What the live preview plays: clips, folders of images, patterns, and live video."""
 
-from byoc_kit.sources.live import WEBCAM, LiveSource
 from byoc_kit.sources.number_strip import read_number
-from byoc_kit.sources.reel import Reel, is_reel
-from byoc_kit.sources.source import open_source
+from byoc_kit.sources.opening import open_source
+from byoc_kit.sources.source import WEBCAM, LiveSource, Reel, is_reel
 from byoc_kit.sources.suggestions import suggestions
 
 __all__ = ["WEBCAM", "LiveSource", "Reel", "is_reel", "open_source", "read_number", "suggestions"]

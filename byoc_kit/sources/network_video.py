@@ -11,13 +11,13 @@ from itertools import chain
 import av
 from av.container import InputContainer
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, avoid_slice_threads
 from byoc_kit.media.deinterlace import deinterlaced
 from byoc_kit.media.presentation import shown, turn_of
 from byoc_kit.media.video_file import decoded, video_stream
-from byoc_kit.sources.handover import Handover
-from byoc_kit.urls import without_secrets
+from byoc_kit.sources.frame_queue import Handover
+from byoc_kit.system.addresses import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class NetworkVideo:
         self._has_times = True
 
     def frames(self) -> Generator[VideoFrame]:
-        """See :meth:`LiveSource.frames`. Opening takes 5 s at most, and each next frame 10 s."""
+        """See ``frames``. Opening takes 5 s at most, and each next frame 10 s."""
         threading.Thread(target=self._read, name="source-network", daemon=True).start()
         timeout_s, pace = OPEN_TIMEOUT_S + READ_TIMEOUT_S, _Pace()
         try:
@@ -61,7 +61,7 @@ class NetworkVideo:
             self.close()
 
     def close(self) -> None:
-        """See :meth:`LiveSource.close`. libav cannot be broken off: of a quiet stream, its thread ends 10 s later."""
+        """See ``close``. libav cannot be broken off: of a quiet stream, its thread ends 10 s later."""
         self._handover.close()
 
     def _take(self, timeout_s: float) -> VideoFrame | None:

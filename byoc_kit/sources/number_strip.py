@@ -6,8 +6,8 @@ first, and 4 of a check. Everything is measured in parts of the picture, so that
 
 from __future__ import annotations
 
+from byoc_kit.core.frames import Pixels
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import Pixels
 
 LARGEST_NUMBER = (1 << 16) - 1
 
@@ -37,9 +37,9 @@ def write_number(pixels: Pixels, number: int) -> None:
 
 
 def read_number(pixels: Pixels) -> int:
-    """Read the number that :func:`write_number` drew: through JPEG and H.264, scaled to 320 wide, tinted or inverted.
+    """Read the number that ``write_number`` drew: through JPEG and H.264, scaled to 320 wide, tinted or inverted.
 
-    Raises :class:`NumberError` where there is none, or one that fails its check.
+    Raises ``NumberError`` where there is none, or one that fails its check.
     """
     height, width = pixels.shape[0] * _STRIP_HEIGHT, pixels.shape[1] / _CELLS
     rows = slice(round(height * _MARGIN), max(round(height * (1 - _MARGIN)), round(height * _MARGIN) + 1))

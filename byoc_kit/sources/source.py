@@ -1,57 +1,73 @@
-"""From what a person names to what is played."""
+"""What a source is: frames that can be asked for by number, or frames that come when they come."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Generator
+from typing import Any, Protocol, TypeGuard
 
-from byoc_kit.media.clip import Clip
-from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.images import ImageFolder
-from byoc_kit.sources.live import LiveSource
-from byoc_kit.sources.network_video import NetworkVideo
-from byoc_kit.sources.reel import Reel
-from byoc_kit.sources.synthetic import Synthetic
-from byoc_kit.sources.web import open_web
+from byoc_kit.core.frames import VideoFrame
 
-_WHAT_TO_GIVE = "give the path of a video file, a folder of images, a URL, or synthetic:bars"
-_WEB = {"http", "https"}
-_LIVE = {"rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt"}
+# The camera of the browser's machine; the preview alone can open it.
+WEBCAM = "webcam"
 
 
-def open_source(source: str | Path) -> Reel | LiveSource:
-    """Return what a path, a URL or the name of a pattern stands for.
+class LiveSource(Protocol):
+    """Frames that come when they come: a URL, a trickle channel, a running server. It is read once, by one thread."""
 
-    A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a :class:`Reel`; ``rtsp``,
-    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs a :class:`LiveSource`: behind ``http`` may be a byoc-kit server,
-    whose input is played, a trickle channel, or any network video. Raises :class:`MediaError`, in one sentence, where
-    there is nothing to play.
+    @property
+    def name(self) -> str:
+        """What a person calls it; passwords and queries of a URL are left out."""
+        ...
+
+    def frames(self) -> Generator[VideoFrame]:
+        """Yield each frame as it comes, blocking for the next; ends with the stream, or when ``close`` is called.
+
+        Raises ``MediaError`` where it breaks off or nothing ever comes.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the stream, from any thread; who waits for a frame is let go within a second."""
+        ...
+
+
+class Reel(Protocol):
+    """Frames that can be asked for by number, from 0: a clip, a folder of images, a synthetic pattern.
+
+    Any thread may ask; each reading is for one thread.
     """
-    if isinstance(source, Path):
-        return _open_path(source)
-    kind, _, pattern = source.partition(":")
-    if kind == "synthetic":
-        return Synthetic(pattern) if pattern else Synthetic()
-    url = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
-    if not source:
-        msg = f"there is no clip to play; {_WHAT_TO_GIVE}"
-        raise MediaError(msg)
-    if url is None:
-        return _open_path(Path(source))
-    scheme = url[1].lower()
-    if scheme in _WEB:
-        return open_web(source)
-    if scheme in _LIVE:
-        return NetworkVideo(source)
-    msg = f"{scheme}:// is nothing that can be played; give a URL with {', '.join(sorted(_WEB | _LIVE))}, or a path"
-    raise MediaError(msg)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: ``bigbuckbunny.mp4``, ``images/ (12 pictures)``, ``bars``."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many frames there are. Of a damaged clip it shrinks when a reading finds that one cannot be decoded."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, on average."""
+        ...
+
+    def time_s(self, number: int) -> float:
+        """Return when a frame is shown, the first one at 0; from ``count`` on, when the last one ends.
+
+        Raises ``IndexError`` for a negative number.
+        """
+        ...
+
+    def frames(self, start: int = 0) -> Generator[VideoFrame]:
+        """Yield the frames from number ``start`` on, new ones each time; closing the generator closes what it opened.
+
+        Raises ``IndexError`` at once for a number outside ``0..count - 1``, and
+        ``MediaError`` where a frame is not to be had.
+        """
+        ...
 
 
-def _open_path(path: Path) -> Reel:
-    path = path.expanduser()
-    if path.is_dir():
-        return ImageFolder(path)
-    if not path.exists():
-        msg = f"there is no clip {path}; {_WHAT_TO_GIVE}"
-        raise MediaError(msg)
-    return Clip(path)
+def is_reel(source: Any) -> TypeGuard[Reel]:
+    """Whether a source's frames have numbers; a live source's have none."""
+    return hasattr(source, "count") and hasattr(source, "time_s")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from byoc_kit.sources.images import is_image
-from byoc_kit.sources.live import WEBCAM
-from byoc_kit.sources.patterns import PATTERNS
+from byoc_kit.sources.image_folder import is_image
+from byoc_kit.sources.source import WEBCAM
+from byoc_kit.sources.synthetic import PATTERNS
 
 LIMIT = 30
 
@@ -23,7 +23,7 @@ _MAX_ENTRIES, _MAX_FOLDERS, _MAX_LOOKED_INTO = 20_000, 200, 100
 
 
 def suggestions(folder: str | Path) -> list[str]:
-    """Return what a person could choose here, 30 at most, to be given to :func:`open_source` from that folder.
+    """Return what a person could choose here, 30 at most, to be given to ``open_source`` from that folder.
 
     Video files of the folder and of its ``clips/``, then folders of images (with a ``/`` behind), each sorted, then the
     patterns, and the webcam, which is the preview's to open. A folder that cannot be read has these alone.

@@ -2,15 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from fractions import Fraction
+from functools import cache
 
-from byoc_kit.frames import VideoFrame
+import numpy as np
+
+from byoc_kit.core.frames import Pixels, VideoFrame
 from byoc_kit.media.clip import check_number
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.digits import draw_digits
 from byoc_kit.sources.number_strip import strip_height, write_number
-from byoc_kit.sources.patterns import PATTERNS, pattern
+
+_HEIGHT = 1 / 9  # of the picture
+_WHITE = (255, 255, 255)
+
+
+def draw_digits(pixels: Pixels, number: int, *, top: int) -> None:
+    """Draw ``number`` white on black into uint8 ``[H, W, 3]`` pixels, on the left, from row ``top`` on."""
+    import cv2
+
+    text, font = str(number), cv2.FONT_HERSHEY_SIMPLEX
+    height = round(pixels.shape[0] * _HEIGHT)
+    margin, thickness = height // 4, max(1, height // 8)
+    scale = cv2.getFontScaleFromHeight(font, height, thickness)
+    width, _ = cv2.getTextSize(text, font, scale, thickness)[0]
+    pixels[top : top + height + 2 * margin, margin : width + 3 * margin] = 0
+    cv2.putText(pixels, text, (2 * margin, top + margin + height), font, scale, _WHITE, thickness, cv2.LINE_AA)
+
+
+Draw = Callable[[int], Pixels]
+"""Returns new uint8 ``[H, W, 3]`` pixels for a frame's number."""
+
+# SMPTE EG 1-1990 in RGB: seven bars at 75 %, the castellations below them, and the black-and-white row.
+_TOP = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191)]
+_MIDDLE = [(0, 0, 191), (19, 19, 19), (191, 0, 191), (19, 19, 19), (0, 191, 191), (19, 19, 19), (191, 191, 191)]
+_BOTTOM = [(0, 33, 76), (255, 255, 255), (50, 0, 106), (19, 19, 19), (9, 9, 9), (29, 29, 29), (19, 19, 19)]
+
+_NOISE_OFFSETS = 1 << 16
+
+
+def bars(width: int, height: int) -> Draw:
+    """Draw colour bars, with a white line that sweeps over them."""
+    still = np.empty((height, width, 3), np.uint8)
+    columns = np.arange(width) * len(_TOP) // width
+    for colours, begin, end in ((_TOP, 0, 0.67), (_MIDDLE, 0.67, 0.75), (_BOTTOM, 0.75, 1)):
+        still[round(begin * height) : round(end * height)] = np.array(colours, np.uint8)[columns]
+    thickness, step = max(1, width // 320), max(1, width // 160)
+
+    def draw(number: int) -> Pixels:
+        pixels = still.copy()
+        at = number * step % width
+        pixels[:, at : at + thickness] = 255
+        return pixels
+
+    return draw
+
+
+def ball(width: int, height: int) -> Draw:
+    """Bounce a ball over a gradient."""
+    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
+    shades = [40 + 80 * columns + 0 * rows, 40 + 100 * rows + 0 * columns, 160 - 60 * columns * rows]
+    still = np.stack(shades, axis=2).astype(np.uint8)
+    size = max(4, height // 5)
+    middle = (size - 1) / 2
+    distances = np.hypot(*(np.mgrid[:size, :size] - middle))
+    is_ball = distances <= middle
+    colours = np.stack([255 - 90 * distances / size, 210 - 160 * distances / size, 0 * distances], axis=2)
+    colours = colours.astype(np.uint8)
+    across, down = max(1, width // 120), max(1, height // 90)
+
+    def draw(number: int) -> Pixels:
+        pixels = still.copy()
+        left, top = (
+            _bounce(width // 3 + number * across, width - size),
+            _bounce(height // 3 + number * down, height - size),
+        )
+        target = pixels[top : top + size, left : left + size]
+        target[is_ball] = colours[is_ball]
+        return pixels
+
+    return draw
+
+
+def ramp(width: int, height: int) -> Draw:
+    """Draw ramps of grey, red, green and blue, from black to full, that move sideways."""
+    levels = np.abs(np.arange(2 * width) % width - width / 2) * (2 * 255 / width)
+    wide = np.zeros((height, 2 * width, 3), np.uint8)
+    for band, channels in enumerate(([0, 1, 2], [0], [1], [2])):
+        rows = slice(band * height // 4, (band + 1) * height // 4)
+        for channel in channels:
+            wide[rows, :, channel] = levels.astype(np.uint8)
+    step = max(1, width // 240)
+
+    def draw(number: int) -> Pixels:
+        at = number * step % width
+        return wide[:, at : at + width].copy()
+
+    return draw
+
+
+def noise(width: int, height: int) -> Draw:
+    """Draw noise, another in each frame and the same each time: what no codec can make small."""
+    size = width * height * 3
+    drawn_once = np.random.default_rng(0).integers(0, 256, size + _NOISE_OFFSETS, np.uint8)
+
+    def draw(number: int) -> Pixels:
+        offset = number * 40_503 % _NOISE_OFFSETS  # odd, so that 65536 frames have 65536 offsets
+        return drawn_once[offset : offset + size].reshape(height, width, 3).copy()
+
+    return draw
+
+
+PATTERNS: dict[str, Callable[[int, int], Draw]] = {"bars": bars, "ball": ball, "ramp": ramp, "noise": noise}
+
+
+@cache
+def pattern(name: str, width: int, height: int) -> Draw:
+    """Return what draws a pattern at a size; what does not move is made once."""
+    return PATTERNS[name](width, height)
+
+
+def _bounce(way: int, room: int) -> int:
+    """Return where something is that went ``way`` to and fro between 0 and ``room``."""
+    there = way % (2 * max(1, room))
+    return min(there, 2 * room - there)
+
 
 _FPS = 30
 
@@ -19,7 +135,7 @@ class Synthetic:
     """A pattern (``bars``, ``ball``, ``ramp`` or ``noise``) that follows from the frame's number alone.
 
     The number stands in the picture twice: for people, and for
-    :func:`~byoc_kit.sources.number_strip.read_number`. Raises :class:`MediaError` for another pattern.
+    ``read_number``. Raises ``MediaError`` for another pattern.
     """
 
     def __init__(self, pattern: str = "bars", *, width: int = 1280, height: int = 720, count: int = 300) -> None:
@@ -33,13 +149,13 @@ class Synthetic:
         self._width, self._height = width, height
 
     def time_s(self, number: int) -> float:
-        """See :meth:`Reel.time_s`."""
+        """See ``time_s``."""
         if number < 0:
             check_number(number, self.count)
         return min(number, self.count) / _FPS
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """See :meth:`Reel.frames`."""
+        """See ``frames``."""
         check_number(start, self.count)
         return self._draw(start)
 

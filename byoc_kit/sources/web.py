@@ -12,10 +12,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.channel import TrickleChannel
-from byoc_kit.sources.live import LiveSource
 from byoc_kit.sources.network_video import NetworkVideo
-from byoc_kit.urls import without_secrets
+from byoc_kit.sources.source import LiveSource
+from byoc_kit.sources.trickle_channel import TrickleChannel
+from byoc_kit.system.addresses import without_secrets
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,7 +37,7 @@ def open_web(url: str) -> LiveSource:
     """Return the source behind an ``http`` or ``https`` URL.
 
     A byoc-kit server gives the input of its newest stream, a trickle channel its video, and whatever else is opened as
-    a network video. Raises :class:`MediaError` where nobody answers within 5 s, and for a server without a stream.
+    a network video. Raises ``MediaError`` where nobody answers within 5 s, and for a server without a stream.
     """
     answer = _what_is_at(url)
     if answer.is_channel:
@@ -65,7 +65,7 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
 
 
 def _what_is_at(url: str) -> _Answer:
-    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises :class:`MediaError`."""
+    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises ``MediaError``."""
     answer: Future[_Answer] = Future()
 
     async def settle() -> None:

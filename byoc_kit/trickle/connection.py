@@ -9,8 +9,8 @@ from http import HTTPStatus
 
 import aiohttp
 
+from byoc_kit.system.addresses import without_secrets
 from byoc_kit.trickle.protocol import CLOSED_HEADER
-from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def sequence_number(response: aiohttp.ClientResponse, header: str, otherwise: in
 
 
 def check_success(response: aiohttp.ClientResponse) -> None:
-    """Raise :class:`AnswerError` for any status but success.
+    """Raise ``AnswerError`` for any status but success.
 
     A redirect is no success, and no request follows one: whoever answers could send it to any host and port.
     """
@@ -132,7 +132,7 @@ class Backoff:
         self._failing_since = None
 
     async def failed(self, reason: str, *, lasted_s: float = 0.0) -> None:
-        """Pause before the next try. Raises :class:`TrickleError` where there have been failures for too long.
+        """Pause before the next try. Raises ``TrickleError`` where there have been failures for too long.
 
         ``lasted_s`` is how long the failed request was open. One that was open for longer than connecting may take had
         reached the server: a proxy ends a quiet request after a minute, say, which must not end the channel.

@@ -20,6 +20,7 @@ from byoc_kit.trickle.channels import (
     Channel,
     ChannelClosedError,
     Channels,
+    Segment,
     SegmentFullError,
     SegmentMissingError,
 )
@@ -31,7 +32,6 @@ from byoc_kit.trickle.protocol import (
     SEGMENT_MISSING_STATUS,
     SEQ_HEADER,
 )
-from byoc_kit.trickle.segments import Segment
 
 BASE_PATH = "/ai/trickle/"
 

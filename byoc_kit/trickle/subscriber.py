@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 import aiohttp
 
+from byoc_kit.system.addresses import without_secrets
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
     REQUEST_TIMEOUT,
@@ -26,7 +27,6 @@ from byoc_kit.trickle.connection import (
     sequence_number,
 )
 from byoc_kit.trickle.protocol import LATEST_HEADER, SEGMENT_MISSING_STATUS, SEGMENTS_PER_CHANNEL, SEQ_HEADER
-from byoc_kit.urls import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ async def read_channel(
 
     ``b""`` marks the end of a segment; one that is lost in its middle has none, and the number just changes. A segment
     that is no longer there is skipped; one that breaks off is read again, without the part already yielded. Where a
-    publisher begins anew at 0, nothing of before is read again. Raises :class:`TrickleError` when the
+    publisher begins anew at 0, nothing of before is read again. Raises ``TrickleError`` when the
     channel cannot be reached, or what answers is none. Close the generator (``contextlib.aclosing``) where you
     leave it before its end: it holds two connections.
     """
@@ -123,7 +123,7 @@ class _Place:
     def begin(self, response: aiohttp.ClientResponse) -> None:
         """Take the segment's number from its answer; the part of it that is there already is skipped.
 
-        Raises :class:`AnswerError` where it is no answer of a channel, or leads back.
+        Raises ``AnswerError`` where it is no answer of a channel, or leads back.
         """
         if SEQ_HEADER not in response.headers:
             msg = f"HTTP {response.status} without {SEQ_HEADER}, so it is no trickle channel"

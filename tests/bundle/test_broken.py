@@ -9,9 +9,9 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.cli import main
+from byoc_kit.commands.watching import _Watch
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.watch import _Watch
 
 
 def without(name):

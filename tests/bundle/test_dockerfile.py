@@ -1,7 +1,7 @@
 import pytest
 
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 
 TINT = Capability(model_id="tint")
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from byoc_kit.bundle.device import installed_device
 from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.torch_builds import installed_device
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -8,12 +8,12 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.bundle.drift import compare
-from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.manifest import edited_files
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.sync import sync
 from byoc_kit.cli import main
-from byoc_kit.verify.run import why_bundle_is_stale
+from byoc_kit.core.bundle_reader import BundleError, read_bundle
+from byoc_kit.verification.run import why_bundle_is_stale
 
 PARAMS = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1"
 PROCESS = "def process_frame(frame, params: Params):\n    return frame"

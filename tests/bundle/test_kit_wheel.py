@@ -4,7 +4,7 @@ import zipfile
 from importlib.metadata import version
 from io import BytesIO
 
-from byoc_kit.bundle.kit_wheel import kit_wheel
+from byoc_kit.bundle.wheels import kit_wheel
 
 
 def test_the_same_sources_give_the_same_bytes():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from wheel_rig import index, install, known_kit, make_wheel, sha256_of, site
 
-from byoc_kit.bundle.closure import Needed
+from byoc_kit.bundle.dependencies import Needed
 from byoc_kit.bundle.local_wheels import wheel_of
 from byoc_kit.bundle.lock import LockError, make_lock, parse_lock
 from byoc_kit.bundle.wheels import put_wheels

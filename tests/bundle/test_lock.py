@@ -7,7 +7,7 @@ import pytest
 from wheel_rig import index, install, known_kit, make_wheel, sha256_of, site
 
 from byoc_kit.bundle.lock import LockError, make_lock, missing_modules, parse_lock
-from byoc_kit.bundle.pip_cache import cache_path, remember
+from byoc_kit.bundle.pip import cache_path, remember
 from byoc_kit.bundle.wheels import read_lock
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_of_a_namespace_package_only_the_part_that_is_imported_is_locked(install
 
 
 def test_a_module_of_the_standard_library_needs_nothing():
-    assert plain("json", "xml.etree", "__future__", "byoc_kit.params").text == plain().text
+    assert plain("json", "xml.etree", "__future__", "byoc_kit.core.params").text == plain().text
 
 
 def test_a_module_that_nothing_provides_is_named():

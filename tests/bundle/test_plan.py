@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
-from byoc_kit.bundle.load import BundleError, read_bundle
 from byoc_kit.bundle.manifest import render_manifest
 from byoc_kit.bundle.plan import Plan, plan, write
-from byoc_kit.notebook.read import NotebookError
+from byoc_kit.core.bundle_reader import BundleError, read_bundle
+from byoc_kit.notebook.notebook_file import NotebookError
 
 FILES = [
     "processor.py",

@@ -10,7 +10,7 @@ from wheel_rig import index, install, known_kit, make_wheel, sha256_of, site
 
 from byoc_kit.bundle.lock import make_lock
 from byoc_kit.bundle.sbom import render_sbom
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 
 __all__ = ["index", "install", "known_kit", "site"]
 

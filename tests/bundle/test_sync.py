@@ -6,13 +6,13 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.bundle.drift import drift
-from byoc_kit.bundle.load import BundleError
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.sync import SyncError, sync
 from byoc_kit.cli import main
+from byoc_kit.core.bundle_reader import BundleError
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import read_notebook
+from byoc_kit.notebook.notebook_file import read_notebook
 
 sync_module = sys.modules["byoc_kit.bundle.sync"]
 SCALE = "%%time\nimport os\n\nSCALE = 2  # twice\n\nimport sys\ndef scaled(x):\n    return x * SCALE\n"

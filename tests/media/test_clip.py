@@ -14,7 +14,7 @@ from byoc_kit.media.clip import Clip, read_clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.sources.number_strip import read_number
-from byoc_kit.sources.reel import is_reel
+from byoc_kit.sources.source import is_reel
 
 OPEN_GOP = {"x264-params": f"open-gop=1:keyint={GOP}:bframes=3:b-adapt=0"}
 REFRESHED = {"x264-params": f"intra-refresh=1:keyint={GOP}:bframes=0"}

@@ -8,9 +8,8 @@ import av
 import pytest
 from media_rig import BOTH, SOUND, VIDEO, written
 
-from byoc_kit.media.continuity import Continuity
-from byoc_kit.media.mpegts import AUDIO_PID, PACKET, PAT_PID, PMT_PID, VIDEO_PID, pid_of
-from byoc_kit.media.tables import section_of
+from byoc_kit.media.psi import AUDIO_PID, PACKET, PAT_PID, PMT_PID, VIDEO_PID, pid_of, section_of
+from byoc_kit.media.ts_muxer import Continuity
 from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"

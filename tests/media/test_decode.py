@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from media_rig import Segments
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.access_units import access_units
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.decode import MediaError, open_stream, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.settings import MediaSettings
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 PES_LIMIT = 204_800

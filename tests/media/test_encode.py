@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_rig import Segments
 
-from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media import codecs, encode
 from byoc_kit.media.access_units import access_units
 from byoc_kit.media.clip import read_clip
+from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.decode import open_stream, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.media.live_clip import live_clip
+from byoc_kit.media.paced_clip import live_clip
 from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
-from byoc_kit.media.settings import MediaSettings
 from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
@@ -32,7 +32,7 @@ BT601 = 5  # as H.273 numbers its matrix
 FORGET_A_WRITER = """
 import gc, sys
 import numpy as np
-from byoc_kit.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 
 class Output:

@@ -11,7 +11,7 @@ import pytest
 from numbered_clips import GOP, HEIGHT, RATE, WIDTH, copy_from, damage, make_clip, picture, turn
 
 from byoc_kit.media.clip import Clip, read_clip
-from byoc_kit.media.live_clip import live_clip
+from byoc_kit.media.paced_clip import live_clip
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_kit.media.timeline import WRAP, Timeline
+from byoc_kit.media.programs import WRAP, Timeline
 
 STEP = 3000
 

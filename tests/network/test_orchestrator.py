@@ -7,9 +7,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from byoc_kit.network.container import ContainerRefusedError
+from byoc_kit.network.container_client import ContainerRefusedError
 from byoc_kit.network.models import ModelEntry
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
+from byoc_kit.network.routes import serve_orchestrator
 
 DEADLINE_S = 10
 MODEL = "green-tint"
@@ -62,7 +63,7 @@ async def start_orchestrator(container):
                 pipeline="live-video-to-video", model_id=MODEL, price_per_unit=3000, url=container.url, token=token
             )
             orchestrator = Orchestrator([entry], health_interval_s=0.01, **options)
-            url = await stack.enter_async_context(orchestrator.run())
+            url = await stack.enter_async_context(serve_orchestrator(orchestrator))
             return orchestrator, url
 
         yield start
@@ -79,7 +80,7 @@ async def orchestrator(start_orchestrator):
 @pytest.fixture
 async def http(orchestrator):
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
-    async with aiohttp.ClientSession(orchestrator._base_url, timeout=timeout) as session:
+    async with aiohttp.ClientSession(orchestrator.base_url, timeout=timeout) as session:
         yield session
 
 
@@ -134,7 +135,7 @@ async def test_a_container_that_does_not_answer_is_not_advertised(unused_tcp_por
     url = f"http://127.0.0.1:{unused_tcp_port}"
     entry = ModelEntry(pipeline="live-video-to-video", model_id=MODEL, price_per_unit=1, url=url)
     orchestrator = Orchestrator([entry], health_interval_s=0.01)
-    async with orchestrator.run():
+    async with serve_orchestrator(orchestrator):
         await until(lambda: orchestrator.health[MODEL].history)
         assert orchestrator.advertised() == []
         assert orchestrator.health[MODEL].detail.startswith("no answer: ")
@@ -144,7 +145,7 @@ async def test_a_start_calls_the_container_with_every_channel(http, container, o
     status, started = await call(http, "POST", "/stream/start", json={"model_id": MODEL, "params": {"gain": 2}})
     assert status == 200
     stream_id = started["stream_id"]
-    base = f"{orchestrator._base_url}/ai/trickle/{stream_id}"
+    base = f"{orchestrator.base_url}/ai/trickle/{stream_id}"
     assert started == {
         "stream_id": stream_id,
         "input_url": base,
@@ -342,7 +343,7 @@ async def test_leaving_run_ends_streams_open_requests_and_every_task(container):
     entry = ModelEntry(pipeline="live-video-to-video", model_id=MODEL, price_per_unit=1, url=container.url)
     orchestrator = Orchestrator([entry], health_interval_s=0.01)
     async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
-        async with orchestrator.run():
+        async with serve_orchestrator(orchestrator):
             await orchestrator.wait_advertised(MODEL)
             started = await orchestrator.start_stream(MODEL)
             output = orchestrator.channels.find(f"{started.stream_id}-out")

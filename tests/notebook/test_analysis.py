@@ -5,7 +5,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.module import render_module
-from byoc_kit.notebook.static import Static
+from byoc_kit.notebook.static_eval import Static
 
 PARAMS = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1\n"
 
@@ -29,7 +29,7 @@ def test_nothing_is_found_before_it_is_asked_for(make):
 
 def test_what_is_compiled_by_check_is_what_is_exported(make, monkeypatch):
     compiled = []
-    module = sys.modules["byoc_kit.notebook.syntax"]
+    module = sys.modules["byoc_kit.notebook.rules.syntax"]
     parse = module.parse
     monkeypatch.setattr(module, "parse", lambda source: compiled.append(source) or parse(source))
     analysis = analyse(make(("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)))

@@ -4,9 +4,9 @@ import sys
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
-from byoc_kit.capability import Capability
+from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import NotebookError, parse_notebook
+from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
 
 
 def said(notebook):
@@ -311,7 +311,7 @@ def test_reserved_name(make_sound, source):
 
 
 def test_byoc_kit_is_a_reserved_name_unless_it_is_the_package(make_sound):
-    assert said(make_sound("import byoc_kit, byoc_kit.frames")) == []
+    assert said(make_sound("import byoc_kit, byoc_kit.core.frames")) == []
     assert said(make_sound("import math as byoc_kit")) == [
         "effects.ipynb, cell 1, line 1: the name byoc_kit is taken: the exported module calls the package by it; "
         "rename yours [reserved-name]"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import read_notebook
+from byoc_kit.notebook.notebook_file import read_notebook
 
 pytestmark = pytest.mark.slow
 

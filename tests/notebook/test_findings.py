@@ -7,8 +7,8 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.cli import main
-from byoc_kit.notebook.codes import CODES, IGNORABLE
-from byoc_kit.notebook.read import parse_notebook
+from byoc_kit.notebook.findings import CODES, IGNORABLE
+from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
 
 NOTHING = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
@@ -369,13 +369,13 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 }
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
-    "test_assets": {
+    "test_asset_uses": {
         *("absolute-path", "asset-not-literal", "asset-path", "file-beside", "missing-asset", "pickle"),
         "undeclared-file",
     },
     "test_ignored": {"unused-ignore"},
-    "test_modules": {"ambiguous-module", "shadowed-module"},
-    "test_params": {"params-class", "params-default", "params-schema", "unknown-param"},
+    "rules/test_modules": {"ambiguous-module", "shadowed-module"},
+    "test_params_class": {"params-class", "params-default", "params-schema", "unknown-param"},
 }
 
 

@@ -5,7 +5,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.cli import main
 from byoc_kit.notebook.fix import fix, missing_cells
-from byoc_kit.notebook.read import NotebookError
+from byoc_kit.notebook.notebook_file import NotebookError
 
 USES_GAIN = "def process_frame(frame):\n    return scaled(frame)"
 

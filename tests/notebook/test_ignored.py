@@ -3,7 +3,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.bundle.plan import plan
 from byoc_kit.cli import main
-from byoc_kit.notebook.codes import CODES, IGNORABLE
+from byoc_kit.notebook.findings import CODES, IGNORABLE
 from byoc_kit.notebook.fix import missing_cells
 
 SEVERAL = CAPABILITY.replace(")", ", capacity=4)")

@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
+from byoc_kit.core.source_map import SourceMap
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import NotebookError, parse_notebook
-from byoc_kit.sourcemap import SourceMap
+from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
 
 GREEN = '''\
 """Green.
@@ -141,7 +141,7 @@ def test_many_hooks_are_one_a_line(make_sound):
     ("source", "is_added"),
     [
         ("import byoc_kit", False),
-        ("import byoc_kit.frames", False),
+        ("import byoc_kit.core.frames", False),
         ("import byoc_kit as bk", True),
         ("from byoc_kit import Params", True),
         ("if 1:\n    import byoc_kit", True),

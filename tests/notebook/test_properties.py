@@ -30,15 +30,15 @@ from nbconvert.exporters import get_exporter
 from nbconvert.utils.exceptions import ConversionException
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
+from byoc_kit.bundle.module_map import as_exported, render_map
 from byoc_kit.bundle.plan import plan, write
-from byoc_kit.bundle.source_map import as_exported, render_map
 from byoc_kit.bundle.sync import edited_cells, sync
+from byoc_kit.core.source_map import SourceMap
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import analyse
 from byoc_kit.notebook.fix import fix, missing_cells
-from byoc_kit.notebook.read import parse_notebook
+from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
-from byoc_kit.sourcemap import SourceMap
 
 pytestmark = pytest.mark.slow
 
@@ -218,9 +218,9 @@ def test_an_export_writes_below_its_folder_only(folder, name):
 SOUND = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
 RENDER = """
 import sys
-from byoc_kit.bundle.source_map import render_map
+from byoc_kit.bundle.module_map import render_map
 from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.read import parse_notebook
+from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_json
 for raw in sys.stdin.buffer:
     notebook = parse_notebook(raw, name="n.ipynb")
@@ -355,7 +355,7 @@ def compiled(monkeypatch):
         sources.append(source)
         return compile(source, *arguments, **options)
 
-    monkeypatch.setattr("byoc_kit.notebook.parse.compile", counting, raising=False)
+    monkeypatch.setattr("byoc_kit.notebook.cell_source.compile", counting, raising=False)
     return sources
 
 

@@ -4,10 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.regress import Golden, Picture, RegressionError, compare
-from byoc_kit.regress.comparison import MIME_TYPE, Difference
-from byoc_kit.regress.show import draw
+from byoc_kit.regress.comparison import MIME_TYPE, Difference, draw
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import sys
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, write_notebook
 
-from byoc_kit.bundle.load import load_processor, read_bundle
 from byoc_kit.bundle.plan import plan, write
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.bundle_reader import load_processor, read_bundle
+from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.regress import RegressionError, process_clip
-from byoc_kit.regress.current import require_current
+from byoc_kit.regress.golden import require_current
 
 __all__ = ["write_notebook"]
 
@@ -75,7 +75,7 @@ def test_a_function_of_a_notebook_has_no_bundle():
 def test_to_ask_loads_no_torch(exported):
     code = (
         "import sys\n"
-        "from byoc_kit.bundle.drift import why_bundle_is_stale; from byoc_kit.bundle.load import read_bundle\n"
+        "from byoc_kit.bundle.drift import why_bundle_is_stale; from byoc_kit.core.bundle_reader import read_bundle\n"
         f"print(why_bundle_is_stale(read_bundle({str(exported[1])!r})), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

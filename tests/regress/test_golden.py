@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.regress import Golden, RegressionError, load_golden, save_golden, versions
 
 

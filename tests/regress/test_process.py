@@ -5,9 +5,9 @@ import av
 import numpy as np
 import pytest
 
-from byoc_kit.frames import VideoFrame
-from byoc_kit.params import Params, ParamsError
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params, ParamsError
+from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.regress import (
     Golden,
     RegressionError,

@@ -3,7 +3,7 @@ import json
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from byoc_kit.server.answers import AI_WORKER_ROUTE, refused
+from byoc_kit.server.requests import AI_WORKER_ROUTE, refused
 
 
 def refusal(path, status, **options):

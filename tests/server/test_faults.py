@@ -19,16 +19,16 @@ from server_rig import until
 from stream_rig import NOISE, SEGMENTS, STEP, Stream, frame_numbers, numbers, served, streaming
 from trickle_rig import Wire
 
-from byoc_kit.data import publish
-from byoc_kit.frames import FrameError, VideoFrame, as_frame
+from byoc_kit.core.frames import FrameError, VideoFrame, as_frame
+from byoc_kit.core.publish import publish
+from byoc_kit.core.stage import Stage
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.network.run import serving
+from byoc_kit.network.routes import serving
 from byoc_kit.server.output import Output
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.stage import Stage
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.client import SegmentPublisher
 from byoc_kit.trickle.server import create_app
@@ -293,7 +293,7 @@ async def test_a_stream_that_ended_is_let_go_without_the_cyclic_collector(rig, e
     made = []
     for kind in (Session, Pipeline, Stage, Output, SegmentWriter, SegmentPublisher):
         monkeypatch.setattr(kind, "__init__", remembered(kind.__init__, made))
-    for module in ("stage", "server.session", "server.faults"):  # pytest keeps what is logged, traceback and all
+    for module in ("core.stage", "server.session", "server.faults"):  # pytest keeps what is logged, traceback and all
         monkeypatch.setattr(f"byoc_kit.{module}.logger.disabled", True)
     async with served(rig, **{"process_frame": lambda frame: frame, **ENDS[end]}) as it:
         made.clear()

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from byoc_kit.params import Params, ParamsError
-from byoc_kit.server.frame_rate import FrameLimiter, FrameRate
+from byoc_kit.core.params import Params, ParamsError
+from byoc_kit.server.stream_params import FrameLimiter, FrameRate
 
 
 class Own(Params):

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.server.hook_calls import HookCalls
 
 

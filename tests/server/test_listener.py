@@ -10,12 +10,12 @@ import pytest
 from aiohttp import web
 from server_rig import until
 
-from byoc_kit.params import ParamsError
-from byoc_kit.port import listen, url_of
+from byoc_kit.core.params import ParamsError
 from byoc_kit.server import listener as module
 from byoc_kit.server import requests
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory, raise_file_limit
 from byoc_kit.server.requests import read_body
+from byoc_kit.system.addresses import listen, url_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"

@@ -9,10 +9,9 @@ import pytest
 from aiohttp import web
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
-from byoc_kit.params import Params
-from byoc_kit.processor import FrameProcessor, Hooks
-from byoc_kit.server.options import OptionError
-from byoc_kit.server.stream_server import StreamServer
+from byoc_kit.core.params import Params
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.server.stream_server import OptionError, StreamServer
 
 REFUSED = {
     "health_check_interval": 3.0,

@@ -5,7 +5,7 @@ import pytest
 from av.packet import Packet
 from media_rig import Segments
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.server.outbox import MAX_FRAMES, MAX_SOUND, Outbox
 

@@ -13,12 +13,12 @@ import pytest
 from server_rig import DEADLINE_S, until
 
 from byoc_kit.cli import main
-from byoc_kit.network.run import serving
-from byoc_kit.port import free_port
+from byoc_kit.network.routes import serving
+from byoc_kit.system.addresses import free_port
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app
-from byoc_kit.verify.stream import Received, receive, send
-from byoc_kit.verify.target import STOP_GRACE_S, running, serve_command
+from byoc_kit.verification.stream_clip import Received, receive, send
+from byoc_kit.verification.target import STOP_GRACE_S, running, serve_command
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 import pytest
 
-from byoc_kit.params import Params, ParamsError
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.params import Params, ParamsError
+from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.server.metrics import Metrics
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.sessions import BusyError, Sessions

@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from byoc_kit.audio import from_av_audio
-from byoc_kit.params import Params
-from byoc_kit.processor import FrameProcessor, Hooks
-from byoc_kit.server.sound import _MAX_WAITING, SoundWorker
+from byoc_kit.core.audio import from_av_audio
+from byoc_kit.core.params import Params
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.server.audio_worker import _MAX_WAITING, SoundWorker
 
 DEADLINE_S = 10
 
@@ -79,7 +79,9 @@ def test_a_worker_goes_with_its_last_user(fails, monkeypatch):
             raise ValueError("no ears")
         return frame
 
-    monkeypatch.setattr("byoc_kit.server.sound.logger.disabled", True)  # pytest keeps what is logged, traceback and all
+    monkeypatch.setattr(
+        "byoc_kit.server.audio_worker.logger.disabled", True
+    )  # pytest keeps what is logged, traceback and all
     gc.disable()
     try:
         worker, never_started = (worker_of(process_audio, lambda frame: None) for _ in range(2))

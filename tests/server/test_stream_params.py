@@ -4,7 +4,7 @@ import threading
 import pytest
 from pydantic import Field, field_validator
 
-from byoc_kit.params import Params, ParamsError
+from byoc_kit.core.params import Params, ParamsError
 from byoc_kit.server.stream_params import StreamParams, validated
 
 DEADLINE_S = 20

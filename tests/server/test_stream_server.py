@@ -17,14 +17,14 @@ from server_rig import CLIP, DEADLINE_S, until
 from sound_clips import RATE, sound_clip
 from stream_rig import served, streaming
 
-from byoc_kit.data import publish
+from byoc_kit.core.params import Params
+from byoc_kit.core.publish import publish
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.video_file import open_clip
-from byoc_kit.params import Params
 from byoc_kit.server.requests import parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.trickle.client import read_channel
-from byoc_kit.verify.stream import Received, receive, send
+from byoc_kit.verification.stream_clip import Received, receive, send
 
 
 class Tint(Params):

@@ -11,10 +11,10 @@ from server_rig import until
 from stream_rig import SEGMENTS, served, streaming
 
 import byoc_kit
-from byoc_kit.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.stage import Stage
 from byoc_kit.server.requests import parse_start
 from byoc_kit.server.stream_server import LoadError
-from byoc_kit.stage import Stage
 
 
 class Params(byoc_kit.Params):

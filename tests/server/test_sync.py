@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from server_rig import until
 
-from byoc_kit.media.live_clip import live_clip
+from byoc_kit.media.paced_clip import live_clip
 
 RATE, SAMPLE_RATE = 25, 48_000
 EVENTS_S = [0.4, 1.2, 2.0, 2.8]

@@ -1,5 +1,5 @@
-from byoc_kit.server.totals import Totals
-from byoc_kit.stage import MAX_KINDS
+from byoc_kit.core.stage import MAX_KINDS
+from byoc_kit.server.sessions import Totals
 
 
 def test_kinds_of_failure_over_all_streams_are_bounded():

@@ -8,7 +8,7 @@ from PIL import Image
 
 from byoc_kit.sources import open_source, read_number
 from byoc_kit.sources.number_strip import LARGEST_NUMBER, NumberError, write_number
-from byoc_kit.sources.patterns import PATTERNS
+from byoc_kit.sources.synthetic import PATTERNS
 
 NUMBERS = [0, 1, 2, 199, 255, 256, 299]
 

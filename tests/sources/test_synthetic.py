@@ -6,8 +6,7 @@ import pytest
 
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import is_reel, open_source, read_number
-from byoc_kit.sources.patterns import PATTERNS, pattern
-from byoc_kit.sources.synthetic import Synthetic
+from byoc_kit.sources.synthetic import PATTERNS, Synthetic, pattern
 
 
 @pytest.mark.parametrize("name", PATTERNS)

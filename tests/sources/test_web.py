@@ -12,9 +12,9 @@ from trickle_rig import Wire, until
 from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.decode import MediaError
-from byoc_kit.network.run import serving
-from byoc_kit.sources import channel as channel_module
+from byoc_kit.network.routes import serving
 from byoc_kit.sources import is_reel, open_source
+from byoc_kit.sources import trickle_channel as channel_module
 from byoc_kit.sources import web as web_module
 from byoc_kit.trickle import connection
 from byoc_kit.trickle.channels import Channels

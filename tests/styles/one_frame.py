@@ -8,8 +8,8 @@ import traceback
 
 import numpy as np
 
-from byoc_kit.bundle.load import load_processor, read_bundle
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.bundle_reader import load_processor, read_bundle
+from byoc_kit.core.frames import VideoFrame
 
 
 def one_frame(folder):

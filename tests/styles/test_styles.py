@@ -10,7 +10,7 @@ from notebook_rig import check
 
 from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
-from byoc_kit.notebook.read import read_notebook
+from byoc_kit.notebook.notebook_file import read_notebook
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from trickle_rig import DEADLINE_S, until
 
-from byoc_kit.trickle.segment_buffer import SegmentBuffer
+from byoc_kit.trickle.publisher import SegmentBuffer
 
 
 @contextmanager

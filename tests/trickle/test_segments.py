@@ -1,6 +1,6 @@
 import asyncio
 
-from byoc_kit.trickle.segments import Segment
+from byoc_kit.trickle.channels import Segment
 
 
 async def read(segment):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from fractions import Fraction
 from typing import Any
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.jupyter.preview.pictures import pixels_of
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import WEBCAM
@@ -31,7 +31,7 @@ _OTHER = f"the browser's camera does not work: {{detail}}; reload the page, then
 
 
 class Camera:
-    """A live source that the widget feeds: ``send`` gives it messages, :meth:`receive` takes its answers.
+    """A live source that the widget feeds: ``send`` gives it messages, ``receive`` takes its answers.
 
     The page stops the camera of the turn ``before`` when it is asked for this one: refused, both have ended. Of several
     pages, tabs with the same notebook, the first one that answers counts.
@@ -53,7 +53,7 @@ class Camera:
     def frames(self) -> Generator[VideoFrame]:
         """Yield pictures as they come, a picture's time in milliseconds of the browser's clock.
 
-        Raises :class:`MediaError` where the browser refuses the camera.
+        Raises ``MediaError`` where the browser refuses the camera.
         """
         self._is_on = True
         self.resume()

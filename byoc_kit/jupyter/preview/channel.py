@@ -1,4 +1,4 @@
-"""From the kernel to the front end: pictures as binary custom messages, answered by acknowledgements.
+"""From the kernel to the front end: the widget, and pictures as binary messages that the page acknowledges.
 
 Custom messages, not traits: ipywidgets holds a trait's change back until the kernel has answered the one before (19
 instead of 64 pictures a second, same window).
@@ -9,13 +9,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import Context
+from pathlib import Path
 
+import anywidget
 from ipywidgets import Widget
+from traitlets import Int
 
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.preview.credit import Credit, Ticket
+from byoc_kit.jupyter.preview.flow_control import Credit, Ticket
 from byoc_kit.jupyter.preview.status import Message
-from byoc_kit.jupyter.preview.widget import Pictures
+
+_HERE = Path(__file__).parent
+_PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
+
+
+class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked
+    """Draws what ``Channel`` sends; the traits only keep the place until then."""
+
+    # One ES module of several files: a widget's module has no address that another could be imported from.
+    _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
+    # The text, not the path: anywidget has what it makes of a path refer to each widget for ever.
+    _css = (_HERE / "widget.css").read_text()
+    width = Int(16).tag(sync=True)
+    height = Int(9).tag(sync=True)
 
 
 class Channel:
@@ -34,7 +50,7 @@ class Channel:
         pictures.on_msg(self._receive)
 
     def show(self, ticket: Ticket, pair: list[bytes], status: Message) -> None:
-        """Send a pair on a ticket that :attr:`credit` gave; both in one message, so none runs ahead."""
+        """Send a pair on a ticket that ``credit`` gave; both in one message, so none runs ahead."""
         content = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked}
         self._send({**content, **status}, pair)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.timings import Timings
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame
-from byoc_kit.timings import Timings
-from byoc_kit.urls import without_secrets
+from byoc_kit.system.addresses import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Position:
 class Feed(Protocol):
     """Submits frames, each when its time has come, from a thread of its own; they are not to be written to.
 
-    Paused, it holds the last frame, and :meth:`again` submits that one anew. What happens to it otherwise, ``on_event``
-    is told: a position reached while paused, the end, an :attr:`error`.
+    Paused, it holds the last frame, and ``again`` submits that one anew. What happens to it otherwise, ``on_event``
+    is told: a position reached while paused, the end, an ``error``.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Feed(Protocol):
 
     @property
     def is_playing(self) -> bool:
-        """True between :meth:`play` and :meth:`pause`, or the end."""
+        """True between ``play`` and ``pause``, or the end."""
         ...
 
     @property

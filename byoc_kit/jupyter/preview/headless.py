@@ -10,23 +10,23 @@ from html import escape
 from itertools import chain, islice
 from pathlib import Path
 
-from byoc_kit.background import OwnThread
+from byoc_kit.core.frames import VideoFrame, said_of_scale
+from byoc_kit.core.params import Params, raw_values
+from byoc_kit.core.run_frames import Ran, run_frames
+from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame, said_of_scale
-from byoc_kit.jupyter.preview import Preview
 from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
+from byoc_kit.jupyter.preview.function_version import Version
+from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
-from byoc_kit.jupyter.preview.version import Version
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
+from byoc_kit.media.frame_size import Size
 from byoc_kit.media.picture import DecodedPicture
-from byoc_kit.params import Params, raw_values
-from byoc_kit.regress.versions import versions
-from byoc_kit.run_frames import Ran, run_frames
-from byoc_kit.server.size import Size
+from byoc_kit.regress.golden import versions
 from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
-from byoc_kit.timings import percentiles_ms
+from byoc_kit.system.threads import OwnThread
 
 FRAMES = 25
 # Of all that is left in the notebook, base64 and all.

@@ -6,17 +6,96 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params, as_json
+from byoc_kit.core.stage import Processed
 from byoc_kit.errors import ByocKitError
-from byoc_kit.jupyter.preview.golden_stretch import GoldenStretch
 from byoc_kit.jupyter.preview.player import LastError
 from byoc_kit.jupyter.preview.recorder import Recorder
 from byoc_kit.jupyter.this_notebook import notebook_name
-from byoc_kit.params import as_json
 from byoc_kit.regress.cases import Case, save_case
-from byoc_kit.regress.golden import MANIFEST, Golden, RegressionError, load_golden, save_golden
-from byoc_kit.regress.versions import versions
-from byoc_kit.stage import Processed
+from byoc_kit.regress.golden import (
+    MANIFEST,
+    Golden,
+    RegressionError,
+    function_sha256,
+    load_golden,
+    save_golden,
+    versions,
+)
+
+# Both pictures of a 720p frame take 4 to 6 MB of memory, and about 2 MB as PNG.
+LONGEST = 100
+
+
+class GoldenStretch:
+    """Keeps the next ``frames`` results, one after the other, to be saved as golden.
+
+    For a function that remembers earlier frames, ``lead_in`` more come before them, which are kept as inputs only: what
+    it knew of frames before the stretch is in no folder, and must have worn off when the comparison begins.
+    """
+
+    def __init__(self, source: str, *, frames: int = 1, lead_in: int = 0) -> None:
+        """Begin a stretch of ``source``, the name that a person knows it by. Raises ``ByocKitError``."""
+        if frames < 1 or lead_in < 0 or frames + lead_in > LONGEST:
+            msg = f"a golden stretch has 1 to {LONGEST} frames with those that lead in, not {lead_in} and {frames}"
+            raise ByocKitError(msg)
+        self._source = source
+        self._lead_in = lead_in
+        self._wanted = lead_in + frames
+        self._kept: list[tuple[VideoFrame, VideoFrame | None, Params]] = []
+        self._functions: list[Callable[..., Any]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all frames are there."""
+        return len(self._kept) >= self._wanted
+
+    def add(
+        self, source: VideoFrame, output: VideoFrame | None, params: Params, process_frame: Callable[..., Any]
+    ) -> None:
+        """Keep a frame that ``process_frame`` did not fail on, and what it returned; one too many is left out."""
+        if not self.is_full:
+            if process_frame not in self._functions:
+                self._functions.append(process_frame)
+            self._kept.append((source.original(), output, params))
+
+    def golden(self) -> Golden:
+        """Return what was kept, numbered from 0; a frame that was withheld has no picture, and is not compared.
+
+        Raises ``RegressionError`` where nothing was kept, all was withheld, or the parameters or the function
+        changed on the way.
+        """
+        pictures = {
+            number: output.view()
+            for number, (_, output, _) in enumerate(self._kept)
+            if output is not None and number >= self._lead_in
+        }
+        if not pictures:
+            msg = "there is no output to save as golden; let process_frame return a frame, and try again"
+            raise RegressionError(msg)
+        params = self._kept[0][2]
+        if changed := sorted({name for _, _, other in self._kept for name in _changed(params, other)}):
+            msg = f"{', '.join(changed)} changed while golden frames were kept; leave the controls alone, and try again"
+            raise RegressionError(msg)
+        if len(self._functions) > 1:
+            msg = "process_frame was defined anew while golden frames were kept; leave its cell alone, and try again"
+            raise RegressionError(msg)
+        inputs = {
+            number: VideoFrame.from_pixels(frame.view(), frame.pts, frame.time_base)
+            for number, (frame, _, _) in enumerate(self._kept)
+        }
+        values = as_json(params)
+        made_by = function_sha256(self._functions[0])
+        return Golden(self._source, "", inputs[0].width, 1, values, pictures, inputs, versions(), made_by)
+
+
+def _changed(params: Params, other: Params) -> set[str]:
+    now, then = dict(params), dict(other)
+    return {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
+
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +147,7 @@ class Keeper:
             self._do(lambda: self._save_golden(golden, name))
 
     def begin_recording(self, name: str, fps: float | None) -> None:
-        """Record from the next frame on. Raises :class:`ByocKitError` where the folder cannot be written to."""
+        """Record from the next frame on. Raises ``ByocKitError`` where the folder cannot be written to."""
         if self._recorder is None:
             self._recorder = Recorder(self._folder / RECORDINGS, name, fps=fps or _FPS)
 
@@ -79,7 +158,7 @@ class Keeper:
             self._do(lambda: _ended(recorder))
 
     def keep_golden(self, name: str, source: str, *, frames: int = 1, lead_in: int = 0) -> None:
-        """Keep the next frames as golden. Raises :class:`ByocKitError` for too many, or none."""
+        """Keep the next frames as golden. Raises ``ByocKitError`` for too many, or none."""
         self._stretch = GoldenStretch(source, frames=frames, lead_in=lead_in), name
 
     def keep_case(self, failed: LastError) -> None:

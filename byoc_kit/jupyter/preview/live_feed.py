@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.timings import Timings
 from byoc_kit.jupyter.preview.feed import Submit, why_it_broke_off
 from byoc_kit.sources import LiveSource
-from byoc_kit.timings import Timings
 
 
 class LiveFeed:
@@ -35,7 +35,7 @@ class LiveFeed:
 
     @property
     def is_playing(self) -> bool:
-        """True between :meth:`play` and :meth:`pause`, or the end of the stream."""
+        """True between ``play`` and ``pause``, or the end of the stream."""
         return self._is_playing
 
     def start(self, submit: Submit, on_event: Callable[[], None]) -> None:

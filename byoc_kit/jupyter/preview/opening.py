@@ -8,17 +8,17 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.camera import Camera
+from byoc_kit.jupyter.preview.clip_feed import ReelFeed
 from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.live_feed import LiveFeed
-from byoc_kit.jupyter.preview.reel_feed import ReelFeed
 from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
-from byoc_kit.sources.images import ImageFolder
+from byoc_kit.sources.image_folder import ImageFolder
 
 
 def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
     """Open a source; ``camera`` is asked for the browser's where that is wanted.
 
-    Raises :class:`~byoc_kit.errors.ByocKitError`, in one sentence, for what cannot be played.
+    Raises ``ByocKitError``, in one sentence, for what cannot be played.
     """
     feed = _feed_of(source, fps, camera)
     feed.source = source

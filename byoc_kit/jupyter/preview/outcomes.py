@@ -1,4 +1,4 @@
-"""What has become of the last frames, so that nobody takes a preview for healthy that shows no picture."""
+"""What has become of the last frames, and what was published beside them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from byoc_kit.frames import floating_tensor, said_of_scale
-from byoc_kit.stage import Processed
+from byoc_kit.core.frames import floating_tensor, said_of_scale
+from byoc_kit.core.stage import Processed
+from byoc_kit.jupyter.preview.stats import Meter
 
 NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
 _RECENT_S = 2.0
@@ -74,7 +75,7 @@ class Outcomes:
 
 
 def outcome_of(result: Processed, *, largest: float) -> Outcome:
-    """Return what became of a frame; ``largest`` is as :func:`largest_of` returned."""
+    """Return what became of a frame; ``largest`` is as ``largest_of`` returned."""
     if result.failure is not None:
         return Outcome.FAILED
     if result.output is None:
@@ -91,3 +92,32 @@ def largest_of(returned: object) -> float:
     """
     tensor = floating_tensor(returned)
     return 0.0 if tensor is None else float(tensor.max())
+
+
+_LONGEST = 300
+
+
+class Published:
+    """Takes lines of the data channel, as ``publish`` makes them."""
+
+    def __init__(self) -> None:
+        self._lines = Meter()
+        self._last = b""
+
+    def take(self, line: bytes) -> None:
+        """Take a line; on whatever thread publishes it."""
+        self._last = line
+        self._lines.tick()
+
+    def clear(self) -> None:
+        """Forget the last line: the function is another."""
+        self._last = b""
+        self._lines.restart()
+
+    def status(self) -> dict[str, str] | None:
+        """Return the last line, cut where it is long, and how many came a second; ``None`` before the first."""
+        if not self._last:
+            return None
+        line = self._last.decode().strip()
+        is_long = len(line) > _LONGEST
+        return {"line": line[:_LONGEST] + "…" if is_long else line, "rate": f"{self._lines.rate():.1f} lines/s"}

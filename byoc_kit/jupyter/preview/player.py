@@ -9,18 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params
+from byoc_kit.core.stage import Failure, OnError, Processed, Stage, StageStats
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame
+from byoc_kit.jupyter.preview.clip_feed import ReelFeed
 from byoc_kit.jupyter.preview.feed import Feed
-from byoc_kit.jupyter.preview.outcomes import Outcomes, outcome_of
-from byoc_kit.jupyter.preview.published import Published
-from byoc_kit.jupyter.preview.reel_feed import ReelFeed
+from byoc_kit.jupyter.preview.function_version import Version
+from byoc_kit.jupyter.preview.outcomes import Outcomes, Published, outcome_of
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Meter
-from byoc_kit.jupyter.preview.version import Version
-from byoc_kit.malloc import freed_memory_goes_back
-from byoc_kit.params import Params
-from byoc_kit.server.size import Size
-from byoc_kit.stage import Failure, OnError, Processed, Stage, StageStats
+from byoc_kit.media.frame_size import Size
+from byoc_kit.system.allocator import freed_memory_goes_back
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class LastError:
 class Player:
     """Plays ``feed`` through a version of ``process_frame``; each result goes to ``show`` on the worker thread.
 
-    A new version takes over once a frame has come out of it; :meth:`revert` brings the last good one back. It owns two
+    A new version takes over once a frame has come out of it; ``revert`` brings the last good one back. It owns two
     threads, ``preview-source`` and ``preview-stage``. ``params`` are those to start with, by default the version's.
     ``on_event`` is told what no result says.
     """
@@ -111,7 +110,7 @@ class Player:
 
     @property
     def is_playing(self) -> bool:
-        """True between :meth:`play` and :meth:`pause`, or the end."""
+        """True between ``play`` and ``pause``, or the end."""
         return self.feed.is_playing and not self._is_closed
 
     @property
@@ -174,7 +173,7 @@ class Player:
     def reel(self) -> ReelFeed:
         """Return the feed for a person to steer, who then decides when it plays on.
 
-        Raises :class:`ByocKitError` for a live one.
+        Raises ``ByocKitError`` for a live one.
         """
         if not isinstance(self.feed, ReelFeed):
             msg = f"{self.feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
@@ -183,7 +182,7 @@ class Player:
         return self.feed
 
     def rest(self, *, is_unwatched: Callable[[], bool]) -> None:
-        """Hold the frame until :meth:`wake`, if it plays and no page is open.
+        """Hold the frame until ``wake``, if it plays and no page is open.
 
         Who wakes it sees to it before that ``is_unwatched`` is false: asked under the lock, it cannot rest after that.
         """
@@ -200,7 +199,7 @@ class Player:
                 self.feed.play()
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Have the next frame see other parameters; raises :class:`~byoc_kit.params.ParamsError` and keeps the old."""
+        """Have the next frame see other parameters; raises ``ParamsError`` and keeps the old."""
         with self._lock:
             self.stage.params = self.stage.params.updated(changes)
         self.feed.again()

@@ -15,8 +15,8 @@ from queue import Full, Queue
 import av
 import numpy as np
 
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.errors import ByocKitError
-from byoc_kit.frames import VideoFrame
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.mp4 import Mp4Writer
 
@@ -53,7 +53,7 @@ class Recorder:
     ``process_frame`` withheld leaves the picture before it, black at first, so that both files run alike. If the
     process dies meanwhile, both play up to there.
 
-    Raises :class:`RecordingError` where the folder cannot be written to. It owns a thread, ``preview-recorder``.
+    Raises ``RecordingError`` where the folder cannot be written to. It owns a thread, ``preview-recorder``.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Recorder:
             self._dropped += 1
 
     def close(self) -> Recording:
-        """Write what waits, and end both files. Raises :class:`RecordingError` if it broke off, or no frame came."""
+        """Write what waits, and end both files. Raises ``RecordingError`` if it broke off, or no frame came."""
         if not self._is_closed:
             self._is_closed = True
             self._queue.put(None)  # the thread takes until it gets this, whatever happens

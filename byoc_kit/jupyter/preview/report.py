@@ -6,16 +6,15 @@ import json
 import shlex
 from pathlib import Path
 
-from byoc_kit.jupyter.preview.beside import Beside
-from byoc_kit.jupyter.preview.credit import Credit
+from byoc_kit.core.params import Params, as_json
 from byoc_kit.jupyter.preview.feed import as_given, noted
+from byoc_kit.jupyter.preview.flow_control import Credit
+from byoc_kit.jupyter.preview.function_version import Beside
 from byoc_kit.jupyter.preview.keeper import Keeper
-from byoc_kit.jupyter.preview.machine import machine
 from byoc_kit.jupyter.preview.player import Extent, Player
 from byoc_kit.jupyter.preview.sender import Sender
-from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, numbers
+from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, machine, numbers
 from byoc_kit.jupyter.preview.status import Message
-from byoc_kit.params import Params, as_json
 from byoc_kit.sources import suggestions
 
 # The badge says how it stands now, not before a slider was moved.

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from byoc_kit.frames import VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.timings import Timings
 from byoc_kit.jupyter.preview.channel import Channel
-from byoc_kit.jupyter.preview.credit import Ticket
 from byoc_kit.jupyter.preview.feed import Position
+from byoc_kit.jupyter.preview.flow_control import Ticket
 from byoc_kit.jupyter.preview.pictures import PairEncoder
 from byoc_kit.jupyter.preview.stats import Meter
 from byoc_kit.jupyter.preview.status import Message, StatusBoard
-from byoc_kit.timings import Timings
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Shot:
 class Sender:
     """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
 
-    What the ``board`` has goes with the pictures; without any, once a second where it has news. :meth:`on_answer` takes
+    What the ``board`` has goes with the pictures; without any, once a second where it has news. ``on_answer`` takes
     the front end's answers. When no page is open any more, ``on_gone`` is told; the last shot then goes out every few
     seconds, and who answers it is there again.
     """

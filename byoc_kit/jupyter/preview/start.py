@@ -10,11 +10,11 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.cells import OpenByCell
-from byoc_kit.jupyter.preview import Preview
+from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.headless import StaticPreview
-from byoc_kit.jupyter.preview.live import LivePreview
-from byoc_kit.jupyter.preview.version import Version
-from byoc_kit.server.size import Size
+from byoc_kit.jupyter.preview.interface import Preview
+from byoc_kit.jupyter.preview.live_preview import LivePreview
+from byoc_kit.media.frame_size import Size
 from byoc_kit.sources import Reel
 from byoc_kit.sources.suggestions import first_video
 
@@ -32,7 +32,7 @@ def start(
     size: tuple[int | None, int | None],
     width: int,
 ) -> Preview:
-    """Make the preview that :func:`byoc_kit.jupyter.preview.preview` describes."""
+    """Make the preview that ``preview`` describes."""
     _playing.close_earlier(kernel.cell())
     if not isinstance(width, int) or width < 1:
         msg = f"width must be a whole number of pixels, at least 1, not {width!r}"

@@ -1,4 +1,4 @@
-"""The numbers under the pictures."""
+"""The numbers under the pictures, and what the preview runs on."""
 
 from __future__ import annotations
 
@@ -7,8 +7,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from byoc_kit.stage import Failure
+import torch
+
+from byoc_kit.core.stage import Failure
+
+
+def machine() -> list[Figure]:
+    """Return the memory in use and the device."""
+    memory = Figure(f"{_resident_mb():.0f} MB", "memory", "Resident memory of the kernel", is_extra=True)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    found = [memory, Figure(device, "device", "Where torch can run here", is_extra=True)]
+    if torch.cuda.is_available():
+        taken = f"{torch.cuda.memory_reserved() / 1e6:.0f} MB"
+        found.insert(1, Figure(taken, "GPU memory", "What torch has reserved on the GPU", is_extra=True))
+    return found
+
+
+def _resident_mb() -> float:
+    """Return the resident memory in MB, from ``/proc/self/status``; 0 where that is not to be had."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:")), 0.0)
+
 
 # The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
 COLD_FRAMES = 3

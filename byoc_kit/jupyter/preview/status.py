@@ -14,7 +14,7 @@ Message = dict[str, Any]
 
 
 class StatusBoard:
-    """Makes a status where one is due: after :meth:`change`, or some time after the last. Thread-safe."""
+    """Makes a status where one is due: after ``change``, or some time after the last. Thread-safe."""
 
     def __init__(self, make: Callable[[], Message]) -> None:
         self._make = make

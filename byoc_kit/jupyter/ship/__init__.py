@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+
+from byoc_kit.jupyter.ship.interface import Ship
 
 __all__ = ["Ship", "ship"]
 
-THIS_NOTEBOOK = "this notebook"
 
-
-class Ship(Protocol):
-    """What :func:`ship` returns; as a cell's last value it shows itself."""
-
-    def close(self) -> None:
-        """End what runs, the server too, and the widgets; running the cell again does it as well."""
-        ...
-
-
-def ship(notebook: str | Path = THIS_NOTEBOOK) -> Ship:
+def ship(notebook: str | Path | None = None) -> Ship:
     """Show what of a notebook goes into the container and what is wrong with it, with a button for each step.
 
     The buttons run the commands of ``byoc-kit`` in the notebook's folder. What counts is the saved file: the panel

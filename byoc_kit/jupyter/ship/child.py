@@ -11,24 +11,23 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from byoc_kit.orphans import end_with_parent
+from byoc_kit.system.processes import end_with_parent
 
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command of ``byoc-kit``; the first argument is the process id of the parent that it ends with."""
-    parent, *command = arguments
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        end_with_parent(signal.SIGINT)
-        if os.getppid() != int(parent):  # it ended before it could be watched
-            return _INTERRUPTED
-        from byoc_kit.cli import main as run
+    """Become a command of ``byoc-kit``; the first argument is the process id of the parent that it ends with.
 
-        return run(command)
-    except KeyboardInterrupt:
+    Returns only where that parent is gone.
+    """
+    parent, *command = arguments
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent(signal.SIGINT)  # which holds for what this process becomes, prctl(2)
+    if os.getppid() != int(parent):  # it ended before it could be watched
         return _INTERRUPTED
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "byoc_kit", *command])  # noqa: S606  # no shell is wanted
+    raise AssertionError  # execv does not return
 
 
 if __name__ == "__main__":

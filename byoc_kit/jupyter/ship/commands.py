@@ -51,7 +51,7 @@ def shown(arguments: Sequence[str]) -> str:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """Return the command that a process is started with: :mod:`byoc_kit.jupyter.ship.child`, in this environment.
+    """Return the command that a process is started with: ``child``, in this environment.
 
     ``-P``: a file beside the notebook must not stand for a module, and does not for the ``byoc-kit`` command either.
     """

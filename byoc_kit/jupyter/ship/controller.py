@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from byoc_kit.background import background, on_thread
 from byoc_kit.errors import ByocKitError
 from byoc_kit.image.docker import require_engine
 from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, why_not
 from byoc_kit.jupyter.ship.job import Job
 from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
 from byoc_kit.jupyter.ship.process import run
+from byoc_kit.system.threads import background, on_thread
 
 CLOSE_GRACE_S = 3.0
 
@@ -28,7 +28,7 @@ class Controller:
 
     ``on_progress`` is called while something runs, for what changes by itself: its time, its log, its health.
 
-    Everything happens on the loop that :meth:`main` runs on, and the other methods are to be called there. One command
+    Everything happens on the loop that ``main`` runs on, and the other methods are to be called there. One command
     runs at a time, and the server beside it.
     """
 
@@ -52,7 +52,7 @@ class Controller:
         return self.job is not None and self.job.is_running
 
     async def main(self) -> None:
-        """Read the notebook again whenever it is saved, until :meth:`stop`; then end what runs."""
+        """Read the notebook again whenever it is saved, until ``stop``; then end what runs."""
         try:
             self._on_change()
             while not self._stopped.is_set():
@@ -141,8 +141,8 @@ class Controller:
     async def _serve(self, job: Job) -> int:
         import aiohttp
 
-        from byoc_kit.network.health import HealthWatch
-        from byoc_kit.port import free_port
+        from byoc_kit.network.health_watch import HealthWatch
+        from byoc_kit.system.addresses import free_port
 
         port = free_port()
         job.arguments += ["--port", str(port)]

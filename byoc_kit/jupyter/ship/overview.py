@@ -1,4 +1,4 @@
-"""What would be exported, as values: the cells, the findings, and what stands in the bundle's folder already."""
+"""What would be exported, as values and as plain text: the cells, the findings, and the bundle that is there."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from byoc_kit.bundle.drift import why_stale
-from byoc_kit.bundle.load import MANIFEST
+from byoc_kit.bundle.folders import bundle_folder, report_folder
 from byoc_kit.bundle.manifest import PROCESSOR
-from byoc_kit.bundle.place import bundle_folder, report_folder
-from byoc_kit.capability import Capability
+from byoc_kit.core.bundle_reader import MANIFEST
+from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis, analyse
-from byoc_kit.notebook.codes import Severity
-from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.findings import Finding, Severity
 from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.hooks import HOOKS
 from byoc_kit.notebook.names import Binding, bindings
-from byoc_kit.notebook.read import Cell, read_notebook
-from byoc_kit.notebook.text import one_line
+from byoc_kit.notebook.notebook_file import Cell, read_notebook
+from byoc_kit.notebook.report import as_text
+from byoc_kit.system.text import one_line, printable
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 
@@ -138,7 +138,7 @@ def read_stamp(target: Target, assets: Iterable[Path]) -> Stamp:
 def read_overview(target: Target) -> Overview:
     """Read a notebook and what lies beside it; nothing is run.
 
-    Raises :class:`~byoc_kit.notebook.read.NotebookError` if it is missing or no notebook.
+    Raises ``NotebookError`` if it is missing or no notebook.
     """
     saved = _written(target.notebook)  # before the rest: what is saved meanwhile is seen at the next look
     notebook = read_notebook(target.notebook)
@@ -214,3 +214,21 @@ def _written(path: Path) -> int | None:
 
 def _moment(written_ns: int | None) -> datetime | None:
     return None if written_ns is None else datetime.fromtimestamp(written_ns / 1e9).astimezone()
+
+
+_HEADS = ("", "cell", "defines", "begins with")
+
+
+def as_plain(overview: Overview) -> str:
+    """Return the cells and the findings; the findings as ``byoc-kit check`` says them."""
+    head = f"{overview.title} goes to {printable(str(overview.target.bundle))}"
+    if overview.capability:
+        head += f" as {overview.capability}"
+    lines = [_HEADS, *map(_cells, overview.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
+    table = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return f"{head}\n\n{table}\n\n{as_text(overview.findings, overview.name)}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return "goes" if row.goes else "stays", row.name, ", ".join(row.defines), row.first_line

@@ -1,4 +1,4 @@
-"""The overview as HTML. Every text of the notebook is escaped: a title may be ``<script>``.
+"""The overview and the jobs as HTML. Every text of a notebook or a log is escaped: a title may be ``<script>``.
 
 Its links to cells are those that JupyterLab knows (``name.ipynb#cell-id=...``): it scrolls to the cell even where its
 windowing has detached it. They work where JupyterLab itself renders the HTML, as in an output.
@@ -13,11 +13,63 @@ from pathlib import Path
 from urllib.parse import quote
 
 from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, shown
+from byoc_kit.jupyter.ship.job import Job
 from byoc_kit.jupyter.ship.overview import EXPORTER_NAMES, BundleState, Overview, Row, Target
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.read import Cell
+from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.report import summary
-from byoc_kit.notebook.text import printable
+from byoc_kit.system.text import printable
+
+_SPINNER = '<span class="byoc-ship-spinner" aria-hidden="true"></span>'
+
+
+def headline(job: Job) -> str:
+    """Return what runs, or how it ended. It changes only with that, so that a screen reader says it once."""
+    command = f"<code>{_as_text(shown(job.arguments))}</code>"
+    if not job.is_running:
+        role, look = ("alert", "byoc-ship-bad") if job.is_failure else ("status", "byoc-ship-good")
+        return f'<div role="{role}">{command} <b class="{look}">{_lines(job.ending)}</b></div>'
+    return f'<div role="status">{_SPINNER if not _is_ready(job) else ""}{command} {_state(job)}</div>'
+
+
+def how_long(job: Job) -> str:
+    """Return how long it has run, or ran."""
+    seconds = int(job.took_s)
+    said = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+    return f'<span class="byoc-ship-lead">{said}</span>'
+
+
+def log(job: Job) -> str:
+    """Return the end of its log."""
+    lines = "\n".join(map(escape, job.tail.lines))
+    return f'<pre class="byoc-ship-log" role="log" aria-live="off" aria-label="Log of {job.action}">{lines}</pre>'
+
+
+def _state(job: Job) -> str:
+    if job.is_cancelled:
+        return "is ending; once more kills it"
+    if job.action is not Action.SERVE:
+        return "runs"
+    if job.health is None:
+        return "starts"
+    url = escape(job.health.url)
+    link = f'<a href="{url}/health" target="_blank" rel="noopener">{url}</a>'
+    if _is_ready(job):
+        return f'<b class="byoc-ship-good">ready</b> at {link}, on the kernel\'s machine'
+    return f"is not ready at {link}: {_as_text(job.health.detail)}"
+
+
+def _is_ready(job: Job) -> bool:
+    return job.health is not None and job.health.is_ready
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(map(_as_text, text.split("\n")))
+
+
+def _as_text(text: str) -> str:
+    return escape(printable(text))
+
 
 _MOST_ROWS = 300
 _MOST_FINDINGS = 100

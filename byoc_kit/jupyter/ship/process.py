@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.verify.tail import Tail
+from byoc_kit.system.log_tail import Tail
 
 # A server first delivers what is left of its streams; go-livepeer's own grace is 8 s.
 INTERRUPT_GRACE_S = 10.0
@@ -24,7 +24,7 @@ async def run(command: Sequence[str], folder: Path, tail: Tail) -> int:
     """Run a command in ``folder``, stdout and stderr going to ``tail``; returns its exit code, or minus its signal.
 
     When cancelled, the group is interrupted as Ctrl-C does it and, where that does not end it, killed; a second
-    cancelling kills it at once. Nothing of the group is left in any case. Raises :class:`ByocKitError` where the
+    cancelling kills it at once. Nothing of the group is left in any case. Raises ``ByocKitError`` where the
     command cannot be started.
     """
     process = _start(command, folder)

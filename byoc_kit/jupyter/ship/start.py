@@ -7,10 +7,9 @@ from pathlib import Path
 
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.cells import OpenByCell
-from byoc_kit.jupyter.ship import THIS_NOTEBOOK, Ship
-from byoc_kit.jupyter.ship.overview import Target, read_overview
+from byoc_kit.jupyter.ship.interface import Ship
+from byoc_kit.jupyter.ship.overview import Target, as_plain, read_overview
 from byoc_kit.jupyter.ship.panel import Panel
-from byoc_kit.jupyter.ship.plain import as_plain
 from byoc_kit.jupyter.this_notebook import UnknownNotebookError, this_notebook
 
 _panels = OpenByCell()
@@ -29,12 +28,12 @@ class Printed:
         """Nothing is to be shown besides."""
 
 
-def start(notebook: str | Path) -> Ship:
-    """Make what :func:`byoc_kit.jupyter.ship.ship` describes."""
+def start(notebook: str | Path | None) -> Ship:
+    """Make what ``ship`` describes."""
     _panels.close_earlier(kernel.cell())
     is_watched = kernel.has_front_end()
     try:
-        path = this_notebook() if notebook == THIS_NOTEBOOK else Path(notebook)
+        path = this_notebook() if notebook is None else Path(notebook)
     except UnknownNotebookError as error:
         if is_watched:
             raise

@@ -1,0 +1,48 @@
+"""Where a bundle and its reports go: the same place for each command, button and notebook."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from byoc_kit.core.bundle_reader import MANIFEST
+
+_EXPORT = "export"
+_REPORTS = "reports"
+
+
+def bundle_folder(notebook: Path, *, here: Path | None = None) -> Path:
+    """Return the folder of a notebook's bundle, ``export/NAME``.
+
+    It is in the nearest folder, from the notebook's upwards, that has one there already, or else any bundle. The first
+    bundle goes to ``here``, by default the working folder, where that is above the notebook; otherwise beside it.
+    """
+    here, folder = _whole(here or Path()), _whole(notebook).parent
+    above = [folder, *folder.parents]
+    own = (up for up in above if _is_file(up / _EXPORT / notebook.stem / MANIFEST))
+    with_bundles = (up for up in above if any(up.glob(f"{_EXPORT}/*/{MANIFEST}")))
+    home = next(own, None) or next(with_bundles, None) or (here if here in above else folder)
+    return _as_typed(home / _EXPORT / notebook.stem, here)
+
+
+def report_folder(bundle: Path, *, here: Path | None = None) -> Path:
+    """Return the folder of a bundle's report: ``reports/NAME`` beside its ``export/``, else in the working folder."""
+    here, folder = _whole(here or Path()), _whole(bundle)
+    home = folder.parent.parent if folder.parent.name == _EXPORT else here
+    return _as_typed(home / _REPORTS / folder.name, here)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; false in a folder that is not for us, such as root's ``/export``."""
+    return os.path.isfile(path)  # noqa: PTH113  # pathlib's raises then
+
+
+def _whole(path: Path) -> Path:
+    """Return the whole path, without ``..`` and without following links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  # pathlib's keeps the dots
+
+
+def _as_typed(path: Path, here: Path) -> Path:
+    """Return a path as a person in the folder ``here`` would type it."""
+    relative = Path(os.path.relpath(path, here))
+    return relative if len(str(relative)) <= len(str(path)) else path

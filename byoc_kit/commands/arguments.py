@@ -1,0 +1,51 @@
+"""Arguments that several commands take, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+N = TypeVar("N", int, float)
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
+
+LAST_PORT = 65_535
+BUNDLE = "what `export` has written, e.g. export/NAME"
+NOTEBOOK = "an .ipynb with cells tagged `byoc`"
+BASE_IMAGE = "a base with Python 3.11 (default: the Dockerfile's)"
+GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all"
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add ``--output``, the bundle's folder."""
+    where = "the bundle's folder (default: export/NAME, above the notebook where bundles are, else here)"
+    parser.add_argument("-o", "--output", type=Path, help=where)
+
+
+def add_address(parser: argparse.ArgumentParser, *, port: int) -> None:
+    """Add ``--host`` and ``--port``, where to listen."""
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=number(int, 0, LAST_PORT), default=port)
+
+
+def number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
+    """Return what reads an argument as a number of a range."""
+
+    def read(text: str) -> N:
+        with suppress(ValueError):
+            if least <= (given := kind(text)) <= most:
+                return given
+        msg = f"{text} is no {'whole ' if kind is int else ''}number from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(msg)
+
+    return read
+
+
+def http_url(text: str) -> str:
+    """Read an argument as an HTTP URL."""
+    if not text.startswith(("http://", "https://")):
+        msg = f"{text} is no http:// or https:// URL"
+        raise argparse.ArgumentTypeError(msg)
+    return text

@@ -1,0 +1,93 @@
+"""``byoc-kit check``: say what would keep a notebook from being exported."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byoc_kit.commands.arguments import Commands
+from byoc_kit.errors import ByocKitError
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.findings import Finding
+
+
+def check(notebook: Path | str) -> list[Finding]:
+    """Return what is wrong with a notebook that is to be exported. Nothing of it is run.
+
+    Parameters
+    ----------
+    notebook : Path or str
+        An ``.ipynb`` with cells tagged ``byoc``.
+
+    Returns
+    -------
+    list of Finding
+        In the order of the notebook; each has a ``code``, a ``message``, a ``place`` and ``is_error``. The notebook
+        can be exported where none is an error.
+
+    Raises
+    ------
+    ByocKitError
+        Where the file is not there, or is no notebook.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.check("notebooks/green_tint.ipynb")
+    []
+    """
+    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.notebook_file import read_notebook
+
+    return analyse(read_notebook(notebook)).findings
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("check", help="say what would keep a notebook from being exported")
+    parser.set_defaults(run=_run)
+    parser.add_argument("notebook", type=Path, nargs="?", help="an .ipynb")
+    parser.add_argument("--format", choices=["text", "json", "github"], default="text", help="(default: %(default)s)")
+    parser.add_argument("--fix", action="store_true", help="tag the cells that the tagged ones need, and show the diff")
+    parser.add_argument("--codes", action="store_true", help="list all codes with what they are about")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from byoc_kit.notebook import report
+
+    if options.codes:
+        sys.stdout.write(report.explain())
+        return 0
+    if options.notebook is None:
+        raise ByocKitError("give the path of a notebook, or --codes")
+    if options.fix:
+        _fix(options.notebook)
+    findings = check(options.notebook)
+    render = {"text": report.as_text, "json": report.as_json, "github": report.as_github}[options.format]
+    sys.stdout.write(render(findings, str(options.notebook)))
+    is_bad = any(finding.is_error for finding in findings)
+    if options.fix and is_bad:
+        print("--fix sets tags and changes no code: what is left is for you to mend", file=sys.stderr)
+    return int(is_bad)
+
+
+def _fix(notebook: Path) -> None:
+    from byoc_kit.notebook.fix import fix
+    from byoc_kit.system.text import printable
+
+    fixed = fix(notebook)
+    sys.stderr.write(fixed.diff(str(notebook)))
+    if fixed.tagged:
+        print(f"tagged {', '.join(printable(cell.label) for cell in fixed.tagged)}", file=sys.stderr)
+        warn_if_open(notebook)
+
+
+def warn_if_open(notebook: Path) -> None:
+    """Say it on stderr where a Jupyter server has the notebook open, whose next save would undo a change."""
+    from byoc_kit.notebook.open_in_jupyter import open_notebook_warning
+
+    if warning := open_notebook_warning(notebook):
+        print(warning, file=sys.stderr)

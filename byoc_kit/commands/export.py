@@ -1,0 +1,135 @@
+"""``byoc-kit export``: write the bundle of a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_output
+from byoc_kit.errors import ByocKitError
+
+if TYPE_CHECKING:
+    from byoc_kit.bundle.plan import Plan
+    from byoc_kit.core.bundle_reader import Bundle
+
+_DEVICES = ["installed", "cpu", "cu126", "cu128", "cu130"]
+
+
+def export(
+    notebook: Path | str,
+    target: Path | str | None = None,
+    *,
+    device: str | None = None,
+    hashes: bool | None = None,
+    force: bool = False,
+    wheelhouse: bool = False,
+) -> Bundle:
+    """Write the bundle of a notebook: its module, the lock of its requirements, its Dockerfile, what announces it.
+
+    Parameters
+    ----------
+    notebook : Path or str
+        An ``.ipynb`` with cells tagged ``byoc``.
+    target : Path or str, optional
+        The bundle's folder; by default ``export/NAME``, above the notebook where bundles are, else here.
+    device : str, optional
+        What torch is built for in the image: ``installed``, ``cpu``, ``cu126``, ``cu128`` or ``cu130``. By default as
+        the bundle was, else as installed here.
+    hashes : bool, optional
+        Whether the lock has the hashes of the wheels; by default as the bundle was, else yes.
+    force : bool, optional
+        Overwrite what was edited in the bundle since it was exported.
+    wheelhouse : bool, optional
+        Collect every wheel, for a build without network.
+
+    Returns
+    -------
+    Bundle
+        The bundle as ``serve`` and ``verify`` take it.
+
+    Raises
+    ------
+    ByocKitError
+        Where a finding is an error, the bundle was edited, or its files cannot be written. Nothing is written then.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.export("notebooks/green_tint.ipynb", "export/green_tint").model_id  # doctest: +SKIP
+    'green-tint'
+    """
+    from byoc_kit.core.bundle_reader import read_bundle
+
+    plan = _plan(Path(notebook), Path(target) if target is not None else None, device=device, hashes=hashes)
+    _write(plan, force=force, wheelhouse=wheelhouse)
+    return read_bundle(plan.target)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("export", help="write the bundle of a notebook")
+    parser.set_defaults(run=_run)
+    parser.add_argument("notebook", type=Path, help=NOTEBOOK)
+    add_output(parser)
+    parser.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
+    parser.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
+    parser.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
+    parser.add_argument(
+        "--hashes",
+        action=argparse.BooleanOptionalAction,
+        help="lock with hashes, or without, where pip has no index (default: as the bundle was, else with)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=_DEVICES,
+        help="what torch is built for in the image (default: as the bundle was, else as installed here)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    plan = _plan(options.notebook, options.output, device=options.device, hashes=options.hashes)
+    for finding in plan.findings:
+        print(finding, file=sys.stderr)
+    if options.check:
+        from byoc_kit.bundle.drift import compare
+
+        difference = compare(plan)
+        sys.stdout.write(difference.diff or f"{plan.target} is as the notebook says\n")
+        return int(bool(difference))
+    if options.wheelhouse:
+        print("collecting wheels ...", file=sys.stderr)
+    _write(plan, force=options.force, wheelhouse=options.wheelhouse)
+    print(f"wrote {plan.target}: {', '.join(plan.files)}; next: byoc-kit verify {shlex.quote(str(plan.target))}")
+    return 0
+
+
+def _plan(notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None) -> Plan:
+    from byoc_kit.bundle.plan import plan_again
+    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.notebook_file import read_notebook
+
+    target = target_of(notebook, output)
+    return plan_again(analyse(read_notebook(notebook)), target, device=device, with_hashes=hashes)
+
+
+def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:
+    from byoc_kit.bundle.plan import write
+    from byoc_kit.bundle.wheels import collect_wheelhouse, put_kit_wheel
+
+    write(plan, force=force)
+    put_kit_wheel(plan.target)
+    if wheelhouse:
+        collect_wheelhouse(plan.target)
+
+
+def target_of(notebook: Path, output: Path | None) -> Path:
+    """Return the bundle's folder: the one that was asked for, else one of the notebook's name."""
+    from byoc_kit.bundle.folders import bundle_folder
+
+    if output is None and notebook.stem in {"", ".", ".."}:
+        msg = f"{notebook.name} gives a bundle no name; choose its folder with --output"
+        raise ByocKitError(msg)
+    return output or bundle_folder(notebook)

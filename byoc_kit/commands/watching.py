@@ -1,0 +1,136 @@
+"""Serving a notebook, and each change of it as soon as it is saved: what ``byoc-kit watch`` does.
+
+A stream that runs goes on with the new code from its next frame; where that cannot be exported or loaded, with the old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from pathlib import Path
+
+from aiohttp import web
+
+from byoc_kit.bundle.drift import compare
+from byoc_kit.bundle.plan import plan_again, write
+from byoc_kit.core.bundle_reader import Bundle, load_processor, read_bundle
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.errors import ByocKitError
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.notebook_file import read_notebook
+from byoc_kit.server.listener import Listener, protocol_factory
+from byoc_kit.server.logs import set_up_logging
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.stream_server import StreamServer
+from byoc_kit.system.addresses import listen, url_of
+from byoc_kit.system.threads import on_thread, set_at_signal
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+_Stamp = tuple[int, int] | None
+
+
+def watch(notebook: Path, target: Path, *, host: str, port: int) -> int:
+    """Export a notebook to ``target`` and serve it, again at each change, until SIGTERM or SIGINT; returns 0.
+
+    What is wrong with a version is logged, and the one before it goes on. Raises ``ByocKitError`` where the
+    notebook is not there or the port is taken.
+    """
+    if not notebook.is_file():
+        msg = f"there is no notebook {notebook}; give the path of an .ipynb file"
+        raise ByocKitError(msg)
+    set_up_logging()
+    asyncio.run(_Watch(notebook, target, ServerSettings.from_environment()).run(listen(host, port)))
+    return 0
+
+
+class _Watch:
+    def __init__(self, notebook: Path, target: Path, settings: ServerSettings) -> None:
+        self._notebook = notebook
+        self._target = target
+        self._settings = settings
+        self._server: StreamServer | None = None
+        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve on ``listener`` until a signal comes; one is heard also while a version loads, or hangs."""
+        stopping = asyncio.create_task(set_at_signal().wait(), name="stopping")
+        following = asyncio.create_task(self._follow(listener), name="follow")
+        try:
+            await asyncio.wait([stopping, following], return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()  # it never ends by itself but with an error of ours
+            logger.info("stopping")
+        finally:
+            for task in (stopping, following):
+                task.cancel()
+            await asyncio.wait([stopping, following])
+            if self._server is not None and self._runner is not None:
+                await self._server.stop()
+                await self._runner.cleanup()
+            if self._listener is not None:
+                self._listener.close()
+            listener.close()
+
+    async def _follow(self, listener: socket.socket) -> None:
+        """Take each version that is saved."""
+        seen: _Stamp = None
+        while True:
+            stamp = _stamp(self._notebook)
+            if stamp != seen and stamp is not None:
+                await self._take(listener)
+            seen = stamp
+            await asyncio.sleep(_POLL_S)
+
+    async def _take(self, listener: socket.socket) -> None:
+        """Serve what the notebook says now."""
+        started_s = time.monotonic()
+        try:
+            loaded = await on_thread(self._export, name="export")
+            if loaded is None:
+                return
+            bundle, processor = loaded
+            if self._server is None:
+                await self._start(bundle, processor, listener)
+            else:
+                await self._server.swap(processor)
+                self._server.sessions.capacity = bundle.capability.capacity
+        except ByocKitError as error:
+            logger.error("%s", error)  # noqa: TRY400  # its text is whole; a traceback through the kit would hide it
+        except Exception:
+            logger.exception("%s cannot be exported or served; the version before goes on", self._notebook.name)
+        else:
+            took_ms = 1000 * (time.monotonic() - started_s)
+            logger.info("serving the new version of %s (%.0f ms)", self._notebook.name, took_ms)
+
+    def _export(self) -> tuple[Bundle, FrameProcessor] | None:
+        """Export and load the notebook; ``None`` where what is served is as it says."""
+        planned = plan_again(analyse(read_notebook(self._notebook)), self._target)
+        if self._server is not None and not compare(planned):
+            return None
+        write(planned)
+        bundle = read_bundle(self._target)
+        return bundle, load_processor(bundle)
+
+    async def _start(self, bundle: Bundle, processor: FrameProcessor, listener: socket.socket) -> None:
+        capability = bundle.capability
+        server = StreamServer(
+            processor, capability_name=bundle.model_id, capacity=capability.capacity, settings=self._settings
+        )
+        self._runner = await server.start_app()
+        self._listener = Listener(listener, protocol_factory(self._runner))
+        self._server = server
+        logger.info("serving %s on %s; Ctrl-C ends it", bundle.model_id, url_of(listener))
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Return what changes when a file is saved; ``None`` while there is none, as between two steps of saving."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size

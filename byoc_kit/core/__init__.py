@@ -1,0 +1,1 @@
+"""What a notebook's model is made of, and what runs it: the same in the notebook and in the container."""

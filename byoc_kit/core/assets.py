@@ -1,0 +1,155 @@
+"""Files that a model needs: beside the notebook while it is written, a checked copy of them in the bundle."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import sys
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from byoc_kit.errors import ByocKitError
+
+FOLDER = "assets"
+
+_MANIFEST = "bundle.json"
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}")
+_SHOWN = 60
+
+
+class AssetError(ByocKitError):
+    """An asset that cannot be had: its ``reason``, and in ``hint`` what to do."""
+
+    def __init__(self, name: str, reason: str, hint: str, *, is_missing: bool = False) -> None:
+        self.name = name
+        self.reason = reason
+        self.hint = hint
+        self.is_missing = is_missing
+        super().__init__(f"asset {shown(name)} {reason}; {hint}")
+
+
+def asset(name: str) -> Path:
+    """Return the path of a file that the model needs, named as a literal: ``asset("weights.safetensors")``.
+
+    In a notebook the name is relative to its folder, the kernel's working folder. In an exported module it stands for
+    the bundle's copy, which is compared with the SHA-256 of the export on its first use. Not for files that are
+    written: a bundle is read only in its container.
+
+    Raises ``AssetError`` where the file is missing, changed, or not in that folder.
+    """
+    file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # whose module asks decides which folder is meant
+    folder = Path(file).resolve().parent if isinstance(file, str) else None
+    if folder is not None and (folder / _MANIFEST).is_file():
+        return _of_bundle(folder, name)
+    return find_asset(Path.cwd(), name)
+
+
+def find_asset(folder: Path, name: str) -> Path:
+    """Return the path of an asset in a notebook's folder. Raises ``AssetError`` where there is no such file."""
+    relative = asset_key(name)
+    path = folder.absolute() / relative
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        is_within = real.is_relative_to(os.path.realpath(folder))
+        mode = real.stat().st_mode
+    except FileNotFoundError:
+        hint = "put it beside the notebook, or mend the name"
+        raise AssetError(name, "is not there", hint, is_missing=True) from None
+    except OSError as error:
+        reason = "is a link to itself" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
+        raise AssetError(name, reason, "put a file there", is_missing=True) from None
+    if not is_within:
+        raise AssetError(name, "is a link that leads out of the notebook's folder", "put the file itself there")
+    if stat.S_ISDIR(mode):
+        raise AssetError(name, "is a folder", "name each of its files that the model needs")
+    if not stat.S_ISREG(mode):
+        raise AssetError(name, "is no file", "put a file there")
+    return path
+
+
+def asset_key(name: str) -> str:
+    """Return an asset's name as manifests write it. Raises ``AssetError`` for one that no folder could hold."""
+    hint = "put the file beside the notebook and name it from there"
+    if not isinstance(name, str):
+        msg = f"is of type {type(name).__name__}, and a name is text"
+        raise AssetError(repr(name), msg, hint)
+    path = PurePosixPath(name)
+    if not path.parts:
+        raise AssetError(name, "has no name", hint)
+    if path.is_absolute() or name.startswith("~") or re.match(r"[A-Za-z]:[\\/]", name):
+        raise AssetError(name, "is an absolute path", hint)
+    if ".." in path.parts:
+        raise AssetError(name, "leads out of the notebook's folder", hint)
+    if "\0" in name or not _is_encodable(name):
+        raise AssetError(name, "is no name of a file", "rename it")
+    return path.as_posix()
+
+
+def bundle_file(name: str, sha256: str) -> str:
+    """Return where a bundle keeps an asset: its content names it, its ending stays for readers that go by it."""
+    suffix = PurePosixPath(name).suffix
+    return f"{FOLDER}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces and not again until its size or time changes."""
+    found = path.stat()
+    return _sha256(path, found.st_mtime_ns, found.st_size)
+
+
+def shown(name: str) -> str:
+    """Return a name as a message can show it: on one line, and not too long."""
+    text = name if name.isprintable() and name else repr(name)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
+
+
+def _of_bundle(folder: Path, name: str) -> Path:
+    key = asset_key(name)
+    found = (folder / _MANIFEST).stat()
+    entry = _declared(folder, found.st_mtime_ns, found.st_size).get(key)
+    hint = "export the notebook again"
+    if entry is None:
+        raise AssetError(name, f"is none of this bundle's, says its {_MANIFEST}", hint)
+    try:
+        path = folder / bundle_file(key, entry["sha256"])
+        is_as_exported = path.stat().st_size == entry["size"] and sha256_of(path) == entry["sha256"]
+    except FileNotFoundError:
+        raise AssetError(name, f"is missing in {folder / FOLDER}", hint, is_missing=True) from None
+    except OSError as error:
+        raise AssetError(name, f"cannot be read: {error.strerror}", hint, is_missing=True) from None
+    except (KeyError, TypeError) as error:
+        raise AssetError(name, f"stands in a damaged {_MANIFEST}", hint) from error
+    if not is_as_exported:
+        raise AssetError(name, f"is not what was exported: {path} has changed", hint)
+    return path
+
+
+@lru_cache(maxsize=64)
+def _declared(folder: Path, mtime_ns: int, size: int) -> dict[str, Any]:  # noqa: ARG001  # they name a version of the file
+    try:
+        declared = json.loads((folder / _MANIFEST).read_bytes()).get("assets", {})
+    except (ValueError, AttributeError, RecursionError):
+        declared = None
+    if not isinstance(declared, dict):
+        msg = f"{folder / _MANIFEST} is damaged; export the notebook again"
+        raise ByocKitError(msg)
+    return declared
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001  # they name a version of the file
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,350 @@
+"""Video frames: what ``process_frame`` takes and returns.
+
+A ``VideoFrame`` is pytrickle's, extended: it begins as a picture that never changes, and makes the uint8 pixels
+and the float tensor, which are its own, only when somebody asks for them. A frame that nobody looked into goes out as
+it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pytrickle.frames import AudioFrame, SideData
+from pytrickle.frames import VideoFrame as PytrickleVideoFrame
+
+from byoc_kit.core.picture_advice import what_to_write
+from byoc_kit.errors import ByocKitError
+
+__all__ = [
+    "AudioFrame",
+    "FrameError",
+    "Picture",
+    "PixelPicture",
+    "Pixels",
+    "PytrickleVideoFrame",
+    "VideoFrame",
+    "as_frame",
+]
+
+Pixels = npt.NDArray[np.uint8]
+
+_OF_255 = 10  # a gain of 4 is a usual one, and clamped
+_SHOWN = 640  # pixels a side, so that a notebook stays small
+
+
+class FrameError(ByocKitError):
+    """``process_frame`` returned something that is no picture."""
+
+
+class Picture(Protocol):
+    """What a frame begins as. It never changes: a decoder's picture still has the video's own colours."""
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    def to_pixels(self) -> Pixels:
+        """Return new uint8 ``[H, W, 3]`` RGB pixels."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PixelPicture:
+    """uint8 ``[H, W, 3]`` RGB pixels that nobody writes to; ``pixels`` itself cannot be written to."""
+
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        view = self.pixels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    def to_pixels(self) -> Pixels:
+        """Return a copy."""
+        return self.pixels.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class _TensorPicture:
+    """A tensor that nobody writes to: what a frame of stock pytrickle begins as."""
+
+    tensor: torch.Tensor
+
+    @property
+    def width(self) -> int:
+        return int(self.tensor.shape[-2])
+
+    @property
+    def height(self) -> int:
+        return int((1, *self.tensor.shape)[-3])
+
+    def to_pixels(self) -> Pixels:
+        return _owned(self.tensor)
+
+
+class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
+    """One picture and its time.
+
+    ``pixels`` is uint8 ``[H, W, 3]`` RGB. ``tensor`` is float32 ``[1, H, W, 3]``, RGB, 0..1, on the CPU. Both are made
+    on first use, of the other where that was there: what was asked for last is what counts, also when it is written
+    to. ``pts`` counts in units of ``time_base`` seconds.
+
+    ``origin`` is the picture that the frame began as, whatever was written to it since. That of a decoder also says in
+    which colours the video is to go out.
+    """
+
+    def __init__(
+        self,
+        tensor: torch.Tensor | None,
+        timestamp: int,
+        time_base: Fraction,
+        log_timestamps: dict[str, float] | None = None,
+        *,
+        origin: Picture | None = None,
+    ) -> None:
+        """Make a frame of a tensor, which is not copied, or of ``origin``; the others are pytrickle's."""
+        if origin is None:
+            if tensor is None:
+                msg = "a VideoFrame needs a tensor or a picture"
+                raise FrameError(msg)
+            origin, tensor = _TensorPicture(tensor), None
+        self.origin: Picture = origin
+        self._pixels: Pixels | None = None
+        self._tensor = tensor
+        self.timestamp = timestamp
+        self.time_base = time_base
+        self.log_timestamps = log_timestamps or {}
+        self.side_data = SideData()
+
+    @classmethod
+    def from_pixels(cls, pixels: Pixels, pts: int = 0, time_base: Fraction = Fraction(1, 90_000)) -> VideoFrame:
+        """Make a frame of uint8 ``[H, W, 3]`` RGB pixels.
+
+        They are not copied, and must not change any more: the frame's own ``pixels`` may.
+        """
+        return cls(None, pts, time_base, origin=PixelPicture(check_pixels(pixels)))
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """Float32 ``[1, H, W, 3]``, 0..1, RGB."""
+        if isinstance(self.untouched, _TensorPicture):
+            self._tensor = self.untouched.tensor.clone()
+        elif self._tensor is None:
+            writable = np.require(self.pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
+            self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
+            self._pixels = None
+        return self._tensor
+
+    @tensor.setter
+    def tensor(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+        self._pixels = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 ``[H, W, 3]``, RGB; the frame's own, to be written to.
+
+        Raises ``FrameError`` where the tensor is no picture.
+        """
+        if self._pixels is None:
+            if self._tensor is not None:
+                self._pixels, self._tensor = tensor_to_pixels(self._tensor), None
+            else:
+                self._pixels = self.origin.to_pixels()
+        return self._pixels
+
+    @property
+    def untouched(self) -> Picture | None:
+        """The frame's ``origin``, as long as nobody has asked for the pixels or the tensor, which may be written to."""
+        return self.origin if self._pixels is None and self._tensor is None else None
+
+    def view(self) -> Pixels:
+        """Return the pixels for one who only looks: the frame stays as it is, and those it has are not copied.
+
+        Raises ``FrameError`` where the tensor is no picture.
+        """
+        if self._pixels is not None:
+            return self._pixels
+        if self._tensor is not None:
+            return tensor_to_pixels(self._tensor)
+        return self.origin.pixels if isinstance(self.origin, PixelPicture) else self.origin.to_pixels()
+
+    @property
+    def pts(self) -> int:
+        """Presentation time in units of ``time_base``; pytrickle calls it ``timestamp``."""
+        return int(self.timestamp)
+
+    @property
+    def time_s(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def width(self) -> int:
+        """Pixels a row."""
+        return int(self._shape()[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self._shape()[0])
+
+    def replace(self, *, tensor: torch.Tensor | None = None, pixels: Pixels | None = None) -> VideoFrame:
+        """Return a frame with another picture and the same time; give one of ``tensor`` and ``pixels``.
+
+        Raises ``FrameError`` where ``pixels`` are none, or neither is given.
+        """
+        if tensor is None and pixels is None:
+            msg = "replace() needs a tensor or pixels"
+            raise FrameError(msg)
+        frame = self.with_origin(self.origin)
+        if tensor is not None:
+            frame.tensor = tensor
+        else:
+            frame._pixels = check_pixels(pixels)  # noqa: SLF001  # made here
+        return frame
+
+    def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
+        """Return a frame with another tensor: pytrickle's name for ``replace``."""
+        return self.replace(tensor=new_tensor)
+
+    def original(self) -> VideoFrame:
+        """Return the frame as it began, whatever was written to it since."""
+        return self.with_origin(self.origin)
+
+    def with_origin(self, origin: Picture) -> VideoFrame:
+        """Return a frame that begins as another picture, with the same time and all that is noted beside this one."""
+        frame = VideoFrame(None, self.timestamp, self.time_base, dict(self.log_timestamps), origin=origin)
+        frame.side_data = self.side_data
+        return frame
+
+    def _shape(self) -> tuple[int, ...]:
+        if self.untouched is not None:
+            return (self.origin.height, self.origin.width)
+        return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
+
+    def _repr_png_(self) -> bytes:
+        """Show the picture where a notebook's cell ends with the frame, scaled down to 640 pixels a side at most."""
+        from PIL import Image
+
+        image = Image.fromarray(self.view())
+        image.thumbnail((_SHOWN, _SHOWN))
+        image.save(png := BytesIO(), format="png")
+        return png.getvalue()
+
+    def __repr__(self) -> str:
+        return f"VideoFrame({self.width}x{self.height}, pts={self.pts}, time_base={self.time_base})"
+
+
+def check_pixels(pixels: Any) -> Pixels:
+    """Return ``pixels`` as contiguous uint8 ``[H, W, 3]``, or raise ``FrameError``."""
+    array = np.asarray(pixels)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        shape = "x".join(map(str, array.shape))
+        msg = f"pixels must be uint8 [H, W, 3], not {array.dtype} [{shape}]; {what_to_write(array)}"
+        raise FrameError(msg)
+    return np.ascontiguousarray(array)
+
+
+def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
+    """Turn ``[1, H, W, 3]`` or ``[H, W, 3]`` into uint8 pixels: rounded to the nearest, clamped, NaN as black.
+
+    A floating tensor counts 0..1, a uint8 one 0..255; stock pytrickle wraps around instead (1.01 becomes 1).
+    Raises ``FrameError`` for any other shape or type.
+    """
+    picture = tensor.squeeze(0) if tensor.dim() == 4 and tensor.shape[0] == 1 else tensor
+    if picture.dim() != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        msg = f"a frame's tensor must be [1, H, W, 3] or [H, W, 3], not {list(tensor.shape)}; {what_to_write(tensor)}"
+        raise FrameError(msg)
+    picture = picture.detach()
+    if picture.is_floating_point():
+        scaled = picture.to(torch.float32).mul(255).round_().nan_to_num_(0).clamp_(0, 255)
+        picture = scaled.to(torch.uint8)
+    elif picture.dtype != torch.uint8:
+        hint = what_to_write(tensor)
+        msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}; {hint}"
+        raise FrameError(msg)
+    pixels: Pixels = picture.cpu().contiguous().numpy()
+    return pixels
+
+
+def floating_tensor(result: Any) -> torch.Tensor | None:
+    """Return the floating tensor of what ``process_frame`` returned, which its pixels hide; ``None`` without one."""
+    if isinstance(result, VideoFrame):
+        tensor = result._tensor  # noqa: SLF001  # `tensor` would be made for this
+        result = getattr(result.untouched, "tensor", None) if tensor is None else tensor
+    elif isinstance(result, PytrickleVideoFrame):
+        result = result.tensor
+    is_floating = isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 0
+    return result if is_floating else None
+
+
+def said_of_scale(largest: float) -> str:
+    """Say that a floating tensor looks like one of 0..255, whose picture would be white; empty where it does not."""
+    if not _OF_255 < largest < float("inf"):
+        return ""
+    return f"the tensor goes up to {largest:.0f}, and frames are 0 to 1: divide it by 255"
+
+
+def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
+    """Turn what ``process_frame`` returned into a frame timed like ``source``, whose picture nobody else writes to.
+
+    Takes a ``VideoFrame`` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Pixels
+    are copied: a function may return the same buffer for each frame, while the last one is being encoded. Raises
+    ``FrameError`` for anything else.
+    """
+    if result is None:
+        return None
+    if isinstance(result, VideoFrame):
+        picture = result.untouched
+        # A decoder's picture nobody writes to. Pixels that were given may be a buffer, unless they are the source's.
+        if picture is not None and (picture is source.origin or not isinstance(picture, PixelPicture | _TensorPicture)):
+            return source.with_origin(picture)
+        return source.replace(pixels=_latest_pixels(result))
+    to_pixels: dict[type, Callable[[Any], Pixels]] = {
+        PytrickleVideoFrame: lambda frame: _owned(frame.tensor),
+        torch.Tensor: _owned,
+        np.ndarray: lambda array: check_pixels(array).copy(),
+    }
+    for kind, convert in to_pixels.items():
+        if isinstance(result, kind):
+            return source.replace(pixels=convert(result))
+    what, hint = type(result).__name__, what_to_write(result)
+    msg = f"process_frame must return a VideoFrame, a tensor, a uint8 array or None, not {what}; {hint}"
+    raise FrameError(msg)
+
+
+def _latest_pixels(frame: VideoFrame) -> Pixels:
+    """Return a copy of what counts, made only once."""
+    if frame.untouched is not None:
+        return frame.untouched.to_pixels()
+    tensor = frame._tensor  # noqa: SLF001
+    return frame.pixels.copy() if tensor is None else _owned(tensor)
+
+
+def _owned(tensor: torch.Tensor) -> Pixels:
+    pixels = tensor_to_pixels(tensor)
+    return pixels if tensor.is_floating_point() else pixels.copy()  # a floating one was converted, so copied

@@ -1,0 +1,356 @@
+"""From the hooks of a notebook to a pytrickle ``FrameProcessor``.
+
+The same object runs in the notebook, in the container and under the stock ``pytrickle.StreamServer``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dis
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from types import CodeType
+from typing import Any, ClassVar, TypeVar, cast, get_args
+
+import torch
+from pytrickle.frame_processor import FrameProcessor as PytrickleFrameProcessor
+
+from byoc_kit.core.audio import as_audio_frames
+from byoc_kit.core.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as_frame, floating_tensor, said_of_scale
+from byoc_kit.core.params import Params, default_params
+from byoc_kit.core.source_map import SourceMap, locate
+from byoc_kit.errors import ByocKitError, name_of, text_of
+from byoc_kit.system.threads import OwnThread, on_thread, ordinary
+
+_making = threading.Lock()
+_made: list[asyncio.AbstractEventLoop] = []
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a hook's coroutine, without gradients, and return or raise what it does. Blocks."""
+    return asyncio.run_coroutine_threadsafe(_guarded(work), _loop()).result()
+
+
+async def _guarded(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise ordinary(error) from error  # else it would end the loop, and every hook that comes
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _making:
+        if not _made:
+            _made.append(asyncio.new_event_loop())
+            threading.Thread(target=_run, args=(_made[0],), name="async hooks", daemon=True).start()
+        return _made[0]
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    with torch.inference_mode():  # a mode of the thread: entered around each hook it would leak to those beside it
+        loop.run_forever()
+
+
+Hook = Callable[..., Any]
+# The first frames may be black; to look at one takes some 20 µs.
+_LOOKED_AT = 30
+_SAMPLES_A_SIDE = 8
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a notebook defines. Each function may be sync or async; only ``process_frame`` must exist.
+
+    ``process_frame(frame)`` or ``process_frame(frame, params)``; ``process_audio(frame)`` or
+    ``process_audio(frame, params)``; ``load_model()``; ``on_stream_start(params)``; ``on_stream_stop()``.
+    """
+
+    process_frame: Hook
+    params_type: type[Params] = Params
+    load_model: Hook | None = None
+    process_audio: Hook | None = None
+    on_stream_start: Hook | None = None
+    on_stream_stop: Hook | None = None
+
+    @classmethod
+    def of(cls, process_frame: Hook, **optional: Hook) -> Hooks:
+        """Take a notebook's functions. The parameters' class is the annotation of ``params``, else ``Params`` there.
+
+        Raises ``ByocKitError`` where ``process_frame`` cannot be called with a frame and parameters, or takes
+        parameters and a decorator hides it.
+        """
+        if not callable(process_frame):
+            msg = f"process_frame must be a function, not {type(process_frame).__name__}"
+            raise ByocKitError(msg)
+        _check_signature("process_frame", process_frame)
+        _check_not_hidden("process_frame", process_frame)
+        if "process_audio" in optional:
+            _check_signature("process_audio", optional["process_audio"])
+            _check_not_hidden("process_audio", optional["process_audio"])
+        return cls(process_frame, params_type=_params_type(process_frame), **optional)
+
+    @property
+    def user_file(self) -> str:
+        """The file (or notebook cell) that ``process_frame`` was written in, as tracebacks name it."""
+        code = _code(self.process_frame)
+        return code.co_filename if code else ""
+
+
+class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
+    """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``.
+
+    Raises ``DefaultError`` where no stream could start with the parameters' defaults.
+    """
+
+    hooks: ClassVar[Hooks]
+    source_map: SourceMap | None = None
+
+    def __init__(self, hooks: Hooks | None = None) -> None:
+        super().__init__()
+        if hooks is not None:
+            self.hooks = hooks  # type: ignore[misc]  # an instance made in a notebook brings its own
+        self.params = default_params(self.hooks.params_type)
+        self._frame_params = _params_name(self.hooks.process_frame)
+        self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
+        self._own_thread: OwnThread | None = None
+        self._to_look_at = _LOOKED_AT
+
+    def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
+        """Run ``process_frame`` on the calling thread, without gradients; ``None`` drops the frame.
+
+        Raises what ``process_frame`` raises, and ``FrameError`` for a result that is no picture.
+        """
+        with torch.inference_mode():
+            returned = self.call(frame, params)
+            if self._to_look_at:
+                self._to_look_at -= 1
+                self.look_at(returned)
+            return as_frame(returned, frame)
+
+    def call(self, frame: VideoFrame, params: Params) -> Any:
+        """Return what ``process_frame`` returns, whatever that is."""
+        named = {self._frame_params: params} if self._frame_params else {}
+        return _finish(self.hooks.process_frame(frame, **named))
+
+    def look_at(self, returned: Any) -> None:
+        """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes."""
+        tensor = floating_tensor(returned)
+        if tensor is None or tensor.dim() < 3:
+            return
+        rows, columns = (side // _SAMPLES_A_SIDE + 1 for side in tensor.shape[-3:-1])
+        said = said_of_scale(float(tensor[..., ::rows, ::columns, :].max()))
+        if said:
+            self._to_look_at = 0
+            logger.warning("process_frame: %s", said)
+
+    def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:
+        """Run ``process_audio`` on the calling thread; without the hook the sound comes back as it is.
+
+        Raises what the hook raises, and ``FrameError`` for a result that is no sound.
+        """
+        hook = self.hooks.process_audio
+        if hook is None:
+            return [frame]
+        named = {self._audio_params: params} if self._audio_params else {}
+        with torch.inference_mode():
+            return as_audio_frames(_finish(hook(frame, **named)), frame)
+
+    def params_with(self, changes: Mapping[str, Any]) -> Params:
+        """Return the defaults with ``changes``; raises ``ParamsError`` naming the field."""
+        return default_params(self.hooks.params_type).updated(changes)
+
+    def load(self) -> None:
+        """Run ``load_model()`` where the notebook has one, on the calling thread."""
+        if self.hooks.load_model:
+            _finish(self.hooks.load_model())
+
+    def start_stream(self, params: Params) -> None:
+        """Run ``on_stream_start(params)`` where the notebook has one."""
+        self._to_look_at = _LOOKED_AT
+        if self.hooks.on_stream_start:
+            _finish(self.hooks.on_stream_start(params))
+
+    def stop_stream(self) -> None:
+        """Run ``on_stream_stop()`` where the notebook has one."""
+        if self.hooks.on_stream_stop:
+            _finish(self.hooks.on_stream_stop())
+
+    def where(self, hook: str, error: BaseException) -> str:
+        """Name the user's own line that an exception of a hook came from; see ``locate``."""
+        file, line = self.line_of(hook)
+        source_map = self.source_map if file == self.hooks.user_file else None
+        return locate(error.__traceback__, file, source_map, first_line=line)
+
+    def line_of(self, hook: str) -> tuple[str, int | None]:
+        """Return the file of a hook, and the line that a wrong result of it is of.
+
+        That is the line of its ``return`` where it has one alone, else its first line.
+        """
+        code = _code(getattr(self.hooks, hook))
+        return (self.hooks.user_file, None) if code is None else (code.co_filename, _return_line(code))
+
+    def said(self, hook: str, error: BaseException) -> str:
+        """Say that a hook failed: where, and with what."""
+        return f"{hook} failed at {self.where(hook, error)}: {name_of(error)}: {text_of(error)}"
+
+    # What stock pytrickle calls.
+
+    async def load_model(self, **_: Any) -> None:
+        """Run ``load_model()`` on a thread, so that ``/health`` answers meanwhile."""
+        if self.hooks.load_model:
+            await on_thread(self.load, name="load_model")
+
+    async def process_video_async(self, frame: PytrickleVideoFrame) -> VideoFrame | None:
+        """Run ``process`` on the processor's own thread."""
+        own = frame if isinstance(frame, VideoFrame) else VideoFrame(frame.tensor, frame.timestamp, frame.time_base)
+        return await self._on_own_thread(self.process, own, self.params)
+
+    async def process_audio_async(self, frame: AudioFrame) -> list[AudioFrame]:
+        """Run ``process_audio`` on the processor's own thread; without the hook the sound goes through."""
+        if self.hooks.process_audio is None:
+            return [frame]
+        return await self._on_own_thread(self.process_audio, frame, self.params)
+
+    async def update_params(self, params: dict[str, Any]) -> None:
+        """Check and apply a change; raises ``ParamsError`` and keeps the last good values."""
+        self.params = self.params.updated(params)
+
+    async def on_stream_start(self, params: dict[str, Any]) -> None:
+        """Apply the stream's parameters and run the notebook's hook."""
+        self.params = self.params_with(params)
+        await on_thread(lambda: self.start_stream(self.params), name="on_stream_start")
+
+    async def on_stream_stop(self) -> None:
+        """Run the notebook's hook."""
+        await on_thread(self.stop_stream, name="on_stream_stop")
+
+    async def _on_own_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._own_thread is None:
+            self._own_thread = OwnThread("process_frame")
+        return await self._own_thread.run(partial(function, *arguments))
+
+
+def _parameters(function: Hook) -> list[inspect.Parameter]:
+    with suppress(Exception):  # an annotation that means something to type checkers only may raise anything
+        return list(inspect.signature(function, eval_str=True).parameters.values())
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):  # as of most functions that are not written in Python
+        name = getattr(function, "__name__", type(function).__name__)
+        msg = f"{name} does not say what it takes; wrap it in a function of your own that takes frame"
+        raise ByocKitError(msg) from None
+
+
+def _params_argument(hook: Hook) -> inspect.Parameter | None:
+    """Return the argument that takes the parameters: annotated as such, else named ``params``."""
+    rest = _parameters(hook)[1:]
+    annotated = next((p for p in rest if _params_class(p.annotation)), None)
+    return annotated or next((p for p in rest if p.name == "params"), None)
+
+
+def _params_name(hook: Hook) -> str | None:
+    argument = _params_argument(hook)
+    return argument.name if argument else None
+
+
+def _params_type(process_frame: Hook) -> type[Params]:
+    argument = _params_argument(process_frame)
+    if argument is None:
+        return Params
+    annotated = _params_class(argument.annotation)
+    if annotated:
+        return annotated
+    found = getattr(function_behind(process_frame), "__globals__", {}).get("Params", Params)
+    if not _is_params(found):
+        msg = "Params must be a class made from byoc_kit.Params: write `class Params(byoc_kit.Params)`"
+        raise ByocKitError(msg)
+    return cast("type[Params]", found)
+
+
+def function_behind(hook: Hook) -> Any:
+    """Return the function behind a hook: behind a decorator, a partial, a method or an object that can be called."""
+    hook = inspect.unwrap(hook)
+    while isinstance(hook, partial):
+        hook = inspect.unwrap(hook.func)
+    if inspect.isroutine(hook) or isinstance(hook, type):
+        return getattr(hook, "__func__", hook)
+    return getattr(type(hook), "__call__", hook)  # noqa: B004  # what a call of it runs
+
+
+def _code(hook: Hook) -> CodeType | None:
+    return getattr(function_behind(hook), "__code__", None)
+
+
+def _return_line(code: CodeType) -> int:
+    """Return the line of the only ``return`` of a function, which a wrong result came from; else its first line."""
+    lines = set()
+    before = None
+    for instruction in dis.get_instructions(code):
+        is_end = before is not None and before.opname == "LOAD_CONST" and before.argval is None
+        if instruction.opname == "RETURN_VALUE" and not is_end and instruction.positions is not None:
+            lines.add(instruction.positions.lineno)
+        before = instruction
+    line = lines.pop() if len(lines) == 1 else None
+    return line or code.co_firstlineno
+
+
+def _check_signature(name: str, hook: Hook) -> None:
+    parameters = _parameters(hook)
+    given = _params_argument(hook)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    unknown = [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in variadic and p != given]
+    if unknown or not parameters:
+        reason = f"nothing is there to give {unknown[0]}" if unknown else "it takes no frame"
+        msg = f"{name} cannot be called: {reason}; write {name}(frame) or {name}(frame, params)"
+        raise ByocKitError(msg)
+
+
+def _check_not_hidden(name: str, hook: Hook) -> None:
+    """Raise where a hook shows no parameters, and what it wraps is the notebook's own function, which takes some."""
+    kinds = {parameter.kind for parameter in _parameters(hook)}
+    if _params_argument(hook) or not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return
+    waiting, seen = [hook], set[int]()
+    while waiting:
+        wrapper = waiting.pop()
+        seen.add(id(wrapper))
+        for inner in filter(inspect.isfunction, _kept_by(wrapper)):
+            if inner.__name__ == name and _params_argument(inner):
+                msg = f"{name} takes params, which its decorator hides; put @functools.wraps on what it returns"
+                raise ByocKitError(msg)
+            if id(inner) not in seen:
+                waiting.append(inner)
+
+
+def _kept_by(wrapper: Any) -> list[Any]:
+    """Return what a function closes over, or an object has."""
+    if not inspect.isfunction(wrapper):
+        return list(getattr(wrapper, "__dict__", {}).values())
+    kept = []
+    for cell in wrapper.__closure__ or ():
+        with suppress(ValueError):  # it is not bound yet
+            kept.append(cell.cell_contents)
+    return kept
+
+
+def _params_class(annotation: Any) -> type[Params] | None:
+    """Return the parameters' class of an annotation, also of ``Look | None`` and the like."""
+    candidates = [annotation, *get_args(annotation)]
+    return next((found for found in candidates if _is_params(found)), None)
+
+
+def _is_params(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Params)
+
+
+def _finish(result: Any) -> Any:
+    """Return what a hook returned; an async one is run to its end."""
+    return run_to_end(result) if inspect.iscoroutine(result) else result

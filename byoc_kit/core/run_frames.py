@@ -1,0 +1,77 @@
+"""A processor's hooks over frames as one stream, without a clock: nothing is dropped for lateness."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.system.threads import OwnThread, call_on_thread
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a frame: ``output`` is ``None`` where ``process_frame`` dropped it or raised ``error``."""
+
+    source: VideoFrame
+    output: VideoFrame | None
+    took_s: float
+    error: BaseException | None = None
+
+    def result(self) -> VideoFrame | None:
+        """Return the output, or raise what ``process_frame`` raised."""
+        if self.error is not None:
+            raise self.error
+        return self.output
+
+
+def run_frames(
+    processor: FrameProcessor,
+    frames: Iterable[VideoFrame],
+    params: Params,
+    take: Callable[[Ran], None],
+    *,
+    on_hook: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run the hooks in the container's order, on threads as there, and hand ``take`` what comes of each frame.
+
+    ``load_model``, ``on_stream_start``, the frames, ``on_stream_stop``. The last also runs where one of the others but
+    ``load_model``, ``frames`` or ``take`` raised. ``process_frame`` has one thread for all frames, each other hook its
+    own; ``frames`` and ``take`` run on the calling thread. ``on_hook`` is told each other hook's name before it runs.
+    Raises what one of these hooks raises.
+    """
+
+    def run(name: str, hook: Callable[[], None]) -> None:
+        on_hook(name)
+        call_on_thread(hook, name=name)
+
+    run("load_model", processor.load)
+    try:
+        run("on_stream_start", partial(processor.start_stream, params))
+        with OwnThread("process_frame") as thread:
+            for frame in frames:
+                take(thread.call(partial(_process, processor, frame, params)))
+    except BaseException:
+        try:
+            call_on_thread(processor.stop_stream, name="on_stream_stop")
+        except Exception:
+            logger.exception("on_stream_stop failed, after the stream had failed")
+        raise
+    run("on_stream_stop", processor.stop_stream)
+
+
+def _process(processor: FrameProcessor, frame: VideoFrame, params: Params) -> Ran:
+    started_s = time.monotonic()
+    output, failure = None, None
+    try:
+        output = processor.process(frame, params)
+    except BaseException as error:  # noqa: BLE001  # any exception of the user's code, SystemExit too
+        failure = error
+    return Ran(frame, output, time.monotonic() - started_s, failure)

@@ -1,0 +1,89 @@
+"""Where a line of an exported module stands in its notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from sysconfig import get_paths
+from traceback import StackSummary, walk_tb
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class CellSpan:
+    """Lines of a module that are a cell's: ``lines`` of them from ``first_line`` on, from ``cell_line`` on in the cell.
+
+    All count from 1, the cells as they stand in the notebook.
+    """
+
+    cell: int
+    first_line: int
+    lines: int
+    cell_line: int = 1
+
+
+@dataclass(frozen=True)
+class SourceMap:
+    """The cells of one exported module."""
+
+    notebook: str
+    cells: Sequence[CellSpan]
+
+    def locate(self, line: int) -> str | None:
+        """Name the notebook's cell and line for a line of the module; ``None`` for a line the exporter wrote."""
+        for span in self.cells:
+            offset = line - span.first_line
+            if 0 <= offset < span.lines:
+                return f"{self.notebook}, cell {span.cell}, line {span.cell_line + offset}"
+        return None
+
+    def locate_in(self, file: str, line: int) -> str | None:
+        """Name a line of another file than the module; ``None`` where it is an ordinary one."""
+        del file, line
+        return None
+
+
+def locate(
+    trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None, *, first_line: int | None = None
+) -> str:
+    """Name the innermost line of ``trace`` that is the user's own: cell and line where known, else file and line.
+
+    Where none is, as for a wrong result, it is ``first_line``, that of the function.
+    """
+    lines = [number for frame, number in walk_tb(trace) if frame.f_code.co_filename == user_file]
+    if not lines and first_line:
+        lines = [first_line]
+    if not lines:
+        return Path(user_file).name
+    in_notebook = source_map.locate(lines[-1]) if source_map else None
+    return in_notebook or f"{Path(user_file).name}, line {lines[-1]}"
+
+
+def user_trace(trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None) -> str:
+    """Return the lines of ``trace`` that are the user's own, outermost first, as Python prints them.
+
+    Each begins with its cell and line where known, else with file and line; what libraries and this kit did in between
+    is left out.
+    """
+    lines = []
+    for step in StackSummary.extract(walk_tb(trace)):
+        if not _is_users(step.filename):
+            continue
+        place = f"{Path(step.filename).name}, line {step.lineno}"
+        if source_map is not None and step.lineno is not None:
+            is_module = step.filename == user_file
+            known = source_map.locate(step.lineno) if is_module else source_map.locate_in(step.filename, step.lineno)
+            place = known or place
+        lines.append(f"{place}, in {step.name}")
+        if step.line:
+            lines.append(f"    {step.line}")
+    return "\n".join(lines)
+
+
+@cache
+def _is_users(file: str) -> bool:
+    paths = get_paths()
+    installed = [Path(__file__).parents[1], *(Path(paths[name]) for name in ("stdlib", "purelib", "platlib"))]
+    return not file.startswith("<") and not any(folder in Path(file).parents for folder in installed)

@@ -1,0 +1,263 @@
+"""Plays a reel (a clip, a folder of images, a pattern): pace, pause, single steps, jumps, a loop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.timings import Timings
+from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter.preview.feed import Position, Submit, why_it_broke_off
+from byoc_kit.jupyter.preview.frame_cache import KeptFrames, room_bytes
+from byoc_kit.sources import Reel
+
+# Later than this, the source goes on from now rather than hurry after the lost time.
+MAX_LAG_S = 0.5
+# A longer step between two pictures is a hole in the clip, not its pace.
+_MAX_STEP_S = 2.0
+# Where each frame is shown for longer than this, a change is shown on the one that is there.
+_SLOW_S = 0.2
+# To step back, a clip must decode from the key frame before: these many are decoded, and kept, at once.
+_BACK = 8
+
+
+class ReelFeed:
+    """Submits a reel's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own.
+
+    Frames of a reel that fits into ``room`` bytes are read once, and kept; by default that is what ``room_bytes``
+    says.
+    """
+
+    def __init__(self, reel: Reel, *, fps: float | None = None, room: int | None = None) -> None:
+        self.name = reel.name
+        self.source: Any = reel
+        self.has_ended = False
+        self.error = ""
+        self.decode_times = Timings()
+        self._reel = reel
+        self._fps = fps
+        self._speed = 1.0
+        self._is_looping = True
+        self._changed = threading.Condition()
+        self._is_playing = False
+        self._is_closing = False
+        self._is_resting = False
+        self._is_wanted_again = False
+        self._wanted: int | None = 0
+        self._held: VideoFrame | None = None
+        self._number = self._under_way = 0
+        self._due_s = 0.0
+        self._frames: Generator[VideoFrame] | None = None
+        self._next = 0
+        self._kept = KeptFrames(room_bytes() if room is None else room)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second at speed 1: the pace that a live stream would have."""
+        return self._fps or self._reel.fps
+
+    @property
+    def is_playing(self) -> bool:
+        """True between ``play`` and ``pause``, or the end of a reel that does not loop."""
+        return self._is_playing
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether the first frame follows the last."""
+        return self._is_looping
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than the reel's own pace it plays."""
+        return self._speed
+
+    @property
+    def position(self) -> Position:
+        """The frame held, or submitted last."""
+        return Position(self._number, self._reel.count, self._reel.time_s(self._number))
+
+    def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
+        """Start the thread, paused, with the first frame submitted."""
+        self._thread = threading.Thread(target=self._run, args=(submit, on_event), name="preview-source", daemon=True)
+        self._thread.start()
+
+    def play(self) -> None:
+        """Go on from the held frame; from the first, if that is the last of a reel that does not loop."""
+        with self._changed:
+            if not self._is_playing:
+                self._due_s = time.monotonic()
+                if self._is_at_end() and self._wanted is None:
+                    self._wanted = 0
+            self._is_playing = not self.error
+            self._is_resting = False
+            self._changed.notify()
+
+    def pause(self) -> None:
+        """Hold the last frame."""
+        with self._changed:
+            self._is_playing = self._is_resting = False
+            self._changed.notify()
+
+    def rest(self) -> None:
+        """Hold the last frame, and keep no others, while no browser is open."""
+        with self._changed:
+            self._is_playing = False
+            self._is_resting = True
+            self._changed.notify()
+
+    def again(self) -> None:
+        """Submit the held frame once more, unless the next one comes soon enough."""
+        with self._changed:
+            self._is_wanted_again = not self._is_playing or self._step_s() > _SLOW_S
+            self._changed.notify()
+
+    def seek(self, number: int) -> None:
+        """Go to a frame, at the nearest end for one that is not there; playing goes on from it."""
+        with self._changed:
+            self._wanted = min(max(0, number), self._reel.count - 1)
+            self._changed.notify()
+
+    def step(self, frames: int) -> None:
+        """Hold the frame that lies so many after the present one, or before for a negative number.
+
+        Counted from where the steps and jumps before lead to, though their frames may not have been read yet.
+        """
+        with self._changed:
+            self._is_playing = False
+            at = self._under_way if self._wanted is None else self._wanted
+            self._wanted = min(max(0, at + frames), self._reel.count - 1)
+            self._changed.notify()
+
+    def set_speed(self, speed: float) -> None:
+        """Play so many times faster. Raises ``ByocKitError`` unless it is above 0."""
+        if not speed > 0:
+            msg = f"the speed must be above 0, not {speed}"
+            raise ByocKitError(msg)
+        with self._changed:
+            self._speed = speed
+            self._changed.notify()
+
+    def set_looping(self, is_looping: bool) -> None:  # noqa: FBT001  # the value that is set
+        """Have the first frame follow the last, or playing end there."""
+        with self._changed:
+            self._is_looping = is_looping
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it."""
+        with self._changed:
+            self._is_closing = True
+            self._is_playing = False
+            self._changed.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def _run(self, submit: Submit, on_event: Callable[[], None]) -> None:
+        try:
+            while (number := self._wait_for_turn(submit, on_event)) is not None:
+                frame = self._take(number)
+                if frame is None:
+                    self._begin_anew(number)
+                    continue
+                frame.side_data.position = Position(number, self._reel.count, self._reel.time_s(number))
+                with self._changed:
+                    self._held, self._number = frame, number
+                    is_held = not self._is_playing
+                submit(frame)
+                if is_held:
+                    on_event()
+        except Exception as error:  # noqa: BLE001  # said in the widget
+            self._is_playing = False
+            self.error = why_it_broke_off(self.name, error)
+            on_event()
+        finally:
+            self._close_frames()
+            self._kept.clear()
+            # One frame is enough to keep the decoder's pool of buffers, with the memory of all that were decoded.
+            self._held = None
+
+    def _wait_for_turn(self, submit: Submit, on_event: Callable[[], None]) -> int | None:
+        """Wait until a frame's time has come and return its number; ``None`` once the feed closes."""
+        while True:
+            with self._changed:
+                if self._is_closing:
+                    return None
+                if self._is_resting:
+                    self._kept.clear()
+                if self._wanted is not None:
+                    self._under_way, self._wanted = self._wanted, None
+                    self._due_s = time.monotonic()
+                    return self._under_way
+                held = self._held if self._is_wanted_again else None
+                self._is_wanted_again = False
+                if held is None and not self._is_playing:
+                    self._changed.wait()
+                    continue
+                is_ended = held is None and self._is_at_end() and not self._is_looping
+                if is_ended:
+                    self._is_playing = False
+                elif held is None:
+                    step_s = self._step_s()
+                    early_s = self._due_s + step_s - time.monotonic()
+                    if early_s > 0:
+                        self._changed.wait(early_s)
+                        continue
+                    self._due_s = time.monotonic() if early_s < -MAX_LAG_S else self._due_s + step_s
+                    self._under_way = 0 if self._is_at_end() else self._number + 1
+                    return self._under_way
+            if held is not None:
+                submit(held)
+            else:
+                on_event()
+
+    def _is_at_end(self) -> bool:
+        return self._under_way >= self._reel.count - 1
+
+    def _step_s(self) -> float:
+        """How long the present frame is shown."""
+        if self._fps is not None:
+            return 1 / self._fps / self._speed
+        step_s = self._reel.time_s(self._number + 1) - self._reel.time_s(self._number)
+        return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._reel.fps) / self._speed
+
+    def _begin_anew(self, number: int) -> None:
+        """Go on after a frame that turned out not to be there: a damaged clip is shorter than it says."""
+        self._close_frames()
+        if self._reel.count == 0 or number < self._reel.count:
+            msg = f"{self.name} ended before its frame {number}; the file has changed or is damaged"
+            raise ByocKitError(msg)
+        with self._changed:
+            self._wanted = 0 if self._is_looping and self._is_playing else self._reel.count - 1
+
+    def _take(self, number: int) -> VideoFrame | None:
+        """Return a frame that is kept, or read it, opening the reel there if need be; ``None`` where it ends before."""
+        if (kept := self._kept.get(number)) is not None:
+            return kept
+        if self._frames is None or number != self._next:
+            is_step_back = self._held is not None and number == self._number - 1
+            self._open(max(0, number - _BACK + 1) if is_step_back else number)
+        self._kept.begin()
+        while self._next <= number:
+            read = self._read()
+            if read is None:
+                return None
+            self._kept.add(self._next, read, self._reel.count)
+            self._next += 1
+        return self._kept.get(number)
+
+    def _open(self, number: int) -> None:
+        self._close_frames()
+        self._frames, self._next = self._reel.frames(number), number
+
+    def _read(self) -> VideoFrame | None:
+        assert self._frames is not None  # noqa: S101  # opened by _take
+        with self.decode_times.measured():
+            return next(self._frames, None)
+
+    def _close_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None

@@ -1,0 +1,204 @@
+"""One version of a notebook's ``process_frame`` with its hooks, its next version, and the function compared with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.params import Params, carried_over
+from byoc_kit.core.processor import FrameProcessor, Hook, Hooks, function_behind
+from byoc_kit.core.stage import Processed
+from byoc_kit.errors import ByocKitError, cell_name, name_of, text_of
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.preview.feed import noted
+from byoc_kit.jupyter.preview.outcomes import largest_of
+from byoc_kit.system.threads import call_on_thread
+
+_OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
+
+
+@dataclass
+class Course:
+    """What the hooks of a notebook have done so far, whatever version of ``process_frame`` called them.
+
+    A model is not loaded anew because another cell was edited. ``stream`` is the number of the stream that runs.
+    """
+
+    loaded: set[Hook | None] = field(default_factory=set)
+    started: set[Hook | None] = field(default_factory=set)
+    stream: int | None = None
+    is_streaming: bool = False
+
+
+class Version(FrameProcessor):
+    """Runs ``load_model`` and ``on_stream_start`` before its first frame, each on a thread, as the container does.
+
+    A frame that is noted to be of another ``stream`` than the one before ends that stream and begins its own. Raises
+    ``ByocKitError`` for a ``process_frame`` that cannot be called, or whose parameters have no good defaults.
+    """
+
+    def __init__(self, process_frame: Callable[..., Any], *, course: Course | None = None) -> None:
+        hooks = Hooks.of(process_frame, **_hooks_beside(process_frame))
+        hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
+        super().__init__(hooks)
+        self.source_map = kernel.source_map(hooks.user_file)
+        self.largest = 0.0
+        self._course = course or Course()
+
+    @property
+    def name(self) -> str:
+        """What the notebook calls its function."""
+        function = self.hooks.process_frame
+        return str(getattr(function, "__name__", type(function).__name__))
+
+    @property
+    def cell(self) -> str:
+        """The run of the cell that the function was written in, as ``In[5]``; empty for one of a module."""
+        return (cell_name(self.hooks.user_file) or "").removeprefix("Cell ")
+
+    def followed_by(self, process_frame: Callable[..., Any]) -> Version:
+        """Return another version of the same notebook: one that comes after this one, or is compared with it."""
+        return Version(process_frame, course=self._course)
+
+    def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
+        """Run the hooks that are due, then ``process_frame``; raises what they raise."""
+        course = self._course
+        stream = noted(frame, "stream")
+        if stream != course.stream:
+            self.end_stream()
+        if self.hooks.load_model not in course.loaded:
+            call_on_thread(self.load, name="load_model")
+        if self.hooks.on_stream_start not in course.started:
+            call_on_thread(partial(self.start_stream, params), name="on_stream_start")
+        course.stream, course.is_streaming = stream, True
+        return super().process(frame, params)
+
+    def call(self, frame: VideoFrame, params: Params) -> Any:
+        """Run ``process_frame``, and take note of the largest value that it returned."""
+        returned = super().call(frame, params)
+        self.largest = largest_of(returned)
+        return returned
+
+    def look_at(self, returned: Any) -> None:
+        """Log nothing: the preview shows it."""
+
+    def load(self) -> None:
+        """Run ``load_model()``, unless it has run for another version."""
+        if self.hooks.load_model not in self._course.loaded:
+            super().load()
+            self._course.loaded.add(self.hooks.load_model)
+
+    def start_stream(self, params: Params) -> None:
+        """Run ``on_stream_start(params)``, and keep in mind that it has run for this stream."""
+        super().start_stream(params)
+        self._course.started.add(self.hooks.on_stream_start)
+
+    def stop_stream(self) -> None:
+        """Run ``on_stream_stop()``; the next frame begins another stream."""
+        self._course.is_streaming = False
+        self._course.started.clear()
+        super().stop_stream()
+
+    def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
+        """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
+        return self.process(frame.original(), self.carried_over(params))
+
+    def carried_over(self, params: Params) -> Params:
+        """Return its parameters with the values that fit it too; those that do not are its defaults."""
+        return carried_over(params, self.hooks.params_type)[0]
+
+    def end_stream(self) -> None:
+        """Run ``on_stream_stop`` where a stream has begun."""
+        if self._course.is_streaming:
+            call_on_thread(self.stop_stream, name="on_stream_stop")
+
+
+def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> type[Params]:
+    """Return the class that the notebook has under the name of this one: its cell may have run again, on its own."""
+    now = namespace.get(params_type.__name__)
+    is_the_notebooks = params_type.__module__ == "__main__" and params_type.__qualname__ == params_type.__name__
+    is_class = isinstance(now, type) and issubclass(now, Params)
+    return cast("type[Params]", now) if is_the_notebooks and is_class else params_type
+
+
+def _hooks_beside(process_frame: Callable[..., Any]) -> dict[str, Hook]:
+    """Return the other hooks of the notebook that ``process_frame`` was written in."""
+    namespace = _namespace(process_frame)
+    return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}
+
+
+def _namespace(process_frame: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the names of the notebook that a function was written in; none for a function of a module."""
+    function = function_behind(process_frame)  # a decorator's wrapper has the names of the decorator's module
+    if getattr(function, "__module__", None) != "__main__":
+        return {}
+    return cast("Mapping[str, Any]", getattr(function, "__globals__", {}))
+
+
+class Followed:
+    """Remembers what the notebook had last under the name of a function, and of its parameters' class."""
+
+    def __init__(self, version: Version) -> None:
+        self._name = kernel.global_name(version.hooks.process_frame)
+        self.take(version)
+
+    def take(self, version: Version) -> None:
+        """Follow on from a version that was made of the newest function."""
+        self._function, self._params_type = version.hooks.process_frame, version.hooks.params_type
+
+    def newer(self, namespace: Mapping[str, Any]) -> Callable[..., Any] | None:
+        """Return the function, once, where it or its parameters' class was defined anew; else ``None``."""
+        function: Callable[..., Any] | None = namespace.get(self._name) if self._name else None
+        if function is None:
+            return None
+        params_type = as_defined_now(self._params_type, namespace)
+        if function is self._function and params_type is self._params_type:
+            return None
+        self._function, self._params_type = function, params_type
+        return function
+
+
+class Beside:
+    """Runs ``version`` on frames that have gone through the stage; ``error`` says in one sentence why it cannot."""
+
+    def __init__(self, version: Version) -> None:
+        self.error = ""
+        self._version = version
+        self._followed = Followed(version)
+
+    @property
+    def name(self) -> str:
+        """What the notebook calls the function."""
+        return self._version.name
+
+    def follow(self, namespace: Mapping[str, Any]) -> bool:
+        """Take over what was defined anew under its name; returns whether something was.
+
+        Raises ``ByocKitError`` for what cannot be called; the function before goes on.
+        """
+        function = self._followed.newer(namespace)
+        if function is None:
+            return False
+        try:
+            self._version = self._version.followed_by(function)
+        except ByocKitError as error:
+            msg = f"{self.name}: {error}"
+            raise ByocKitError(msg) from error
+        self._followed.take(self._version)
+        return True
+
+    def output(self, result: Processed) -> VideoFrame:
+        """Return what it makes of the same frame; that as it came in, where it failed or withheld it."""
+        version, frame = self._version, result.source.original()
+        try:
+            output = version.run_beside(frame, result.params)
+        except BaseException as error:  # noqa: BLE001  # as in the stage: said, and shown as it came in
+            where, said = version.where("process_frame", error), " ".join(text_of(error).split())
+            self.error = f"{version.name} failed at {where}: {name_of(error)}: {said}".removesuffix(": ")
+            return frame
+        self.error = ""
+        return output or frame

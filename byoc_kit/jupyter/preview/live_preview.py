@@ -1,0 +1,368 @@
+"""The preview that plays in a notebook: pictures, transport, a control for each parameter."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from typing_extensions import override
+
+from byoc_kit.core.params import Params, ParamsError
+from byoc_kit.core.stage import Processed
+from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter import kernel
+from byoc_kit.jupyter.preview.camera import Camera
+from byoc_kit.jupyter.preview.channel import Channel, Pictures
+from byoc_kit.jupyter.preview.contact_sheet import Poster
+from byoc_kit.jupyter.preview.controls import ControlPanel, close_whole
+from byoc_kit.jupyter.preview.feed import Feed, as_given, noted
+from byoc_kit.jupyter.preview.function_version import Beside, Followed, Version
+from byoc_kit.jupyter.preview.interface import Preview
+from byoc_kit.jupyter.preview.keeper import Chore, Keeper
+from byoc_kit.jupyter.preview.opening import open_feed
+from byoc_kit.jupyter.preview.pictures import side_by_side
+from byoc_kit.jupyter.preview.player import LastError, Player
+from byoc_kit.jupyter.preview.report import Report
+from byoc_kit.jupyter.preview.sender import Sender, Shot
+from byoc_kit.jupyter.preview.stats import PreviewStats
+from byoc_kit.jupyter.preview.status import Message, StatusBoard
+from byoc_kit.media.frame_size import Size
+from byoc_kit.sources import Reel
+from byoc_kit.system.allocator import freed_memory_goes_back
+
+logger = logging.getLogger(__name__)
+
+SAVED = "a preview of process_frame: run the cell to play"
+
+# The cell waits this long for a first picture to leave in the notebook; a later one takes its place there.
+POSTER_PATIENCE_S = 3.0
+
+
+class LivePreview(Preview):
+    """Plays ``source`` through ``process_frame`` and shows what the front end has time for.
+
+    What the front end says comes on other threads (JupyterLab's subshells): it only puts values into slots, and what
+    may take long, as to open a URL, goes to a thread of its own.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        source: str | Path | Reel,
+        *,
+        width: int,
+        fps: float | None = None,
+        size: Size | None = None,
+        compare: Version | None = None,
+        params: Params | None = None,
+        notice: str = "",
+    ) -> None:
+        self._width = width
+        self._fps = fps
+        self._is_started = False
+        self._opening = ""
+        self._posters: list[Poster] = []
+        self._publishing = threading.Lock()
+        self._camera: Camera | None = None
+        self._followed = Followed(version)
+        self._beside = Beside(compare) if compare is not None else None
+        feed = self._open(source)
+        # From here on nothing is refused: a widget that was made stays in the page until it is closed.
+        self._pictures = Pictures(width=width, height=round(width * 9 / 16))
+        self._channel = Channel(self._pictures, self._receive)
+        self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params)
+        self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
+        self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
+        self._controls = ControlPanel(self._player.params, self._change)
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
+        self._keeper = Keeper(lambda chore: self._do(chore, self._saver))
+        self._report = Report(self._player, self._sender, self._channel.credit, self._keeper, beside=self._beside)
+        self._report.notice = notice
+        self._stop_following = kernel.after_each_cell(self.follow)
+        self.view = widgets.VBox([self._pictures, self._controls.view])
+
+    @property
+    @override
+    def params(self) -> Params:
+        return self._player.params
+
+    @property
+    @override
+    def last_error(self) -> LastError | None:
+        return self._player.last_error
+
+    @override
+    def play(self) -> None:
+        if self._player.feed.has_ended:
+            self._switch_at_leisure(None)
+            return
+        self._player.play()
+        self._tell()
+
+    @override
+    def pause(self) -> None:
+        self._player.pause()
+        self._tell()
+
+    @override
+    def step(self, frames: int = 1) -> None:
+        self._player.reel().step(frames)
+
+    @override
+    def seek(self, frame: int) -> None:
+        self._player.reel().seek(frame)
+
+    @override
+    def switch(self, source: str | Path | Reel) -> None:
+        self._player.switch(self._open(source))
+
+    @override
+    def swap(self, process_frame: Callable[..., Any]) -> None:
+        self._swap(self._player.version.followed_by(process_frame))
+
+    @override
+    def revert(self) -> None:
+        if self._player.revert() is not None:
+            self._show_params()
+
+    @override
+    def record(self, *, on: bool = True) -> None:
+        if on:
+            self._keeper.begin_recording(self._player.version.name, self._player.feed.fps)
+            self._player.wake()
+            self._say("Recording…")
+        else:
+            self._keeper.end_recording()
+            self._tell()
+
+    @override
+    def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
+        player, count = self._player, frames + lead_in
+        self._keeper.keep_golden(player.version.name, player.feed.name, frames=frames, lead_in=lead_in)
+        player.wake()
+        if count > 1:
+            self._say(f"Keeping {count} frames" + ("…" if player.is_playing else " as soon as it plays: press Play"))
+        player.feed.again()
+
+    @override
+    def save_case(self) -> None:
+        if self.last_error is None:
+            msg = "no frame has failed yet, so there is no case to save; what comes in can be kept with Save as golden"
+            raise ByocKitError(msg)
+        self._keeper.keep_case(self.last_error)
+
+    @override
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self._stop_following()
+        with freed_memory_goes_back():
+            self._player.close()
+            self._sender.close()
+        self._opener.shutdown(wait=False, cancel_futures=True)
+        self._saver.shutdown()
+        self._reporting(self._keeper.close)
+        self._channel.close()
+        self._controls.close()
+        close_whole(self.view)
+
+    @override
+    def stats(self) -> PreviewStats:
+        return self._report.stats()
+
+    def follow(self, namespace: Mapping[str, Any]) -> None:
+        """Take over what the notebook has defined anew; called after each cell that ran."""
+        function = self._followed.newer(namespace)
+        try:
+            if function is not None:
+                version = self._player.version.followed_by(function)
+                self._followed.take(version)
+                self._swap(version)
+            is_other_beside = self._beside is not None and self._beside.follow(namespace)
+        except ByocKitError as error:
+            self._say(f"{error}; the version before goes on")
+            return
+        if function is not None or is_other_beside:
+            self._say("")  # what was said of a version before is past
+        self._player.feed.again()  # what process_frame calls, or reads, may be another now
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data
+
+        # The text is for where no kernel runs, with the poster below.
+        publish_display_data({**self.view._repr_mimebundle_(), "text/plain": SAVED})
+        if not self._is_started:
+            self._is_started = True
+            self._sender.start()
+            self.play()
+            self._controls.free()
+            self._sender.wait_for_first(POSTER_PATIENCE_S)
+            # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the
+            # last registered runs first.
+            atexit.register(self.close)
+        self._posters.append(Poster())
+        self._publish_posters()
+
+    def _publish_posters(self) -> None:
+        """Put the last picture into the notebook where there is one; until then, a sentence in its place."""
+        with self._publishing:
+            shot, picture = self._sender.last, None
+            if shot is not None:
+                picture = side_by_side(shot.left.view(), (shot.right or shot.left).view(), self._width)
+            for poster in self._posters:
+                poster.publish(picture)
+            if picture is not None:
+                self._posters.clear()
+
+    def _open(self, source: str | Path | Reel) -> Feed:
+        return open_feed(source, fps=self._fps, camera=self._new_camera)
+
+    def _new_camera(self) -> Camera:
+        # The channel is made after the first use of this.
+        self._camera = Camera(lambda content: self._channel.tell(content), before=self._camera)  # noqa: PLW0108
+        return self._camera
+
+    def _swap(self, version: Version) -> None:
+        self._player.swap(version)
+        self._show_params()
+
+    def _show(self, result: Processed) -> None:
+        """Take what the stage made of a frame, on its thread."""
+        self._keeper.take(result)
+        if not self._player.is_playing:
+            self._board.change()  # no later frame would bring the status
+        left = result.source.original()
+        if result.failure is not None:
+            self._tell_if_due()
+            if self._has_good_picture_of(noted(left, "stream")):
+                return  # it stays, on both sides, under what is said of the failure
+        shot = Shot(
+            self._beside.output(result) if self._beside else left,
+            result.output,
+            due_s=time.monotonic() - result.took_s - result.waited_s,
+            position=noted(left, "position"),
+            captured_ms=noted(left, "captured_ms"),
+        )
+        self._sender.offer(shot)
+        if self._posters:
+            self._do(self._publish_posters, self._saver)
+
+    def _rest(self) -> None:
+        """Hold the frame while no page is open, unless the next ones are to be kept."""
+        if not self._keeper.is_keeping:
+            self._player.rest(is_unwatched=lambda: self._channel.credit.is_gone)
+
+    def _has_good_picture_of(self, stream: int) -> bool:
+        last = self._sender.last
+        return last is not None and last.right is not None and noted(last.left, "stream") == stream
+
+    def _show_params(self) -> None:
+        """Have the controls show what the next frame sees; what was refused is gone from them."""
+        self._controls.show(self._player.params)
+        self._report.params_errors.clear()
+        self._tell()
+
+    def _change(self, name: str, value: Any) -> None:
+        try:
+            self._player.update({name: value})
+        except ParamsError as error:
+            self._report.params_errors[name] = str(error)
+        else:
+            self._report.params_errors.pop(name, None)
+        self._tell()
+
+    def _receive(self, content: Message, data: bytes | None) -> None:
+        """Take what the front end says."""
+        kind = content.get("kind")
+        if kind == "ack":
+            for answer in content["pictures"]:
+                self._sender.on_answer(answer)
+            self._player.wake()
+            self._sender.wake()
+        elif kind in ("camera-frame", "camera-refused") and self._camera is not None:
+            self._camera.receive(content, data)
+        elif kind == "command":
+            self._obey(str(content.get("name")), content.get("value"))
+        elif kind == "ready":
+            self._player.wake()
+            self._controls.free()
+            if self._camera is not None:
+                self._camera.resume()
+            self._tell()
+            self._sender.again()
+
+    def _obey(self, name: str, value: Any) -> None:
+        """Do what a person wants; what is wrong with it is said in the widget."""
+        try:
+            _COMMANDS[name](self, value)
+        except ByocKitError as error:
+            self._say(str(error))
+
+    def _switch_at_leisure(self, source: str | None) -> None:
+        """Open a source beside what plays; the present one again where none is given, or what the page calls it."""
+        present = self._player.feed
+        self._opening = f"Opening {source or present.name}…"
+        self._say(self._opening)
+        wanted = present.source if source is None or source == as_given(present) else source
+        self._do(lambda: self.switch(wanted), self._opener)
+
+    def _do(self, chore: Chore, thread: Executor) -> None:
+        """Have a chore run beside what plays."""
+        with suppress(RuntimeError):  # closed meanwhile
+            thread.submit(self._reporting, chore)
+
+    def _reporting(self, chore: Chore) -> None:
+        """Run a chore; what it returns, or what goes wrong, is said in the widget."""
+        try:
+            said = chore()
+        except ByocKitError as error:
+            said = str(error)
+        except Exception as error:
+            logger.exception("a chore of the preview failed")
+            said = f"that failed: {type(error).__name__}: {error}"
+        if said is not None:
+            self._say(said)
+
+    def _hear(self) -> None:
+        """Take note of what the player says between results."""
+        refused = self._player.take_refusal()
+        if refused or self._report.notice == self._opening:
+            self._report.notice = refused
+        self._tell()
+
+    def _say(self, notice: str) -> None:
+        self._report.notice = notice
+        self._tell()
+
+    def _tell(self) -> None:
+        """Send the status now."""
+        self._board.change()
+        self._tell_if_due()
+
+    def _tell_if_due(self) -> None:
+        status = self._board.take()
+        if status is not None:
+            self._channel.tell({"kind": "status", "status": status})
+
+
+_COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
+    "play": lambda preview, _: preview.play(),
+    "pause": lambda preview, _: preview.pause(),
+    "step": lambda preview, frames: preview.step(int(frames)),
+    "seek": lambda preview, frame: preview.seek(int(frame)),
+    "speed": lambda preview, speed: preview._player.reel().set_speed(float(speed)),  # noqa: SLF001
+    "loop": lambda preview, is_looping: preview._player.reel().set_looping(bool(is_looping)),  # noqa: SLF001
+    "source": lambda preview, source: preview._switch_at_leisure(source and str(source)),  # noqa: SLF001
+    "revert": lambda preview, _: preview.revert(),
+    "record": lambda preview, _: preview.record(on=not preview._keeper.is_recording),  # noqa: SLF001
+    "save_golden": lambda preview, _: preview.save_golden(),
+    "save_case": lambda preview, _: preview.save_case(),
+}

@@ -1,0 +1,150 @@
+"""What a tagged cell must not use, since only a notebook has it: display, IPython, widgets, the preview, input().
+
+It may where it first looks whether it is there, or handles that it is not.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
+
+from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.cell_source import unparse
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import NOTEBOOK_NAMES, handling
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+
+_OF_THE_KIT = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
+# These can be imported anywhere, and need a front end only when they are called.
+_PROGRESS = {"tqdm.notebook", "tqdm.tnrange", "tqdm.tqdm_notebook"}
+_MODULES = {
+    *("IPython", "anywidget", "bqplot", "google.colab", "ipycanvas", "ipyevents", "ipykernel", "ipyleaflet", "ipympl"),
+    *("ipyvuetify", "ipywidgets", "itkwidgets", "jupyter_rfb", "k3d", "kaggle_secrets", "nglview", "pythreejs"),
+    *_OF_THE_KIT,
+    *_PROGRESS,
+}
+_WINDOWS = {f"cv2.{name}" for name in ("imshow", "namedWindow", "createTrackbar", "selectROI", "waitKey")}
+_ASKING = {"builtins.input", "getpass.getpass"}
+_HINT = "move it to a cell without the tag"
+_PRINTS = "write `from tqdm.auto import tqdm`, which prints its progress where there is no notebook"
+
+
+def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
+    """Yield uses of what no container has."""
+    own = {binding.name for binding in analysis.bindings}
+    names = {id(reference.node): reference for reference in analysis.references}
+    for cell in analysis.exported:
+        nodes = cell.nodes
+        guarded = {id(node) for block in nodes for node in _guarded(block)}
+        guarded |= {id(node) for block in nodes for node in _switched_off(block, analysis.constants)}
+        for node in nodes:
+            if id(node) in guarded:
+                continue
+            for message, hint in _said_of(node, names.get(id(node)), own):
+                yield Finding("notebook-only", analysis.name, message, hint, Place.of(cell, node))
+
+
+def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a node, and what to do; ``own`` are the names that the tagged cells bind."""
+    name = reference.name if reference else ""
+    used = [name] if isinstance(node, ast.Attribute) and name in _OF_THE_KIT | _PROGRESS else []
+    for module in (*_imported(node), *used):
+        yield f"{module} is for notebooks, and the container has none", _PRINTS if module.startswith("tqdm.") else _HINT
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NOTEBOOK_NAMES - own:
+        yield f"{node.id} is there in notebooks only", _HINT
+    if reference and reference.call and name in _ASKING:
+        asks = name.removeprefix("builtins.")
+        yield f"{asks}() waits for somebody to type, and the container has nobody", "make it a parameter, or a value"
+    if reference and reference.call and name in _WINDOWS:
+        yield f"{name} needs a window, and the container has no screen", _HINT
+
+
+def _is_main(node: ast.If) -> bool:
+    """Whether it is ``if __name__ == "__main__"``, of which the container runs nothing: it imports the module."""
+    return unparse(node.test) in {"__name__ == '__main__'", "'__main__' == __name__"}
+
+
+def _switched_off(block: ast.AST, constants: Mapping[str, Any]) -> Iterator[ast.AST]:
+    """Yield what stands below ``if DEBUG``, where ``DEBUG = False``."""
+    match block:
+        case ast.If(test=ast.Name(id=name), body=body) if not constants.get(name, True):
+            for statement in body:
+                yield from ast.walk(statement)
+
+
+def _guarded(block: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a block runs only where it is in a notebook, or without harm where it is not."""
+    for statement in handling(block, {"NameError"}):
+        yield from (node for node in _run_at_once(statement) if isinstance(node, ast.Name))
+    for statement in handling(block, {"ImportError", "ModuleNotFoundError"}):
+        for node in _run_at_once(statement):
+            # an import that succeeds in the container, too, guards no call
+            if isinstance(node, ast.Import | ast.ImportFrom) and not _PROGRESS & set(_imported(node)):
+                yield node
+    chosen: list[ast.AST] = []
+    match block:
+        case ast.If(body=body) if _is_main(block):
+            chosen += body
+        case ast.If(test=test, body=body, orelse=other):
+            chosen += (body if is_there else other) if (is_there := _looks(test)) is not None else []
+        case ast.IfExp(test=test, body=value, orelse=other_value):
+            chosen += [value if is_there else other_value] if (is_there := _looks(test)) is not None else []
+        case ast.BoolOp(op=ast.And(), values=[test, *others]) if _looks(test):
+            chosen += others
+    for part in chosen:
+        yield from ast.walk(part)
+
+
+def _looks(test: ast.expr) -> bool | None:
+    """Whether a test is true in notebooks only, or false there only; ``None`` for any other."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            found = _looks(inner)
+            return None if found is None else not found
+        case ast.Compare(
+            left=ast.Constant(value=str(name)),
+            ops=[ast.In() | ast.NotIn() as operator],
+            comparators=[
+                ast.Call(func=ast.Name(id="globals" | "locals" | "vars" | "dir")) | ast.Attribute(attr="modules")
+            ],
+        ):
+            return isinstance(operator, ast.In) if _is_notebooks(name) else None
+        case ast.Call(func=ast.Name(id="hasattr"), args=[_, ast.Constant(value=str(name))]):
+            return True if _is_notebooks(name) else None
+    return None
+
+
+def _is_notebooks(name: str) -> bool:
+    return name in NOTEBOOK_NAMES | {"__IPYTHON__"} or is_for_notebooks(name)
+
+
+def _run_at_once(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield the nodes of a statement but those in a function, which is called later, and maybe elsewhere."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """Yield what an import takes of the modules that are for notebooks."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if is_for_notebooks(alias.name))
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        if is_for_notebooks(node.module):
+            yield node.module
+        else:
+            named = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name for name in named if is_for_notebooks(name))
+
+
+def is_for_notebooks(name: str) -> bool:
+    """Whether a dotted name is of a module that no container has a use for."""
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in _MODULES for count in range(1, len(parts) + 1))

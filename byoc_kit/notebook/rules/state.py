@@ -1,0 +1,275 @@
+"""State that outlives a call: shared between streams, bound to a frame size, or changed by another cell."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from byoc_kit.core.capability import Capability
+from byoc_kit.notebook.calls import imported_names
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.hooks import HOOKS
+from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.notebook_file import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+
+_RUN_BY_STREAMS = ("process_frame", "process_audio")
+_CHANGING = {
+    *("add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft"),
+    *("remove", "reverse", "rotate", "setdefault", "sort", "update", "copy_", "fill_", "zero_", "mul_", "add_"),
+}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what frames change in the module, where the capability offers more than one stream."""
+    capability = analysis.capability
+    if not isinstance(capability, Capability) or capability.capacity < 2:
+        return
+    bound = analysis.bindings
+    state = state_names(bound)
+    for cell, function in called_by(bound, _RUN_BY_STREAMS):
+        for name, node in changes(function, state):
+            message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
+            hint = "set capacity=1: the container then takes one stream at a time"
+            yield Finding("shared-state", analysis.name, message, hint, Place.of(cell, node))
+
+
+def state_names(bound: Iterable[Binding]) -> set[str]:
+    """Return the names of the module that stand for values, and not for code."""
+    return {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
+
+
+def called_by(
+    bound: list[Binding], hooks: Sequence[str]
+) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield hooks, and the notebook's own functions that they use."""
+    functions = {b.name: (b.cell, b.node) for b in bound if isinstance(b.node, _FUNCTIONS)}
+    waiting, seen = list(hooks), set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        cell, function = functions[name]
+        assert isinstance(function, _FUNCTIONS)  # noqa: S101  # as chosen above
+        yield cell, function
+        waiting += [node.id for node in ast.walk(function) if isinstance(node, ast.Name)]
+
+
+def changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
+    """Yield what a function changes of the module's state."""
+    nodes = list(ast.walk(function))
+    declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    shared = state - (stored - declared) - arguments
+    for node in nodes:
+        name = _changed(node, declared)
+        if name in shared:
+            yield name, node
+
+
+def _changed(node: ast.AST, declared: set[str]) -> str:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in declared:
+            return name
+        case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+            return _root(node)
+        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _CHANGING:
+            return _root(value)
+    return ""
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+# What is asked of a picture and has none of its sides, or is told how large it is.
+_NUMBERS = {
+    *("count_nonzero", "item", "max", "mean", "median", "min", "norm", "std", "sum", "var"),
+    *("height", "ndim", "shape", "size", "time_base", "time_s", "timestamp", "width"),
+}
+_PLAIN = {"bool", "float", "int", "len", "str"}
+# What makes a picture of the size that it is told, and what counts values in bins.
+_RESIZING = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "interpolate", "resize", "resized_crop"}
+_COUNTING = {"calcHist", "histc", "histogram", "histogram2d"}
+_SIZES = {"height", "shape", "size", "width"}
+
+
+def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
+    """Yield the names of the module that process_frame makes of frames, and that no stream sets back.
+
+    Nothing is said where their size is looked at, where a buffer is kept for each size, nor where several streams would
+    share them, which is an error.
+    """
+    if isinstance(analysis.capability, Capability) and analysis.capability.capacity > 1:
+        return
+    state = state_names(analysis.bindings)
+    reset = {
+        name
+        for _, function in called_by(analysis.bindings, ("on_stream_start", "on_stream_stop"))
+        for name, _ in changes(function, state)
+    }
+    fixed = _Fixed.of(analysis)
+    run = list(called_by(analysis.bindings, ("process_frame",)))
+    measured = {name for _, function in run for name in _measured(function)}
+    said = reset | measured
+    for cell, function in run:
+        for name, node in changes(function, state - said):
+            if name not in said and not _has_a_size_as_key(function, node) and _is_of_a_frame(function, node, fixed):
+                said.add(name)
+                message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
+                hint = "set it back in on_stream_start(params)"
+                yield Finding("kept-frame", analysis.name, message, hint, Place.of(cell, node))
+
+
+class _Fixed(NamedTuple):
+    """The names of the module that stand for one number, or for one size, for good."""
+
+    numbers: set[str]
+    sizes: set[str]
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> _Fixed:
+        fixed = cls({name for name, value in analysis.constants.items() if isinstance(value, int)}, set())
+        fixed.sizes.update(name for name, value in analysis.bound_once if fixed.is_size(value))
+        return fixed
+
+    def is_size(self, node: ast.expr) -> bool:
+        """Whether an expression is a size with all its sides: ``(64, 64)``."""
+        match node:
+            case ast.Tuple(elts=[_, _, *_] as sides) | ast.List(elts=[_, _, *_] as sides):
+                return all(self._is_number(side) for side in sides)
+            case ast.Name(id=name):
+                return name in self.sizes
+        return False
+
+    def _is_number(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Constant(value=int()):
+                return True
+            case ast.Name(id=name):
+                return name in self.numbers
+        return False
+
+
+def _is_of_a_frame(function: ast.FunctionDef | ast.AsyncFunctionDef, changed: ast.AST, fixed: _Fixed) -> bool:
+    """Whether what a name is changed to is made of what the function is given."""
+    given = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)} - {"params"}
+    statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
+    pictures = set(given)
+    for statement in sorted(statements, key=lambda node: node.lineno):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if statement.value is not None and _uses(statement.value, pictures, fixed):
+            if any(part is changed for target in targets for part in ast.walk(target)):
+                return True
+            pictures |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return isinstance(changed, ast.Call) and any(_uses(argument, pictures, fixed) for argument in changed.args)
+
+
+def _has_a_size_as_key(function: ast.AST, changed: ast.AST) -> bool:
+    """Whether something is kept by the size of a frame: ``buffers[frame.pixels.shape] = ...``."""
+    match changed:
+        case ast.Subscript(slice=key) | ast.Call(func=ast.Attribute(attr="setdefault"), args=[key, *_]):
+            assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+            sizes = {
+                t.id for node in assigned if _is_a_size(node.value) for t in node.targets if isinstance(t, ast.Name)
+            }
+            return _is_a_size(key) or any(isinstance(part, ast.Name) and part.id in sizes for part in ast.walk(key))
+    return False
+
+
+def _is_a_size(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Attribute) and part.attr in _SIZES for part in ast.walk(node))
+
+
+def _uses(node: ast.expr, pictures: set[str], fixed: _Fixed) -> bool:
+    """Whether an expression is made of pictures, and not of what has the same size whatever they have."""
+    match node:
+        case ast.Attribute(attr=name) if name in _NUMBERS:
+            return False
+        case ast.Call(func=ast.Attribute(attr=name), keywords=[]) if name in _NUMBERS:
+            return False
+        case ast.Call() if _is_of_fixed_size(node, fixed):
+            return False
+        case ast.Compare():
+            return False
+        case ast.Name(id=name):
+            return name in pictures
+    return any(_uses(child, pictures, fixed) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _is_of_fixed_size(call: ast.Call, fixed: _Fixed) -> bool:
+    """Whether what a call returns has the same size for every frame."""
+    match call.func:
+        case ast.Name(id=name) if name in _PLAIN:
+            return True
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            return name in _COUNTING or (name in _RESIZING and any(fixed.is_size(argument) for argument in given))
+    return False
+
+
+def _measured(function: ast.AST) -> Iterator[str]:
+    """Yield the names whose size a function looks at."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and node.attr in _SIZES:
+            yield from (part.id for part in ast.walk(node.value) if isinstance(part, ast.Name))
+
+
+_INJECTED = "injected-parameters"
+_READ_BY_THE_SERVER = {*HOOKS, "Params", "capability"}
+
+
+def check_rebound(analysis: Analysis) -> Iterator[Finding]:
+    """Yield the names that tagged cells use, and of which the notebook has another value when it has run."""
+    last = {binding.name: binding for binding in analysis.bindings}
+    later = _READ_BY_THE_SERVER | {name for cell in analysis.exported for name in _read_later(cell.tree)}
+    loads = ((n, cell) for cell in analysis.exported for n in cell.nodes if isinstance(n, ast.Name))
+    at_once = {node.id: cell.number for node, cell in loads if isinstance(node.ctx, ast.Load)}
+    untagged = [cell for cell in analysis.notebook.cells if cell.is_code and not cell.is_exported]
+    said: set[str] = set()
+    for again in reversed(bindings(untagged)):
+        own = last.get(again.name)
+        if own is None or own.name in said or again.cell.number < own.cell.number or _is_same(own, again):
+            continue
+        if own.name in later or at_once.get(own.name, 0) > again.cell.number:
+            said.add(own.name)
+            yield _finding(analysis, own, again)
+
+
+def _finding(analysis: Analysis, own: Binding, again: Binding) -> Finding:
+    who = "papermill's" if _INJECTED in again.cell.tags else "not tagged"
+    message = f"{again.cell.label}, {who}, binds {own.name} anew, and the bundle has the value of this cell"
+    hint = f"write the value here, or use another name in cell {again.cell.number}"
+    return Finding("rebound-name", analysis.name, message, hint, own.place)
+
+
+def _is_same(own: Binding, again: Binding) -> bool:
+    """Whether both bind the name to the same: the same import, or the same text."""
+    imported = imported_names(own.node).get(own.name)
+    if imported is not None:
+        return imported == imported_names(again.node).get(again.name)
+    return ast.dump(own.statement) == ast.dump(again.statement)
+
+
+def _read_later(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that functions read, when they are called."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            arguments = {argument.arg for argument in ast.walk(function) if isinstance(argument, ast.arg)}
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            declared = {n for node in ast.walk(function) if isinstance(node, ast.Global) for n in node.names}
+            stored = {node.id for node in names if isinstance(node.ctx, ast.Store)} - declared
+            yield from {node.id for node in names if isinstance(node.ctx, ast.Load)} - stored - arguments

@@ -1,0 +1,112 @@
+"""Whether cells are Python: each for itself, and all tagged ones as one module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from byoc_kit.notebook.cell_source import beginnings, instead_of, is_magic, parse
+from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.imports import is_future
+from byoc_kit.notebook.notebook_file import Cell
+
+if TYPE_CHECKING:
+    from byoc_kit.notebook.analysis import Analysis
+
+_SHOWN = 60
+
+
+def check_cells(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it."""
+    for cell in analysis.exported:
+        for line in cell.dropped_lines:
+            message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
+            hint = "move it to a cell without the tag to be rid of this note"
+            yield Finding("dropped-magic", analysis.name, message, hint, _whole_line(cell, line))
+        try:
+            _ = cell.tree
+        except SyntaxError as error:
+            yield _not_python(analysis, cell, error)
+
+
+def check_module(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what is wrong only with the cells as one module; each must be Python for itself."""
+    cells = analysis.exported
+    for cell in cells[1:]:
+        for node in cell.tree.body:
+            if is_future(node):
+                message = "`from __future__` works only at the top of the module"
+                hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
+                yield Finding("future-import", analysis.name, message, hint, Place.of(cell, node))
+                return
+    for node in cells[0].tree.body:
+        if is_future(node) and not _has_its_own_lines(cells[0], node):
+            message = "`from __future__` shares a line with another statement, and goes to the top of the module"
+            yield Finding(
+                "future-import", analysis.name, message, "give it a line of its own", Place.of(cells[0], node)
+            )
+            return
+    module = analysis.unchecked_module
+    try:
+        parse(module.source)
+    except SyntaxError as error:
+        cell, line = module.locate(error.lineno or 1)
+        yield _syntax_finding(analysis, error, cell, line)
+
+
+def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
+    lines = [line.encode() for line in ["", *cell.lines]]
+    last = node.end_lineno or node.lineno
+    after = lines[last][node.end_col_offset :].strip()
+    is_first = not lines[node.lineno][: node.col_offset].strip() and not lines[node.lineno - 1].endswith(b"\\")
+    return is_first and (not after or after.startswith(b"#"))
+
+
+def _not_python(analysis: Analysis, cell: Cell, error: SyntaxError) -> Finding:
+    magic = _magic_line(cell)
+    if magic is not None:
+        line = cell.lines[magic - 1]
+        message = f"`{_shown(cell, magic)}` is IPython, not Python"
+        return Finding("magic", analysis.name, message, instead_of(line), _whole_line(cell, magic))
+    if _is_await(error):
+        message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
+        hint = "await it in load_model(), which may be async"
+        return Finding("top-level-await", analysis.name, message, hint, _place(error, cell, error.lineno))
+    return _syntax_finding(analysis, error, cell, error.lineno)
+
+
+def _is_await(error: SyntaxError) -> bool:
+    said = error.msg
+    return said in {"'await' outside function", "asynchronous comprehension outside of an asynchronous function"} or (
+        said.startswith("'async ") and said.endswith("outside async function")
+    )
+
+
+def _syntax_finding(analysis: Analysis, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
+    message = error.msg if line is None else f"{error.msg}: `{_shown(cell, line)}`"
+    place = _place(error, cell, line)
+    return Finding("syntax-error", analysis.name, message, "mend it, or remove the tag", place)
+
+
+def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:
+    """Return where Python says the error is; its offsets count characters from 1."""
+    column = error.offset or None
+    is_short = error.end_lineno == error.lineno and error.end_offset and column and error.end_offset > column
+    return Place.in_code(cell, line, column, error.end_offset if is_short else None) if line else Place(cell)
+
+
+def _whole_line(cell: Cell, line: int) -> Place:
+    text = cell.lines[line - 1]
+    return Place.in_code(cell, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
+
+
+def _magic_line(cell: Cell) -> int | None:
+    """Return the first line that looks like a magic and begins a statement, so that it stands in no string."""
+    lines = cell.python.split("\n")
+    return next(beginnings(lines, [number for number, line in enumerate(lines, 1) if is_magic(line)]), None)
+
+
+def _shown(cell: Cell, line: int) -> str:
+    text = cell.lines[line - 1].strip() if line <= len(cell.lines) else ""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."

@@ -1,3 +1,0 @@
-"""What the exported code will run on."""
-
-PYTHON = "3.11"

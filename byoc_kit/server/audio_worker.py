@@ -1,0 +1,122 @@
+"""The thread that owns ``process_audio``: sound never waits for pictures, nor pictures for sound."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from byoc_kit.core.frames import AudioFrame
+from byoc_kit.core.params import Params
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.publish import Publish, publishing_to
+from byoc_kit.core.stage import Failure
+from byoc_kit.core.timings import Timings
+
+logger = logging.getLogger(__name__)
+
+_MAX_WAITING = 100
+
+
+class SoundWorker:
+    """Runs ``process_audio`` over submitted frames, in order, and hands each result to ``sink``.
+
+    Where a hundred frames wait (two seconds of AAC), the next is dropped and counted as ``late``. After an exception
+    the sound goes out as it came. ``processor`` may be set to another, which the next frame goes to.
+    """
+
+    def __init__(
+        self,
+        processor: FrameProcessor,
+        sink: Callable[[AudioFrame], None],
+        *,
+        params: Callable[[], Params],
+        publish: Publish | None,
+        name: str,
+    ) -> None:
+        self.late = 0
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._frame_since_s: float | None = None
+        self.process_times = Timings()
+        self.processor = processor
+        self._sink = sink
+        self._params = params
+        self._publish = publish
+        self._waiting: queue.Queue[AudioFrame | None] = queue.Queue(_MAX_WAITING)
+        self._is_abandoned = False
+        self._is_closing = False
+        self._name = name
+        self._worker: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the worker thread."""
+        self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._worker.start()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What it raised so far."""
+        return list(self._failures.values())
+
+    @property
+    def frame_taking_s(self) -> float:
+        """How long ``process_audio`` has been at the present frame; 0 between frames."""
+        since_s = self._frame_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker lives; one whose ``process_audio`` hangs does, abandoned or not."""
+        return self._worker is not None and self._worker.is_alive()
+
+    def submit(self, frame: AudioFrame) -> None:
+        """Offer a frame; returns at once."""
+        try:
+            self._waiting.put_nowait(frame)
+        except queue.Full:
+            self.late += 1
+
+    def close(self, timeout_s: float) -> bool:
+        """End the worker after what waits; ``False`` if it has not returned in ``timeout_s``. May be called again."""
+        if self._worker is None or not self.is_running:
+            return True
+        if not self._is_closing:
+            try:
+                self._waiting.put(None, timeout=timeout_s)
+            except queue.Full:
+                return False
+            self._is_closing = True
+        self._worker.join(timeout_s)
+        return not self.is_running
+
+    def abandon(self) -> None:
+        """Let go of what waits."""
+        self._is_abandoned = True
+        with suppress(queue.Full):  # then it has something to do, and sees that it was abandoned
+            self._waiting.put_nowait(None)
+
+    def _run(self) -> None:
+        with publishing_to(self._publish):
+            while (frame := self._waiting.get()) is not None and not self._is_abandoned:
+                for result in self._process(frame):
+                    self._sink(result)
+
+    def _process(self, frame: AudioFrame) -> list[AudioFrame]:
+        processor = self.processor  # which a swap may replace meanwhile
+        self._frame_since_s = time.monotonic()
+        with self.process_times.measured():
+            try:
+                return processor.process_audio(frame, self._params())
+            except BaseException as error:  # noqa: BLE001  # any exception of the user's code: counted, shown
+                self._record(error, processor)
+                return [frame]
+            finally:
+                self._frame_since_s = None
+
+    def _record(self, error: BaseException, processor: FrameProcessor) -> None:
+        failure = Failure.of(error, "process_audio", processor).counted(self._failures)
+        if failure.count == 1:
+            logger.error("process_audio raised %s; the sound goes out as it came", failure)

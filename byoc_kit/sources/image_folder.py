@@ -1,0 +1,113 @@
+"""A folder of pictures as frames."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.media.clip import check_number
+from byoc_kit.media.decode import MediaError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+_16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+class ImageFolder:
+    """The pictures of a folder (png, jpg, webp, bmp, tif), ``img2`` before ``img10``, each one frame.
+
+    All get the size of the first: another one is scaled to fit, in its shape, with black bars beside it. A camera's
+    rotation (EXIF) is honoured, transparent parts are black, and of a file of several pages the first counts. Raises
+    ``MediaError``, naming the folder or the file, where there is no picture or one cannot be read.
+    """
+
+    def __init__(self, folder: str | Path, *, fps: float = 25.0) -> None:
+        folder = Path(folder)
+        self._files = image_files(folder)
+        if not self._files:
+            *names, last = sorted(suffix[1:] for suffix in IMAGE_SUFFIXES)
+            msg = f"there is no picture in the folder {folder}; put some there ({', '.join(names)} or {last})"
+            raise MediaError(msg)
+        self.count = len(self._files)
+        self.fps = fps
+        self.name = f"{folder.resolve().name}/ ({self.count} picture{'s' if self.count > 1 else ''})"
+        self._time_base = 1 / Fraction(fps).limit_denominator(1001)
+        self._size = _read(self._files[0]).size
+
+    def time_s(self, number: int) -> float:
+        """See ``time_s``."""
+        if number < 0:
+            check_number(number, self.count)
+        return float(min(number, self.count) * self._time_base)
+
+    def frames(self, start: int = 0) -> Generator[VideoFrame]:
+        """See ``frames``."""
+        check_number(start, self.count)
+        return self._frames(start)
+
+    def _frames(self, start: int) -> Generator[VideoFrame]:
+        for number in range(start, self.count):
+            yield VideoFrame.from_pixels(_fitted(_read(self._files[number]), self._size), number, self._time_base)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, without those of its folders, in the order that people count in."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if is_image(entry)]
+    return [folder / name for name in sorted(names, key=_counting)]
+
+
+def is_image(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a picture by its name; hidden ones are none."""
+    is_named_so = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122  # quick, for large folders
+    return is_named_so and not entry.name.startswith(".") and entry.is_file()
+
+
+def _counting(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a key that sorts ``img2`` before ``img10``."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts], name
+
+
+def _read(file: Path) -> Image:
+    """Read a picture as 8-bit RGB, upright. Raises ``MediaError``, naming it."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a strange tag, or of a size that this will show to be too large or not
+            with Image.open(file) as opened:
+                return _to_rgb(ImageOps.exif_transpose(opened))
+    except Exception as error:  # Pillow's readers raise whatever damage leads to
+        reason = str(error) or type(error).__name__
+        msg = f"{file} cannot be read as a picture ({reason}); mend it or take it out of the folder"
+        raise MediaError(msg) from error
+
+
+def _to_rgb(image: Image) -> Image:
+    from PIL import Image
+
+    if image.mode in _16_BIT_MODES:
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _fitted(image: Image, size: tuple[int, int]) -> Pixels:
+    from PIL import ImageOps
+
+    fitted = image if image.size == size else ImageOps.pad(image, size)
+    return np.array(fitted, np.uint8)  # a copy: callers may write into it

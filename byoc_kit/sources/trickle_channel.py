@@ -1,0 +1,120 @@
+"""A trickle channel's video."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from av.video.stream import VideoStream
+
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.media.decode import MediaError
+from byoc_kit.media.programs import read_programs
+from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
+from byoc_kit.system.threads import background
+
+if TYPE_CHECKING:
+    from byoc_kit.trickle.pipes import ByteInlet
+
+logger = logging.getLogger(__name__)
+
+FIRST_BYTES_TIMEOUT_S = 10.0
+_END_TIMEOUT_S = 5.0
+
+
+class TrickleChannel:
+    """The frames of a channel of MPEG-TS segments, from the newest segment on, decoded as the server does.
+
+    Where the reader falls behind, the channel's server drops whole segments.
+    """
+
+    def __init__(self, url: str, *, name: str | None = None) -> None:
+        self.name = name or url
+        self._url = url
+        self._error: Exception | None = None
+        self._is_closed = False
+        self._inlet: ByteInlet | None = None
+
+    def frames(self) -> Generator[VideoFrame]:
+        """See ``frames``. The first bytes must come within 10 s."""
+        ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]] = Future()
+        receiving = threading.Thread(target=self._receive, args=(ready,), name="source-channel", daemon=True)
+        receiving.start()
+        self._inlet, is_done, loop = ready.result()
+        if self._is_closed:
+            self._inlet.end()
+        has_frame = False
+        try:
+            for frame in self._decode(self._inlet):
+                has_frame = True
+                yield frame
+            if self._error is not None:
+                raise self._error
+            if not has_frame and not self._is_closed:
+                msg = f"{self.name} ended without a picture that can be decoded; choose another source"
+                raise MediaError(msg)
+        finally:
+            loop.call_soon_threadsafe(is_done.set)
+            receiving.join(_END_TIMEOUT_S)
+
+    def close(self) -> None:
+        """See ``close``."""
+        self._is_closed = True
+        if self._inlet is not None:
+            with suppress(RuntimeError):  # its loop has ended: nobody waits
+                self._inlet.end()
+
+    def _decode(self, inlet: ByteInlet) -> Generator[VideoFrame]:
+        for program in read_programs(inlet, self._fault):
+            decoder: VideoDecoder | None = None
+            for packet in program.packets():
+                if self._is_closed:
+                    return
+                if isinstance(packet.stream, VideoStream):
+                    decoder = decoder or VideoDecoder(packet.stream, PictureCounts(), self._fault)
+                    yield from decoder.decode(packet)
+
+    def _fault(self, kind: str, error: Exception) -> None:
+        logger.info("%s: %s: %s", self.name, kind, error)
+
+    def _receive(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
+        try:
+            asyncio.run(self._feed_until_done(ready))
+        except BaseException as error:  # raised where the frames are read, which waits for it
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    async def _feed_until_done(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
+        from byoc_kit.trickle.pipes import ByteInlet
+
+        inlet, is_done = ByteInlet(), asyncio.Event()
+        async with background(self._feed(inlet), name="source-feed"):
+            ready.set_result((inlet, is_done, asyncio.get_running_loop()))
+            await is_done.wait()  # the inlet needs the loop for as long as it is read
+
+    async def _feed(self, inlet: ByteInlet) -> None:
+        from byoc_kit.trickle.client import TrickleError, client_session, read_channel
+
+        try:
+            async with client_session() as http, aclosing(read_channel(http, self._url)) as chunks:
+                async with asyncio.timeout(FIRST_BYTES_TIMEOUT_S):
+                    _, chunk = await anext(chunks, (0, b""))
+                await inlet.feed(chunk)
+                async for _, chunk in chunks:
+                    await inlet.feed(chunk)
+        except TimeoutError:
+            self._error = MediaError(
+                f"nothing has come on {self.name} for {FIRST_BYTES_TIMEOUT_S:.0f} s; start what sends to it"
+            )
+        except TrickleError as error:
+            self._error = MediaError(f"{self.name} broke off: {error}; choose it again when it is back")
+        except Exception as error:  # noqa: BLE001  # it is raised where the frames are read
+            self._error = error
+        finally:
+            inlet.end()

@@ -1,0 +1,69 @@
+"""Addresses: a TCP port to serve on, and URLs as they may be shown."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from urllib.parse import urlsplit
+
+from byoc_kit.errors import ByocKitError
+
+_LAST_PORT = 65_535
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an IPv4 or IPv6 address or a host's name; ``::`` is all of both kinds.
+
+    Raises ``ByocKitError`` where there is no such host here, or the port is taken.
+    """
+    if not 0 <= port <= _LAST_PORT:
+        msg = f"there is no port {port}; choose a --port from 0 to {_LAST_PORT}"
+        raise ByocKitError(msg)
+    try:
+        family, address = _address_of(host, port)
+        is_for_all = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, dualstack_ipv6=is_for_all)
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        msg = f"cannot listen on {in_url(host)}:{port}: {_reason_of(error)}"
+        raise ByocKitError(msg) from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{in_url(host)}:{port}"
+
+
+def _address_of(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # of a name that has both kinds
+    return family, (str(address[0]), int(address[1]))
+
+
+def in_url(host: str) -> str:
+    """Return a host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _reason_of(error: OSError | UnicodeError) -> str:
+    if not isinstance(error, OSError) or isinstance(error, socket.gaierror):
+        return "no such host; choose another --host"
+    other = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+    return f"{os.strerror(error.errno or 0)}; choose another {other}"
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without its user, its password and its query, which may hold a key."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none
+        return url.partition("://")[0] + "://"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,177 @@
+"""Work beside the main thread and the event loop: tasks and threads with an owner, and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Self, TypeVar
+
+from byoc_kit.errors import ByocKitError
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
+    """Run a coroutine beside the body of the ``async with``; cancel and await it at the end.
+
+    An exception of the work is raised when the body is left.
+    """
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+
+def set_at_signal() -> asyncio.Event:
+    """Return an event of the running loop that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def on_thread(function: Callable[[], T], *, name: str) -> T:
+    """Run a function that may block, or hang, on a daemon thread of its own, and return or raise what it does.
+
+    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model. What
+    would end the loop (``SystemExit``), or cannot be awaited (``StopIteration``), is raised as a ``ByocKitError``.
+    """
+    return await _outcome(function, lambda run: threading.Thread(target=run, name=name, daemon=True).start())
+
+
+class OwnThread:
+    """One daemon thread that runs function after function; it ends with ``close``, or with this object."""
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._end = weakref.finalize(self, self._waiting.put, None)
+        threading.Thread(target=_run_each, args=(self._waiting,), name=name, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, after what it has to do; nobody waits for that."""
+        self._end()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Do as ``on_thread`` does, after the functions before."""
+        return await _outcome(function, self._waiting.put)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function after those before, wait for it, and return or raise what it does.
+
+        It sees the context variables of the calling thread: where what it prints and publishes goes.
+        """
+        future: Future[T] = Future()
+        context = copy_context()
+
+        def run() -> None:
+            try:
+                future.set_result(context.run(function))
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+                future.set_exception(ordinary(error) if isinstance(error, StopIteration) else error)
+
+        self._waiting.put(run)
+        return future.result()
+
+
+def call_on_thread(function: Callable[[], T], *, name: str) -> T:
+    """Run a function on a thread of its own, as ``call`` does."""
+    with OwnThread(name) as thread:
+        return thread.call(function)
+
+
+def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (run := waiting.get()) is not None:
+        run()
+        del run  # what it holds may be all that keeps the owner alive
+
+
+async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None]], None]) -> T:
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    start(partial(_settle_with, future, function))
+    try:
+        return await future
+    finally:
+        del future  # its exception keeps this frame, and would so keep itself, with all that the function holds
+
+
+def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
+    """Run a function and put its outcome into a future of another thread's loop."""
+    settle: Callable[[], None]
+    try:
+        settle = partial(future.set_result, function())
+    except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
+        settle = partial(future.set_exception, ordinary(raised))
+    try:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            future.get_loop().call_soon_threadsafe(_unless_cancelled, future, settle)
+    finally:
+        del settle, future  # as above: the exception keeps this frame too
+
+
+def _unless_cancelled(future: asyncio.Future[T], settle: Callable[[], None]) -> None:
+    if not future.cancelled():
+        settle()
+
+
+def ordinary(error: BaseException) -> Exception:
+    """Return an exception that passes through an event loop like any other; most are themselves."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = ByocKitError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    wrapped.__cause__ = error
+    return wrapped.with_traceback(error.__traceback__)
+
+
+class LoopThread:
+    """Runs one coroutine on a named thread. It is a daemon: who starts it ends it, at the latest by ``atexit``."""
+
+    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
+        self._main = main
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; returns once ``call`` reaches it."""
+        self._thread.start()
+        self._is_up.wait()
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have the loop call a function, soon; once the thread has ended, nothing happens."""
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the coroutine has returned."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            self._is_up.set()
+            runner.run(self._main())

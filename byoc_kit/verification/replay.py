@@ -1,0 +1,233 @@
+"""A notebook's hooks over the frames of a clip, as one stream: what comes of each, and its pixels where they are kept.
+
+It runs in a notebook's kernel and in an interpreter that has the locked requirements only, so it imports no more of the
+kit than every image has. What it found goes back as files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.params import ParamsError, as_json
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.run_frames import Ran, run_frames
+from byoc_kit.core.timings import percentiles_ms
+from byoc_kit.errors import in_one_line
+from byoc_kit.media.clip import read_clip
+from byoc_kit.verification.later_streams import LaterStreams, Memory
+
+TASK = "task.json"
+_REPLAY = "replay.json"
+_PROGRESS = "progress"
+
+Place = Callable[[str, BaseException], str]
+"""Names the line of the notebook that an exception of a hook came from."""
+
+
+class Outcome(StrEnum):
+    """What came of a frame. The original goes out for one whose ``process_frame`` raised."""
+
+    MADE = "made"
+    DROPPED = "dropped"
+    RAISED = "raised"
+
+
+class Fault(StrEnum):
+    """Why there are no frames: where it broke off."""
+
+    LOCK = "lock"
+    LOAD = "load"
+    PARAMS = "params"
+    RUN = "run"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done: a clip as MPEG-TS, the parameters to change, and the numbers of the frames to keep.
+
+    Of those that share a ``clip`` one at a time is at its frames. ``max_diff`` is how far a second stream may be from
+    the first, of 255; without one there is no second stream.
+    """
+
+    clip: Path
+    params: Mapping[str, Any]
+    kept: tuple[int, ...]
+    folder: Path
+    max_diff: int | None = None
+
+    def save(self) -> Path:
+        """Write it for another process; returns the file's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / TASK
+        path.write_text(json.dumps(asdict(self), default=str))
+        return path
+
+    @classmethod
+    def load(cls, path: Path | str) -> Task:
+        """Read it back."""
+        said = json.loads(Path(path).read_bytes())
+        return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]), said["max_diff"])
+
+    def count(self, done: int) -> None:
+        """Let another process see how many frames are through."""
+        (self.folder / _PROGRESS).write_text(str(done))
+
+    @property
+    def done(self) -> int:
+        """How many frames are through."""
+        with suppress(FileNotFoundError, ValueError):  # it has none yet, or is writing the next number
+            return int((self.folder / _PROGRESS).read_text())
+        return 0
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One frame: its number in the clip, from 0; what came of it, ``size`` and ``sha256`` where a picture did."""
+
+    number: int
+    pts: int
+    outcome: Outcome
+    took_s: float
+    size: str = ""
+    sha256: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All frames of a clip; the pixels of those kept lie in ``folder``.
+
+    ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema, and
+    ``memory`` how a second stream differs from a first; it is ``None`` where none was run.
+    """
+
+    folder: Path
+    frames: tuple[Replayed, ...] = ()
+    params: Mapping[str, Any] | None = None
+    fault: Fault | None = None
+    failure: str = ""
+    drift: str | None = None
+    memory: Memory | None = None
+
+    @classmethod
+    def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
+        """Return one that has no frames."""
+        return cls(task.folder, fault=fault, failure=failure)
+
+    @cached_property
+    def by_pts(self) -> dict[int, Replayed]:
+        """The frames by their time."""
+        return {frame.pts: frame for frame in self.frames}
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many frames came to that."""
+        return sum(frame.outcome is outcome for frame in self.frames)
+
+    def took_ms(self) -> dict[str, float]:
+        """Return percentiles of what ``process_frame`` took."""
+        return percentiles_ms(frame.took_s for frame in self.frames)
+
+    def pixels(self, number: int) -> Pixels | None:
+        """Return a frame's picture; ``None`` where it was dropped or not kept."""
+        path = _pixels_file(self.folder, number)
+        return np.load(path) if path.is_file() else None
+
+    def save(self) -> None:
+        """Write it into its folder, in place of one that is there: whoever reads meanwhile finds a whole one."""
+        written = self.folder / f"{_REPLAY}.part"
+        written.write_text(json.dumps(asdict(self), default=str))
+        written.replace(self.folder / _REPLAY)
+
+    @classmethod
+    def load(cls, folder: Path) -> Replay | None:
+        """Read it back; ``None`` where there is none."""
+        try:
+            said = json.loads((folder / _REPLAY).read_bytes())
+        except FileNotFoundError:
+            return None
+        said["frames"] = tuple(Replayed(**{**f, "outcome": Outcome(f["outcome"])}) for f in said["frames"])
+        said["fault"] = None if said["fault"] is None else Fault(said["fault"])
+        said["memory"] = None if said["memory"] is None else Memory(**said["memory"])
+        return cls(**{**said, "folder": folder})
+
+
+def replay(
+    processor: FrameProcessor,
+    task: Task,
+    place: Place,
+    make_fresh: Callable[[], FrameProcessor] | None = None,
+    on_first: Callable[[Replay], None] = lambda _: None,
+) -> Replay:
+    """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
+
+    An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all. With
+    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them;
+    ``on_first`` is handed what the clip's own stream gave before they begin.
+    """
+    hook, frames, memory = "", list[Replayed](), None
+
+    def note(name: str) -> None:
+        nonlocal hook
+        hook = name
+
+    def keep(ran: Ran) -> None:
+        streams.take(ran)
+        if streams.is_first:
+            frames.append(_replayed(task, len(frames), ran, place))
+            task.count(len(frames))
+
+    def first() -> Replay:
+        return Replay(task.folder, tuple(frames), as_json(params))
+
+    try:
+        params = processor.params_with(task.params)
+        streams = LaterStreams(processor, params, partial(read_clip, task.clip), lambda: on_first(first()))
+        if make_fresh is None or task.max_diff is None:
+            run_frames(processor, _one_at_a_time(task.clip, read_clip(task.clip)), params, keep, on_hook=note)
+        else:
+            run_frames(processor, _one_at_a_time(task.clip, streams.frames()), params, keep, on_hook=note)
+            memory = streams.memory(place, max_diff=task.max_diff, make_fresh=make_fresh)
+    except ParamsError as error:
+        return Replay.broken(task, Fault.PARAMS, str(error))
+    except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
+        return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(hook, error)})")
+    return replace(first(), memory=memory)
+
+
+def _one_at_a_time(clip: Path, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    with clip.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would measure each other
+        yield from frames
+
+
+def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:
+    """Return what came of a frame, its picture kept where it is wanted."""
+    pts = ran.source.pts
+    if ran.error is not None:  # the container counts it, and the original goes out
+        result, outcome = ran.source.original(), Outcome.RAISED
+        said = f"{in_one_line(ran.error)} ({place('process_frame', ran.error)})"
+    elif ran.output is None:
+        return Replayed(number, pts, Outcome.DROPPED, ran.took_s)
+    else:
+        result, outcome, said = ran.output, Outcome.MADE, ""
+    pixels = result.view()
+    if number in task.kept:
+        np.save(_pixels_file(task.folder, number), pixels)
+    size = f"{result.width}x{result.height}"
+    return Replayed(number, pts, outcome, ran.took_s, size, hashlib.sha256(pixels.tobytes()).hexdigest(), said)
+
+
+def _pixels_file(folder: Path, number: int) -> Path:
+    return folder / f"{number:05}.npy"

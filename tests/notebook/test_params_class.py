@@ -1,0 +1,528 @@
+import sys
+import types
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notebook_rig import CAPABILITY, notebook_json, write_notebook
+from pydantic_core import SchemaError
+
+from byoc_kit.bundle.plan import plan, write
+from byoc_kit.core.bundle_reader import load_processor, read_bundle, schema_drift
+from byoc_kit.core.params import ParamsError
+from byoc_kit.core.processor import Hooks
+from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.function_version import Version
+from byoc_kit.jupyter.preview.player import Player
+from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.notebook_file import parse_notebook
+from byoc_kit.notebook.params_class import check_params
+from byoc_kit.regress import process_clip
+from byoc_kit.server.requests import StartRequest
+from byoc_kit.server.session import Session
+from byoc_kit.server.settings import ServerSettings
+from byoc_kit.sources import open_source
+
+__all__ = ["write_notebook"]
+
+IMPORTS = """\
+import enum
+import functools
+from enum import Enum, IntEnum, StrEnum, auto
+from typing import Annotated, Any, ClassVar, Literal, Optional, Union
+import annotated_types
+from pydantic import ConfigDict, Field, PositiveInt, computed_field, confloat, conint, field_validator, model_validator
+import byoc_kit
+from byoc_kit import Params as Base
+"""
+PROCESS_FRAME = "def process_frame(frame, params): return frame"
+
+
+def analysis(*sources):
+    cells = [("byoc", source) for source in (*sources, CAPABILITY)]
+    return analyse(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb"))
+
+
+def said(*sources):
+    return [str(finding) for finding in check_params(analysis(*sources))]
+
+
+def of_fields(*lines, before="", head="class Params(byoc_kit.Params):"):
+    return "\n".join([IMPORTS, before, head, *(f"    {line}" for line in lines), "", PROCESS_FRAME])
+
+
+def running_schema(source):
+    """The schema of the class that the exported module will have."""
+    module = types.ModuleType("processor")
+    sys.modules["processor"] = module
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(source, "processor.py", "exec"), module.__dict__)  # noqa: S102  # that is what is compared with
+            return Hooks.of(module.process_frame).params_type.model_json_schema()
+    finally:
+        del sys.modules["processor"]
+
+
+MODE = "class Mode(StrEnum):\n    SOFT = auto()\n    HARD = 'hard'"
+TINT = "class Tint(byoc_kit.Params):\n    'Doc.'\n    y: int = 3\n    z: int = 4"
+BLUR = "class Blur(Base):\n    'B.'\n    r: int = 1"
+NAMES = "MAX = 4\nLOW: float = -1.5\nGain = Annotated[float, Field(le=2)]"
+METHODS = """\
+LOW: ClassVar[int] = 3
+_seen: int = 0
+_cache = {}
+x: int = Field(LOW, ge=LOW, title='X')
+@field_validator('x')
+@classmethod
+def check(cls, x): return run_me(x)
+@field_validator('x', mode='before')
+@classmethod
+def early(cls, x): return x
+@model_validator(mode='after')
+def all(self): return self
+@computed_field
+@property
+def area(self) -> int: return self.x ** 2
+@functools.cached_property
+def table(self): return []
+""".splitlines()
+SOUND = [
+    of_fields("gain: float = 1.4"),
+    of_fields("gain: float"),
+    of_fields('"""Of the tint."""', "gain: float = Field(1.4, ge=0, le=4, description='Gain')"),
+    of_fields('"""Of\n       the tint."""', "gain: int = Field(default=-3, gt=-10, multiple_of=3)"),
+    of_fields("on: bool = True", "name: str = ''", "names: list[str] = ['a', 'b']", "box: tuple[int, int] = (1, -2)"),
+    of_fields("table: dict[str, list[float]] = {'a': [1, 2.5]}", "any_: Any = None", "more: tuple[int, ...] = ()"),
+    of_fields("mode: Literal['a', 'b', 3, None] = 'a'", "x: Optional[int] = None", "y: Union[int, str] = 3"),
+    of_fields("x: int | None = None", "y: 'float' = 2", "z: list['int'] = Field(default_factory=lambda: [1])"),
+    of_fields("x: Annotated[float, Field(ge=0)] = 1", "y: conint(ge=2, le=3) = 2", "z: confloat(gt=0) = 1"),
+    of_fields("x: PositiveInt = 2", "y: Annotated[int, annotated_types.Interval(ge=1, le=9)] = 3"),
+    of_fields("x: int = Field(MAX, le=MAX)", "y: Gain = LOW", before=NAMES),
+    of_fields("mode: Mode = Mode.SOFT", "m2: Mode | None = None", before=MODE),
+    of_fields("m: M = 'x'", before="class M(str, Enum):\n    'How.'\n    X = 'x'\n    def f(self): return run_me()"),
+    of_fields("m: M = M.B", "n: int = M.A.value", before="class M(IntEnum):\n    A = 1\n    B = A"),
+    of_fields("m: M", before="class M(enum.Enum):\n    A = (1, 2)\n    B = 'b'\n    C = None"),
+    of_fields("m: Literal[M.A] = M.A", before="@enum.unique\nclass M(StrEnum):\n    A = 'a'"),
+    of_fields("x: int = 1", head="class Params(Base, title='Tint', str_strip_whitespace=True):"),
+    of_fields("x: int = 1", "y: float = 2", head="class Params(Tint):", before=TINT),
+    of_fields("blur: Blur = Field(default_factory=lambda: Blur())", "b: list[Blur] = []", before=BLUR),
+    of_fields("model_config = ConfigDict(title='T', extra='allow')", "x: int = 1"),
+    of_fields("model_config = {'json_schema_extra': {'examples': [{'x': 2}]}}", "x: int = Field(1, examples=[1, 2])"),
+    of_fields(*METHODS),
+    "from __future__ import annotations\n" + of_fields("m: Mode = Mode.HARD", "x: int | None = None", before=MODE),
+    of_fields("x: int = 1", head="class Tint(byoc_kit.Params):").replace("params)", "p: Tint)"),
+    of_fields("x: int = 1", head="class Tint(byoc_kit.Params):").replace("params)", "params: 'Tint')"),
+    of_fields("x: int = 1").replace("def process_frame(frame, params)", "async def process_frame(f, *, params: dict)"),
+    of_fields("x: int = 1").replace(PROCESS_FRAME, "process_frame = lambda frame, params: frame"),
+    of_fields("größe: float = 1", "名: str = 'ü\\u2028'"),
+    of_fields("x: int = 0x" + 3000 * "f"),
+    of_fields("pass"),
+]
+
+
+@pytest.mark.parametrize("source", SOUND, ids=range(len(SOUND)))
+def test_the_schema_is_the_one_of_the_running_class(source):
+    assert [finding for finding in said(source) if "[params-default]" not in finding] == []
+    assert analysis(source).schema == running_schema(source)
+
+
+NUMBERS = st.integers(-9, 9).map(str) | st.floats(-9, 9).map(repr)
+BOUNDS = st.dictionaries(st.sampled_from(["ge", "gt", "le", "lt"]), NUMBERS, max_size=2)
+TEXTS = st.dictionaries(st.sampled_from(["title", "description"]), st.text(max_size=8).map(repr), max_size=2)
+# A type and a literal of it.
+PLAIN = st.sampled_from(
+    [
+        ("bool", "True"),
+        ("str", "'a'"),
+        ("'str'", "''"),
+        ("Mode", "Mode.HARD"),
+        ("Mode | None", "None"),
+        ("Literal['a', -1]", "-1"),
+        ("Optional[int]", "None"),
+        ("Union[int, str]", "'3'"),
+        ("list[Mode]", "[]"),
+        ("dict[str, float]", "{'a': -1.5}"),
+        ("tuple[int, str]", "(1, 'b')"),
+        ("list[list[int]]", "[[1], []]"),
+    ]
+)
+
+
+@st.composite
+def field_lines(draw):
+    name = draw(st.from_regex(r"[a-z][a-z0-9]{0,5}_f", fullmatch=True))
+    is_number = draw(st.booleans())
+    kind, default = (draw(st.sampled_from(["int", "float"])), draw(NUMBERS)) if is_number else draw(PLAIN)
+    options = draw(TEXTS) | (draw(BOUNDS) if is_number else {})
+    given = ", ".join(f"{key}={value}" for key, value in options.items())
+    ways = [
+        f"{name}: {kind}",
+        f"{name}: {kind} = {default}",
+        f"{name}: {kind} = Field({given})",
+        f"{name}: {kind} = Field(default={default}, {given})",
+        f"{name}: Annotated[{kind}, Field({given})] = {default}",
+    ]
+    return draw(st.sampled_from(ways))
+
+
+@given(st.lists(field_lines(), min_size=1, max_size=5, unique_by=lambda line: line.partition(":")[0]), st.booleans())
+def test_the_schema_of_whatever_class_is_the_one_of_the_running_class(lines, is_late):
+    source = ("from __future__ import annotations\n" if is_late else "") + of_fields(*lines, before=MODE)
+    try:
+        running = running_schema(source)
+    except SchemaError:  # a bound that is not of the field's type
+        running = None
+    assert analysis(source).schema == running
+    assert any("[params-schema]" in finding for finding in said(source)) == (running is None)
+
+
+HINT = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("gain: float = Field(1, le=top())", "top"),
+        ("gain: float = 2 * 2", "2 * 2"),
+        ("gain: float = unknown", "unknown"),
+        ("gain: float = f'{1}'", "f'{1}'"),
+        ("gain: np.ndarray", "np.ndarray"),
+        ("gain: 'float['", "'float['"),
+        ("gain: Literal[x]", "x"),
+        ("gain: float = Field(**{})", "Field(**{})"),
+        ("gain: float = Field(1, json_schema_extra=print)", "print"),
+        ("exec('gain = 1')", "exec('gain = 1')"),
+        ("for x in 'a': pass", "for x in 'a':"),
+        ("class Config: title = 'x'", "Config"),
+        ("model_config = ConfigDict(alias_generator=str.upper)", "str.upper"),
+    ],
+)
+def test_params_schema(line, shown):
+    number = IMPORTS.count("\n") + 4
+    source = of_fields(line)
+    assert said(source) == [
+        f"effects.ipynb, cell 1, line {number}: `{shown}` can be known only by running it, "
+        f"so the bundle has no schema of the parameters; {HINT} [params-schema]"
+    ]
+    assert analysis(source).schema is None
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (of_fields("x: int") + "\n" + of_fields("y: int"), "`Params` is bound a second time"),
+        (f"from effects import Params\n{PROCESS_FRAME}", "`from effects import Params` can be known only by running"),
+        (f"from effects import Base\nclass Params(Base): x: int\n{PROCESS_FRAME}", "`Base` can be known only by"),
+        ("from effects import P\ndef process_frame(frame, params: P): ...", "`params: P` is of a class that is not in"),
+        (f"import byoc_kit\nclass Params(make()): x: int\n{PROCESS_FRAME}", "`make()` can be known only by running"),
+        (f"Params = make()\n{PROCESS_FRAME}", "`Params = make()` can be known only by running it"),
+        (of_fields("x: float = 1e999"), "`Params` has no JSON schema (Out of range float values are not JSON"),
+        (of_fields("x: list[int] = Field([], pattern='(')"), "`Params` cannot be made: "),
+        (of_fields("x: int", "def x(self): ..."), "`x` has the name of a field"),
+        (of_fields("@wrapped", "def x(self): ..."), "`wrapped` can be known only by running it"),
+        (of_fields("def __get_pydantic_json_schema__(c, *_): return {}"), "schema__` may change the schema"),
+        (of_fields("x: int", "@field_validator('x', mode='plain')", "def f(c, x): ..."), "` may change the schema"),
+    ],
+)
+def test_params_schema_of_a_class(source, reason):
+    [text] = said(source)
+    assert reason in text
+    assert text.endswith("[params-schema]")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Params: x: int",
+        "from pydantic import BaseModel\nclass Params(BaseModel): x: int = 1",
+        "from dataclasses import dataclass\n@dataclass\nclass Params: x: int = 1",
+        "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Base: x: int = 1\nclass Params(Base): ...",
+        "from typing import NamedTuple\nclass Params(NamedTuple): x: int = 1",
+    ],
+)
+def test_a_class_of_another_kind_is_an_error(source):
+    [text] = said(f"{source}\n{PROCESS_FRAME}")
+    assert text.endswith("is not made from byoc_kit.Params; write class Params(byoc_kit.Params) [params-class]")
+
+
+@pytest.mark.parametrize("again", ["", "from byoc_kit import Params\n"])
+@pytest.mark.parametrize("base", ["Params", "Common"])
+def test_a_class_may_have_the_name_of_what_it_is_made_from(again, base):
+    source = (
+        f"from byoc_kit import Params\n{again}class Common(Params): size: int = 2\n"
+        f"class Params({base}): gain: float = 1.0\n"
+        "def process_frame(frame, params: Params): return params.gain, params.gian"
+    )
+    [text] = said(source)
+    assert text.endswith("params.gian: Params has no field gian; did you mean params.gain? [unknown-param]")
+    assert analysis(source).schema == running_schema(source)
+
+
+def test_an_import_below_the_class_of_its_name_is_said():
+    source = "from byoc_kit import Params\nclass Params(Params): x: int = 1\nfrom byoc_kit import Params"
+    [text] = said(f"{source}\n{PROCESS_FRAME}")
+    assert text.endswith("[params-schema]")
+
+
+def test_two_classes_that_name_each_other_are_no_endless_question():
+    said("class A: pass\nclass B(A): pass\nclass A(B): pass\ndef process_frame(frame, params: A): ...")
+
+
+HOSTILE = [
+    of_fields(f"x: int = 0x{10_000 * 'f'}"),
+    of_fields("x: " + 60 * "list[" + "int" + 60 * "]"),
+    of_fields("x: A40", before="A0 = int\n" + "\n".join(f"A{i + 1} = tuple[A{i}, A{i}]" for i in range(40))),
+    of_fields("x: B", before="B = C\nC = B"),
+    of_fields("x: A2000", before="A0 = int\n" + "\n".join(f"A{i + 1} = A{i}" for i in range(2000))),
+    of_fields("x: Params", "y: 'Params'"),
+    of_fields("x: int = 1", head="class Params(Params):"),
+    of_fields(f"x: str = {'y' * 100_000!r}"),
+    of_fields("x: str = '\\ud83d\\x1b[2J'", '"""\\x00"""'),
+    of_fields("x: Literal[" + ", ".join(map(str, range(30_000))) + "]"),
+    of_fields("x: str = Field('', pattern='(((')"),
+    of_fields("int: int = 3", "y: int = 4"),
+    of_fields("model_fields: int = 3", "copy: int = 4"),
+    of_fields("x: int = Field(1, alias='\\x7f')"),
+    of_fields("x: M", before="class M(Enum):\n    _ignore_ = ['A']\n    A = 1"),
+    of_fields("x: M", before="class M(StrEnum):\n    A = 1"),
+    "class Params(__import__('os').system('true')): ...\n" + PROCESS_FRAME,
+    "process_frame = 3",
+    "def process_frame(): ...",
+    "def process_frame(*frames, **params): ...",
+]
+
+
+@pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_stands_in_a_class_findings_are_short_lines(source):
+    for text in said(source):
+        assert len(text) < 600
+        assert text.isprintable()
+
+
+def test_nothing_is_run(tmp_path):
+    proof = tmp_path / "proof"
+    run = f"open({str(proof)!r}, 'w')"
+    for line in (f"x: int = {run}", f"x: {run}", f"x: int = Field(default_factory=lambda: {run})", run):
+        list(check_params(analysis(of_fields(line))))
+    assert not proof.exists()
+
+
+USE = "class Params(byoc_kit.Params):\n    gain: float = 1\n    tint_level: int = 2"
+
+
+def uses(body, *, head="def process_frame(frame, params):", params=USE):
+    rest = PROCESS_FRAME if "process_frame" not in head else "pass"
+    return said(IMPORTS, params, f"{head}\n    {body}", rest)
+
+
+@pytest.mark.parametrize("use", ["params['gain']", "params.get('gain')", "params.get('gain', 1.0)"])
+def test_parameters_are_no_dictionary(use):
+    assert uses(f"return frame * {use}") == [
+        f"effects.ipynb, cell 3, line 2: {use}: the parameters are a Params, not a dictionary; "
+        "write params.gain [unknown-param]"
+    ]
+
+
+def test_parameters_may_be_asked_as_the_class_says():
+    assert uses("return params.get('gain')", params=f"{USE}\n    def get(self, name): return 1") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("gain: float = Field(9, le=4)", "Input should be less than or equal to 4"),
+        ("gain: float", "Field required"),
+        ("gain: int = 'much'", "Input should be a valid integer, unable to parse string as an integer"),
+    ],
+)
+def test_a_default_with_which_no_stream_can_start(field, reason):
+    params = f"class Params(byoc_kit.Params):\n    before: int = 1\n    {field}"
+    assert said(IMPORTS, params, PROCESS_FRAME) == [
+        f"effects.ipynb, cell 2, line 3: no stream can start with the default of gain: {reason}; "
+        "give the field a default, and one that fits it [params-default]"
+    ]
+
+
+def test_what_a_factory_makes_is_not_judged_and_the_other_defaults_are():
+    made = "class Params(byoc_kit.Params):\n    gain: float = Field(default_factory=lambda: 1.4)"
+    assert said(IMPORTS, made, PROCESS_FRAME) == []
+    assert said(IMPORTS, made.replace("1.4", "1.4, alias='loudness'"), PROCESS_FRAME) == []
+    [finding] = said(IMPORTS, f"{made}\n    steps: int", PROCESS_FRAME)
+    assert finding.startswith("effects.ipynb, cell 2, line 3: no stream can start with the default of steps: ")
+
+
+def test_a_default_that_a_validator_may_make_good_is_not_judged():
+    params = (
+        "class Params(byoc_kit.Params):\n    gain: float = Field(9, le=4)\n"
+        "    @field_validator('gain', mode='before')\n    def halve(cls, value):\n        return value / 3"
+    )
+    assert said(IMPORTS, params, PROCESS_FRAME) == []
+
+
+def test_a_parameter_may_have_any_name_but_the_one_of_them_all():
+    assert said(of_fields("keep: float = 0.9", "width: float = 1.0", "height: int = 2")) == []
+    for field in ("params: float = 0.9", "x: float = Field(0.9, alias='params')"):
+        [text] = said(of_fields(field))
+        assert text.endswith("all of them are sent under that name; rename the field [reserved-param]")
+
+
+def test_unknown_param():
+    assert uses("return frame * params.gian") == [
+        "effects.ipynb, cell 3, line 2: params.gian: Params has no field gian; did you mean params.gain? "
+        "[unknown-param]"
+    ]
+
+
+def test_unknown_param_that_is_like_no_other():
+    assert uses("return params.x") == [
+        "effects.ipynb, cell 3, line 2: params.x: Params has no field x; "
+        "add it to the class, which has gain, tint_level [unknown-param]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("async def process_frame(frame, *, params: Params):", "params"),
+        ("def process_frame(frame, p: Params):", "p"),
+        ("def process_audio(frame, params):", "params"),
+        ("def process_audio(frame, mine: 'Params'):", "mine"),
+        ("def on_stream_start(params):", "params"),
+        ("def on_stream_start(settings):", "settings"),
+    ],
+)
+def test_unknown_param_in_each_hook(head, name):
+    assert uses(f"x = lambda: {name}.gian", head=head) == [
+        f"effects.ipynb, cell 3, line 2: {name}.gian: Params has no field gian; did you mean {name}.gain? "
+        "[unknown-param]"
+    ]
+
+
+@pytest.mark.parametrize("use", ["params.gain, params.size", 'params["gain"]', "helper(params)"])
+def test_params_of_a_class_that_is_not_tagged(use):
+    raw = notebook_json(("", USE), ("byoc", f"def process_frame(frame, params):\n    return {use}"))
+    [finding] = check_params(analyse(parse_notebook(raw.encode(), name="effects.ipynb")))
+    assert str(finding) == (
+        "effects.ipynb, cell 2, line 1: process_frame takes params, and Params is not in the tagged cells; "
+        "cell 1 defines it; tag that cell `byoc` [untagged-name]"
+    )
+    assert (finding.place.column, finding.needs_cell) == (26, 1)
+
+
+def test_unknown_param_where_there_is_no_class():
+    [text] = said("def process_frame(frame, params):\n    return params.gain")
+    assert text.endswith("write a class Params(byoc_kit.Params) with that field in a tagged cell [unknown-param]")
+
+
+def test_unknown_param_where_process_frame_does_not_take_them():
+    source = f"{USE}\ndef process_frame(frame): return frame\ndef process_audio(frame, params): return params.gain"
+    assert [text.partition("; ")[2] for text in said(IMPORTS, source)] == [
+        "write process_frame(frame, params: Params), which says what the parameters are [unknown-param]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "params"),
+    [
+        ("return params.gain, params.tint_level, params.model_dump(), params.updated, params.__class__", USE),
+        (
+            "return params.level, params.LOW, params._x",
+            f"{USE}\n    _x = 1\n    LOW: ClassVar = 3\n    def level(s): ...",
+        ),
+        ("return params.more", f"{USE}\n    model_config = ConfigDict(extra='allow')"),
+        ("return params.more", f"{USE}\n    def __getattr__(self, name): ..."),
+        ("return params.y, params.gain", f"{TINT}\nclass Params(Tint):\n    gain: int = 1"),
+        ("params = other\n    return params.more", USE),
+        ("return [params.more for params in frame]", USE),
+        ("return (lambda params: params.more)(frame)", USE),
+        ("return frame.gian, other.params.gian, params", USE),
+    ],
+)
+def test_no_unknown_param(body, params):
+    assert uses(body, params=params) == []
+
+
+@pytest.fixture
+def export(write_notebook, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "processor", raising=False)
+
+    def export(source):
+        cells = [("byoc", source), ("byoc", CAPABILITY)]
+        write(plan(write_notebook(cells=cells), tmp_path / "out"))
+        return read_bundle(tmp_path / "out")
+
+    yield export
+    sys.modules.pop("processor", None)
+
+
+GAIN = of_fields("gain: float = Field(1.4, ge=0, le=4)")
+
+
+def test_a_bundle_has_the_schema_of_what_it_loads(export):
+    bundle = export(GAIN)
+    assert schema_drift(bundle, load_processor(bundle)) is None
+    first = (bundle.folder / "params.schema.json").read_bytes()
+    export(GAIN)
+    assert (bundle.folder / "params.schema.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("schema", "what"),
+    [
+        (GAIN.replace("le=4", "le=5"), "of gain"),
+        (GAIN.replace("gain", "level"), "of gain, level"),
+        (GAIN.replace("Params):", "Params):\n    'Doc.'"), "of the parameters"),
+    ],
+)
+def test_a_schema_that_the_loaded_class_does_not_have_is_drift(export, schema, what):
+    other = (export(schema).folder / "params.schema.json").read_text()
+    bundle = export(GAIN)
+    (bundle.folder / "params.schema.json").write_text(other)
+    assert schema_drift(bundle, load_processor(bundle)) == (
+        f"params.schema.json does not say {what} what Params does; export the notebook again"
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"properties": 3}', "[" * 100_000])
+def test_a_broken_schema_is_one_sentence(export, text):
+    bundle = export(GAIN)
+    (bundle.folder / "params.schema.json").write_text(text)
+    drift = schema_drift(bundle, load_processor(bundle))
+    assert drift.startswith("params.schema.json ")
+    assert drift.endswith("; export the notebook again")
+
+
+def test_a_schema_that_cannot_be_known_any_more_is_removed(export):
+    bundle = export(GAIN)
+    export(GAIN.replace("le=4", "le=abs(4)"))
+    assert not (bundle.folder / "params.schema.json").exists()
+    assert schema_drift(bundle, load_processor(bundle)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"gain": 9}, "gain: Input should be less than or equal to 4"),
+        ({"gain": "much"}, "gain: Input should be a valid number, unable to parse string as a number"),
+        ({"gian": 1}, "gian: is no parameter of this model"),
+        ({"gain": float("nan")}, "gain: Input should be a finite number"),
+    ],
+)
+def test_server_preview_and_regression_say_the_same_of_a_wrong_value(export, clip, changes, text):
+    processor = load_processor(export(GAIN))
+    request = StartRequest(gateway_request_id="request", params=changes)
+    version = Version(processor.hooks.process_frame)
+    player = Player(version, ReelFeed(open_source(clip)), lambda result: None, on_event=lambda: None)
+    try:
+        for refuse in (
+            lambda: Session("stream", request, processor, ServerSettings()),
+            lambda: player.update(changes),
+            lambda: process_clip(processor, clip, params=changes, width=64, every=1),
+        ):
+            with pytest.raises(ParamsError) as caught:
+                refuse()
+            assert str(caught.value) == text
+    finally:
+        player.close()

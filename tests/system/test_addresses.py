@@ -1,0 +1,59 @@
+import socket
+
+import pytest
+
+from byoc_kit.errors import ByocKitError
+from byoc_kit.system.addresses import free_port, listen, url_of
+
+HAS_IPV6 = socket.has_ipv6 and socket.has_dualstack_ipv6()
+
+
+def connects(address, port):
+    with socket.create_connection((address, port), timeout=5):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses"),
+    [
+        ("127.0.0.1", ["127.0.0.1"]),
+        ("localhost", ["127.0.0.1"]),
+        ("::1", ["::1"]),
+        ("::", ["::1", "127.0.0.1"]),
+    ],
+)
+def test_a_host_of_either_kind_is_listened_on(host, addresses):
+    if ":" in host and not HAS_IPV6:
+        pytest.skip("this machine has no IPv6")
+    with listen(host, 0) as listening:
+        port = listening.getsockname()[1]
+        assert all(connects(address, port) for address in addresses)
+        shown = f"[{host}]" if ":" in host else "127.0.0.1"
+        assert url_of(listening) == f"http://{shown}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "message"),
+    [
+        ("no-such-host.invalid", 80, "no-such-host.invalid:80: no such host; choose another --host"),
+        ("x" * 64, 80, f"{'x' * 64}:80: no such host; choose another --host"),
+        ("192.0.2.1", 0, "192.0.2.1:0: Cannot assign requested address; choose another --host"),
+    ],
+)
+def test_where_nothing_can_be_listened_on_it_is_said_which_choice_to_change(host, port, message):
+    with pytest.raises(ByocKitError) as raised:
+        listen(host, port)
+    assert str(raised.value) == f"cannot listen on {message}"
+
+
+def test_a_port_that_is_taken_is_said():
+    with listen("127.0.0.1", free_port()) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ByocKitError, match=rf"127.0.0.1:{port}: Address already in use; choose another --port"):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_number_that_is_no_port_is_said(port):
+    with pytest.raises(ByocKitError, match=f"^there is no port {port}; choose a --port from 0 to 65535$"):
+        listen("127.0.0.1", port)
