@@ -249,7 +249,7 @@ def running(line, *, cwd, env):
 
 @pytest.mark.browser
 def test_the_webcam_plays_in_jupyterlab(lab, page):
-    play(page, lab, "webcam.ipynb", block(MODEL), block("byoc_kit.preview(process_frame"))
+    play(page, lab, "webcam.ipynb", block(MODEL), block('source="webcam"'))
 
 
 def play(page, lab, name, *cells):
