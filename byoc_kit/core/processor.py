@@ -122,6 +122,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._own_thread: OwnThread | None = None
         self._to_look_at = _LOOKED_AT
+        self.said_of_scale = ""
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run ``process_frame`` on the calling thread, without gradients; ``None`` drops the frame.
@@ -141,7 +142,10 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return _finish(self.hooks.process_frame(frame, **named))
 
     def look_at(self, returned: Any) -> None:
-        """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes."""
+        """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes.
+
+        What is said stays in ``said_of_scale``.
+        """
         tensor = floating_tensor(returned)
         if tensor is None or tensor.dim() < 3:
             return
@@ -149,6 +153,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         said = said_of_scale(float(tensor[..., ::rows, ::columns, :].max()))
         if said:
             self._to_look_at = 0
+            self.said_of_scale = said
             logger.warning("process_frame: %s", said)
 
     def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:

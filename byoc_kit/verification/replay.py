@@ -110,7 +110,8 @@ class Replay:
     """All frames of a clip; the pixels of those kept lie in ``folder``.
 
     ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema, and
-    ``memory`` how a second stream differs from a first; it is ``None`` where none was run.
+    ``memory`` how a second stream differs from a first; it is ``None`` where none was run. ``said_of_scale`` is what
+    the processor says of tensors that are not 0 to 1.
     """
 
     folder: Path
@@ -120,6 +121,7 @@ class Replay:
     failure: str = ""
     drift: str | None = None
     memory: Memory | None = None
+    said_of_scale: str = ""
 
     @classmethod
     def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
@@ -189,7 +191,7 @@ def replay(
             task.count(len(frames))
 
     def first() -> Replay:
-        return Replay(task.folder, tuple(frames), as_json(params))
+        return Replay(task.folder, tuple(frames), as_json(params), said_of_scale=processor.said_of_scale)
 
     try:
         params = processor.params_with(task.params)

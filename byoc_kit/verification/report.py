@@ -127,6 +127,7 @@ def print_table(result: Result) -> None:
     print()  # noqa: T201
     lines = [("", f"{one.where.kind}: {name}", *rest) for one in result.streams for name, *rest in _figures(one)]
     lines += [("ok" if c.is_met else "NO", c.name, c.value, f"wanted {c.wanted}") for c in result.checks()]
+    lines += [("note", *note, "") for note in result.notes()]
     print("\n".join(_columns(lines)))  # noqa: T201
     for one in result.streams:
         if one.last_lines:

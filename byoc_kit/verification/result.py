@@ -59,6 +59,11 @@ class Result:
             checks.append(Check("bundle", self.drift or said, said, self.drift is None))
         return checks
 
+    def notes(self) -> list[tuple[str, str]]:
+        """Return what falls not short and is hardly meant, each with what it is of."""
+        replays = [one for one in (self.notebook, self.module) if one is not None and one.said_of_scale]
+        return [("process_frame", one.said_of_scale) for one in replays[:1]]
+
     def _check_replays(self) -> list[Check]:
         checks = []
         if self.notebook is not None:

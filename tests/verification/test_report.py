@@ -1,9 +1,12 @@
+import re
 from pathlib import Path
+
+import pytest
 
 from byoc_kit.media.quality import Quality
 from byoc_kit.verification.compare import Difference
 from byoc_kit.verification.replay import Fault, Replay
-from byoc_kit.verification.report import rows
+from byoc_kit.verification.report import print_table, rows
 from byoc_kit.verification.result import Result
 from byoc_kit.verification.streamed import FrameResult, Limits, Streamed
 from byoc_kit.verification.target import Where
@@ -83,3 +86,22 @@ def test_frames_that_were_dropped_or_raised_are_counted(replayed):
     row = rows(result(module=replayed(moody)))[1]
     assert row.frames == "5 of 10"
     assert row.note.startswith("3 dropped, 2 raised, ")
+
+
+OF_BYTES = "the tensor goes up to 19, and frames are 0 to 1: divide it by 255"
+
+
+@pytest.mark.parametrize(
+    "of_bytes", [lambda frame: frame.tensor * 255, lambda frame: frame.replace(tensor=frame.tensor.clamp(0, 1) * 255)]
+)
+def test_a_tensor_of_0_to_255_is_noted_and_falls_not_short(replayed, capsys, of_bytes):
+    one = replayed(of_bytes)
+    found = result(module=one)
+    assert found.notes() == [("process_frame", OF_BYTES)]
+    assert found.is_met
+    print_table(found)
+    assert re.search(rf"note  process_frame +{OF_BYTES}\n", capsys.readouterr().out)
+
+
+def test_a_tensor_of_0_to_1_is_not_noted(replayed):
+    assert result(module=replayed(lambda frame: frame.tensor)).notes() == []

@@ -1162,6 +1162,10 @@ def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path,
         replay_case(fail_later, case)
 
 
+NOT_0_TO_1 = "the tensor is not 0 to 1"
+OF_255 = "The tensor goes up to 255, and frames are 0 to 1: divide it by 255."
+
+
 @pytest.mark.parametrize(
     ("process_frame", "badge", "advice"),
     [
@@ -1176,8 +1180,10 @@ def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path,
             "process_frame returns NaN",
             "process_frame returns NaN, which goes out as black.",
         ),
+        (lambda frame: frame.tensor * 255, NOT_0_TO_1, OF_255),
+        (lambda frame: frame.replace(tensor=frame.tensor.clamp(0, 1) * 255), NOT_0_TO_1, OF_255),
     ],
-    ids=["failing", "withheld", "NaN"],
+    ids=["failing", "withheld", "NaN", "bytes", "frame of bytes"],
 )
 def test_the_badge_is_not_green_while_no_good_picture_comes(make_live, front_end, process_frame, badge, advice):
     live = make_live(process_frame)
