@@ -13,9 +13,10 @@ import aiohttp
 
 from benchmarks.child import Child
 from benchmarks.source import RATE, SourcePicture
-from byoc_kit.trickle.client import SegmentPublisher, read_channel
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
+from byoc_kit.trickle.publisher import SegmentPublisher
+from byoc_kit.trickle.subscriber import read_channel
 from byoc_kit.verification.stream_clip import note_arrivals
 
 # Sound comes between pictures: one behind which nothing comes at once must not wait for what does.

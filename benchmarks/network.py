@@ -17,7 +17,7 @@ from benchmarks.contenders import Server
 from benchmarks.measure import Seen, beside, poll_health, publish, read, sample_memory
 from benchmarks.source import SourcePicture
 from byoc_kit.system.addresses import free_port
-from byoc_kit.trickle.client import TrickleError, client_session
+from byoc_kit.trickle.connection import TrickleError, client_session
 from byoc_kit.trickle.protocol import EXPECT_HEADER, VIDEO_TYPE
 from byoc_kit.trickle.server import BASE_PATH
 

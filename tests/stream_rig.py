@@ -13,7 +13,7 @@ from byoc_kit.media.access_units import access_units
 from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.trickle.client import read_channel
+from byoc_kit.trickle.subscriber import read_channel
 
 FRAMES_A_SEGMENT = 10
 STEP = 3000

@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from byoc_kit.trickle.client import TrickleError, publish_message
+from byoc_kit.trickle.connection import TrickleError
+from byoc_kit.trickle.publisher import publish_message
 
 logger = logging.getLogger(__name__)
 

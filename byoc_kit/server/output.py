@@ -20,7 +20,7 @@ from byoc_kit.media.video_decoder import RECEIVED
 from byoc_kit.server.faults import Faults
 from byoc_kit.server.heartbeat import Heartbeat
 from byoc_kit.server.outbox import Outbox
-from byoc_kit.trickle.client import SegmentPublisher
+from byoc_kit.trickle.publisher import SegmentPublisher
 
 _FPS_OVER_S = 5.0
 

@@ -25,16 +25,12 @@ from byoc_kit.server.stream_params import Chosen, StreamParams
 from byoc_kit.system.addresses import without_secrets
 from byoc_kit.system.allocator import give_back_freed
 from byoc_kit.system.threads import on_thread
-from byoc_kit.trickle.client import (
-    DataPublisher,
-    SegmentPublisher,
-    TrickleError,
-    client_session,
-    read_channel,
-    read_messages,
-)
+from byoc_kit.trickle.connection import TrickleError, client_session
+from byoc_kit.trickle.data_publisher import DataPublisher
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
+from byoc_kit.trickle.publisher import SegmentPublisher
+from byoc_kit.trickle.subscriber import read_channel, read_messages
 
 logger = logging.getLogger(__name__)
 

@@ -99,7 +99,8 @@ class TrickleChannel:
             await is_done.wait()  # the inlet needs the loop for as long as it is read
 
     async def _feed(self, inlet: ByteInlet) -> None:
-        from byoc_kit.trickle.client import TrickleError, client_session, read_channel
+        from byoc_kit.trickle.connection import TrickleError, client_session
+        from byoc_kit.trickle.subscriber import read_channel
 
         try:
             async with client_session() as http, aclosing(read_channel(http, self._url)) as chunks:

@@ -83,7 +83,7 @@ async def _asked(url: str) -> _Answer:
     import aiohttp
     from yarl import URL
 
-    from byoc_kit.trickle.client import client_session
+    from byoc_kit.trickle.connection import client_session
 
     name = without_secrets(url)
     try:

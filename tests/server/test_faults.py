@@ -30,7 +30,7 @@ from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.trickle.channels import Channels
-from byoc_kit.trickle.client import SegmentPublisher
+from byoc_kit.trickle.publisher import SegmentPublisher
 from byoc_kit.trickle.server import create_app
 
 # The input

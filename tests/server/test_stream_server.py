@@ -23,7 +23,7 @@ from byoc_kit.media.decode import open_stream
 from byoc_kit.media.video_file import open_clip
 from byoc_kit.server.requests import parsed
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.trickle.client import read_channel
+from byoc_kit.trickle.subscriber import read_channel
 from byoc_kit.verification.stream_clip import Received, receive, send
 
 

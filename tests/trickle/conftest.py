@@ -7,7 +7,7 @@ from trickle_rig import Rogue, Wire, until
 from byoc_kit.network.routes import serving
 from byoc_kit.trickle import connection
 from byoc_kit.trickle.channels import Channels
-from byoc_kit.trickle.client import client_session
+from byoc_kit.trickle.connection import client_session
 from byoc_kit.trickle.server import create_app
 
 

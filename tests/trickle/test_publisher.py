@@ -8,7 +8,9 @@ import pytest
 from trickle_rig import DEADLINE_S, closed, raw, reads_body, reset, silent, stalled, status, until
 
 from byoc_kit.trickle import connection, publisher
-from byoc_kit.trickle.client import SegmentPublisher, TrickleError, publish_message, read_channel
+from byoc_kit.trickle.connection import TrickleError
+from byoc_kit.trickle.publisher import SegmentPublisher, publish_message
+from byoc_kit.trickle.subscriber import read_channel
 
 RESET = "Lp-Trickle-Reset"
 

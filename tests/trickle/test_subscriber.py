@@ -7,8 +7,8 @@ import pytest
 from trickle_rig import DEADLINE_S, breaks_off, missing, raw, segment, silent, status, until
 
 from byoc_kit.trickle import connection, subscriber
-from byoc_kit.trickle.client import MAX_MESSAGE, TrickleError, client_session, read_channel, read_messages
-from byoc_kit.trickle.connection import Backoff
+from byoc_kit.trickle.connection import Backoff, TrickleError, client_session
+from byoc_kit.trickle.subscriber import MAX_MESSAGE, read_channel, read_messages
 
 
 async def collect(http, url, **options):
