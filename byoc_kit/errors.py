@@ -7,7 +7,17 @@ from traceback import walk_tb
 
 
 class ByocKitError(Exception):
-    """Something a person can mend; the text says what is wrong, where, and what to do next."""
+    """Something a person can mend. Its text is one sentence: what is wrong, where, and what to do next.
+
+    Every error that byoc-kit raises on purpose is one. Anything else is a fault of byoc-kit.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.check("nowhere.ipynb")
+    Traceback (most recent call last):
+    byoc_kit.notebook.notebook_file.NotebookError: there is no notebook nowhere.ipynb; give the path of an .ipynb file
+    """
 
     def _render_traceback_(self) -> list[str]:
         """Have a notebook show its own lines and the text: where in this kit it was raised mends nothing."""

@@ -58,7 +58,7 @@ def export(
     Examples
     --------
     >>> import byoc_kit
-    >>> byoc_kit.export("notebooks/green_tint.ipynb", "export/green_tint").model_id  # doctest: +SKIP
+    >>> byoc_kit.export("notebooks/green_tint.ipynb").model_id
     'green-tint'
     """
     from byoc_kit.core.bundle_reader import read_bundle

@@ -34,13 +34,32 @@ class AssetError(ByocKitError):
 
 
 def asset(name: str) -> Path:
-    """Return the path of a file that the model needs, named as a literal: ``asset("weights.safetensors")``.
+    """Return the path of a file that the model needs.
 
     In a notebook the name is relative to its folder, the kernel's working folder. In an exported module it stands for
-    the bundle's copy, which is compared with the SHA-256 of the export on its first use. Not for files that are
-    written: a bundle is read only in its container.
+    the bundle's copy, whose SHA-256 is compared with that of the export on its first use. It is not for files that are
+    written: in its container a bundle is read only.
 
-    Raises ``AssetError`` where the file is missing, changed, or not in that folder.
+    Parameters
+    ----------
+    name : str
+        The file's name, written as a literal: the exporter reads it without running the cell.
+
+    Returns
+    -------
+    Path
+        Where the file is here.
+
+    Raises
+    ------
+    AssetError
+        Where the file is missing, changed, or not in that folder.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.asset("clips/bigbuckbunny.mp4").name
+    'bigbuckbunny.mp4'
     """
     file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # whose module asks decides which folder is meant
     folder = Path(file).resolve().parent if isinstance(file, str) else None

@@ -13,9 +13,27 @@ _MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
 class Capability(BaseModel):
     """A model on offer. In a notebook its arguments are literals: the exporter reads them without running the cell.
 
-    ``model_id`` is what gateways route by; ``price_per_unit`` is in wei a compute unit, a whole number, since
-    go-livepeer stops at a string and rejects a fraction; ``warm`` says that the model stays loaded; ``capacity`` is the
-    number of streams the container serves at once.
+    Parameters
+    ----------
+    model_id : str
+        What gateways route by: letters and digits, with single ``. _ / -`` between them.
+    price_per_unit : int, optional
+        The price in wei a compute unit. A whole number: go-livepeer stops at a string and rejects a fraction.
+    warm : bool, optional
+        Whether the model stays loaded.
+    capacity : int, optional
+        How many streams the container serves at once.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        For a value that no orchestrator could advertise.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.Capability(model_id="Green/Tint", price_per_unit=100).slug
+    'green-tint'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -106,14 +106,37 @@ class _TensorPicture:
 
 
 class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
-    """One picture and its time.
+    """One picture and its time: what ``process_frame`` takes and returns.
 
-    ``pixels`` is uint8 ``[H, W, 3]`` RGB. ``tensor`` is float32 ``[1, H, W, 3]``, RGB, 0..1, on the CPU. Both are made
-    on first use, of the other where that was there: what was asked for last is what counts, also when it is written
-    to. ``pts`` counts in units of ``time_base`` seconds.
+    ``pixels`` and ``tensor`` are two views of the same picture. Each is made when it is first asked for. The one that
+    was asked for last counts, also when it is written to.
 
-    ``origin`` is the picture that the frame began as, whatever was written to it since. That of a decoder also says in
-    which colours the video is to go out.
+    Parameters
+    ----------
+    tensor : torch.Tensor or None
+        Float32 ``[1, H, W, 3]``, RGB, 0 to 1. It is not copied.
+    timestamp : int
+        The time of the picture, in units of ``time_base``.
+    time_base : Fraction
+        Seconds a unit, such as ``Fraction(1, 90_000)``.
+    log_timestamps : dict, optional
+        pytrickle's own notes of when the frame was where.
+    origin : Picture, optional
+        The picture that the frame begins as, in place of a tensor. It never changes. That of a decoder also says in
+        which colours the video goes out.
+
+    Raises
+    ------
+    FrameError
+        Where there is neither a tensor nor a picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import byoc_kit
+    >>> frame = byoc_kit.VideoFrame.from_pixels(np.zeros((720, 1280, 3), np.uint8))
+    >>> frame.tensor.shape
+    torch.Size([1, 720, 1280, 3])
     """
 
     def __init__(
@@ -141,9 +164,21 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @classmethod
     def from_pixels(cls, pixels: Pixels, pts: int = 0, time_base: Fraction = Fraction(1, 90_000)) -> VideoFrame:
-        """Make a frame of uint8 ``[H, W, 3]`` RGB pixels.
+        """Make a frame of pixels.
 
-        They are not copied, and must not change any more: the frame's own ``pixels`` may.
+        Parameters
+        ----------
+        pixels : numpy.ndarray
+            uint8 ``[H, W, 3]``, RGB. They are not copied and must not change any more; the frame's own ``pixels`` may.
+        pts : int, optional
+            The time of the picture, in units of ``time_base``.
+        time_base : Fraction, optional
+            Seconds a unit.
+
+        Raises
+        ------
+        FrameError
+            For an array of another shape or type.
         """
         return cls(None, pts, time_base, origin=PixelPicture(check_pixels(pixels)))
 
@@ -213,9 +248,19 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return int(self._shape()[0])
 
     def replace(self, *, tensor: torch.Tensor | None = None, pixels: Pixels | None = None) -> VideoFrame:
-        """Return a frame with another picture and the same time; give one of ``tensor`` and ``pixels``.
+        """Return a frame with another picture and the same time. Give one of the two.
 
-        Raises ``FrameError`` where ``pixels`` are none, or neither is given.
+        Parameters
+        ----------
+        tensor : torch.Tensor, optional
+            ``[1, H, W, 3]`` or ``[H, W, 3]``, RGB; floating values count 0 to 1.
+        pixels : numpy.ndarray, optional
+            uint8 ``[H, W, 3]``, RGB.
+
+        Raises
+        ------
+        FrameError
+            Where ``pixels`` are no picture, or neither is given.
         """
         if tensor is None and pixels is None:
             msg = "replace() needs a tensor or pixels"

@@ -48,7 +48,24 @@ RESERVED_NAMES: Mapping[str, str] = {
 
 
 class ParamsError(ByocKitError):
-    """A parameter that does not fit; ``field`` names it."""
+    """A parameter that does not fit.
+
+    Attributes
+    ----------
+    field : str
+        The name of the parameter.
+    reason : str
+        What is wrong with its value.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> try:
+    ...     byoc_kit.Params().updated({"gain": 2})
+    ... except byoc_kit.ParamsError as error:
+    ...     print(error.field)
+    gain
+    """
 
     def __init__(self, field: str, reason: str) -> None:
         self.field = field
@@ -74,10 +91,27 @@ class _Given:
 
 
 class Params(BaseModel):
-    """Base class of a notebook's parameters: immutable, so that one frame sees one set.
+    """Base class of a notebook's parameters: a pydantic model, immutable, so that one frame sees one set.
 
-    Unknown names are errors, and so are NaN and infinity, which JSON cannot say. Defaults are checked as any value is.
-    A validator sees each value as it was given, however often other parameters change: see ``updated``.
+    Each field needs a default. Its bounds become a slider in the notebook and a check in the container. Unknown names
+    are errors, and so are NaN and infinity, which JSON cannot say. Defaults are checked as any value is.
+
+    Raises
+    ------
+    ParamsError
+        From ``updated``, for a value that does not fit.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> from pydantic import Field
+    >>> class Params(byoc_kit.Params):
+    ...     gain: float = Field(1.0, ge=0, le=2)
+    >>> Params().updated({"gain": 1.5})
+    Params(gain=1.5)
+    >>> Params().updated({"gain": 3})
+    Traceback (most recent call last):
+    byoc_kit.core.params.ParamsError: gain: Input should be less than or equal to 2
     """
 
     model_config = ConfigDict(
@@ -97,9 +131,19 @@ class Params(BaseModel):
         return params
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
-        """Return a checked copy with ``changes`` applied; raises ``ParamsError`` naming the field.
+        """Return a checked copy with changes applied.
 
-        All is validated anew from what was given, so that no validator sees a value that it has made itself.
+        All fields are validated anew from the values that were given, so that no validator sees a value that it made.
+
+        Parameters
+        ----------
+        changes : mapping
+            New values by the fields' names; the other fields keep theirs.
+
+        Raises
+        ------
+        ParamsError
+            Naming the first field whose value does not fit.
         """
         kind = type(self)
         _check_names(kind, changes)

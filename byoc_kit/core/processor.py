@@ -69,8 +69,28 @@ T = TypeVar("T")
 class Hooks:
     """What a notebook defines. Each function may be sync or async; only ``process_frame`` must exist.
 
-    ``process_frame(frame)`` or ``process_frame(frame, params)``; ``process_audio(frame)`` or
-    ``process_audio(frame, params)``; ``load_model()``; ``on_stream_start(params)``; ``on_stream_stop()``.
+    Parameters
+    ----------
+    process_frame : callable
+        ``process_frame(frame)`` or ``process_frame(frame, params)``. It takes a ``VideoFrame`` and returns one, or
+        pixels, or a tensor, or ``None`` to drop the frame.
+    params_type : type, optional
+        The class of the parameters.
+    load_model : callable, optional
+        ``load_model()``, run once before the first stream.
+    process_audio : callable, optional
+        ``process_audio(frame)`` or ``process_audio(frame, params)``, for an ``AudioFrame``.
+    on_stream_start, on_stream_stop : callable, optional
+        ``on_stream_start(params)`` and ``on_stream_stop()``, run around each stream.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> def process_frame(frame):
+    ...     return frame.replace(pixels=255 - frame.pixels)
+    >>> hooks = byoc_kit.Hooks.of(process_frame)
+    >>> hooks.params_type
+    <class 'byoc_kit.core.params.Params'>
     """
 
     process_frame: Hook
@@ -82,10 +102,22 @@ class Hooks:
 
     @classmethod
     def of(cls, process_frame: Hook, **optional: Hook) -> Hooks:
-        """Take a notebook's functions. The parameters' class is the annotation of ``params``, else ``Params`` there.
+        """Take a notebook's functions.
 
-        Raises ``ByocKitError`` where ``process_frame`` cannot be called with a frame and parameters, or takes
-        parameters and a decorator hides it.
+        The parameters' class is the annotation of ``params``, else the ``Params`` of the notebook.
+
+        Parameters
+        ----------
+        process_frame : callable
+            As above.
+        **optional : callable
+            The other hooks, by their names.
+
+        Raises
+        ------
+        ByocKitError
+            Where ``process_frame`` cannot be called with a frame and parameters, or a decorator hides that it takes
+            parameters.
         """
         if not callable(process_frame):
             msg = f"process_frame must be a function, not {type(process_frame).__name__}"
@@ -107,7 +139,26 @@ class Hooks:
 class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
     """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``.
 
-    Raises ``DefaultError`` where no stream could start with the parameters' defaults.
+    Parameters
+    ----------
+    hooks : Hooks, optional
+        The hooks to call; by default those of the class.
+
+    Raises
+    ------
+    DefaultError
+        Where no stream could start with the parameters' defaults.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import byoc_kit
+    >>> def process_frame(frame):
+    ...     return frame.replace(pixels=255 - frame.pixels)
+    >>> processor = byoc_kit.FrameProcessor(byoc_kit.Hooks.of(process_frame))
+    >>> black = byoc_kit.VideoFrame.from_pixels(np.zeros((4, 4, 3), np.uint8))
+    >>> processor.process(black, processor.params).pixels.mean()
+    np.float64(255.0)
     """
 
     hooks: ClassVar[Hooks]
@@ -125,9 +176,24 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self.said_of_scale = ""
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
-        """Run ``process_frame`` on the calling thread, without gradients; ``None`` drops the frame.
+        """Run ``process_frame`` on the calling thread, without gradients.
 
-        Raises what ``process_frame`` raises, and ``FrameError`` for a result that is no picture.
+        Parameters
+        ----------
+        frame : VideoFrame
+            The frame to process; ``process_frame`` may write to it.
+        params : Params
+            The parameters that it sees.
+
+        Returns
+        -------
+        VideoFrame or None
+            ``None`` drops the frame.
+
+        Raises
+        ------
+        FrameError
+            For a result that is no picture. What ``process_frame`` raises comes through as it is.
         """
         with torch.inference_mode():
             returned = self.call(frame, params)

@@ -29,9 +29,23 @@ class DataError(ByocKitError):
 def publish(message: Mapping[str, Any]) -> None:
     """Send one JSON object to whoever reads the stream's data channel; returns at once.
 
-    For any hook of a notebook, on the thread that calls it. Where no stream runs, or it has no data channel, and on
-    threads that the notebook starts itself, the message is checked and that is all. Values of numpy and torch are sent
-    as numbers and lists. Raises ``DataError`` for what is no JSON object or needs 64 KiB or more.
+    Any hook may call it, on the thread that the hook runs on. Elsewhere the message is only checked: where no stream
+    runs, where it has no data channel, and on threads that the notebook starts itself.
+
+    Parameters
+    ----------
+    message : mapping
+        What JSON can say. Values of numpy and torch are sent as numbers and lists.
+
+    Raises
+    ------
+    DataError
+        For what is no JSON object, or needs 64 KiB or more.
+
+    Examples
+    --------
+    >>> import byoc_kit
+    >>> byoc_kit.publish({"faces": 2, "boxes": [[10, 20, 64, 64]]})
     """
     line = encode_line(message)
     send = _publish.get()

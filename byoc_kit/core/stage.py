@@ -124,13 +124,46 @@ class _Counters:
 
 
 class Stage:
-    """Runs a processor's ``process_frame`` over submitted frames and hands each result to ``sink``.
+    """Runs a processor's ``process_frame`` over submitted frames, on a thread of its own.
 
-    ``sink`` is called on the worker thread, in order; a sink that blocks makes the stage drop at its entry, never
-    queue. The drop reasons are ``late`` (a newer frame was waiting), ``withheld`` (``process_frame`` returned
-    ``None``), ``failed`` (it raised, and failing frames are dropped) and ``closed`` (the stage ended first).
-    ``publish`` takes the lines that the notebook publishes. Each new kind of failure is logged once, unless somebody
-    else says it.
+    A frame that is dropped is counted with its reason: ``late`` (a newer frame was waiting), ``withheld``
+    (``process_frame`` returned ``None``), ``failed`` (it raised, and failing frames are dropped) or ``closed`` (the
+    stage ended first).
+
+    Parameters
+    ----------
+    processor : FrameProcessor
+        Whose ``process_frame`` runs.
+    sink : callable
+        Takes each ``Processed``, in order, on the worker's thread. A sink that blocks makes the stage drop frames at
+        its entry; it never makes a queue grow.
+    params : Params, optional
+        The parameters that frames see; set ``stage.params`` to change them from the next frame on.
+    on_error : {"passthrough", "last", "drop"}, optional
+        What goes out in place of a frame whose ``process_frame`` raised.
+    publish : callable, optional
+        Takes the lines that the notebook publishes.
+    max_waiting : int, optional
+        How many frames may wait.
+    max_wait_s : float, optional
+        Seconds that a frame may wait while the stage is behind.
+    burst_s : float, optional
+        Seconds that the worker may be without a pause before the stage counts as behind.
+    logs_failures : bool, optional
+        Whether each new kind of failure is logged once.
+    name : str, optional
+        The worker thread's name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import byoc_kit
+    >>> processor = byoc_kit.FrameProcessor(byoc_kit.Hooks.of(lambda frame: 255 - frame.pixels))
+    >>> results = []
+    >>> with byoc_kit.Stage(processor, results.append) as stage:
+    ...     stage.submit(byoc_kit.VideoFrame.from_pixels(np.zeros((4, 4, 3), np.uint8)))
+    >>> int(results[0].output.pixels.mean())
+    255
     """
 
     def __init__(

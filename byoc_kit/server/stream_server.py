@@ -77,8 +77,35 @@ class LoadError(ByocKitError):
 class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle has no type hints
     """Serves a processor's streams on one port.
 
-    Takes pytrickle's arguments, and ``capacity``, the number of streams at once, and ``settings`` (default: those of
-    the environment). Raises ``OptionError`` for one of pytrickle's that has no effect.
+    Parameters
+    ----------
+    frame_processor : FrameProcessor
+        What the streams' frames go through.
+    port : int, optional
+        The TCP port.
+    capacity : int, optional
+        How many streams it serves at once.
+    settings : ServerSettings, optional
+        What an operator may set; by default what the environment says.
+    enable_default_routes : bool, optional
+        Whether it answers the network's routes.
+    **options
+        pytrickle's own arguments.
+
+    Raises
+    ------
+    OptionError
+        For an argument of pytrickle's that would have no effect.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> import byoc_kit
+    >>> def process_frame(frame):
+    ...     return frame
+    >>> processor = byoc_kit.FrameProcessor(byoc_kit.Hooks.of(process_frame))
+    >>> server = byoc_kit.StreamServer(processor, port=8000)
+    >>> asyncio.run(server.run_forever())  # doctest: +SKIP
     """
 
     def __init__(

@@ -64,9 +64,9 @@ def preview(
 
     Examples
     --------
-    >>> byoc_kit.preview(process_frame)
-    >>> byoc_kit.preview(process_frame, source="webcam", size=(640, 360))
-    >>> byoc_kit.preview(process_frame, source="clips/street.mp4", compare=old_process_frame)
+    >>> byoc_kit.preview(process_frame)  # doctest: +SKIP
+    >>> byoc_kit.preview(process_frame, source="webcam", size=(640, 360))  # doctest: +SKIP
+    >>> byoc_kit.preview(process_frame, source="clips/street.mp4", compare=old_process_frame)  # doctest: +SKIP
     """
     from byoc_kit.jupyter.preview.start import start
 

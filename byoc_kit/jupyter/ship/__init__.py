@@ -34,7 +34,7 @@ def ship(notebook: str | Path | None = None) -> Ship:
 
     Examples
     --------
-    >>> byoc_kit.ship()
+    >>> byoc_kit.ship()  # doctest: +SKIP
     """
     from byoc_kit.jupyter.ship.start import start
 
