@@ -18,7 +18,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 ROOT = Path(__file__).parents[1]
 CLIP = ROOT / "notebooks/clips/bigbuckbunny.mp4"
-SHORT_S = 1.5
 # `TESTS_REQUIRE=docker,browser,ffmpeg` makes a skip of tests with these markers a failure.
 REQUIRE = "TESTS_REQUIRE"
 
@@ -86,26 +85,9 @@ def clip():
 @pytest.fixture(scope="session")
 def short_clip(tmp_path_factory):
     """The first 38 pictures of the example clip, 1.5 s, small, with their sound."""
-    import av
+    from clip_rig import shorten
 
-    path = tmp_path_factory.mktemp("clips") / "short.mp4"
-    with av.open(str(CLIP)) as source, av.open(str(path), "w") as target:
-        video, sound = source.streams.video[0], source.streams.audio[0]
-        pictures = target.add_stream("libx264", rate=video.average_rate, options={"crf": "18", "bf": "0"})
-        pictures.width, pictures.height, pictures.pix_fmt = 320, 180, "yuv420p"
-        pictures.codec_context.time_base = video.time_base
-        samples = target.add_stream("aac", rate=sound.rate, layout=sound.layout.name)
-        for frame in source.decode(video, sound):
-            if frame.time >= SHORT_S:
-                continue
-            if isinstance(frame, av.AudioFrame):
-                target.mux(samples.encode(frame))
-            else:
-                frame.pict_type = 0  # the encoder's own choice
-                target.mux(pictures.encode(frame.reformat(320, 180)))
-        target.mux(pictures.encode())
-        target.mux(samples.encode())
-    return path
+    return shorten(CLIP, tmp_path_factory.mktemp("clips") / "short.mp4", seconds=1.5)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from clip_rig import shorten
 
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.media.paced_clip import live_clip
@@ -85,9 +86,9 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def clip():
-    """The first two seconds of the clip, 50 frames, with their sound."""
-    return live_clip(CLIP).until(1.99)
+def clip(tmp_path_factory):
+    """The first two seconds of the clip, 50 frames, small, with their sound."""
+    return live_clip(shorten(CLIP, tmp_path_factory.mktemp("clips") / "short.mp4", seconds=2))
 
 
 @pytest.fixture

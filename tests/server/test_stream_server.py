@@ -592,11 +592,11 @@ async def test_width_and_height_resize_and_nothing_is_cropped(rig, clip):
     sizes = []
     async with rig(lambda frame: sizes.append((frame.width, frame.height)) or frame) as it:
         await until(lambda: it.server._is_ready, "the server is ready")
-        received = await it.stream(it.start_body(params={"width": 640}), clip.until(0.8))
+        received = await it.stream(it.start_body(params={"width": 160}), clip.until(0.8))
         assert (await it.post("/stream/start", it.start_body(params={"height": 7})))[1]["field"] == "params.height"
-    assert set(sizes) == {(640, 360)}
+    assert set(sizes) == {(160, 90)}
     with open_stream(io.BytesIO(bytes(received.data))) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (640, 360)
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (160, 90)
 
 
 async def test_published_messages_come_out_a_line_each_also_without_video_output(rig, clip):
