@@ -371,8 +371,12 @@ def test_the_registration_is_of_the_types_that_an_orchestrator_takes():
 
 def test_the_test_commands_find_tests(environment):
     for line in block(". .venv/bin/activate\npytest").splitlines()[1:]:
-        *settings, command = line.partition("#")[0].rstrip().rpartition("pytest")
-        if not command.strip():  # all tests; the other lines show that they can be collected
+        typed = line.partition("#")[0].rstrip()
+        if typed.startswith("make "):
+            run(f"make -n {typed.removeprefix('make ')}", cwd=ROOT, env=environment)
+            continue
+        *settings, command = typed.rpartition("pytest")
+        if not command.strip():  # all tests: this one has been collected
             continue
         out = run(f"{settings[0]}pytest --collect-only -q {command} | tail -1", cwd=ROOT, env=environment)
         assert re.search(r"\d+(/\d+)? tests collected", out)
