@@ -22,6 +22,7 @@ from byoc_kit.notebook.params_class import check_params
 from byoc_kit.notebook.rules.decorators import check_decorators
 from byoc_kit.notebook.rules.device import check_gpu
 from byoc_kit.notebook.rules.files import check_files
+from byoc_kit.notebook.rules.growth import check_growth
 from byoc_kit.notebook.rules.loading import check_downloads, check_pickles
 from byoc_kit.notebook.rules.modules import check_module_names, check_modules, check_python
 from byoc_kit.notebook.rules.notebook_only import check_notebook_only
@@ -29,8 +30,6 @@ from byoc_kit.notebook.rules.secrets import check_secrets
 from byoc_kit.notebook.rules.state import check_kept_frames, check_rebound, check_shared_state
 from byoc_kit.notebook.rules.syntax import check_cells, check_module
 
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
 
@@ -170,6 +169,7 @@ _STEPS: tuple[tuple[_Check, ...], ...] = (
         check_secrets,
         check_shared_state,
         check_kept_frames,
+        check_growth,
         check_rebound,
         check_gpu,
     ),

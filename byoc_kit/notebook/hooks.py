@@ -16,8 +16,6 @@ from byoc_kit.notebook.notebook_file import TAG, Cell
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

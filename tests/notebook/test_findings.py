@@ -300,6 +300,20 @@ warning[download]: torch.hub.load fetches over the network when the container st
   = fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it
 """,
     ),
+    "growing-state": (
+        [
+            NOTHING[0],
+            ("byoc", "times = []\ndef process_frame(frame):\n    times.append(frame.time_s)\n    return frame"),
+        ],
+        """\
+warning[growing-state]: times grows with each frame, and nothing takes from it while a stream runs
+ --> n.ipynb, cell 2 (process_frame), line 3, column 5
+  |
+3 |     times.append(frame.time_s)
+  |     ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = bound it, as with collections.deque(maxlen=N), or take the oldest out
+""",
+    ),
     "hook-name": (
         [*NOTHING, ("byoc", "def load_models():\n    pass")],
         """\

@@ -59,16 +59,19 @@ def test_a_name_of_another_cell_may_be_left_to_the_code_itself(make):
 
 
 def test_what_the_notebook_does_on_purpose_may_pass(make):
-    hook = "prev = None\n\n\ndef process_frame(frame):\n    global prev\n    prev = frame.tensor{}\n    return frame"
+    hook = (
+        "prev, times = None, []\n\n\ndef process_frame(frame):\n    global prev\n"
+        "    prev = frame.tensor{}\n    times.append(frame.time_s){}\n    return frame"
+    )
     cells = ("byoc", CAPABILITY), ("", "GAIN = 2"), ("byoc", "def f(): return GAIN")
-    for comment, codes in (("", ["rebound-name", "kept-frame"]), ("  # byoc: ignore[{}]", [])):
-        kept, rebound = (comment.format(code) for code in ("kept-frame", "rebound-name"))
-        notebook = make(("byoc", f"GAIN = 1{rebound}"), *cells, ("byoc", hook.format(kept)))
+    for comment, codes in (("", ["rebound-name", "kept-frame", "growing-state"]), ("  # byoc: ignore[{}]", [])):
+        rebound, kept, growing = map(comment.format, ("rebound-name", "kept-frame", "growing-state"))
+        notebook = make(("byoc", f"GAIN = 1{rebound}"), *cells, ("byoc", hook.format(kept, growing)))
         assert [finding.code for finding in check(notebook)] == codes
 
 
 def test_whatever_can_be_ignored_was_tried():
-    assert {*FOUND, "file-beside", "kept-frame", "rebound-name", "untagged-name"} == IGNORABLE
+    assert {*FOUND, "file-beside", "growing-state", "kept-frame", "rebound-name", "untagged-name"} == IGNORABLE
     assert set(CODES) > IGNORABLE
 
 

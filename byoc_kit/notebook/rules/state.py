@@ -15,10 +15,6 @@ from byoc_kit.notebook.notebook_file import Cell
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.analysis import Analysis
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _RUN_BY_STREAMS = ("process_frame", "process_audio")
 _CHANGING = {
