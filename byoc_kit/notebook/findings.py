@@ -67,7 +67,7 @@ _WARNINGS = {
     "download": "a tagged cell fetches something over the network when the container starts",
     "file-beside": "a library is given the name of a file beside the notebook, which is no declared asset",
     "growing-state": "each frame makes a list or dictionary of the module longer, until the memory is full",
-    "hook-name": "a function that nothing calls is named nearly like a hook, which the server would call",
+    "hook-name": "a function that nothing calls is named nearly like a hook, so the server does not call it",
     "kept-frame": "process_frame keeps what it makes of a frame, and no stream sets it back",
     "needs-gpu": "a tagged cell puts something on a GPU, and does not look whether there is one",
     "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from byoc_kit.notebook.calls import dotted_name
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import Binding, untagged_cell
@@ -123,6 +124,17 @@ HOOKS = ("process_frame", *OPTIONAL_HOOKS)
 # The class that the exporter adds to the module.
 PROCESSOR = "Processor"
 _NEAR = 0.85
+_ONLY_WRAP = ("functools.", "torch.")
+# What one might call a hook, in small letters without underscores; names like this are no slips of the pen.
+_TAKEN_FOR = {
+    **dict.fromkeys(("process", "processimage", "processvideo", "processvideoframe", "onframe"), "process_frame"),
+    **dict.fromkeys(("load", "setup", "init", "initialize", "initmodel", "setupmodel"), "load_model"),
+    **dict.fromkeys(("processsound", "processsamples", "processaudioframe", "onaudio"), "process_audio"),
+    **dict.fromkeys(("onstart", "onbegin", "startstream", "beginstream"), "on_stream_start"),
+    **dict.fromkeys(("onstreambegin", "streamstart", "streamstarted", "streambegin"), "on_stream_start"),
+    **dict.fromkeys(("onstop", "onend", "onclose", "stopstream", "endstream", "cleanup"), "on_stream_stop"),
+    **dict.fromkeys(("onstreamend", "onstreamended", "streamstop", "streamend", "teardown"), "on_stream_stop"),
+}
 
 
 def check_hooks(analysis: Analysis) -> Iterator[Finding]:
@@ -178,13 +190,27 @@ def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     own = {binding.name for binding in bound}  # one that is there has its name
     for binding in bound:
-        near = get_close_matches(binding.name, HOOKS, 1, _NEAR)
-        if not near or near[0] in own or binding.name in {*HOOKS, *read}:
+        hook = _near_hook(binding.name)
+        if not hook or hook in own or binding.name in read:
             continue
-        if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
-            message = f"nothing calls {binding.name}; the server calls {near[0]}"
+        if isinstance(binding.node, Function) and not _may_be_registered(analysis, binding.node):
+            message = f"{binding.name} is not called by anything"
             place = head(binding.cell, binding.node)
-            yield Finding("hook-name", analysis.name, message, f"rename it to {near[0]}", place)
+            yield Finding("hook-name", analysis.name, message, f"did you mean {hook}?", place)
+
+
+def _may_be_registered(analysis: Analysis, function: Function) -> bool:
+    """Whether a decorator may give the function to somebody who calls it, as ``atexit.register`` does."""
+    decorators = (d.func if isinstance(d, ast.Call) else d for d in function.decorator_list)
+    return any(not (dotted_name(one, analysis.scope) or "").startswith(_ONLY_WRAP) for one in decorators)
+
+
+def _near_hook(name: str) -> str | None:
+    """Return the hook that a name may be meant for; ``None`` for a hook's own."""
+    letters = {hook.replace("_", ""): hook for hook in HOOKS}
+    plain = name.casefold().replace("_", "")
+    near = get_close_matches(plain, letters, 1, _NEAR)
+    return None if name in HOOKS else _TAKEN_FOR.get(plain) or (letters[near[0]] if near else None)
 
 
 def _check_untagged_hooks(analysis: Analysis, tagged: AbstractSet[str]) -> Iterator[Finding]:

@@ -151,10 +151,48 @@ def test_a_magic_whose_effect_the_container_needs_too(make_sound, line, hint):
         ("def load_models(): pass\ndef load_model(): pass", False),
         ("def postprocess_frame(frame): return frame", False),
         ("def load_weights(): pass", False),
+        ("def load(): pass\nload()", False),
+        ("def load(): pass\ntable = {'load': load}", False),
+        ("class Net:\n    def load(self): pass", False),
+        ("def load(): pass\ndef load_model(): load()", False),
+        ("def load(): pass\ndef load_model(): pass", False),
+        ("import json\nload = json.load", False),
+        ("import atexit\n@atexit.register\ndef cleanup(): pass", False),
+        ("import torch\n@torch.no_grad()\ndef load(): pass", True),
     ],
 )
 def test_a_function_that_is_named_nearly_like_a_hook(make_sound, source, is_found):
     assert [finding.code for finding in check(make_sound(source))] == ["hook-name"] * is_found
+
+
+@pytest.mark.parametrize(
+    ("source", "hook"),
+    [
+        ("def on_start(params): pass", "on_stream_start"),
+        ("def on_stream_begin(params): pass", "on_stream_start"),
+        ("def stream_started(params): pass", "on_stream_start"),
+        ("def onStreamStart(params): pass", "on_stream_start"),
+        ("def on_stop(): pass", "on_stream_stop"),
+        ("def on_stream_end(): pass", "on_stream_stop"),
+        ("def on_stream_ended(): pass", "on_stream_stop"),
+        ("def stop_stream(): pass", "on_stream_stop"),
+        ("def load(): pass", "load_model"),
+        ("async def setup(): pass", "load_model"),
+        ("def loadModel(): pass", "load_model"),
+        ("def process_sound(frame): return frame", "process_audio"),
+    ],
+)
+def test_a_name_that_one_might_take_for_a_hooks_is_met_with_the_hook(make_sound, source, hook):
+    name = source.partition("def ")[2].partition("(")[0]
+    [text] = said(make_sound(source))
+    assert f"{name} is not called by anything; did you mean {hook}? [hook-name]" in text
+
+
+@pytest.mark.parametrize("name", ["process", "process_image", "process_video", "on_frame", "processFrame"])
+def test_another_name_in_place_of_process_frame(make, name):
+    found = check(make(("byoc", CAPABILITY), ("byoc", f"def {name}(frame): return frame")))
+    assert [finding.code for finding in found] == ["no-process-frame", "hook-name"]
+    assert found[1].hint == "did you mean process_frame?"
 
 
 def test_a_tag_that_is_written_in_another_way_is_named():

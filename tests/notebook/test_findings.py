@@ -317,12 +317,12 @@ warning[growing-state]: times grows with each frame, and nothing takes from it w
     "hook-name": (
         [*NOTHING, ("byoc", "def load_models():\n    pass")],
         """\
-warning[hook-name]: nothing calls load_models; the server calls load_model
+warning[hook-name]: load_models is not called by anything
  --> n.ipynb, cell 3 (load_models), line 1, column 5
   |
 1 | def load_models():
   |     ^^^^^^^^^^^
-  = rename it to load_model
+  = did you mean load_model?
 """,
     ),
     "untagged-hook": (
