@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 from collections import deque
 from contextlib import suppress
@@ -15,13 +14,12 @@ from byoc_kit.system.addresses import without_secrets
 from byoc_kit.trickle.connection import (
     REQUEST_TIMEOUT,
     Backoff,
-    TrickleError,
     check_success,
-    delete_channel,
     end_of_channel,
     reason_of,
 )
 from byoc_kit.trickle.protocol import DATA_TYPE, RESET_HEADER
+from byoc_kit.trickle.publisher import ChannelPublisher
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +30,12 @@ KEEP_ALIVE_S = 60.0  # a server deletes a channel that has had no byte for 5 min
 KEEP_ALIVE = b'{"keep": "alive"}\n'
 
 
-class DataPublisher:
+class DataPublisher(ChannelPublisher):
     """Publishes lines in order. All that wait go out as one segment as soon as the POST before it is done.
 
     At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
     failed POST are sent again, so where only its answer was lost a reader gets them twice. After a minute without a
-    line ``{"keep": "alive"}`` keeps the channel, and is not counted. ``ended`` says why the channel took no more, where
-    it did; before ``finish`` that is logged too.
+    line ``{"keep": "alive"}`` keeps the channel, and is not counted. A channel that ends before ``finish`` is logged.
     """
 
     def __init__(
@@ -48,18 +45,15 @@ class DataPublisher:
         *,
         max_lines: int = MAX_LINES,
     ) -> None:
+        super().__init__(session, url)
         self.lines_sent = 0
         self.lines_lost = 0
-        self.ended: str | None = None
-        self._session = session
-        self._url = url
         self._lines: deque[bytes] = deque()
         self._max_lines = max_lines
         self._is_finished = False
         self._lock = threading.Lock()
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._written_s = -math.inf
 
     def put_from_thread(self, line: bytes) -> None:
         """Queue a line as ``encode_line`` made it. Never blocks, on any thread."""
@@ -79,24 +73,6 @@ class DataPublisher:
         with self._lock:
             self._is_finished = True
         self._changed.set()
-
-    async def run(self) -> None:
-        """Send until ``finish``, which deletes the channel at the end, or until the channel is gone.
-
-        Raises ``TrickleError`` where the channel cannot be reached.
-        """
-        try:
-            await self._send()
-        except TrickleError as error:
-            self.ended = str(error)
-            raise
-        finally:
-            if self.ended is not None and not self._is_finished:
-                url = without_secrets(self._url)
-                logger.warning("%s: %s; what is published from now on is lost", url, self.ended)
-            self._drop()
-        if self.ended is None:
-            await delete_channel(self._session, self._url, written_s=self._written_s)
 
     async def _send(self) -> None:
         backoff = Backoff(self._url)
@@ -161,6 +137,9 @@ class DataPublisher:
                 self.lines_lost += 1
 
     def _drop(self) -> None:
+        if self.ended is not None and not self._is_finished:
+            url = without_secrets(self._url)
+            logger.warning("%s: %s; what is published from now on is lost", url, self.ended)
         with self._lock:
             self._is_finished = True
             self.lines_lost += len(self._lines)

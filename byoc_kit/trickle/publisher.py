@@ -146,11 +146,47 @@ logger = logging.getLogger(__name__)
 _SEGMENT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=10.0)
 
 
-class SegmentPublisher:
+class ChannelPublisher:
+    """Publishes to a channel until nothing follows, and then deletes it. Another class says what, and how.
+
+    ``ended`` says why the channel took no more, where it did.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.ended: str | None = None
+        self._session = session
+        self._url = url
+        self._written_s = -math.inf
+
+    async def run(self) -> None:
+        """Send until ``finish``, which deletes the channel at the end, or until the channel is gone.
+
+        Raises ``TrickleError`` where the channel cannot be reached.
+        """
+        try:
+            await self._send()
+        except TrickleError as error:
+            self.ended = str(error)
+            raise
+        finally:
+            self._drop()
+        if self.ended is None:
+            await delete_channel(self._session, self._url, written_s=self._written_s)
+
+    async def _send(self) -> None:
+        """Send until nothing follows, or set ``ended``; ``_written_s`` is the loop's time when it last began to."""
+        raise NotImplementedError
+
+    def _drop(self) -> None:
+        """Let go of what is not sent, and of what follows."""
+        raise NotImplementedError
+
+
+class SegmentPublisher(ChannelPublisher):
     """Publishes segments in order from the channel's write head on, each streamed while it is made.
 
     Between writer and network are at most ``max_bytes``: a writer waits while that much is unsent. A segment whose POST
-    fails is lost and counted, and the next one goes on. ``ended`` says why the channel took no more, where it did.
+    fails is lost and counted, and the next one goes on.
     """
 
     def __init__(
@@ -161,14 +197,11 @@ class SegmentPublisher:
         *,
         max_bytes: int = MAX_BYTES,
     ) -> None:
+        super().__init__(session, url)
         self.segments = 0
         self.segments_lost = 0
-        self.ended: str | None = None
-        self._session = session
-        self._url = url
         self._content_type = content_type
         self._buffer = SegmentBuffer(max_bytes)
-        self._written_s = -math.inf
 
     @property
     def waits_s(self) -> deque[float]:
@@ -191,20 +224,8 @@ class SegmentPublisher:
         """Say that nothing follows; never waits. ``run`` returns once all is sent."""
         self._buffer.finish()
 
-    async def run(self) -> None:
-        """Send until ``finish``, which deletes the channel at the end, or until the channel is gone.
-
-        Raises ``TrickleError`` where the channel cannot be reached.
-        """
-        try:
-            await self._send()
-        except TrickleError as error:
-            self.ended = str(error)
-            raise
-        finally:
-            self._buffer.close()
-        if self.ended is None:
-            await delete_channel(self._session, self._url, written_s=self._written_s)
+    def _drop(self) -> None:
+        self._buffer.close()
 
     async def _send(self) -> None:
         backoff, loop = Backoff(self._url), asyncio.get_running_loop()
