@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
+from byoc_kit.core.frame_queue import FrameQueue
 from byoc_kit.core.frames import AudioFrame
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
@@ -37,7 +36,6 @@ class SoundWorker:
         publish: Publish | None,
         name: str,
     ) -> None:
-        self.late = 0
         self._failures: dict[tuple[str, str], Failure] = {}
         self._frame_since_s: float | None = None
         self.process_times = Timings()
@@ -45,9 +43,7 @@ class SoundWorker:
         self._sink = sink
         self._params = params
         self._publish = publish
-        self._waiting: queue.Queue[AudioFrame | None] = queue.Queue(_MAX_WAITING)
-        self._is_abandoned = False
-        self._is_closing = False
+        self._waiting: FrameQueue[AudioFrame] = FrameQueue(_MAX_WAITING, drops="newest")
         self._name = name
         self._worker: threading.Thread | None = None
 
@@ -55,6 +51,11 @@ class SoundWorker:
         """Start the worker thread."""
         self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._worker.start()
+
+    @property
+    def late(self) -> int:
+        """How many frames found no room."""
+        return self._waiting.lost
 
     @property
     def failures(self) -> list[Failure]:
@@ -74,33 +75,23 @@ class SoundWorker:
 
     def submit(self, frame: AudioFrame) -> None:
         """Offer a frame; returns at once."""
-        try:
-            self._waiting.put_nowait(frame)
-        except queue.Full:
-            self.late += 1
+        self._waiting.put(frame)
 
     def close(self, timeout_s: float) -> bool:
         """End the worker after what waits; ``False`` if it has not returned in ``timeout_s``. May be called again."""
         if self._worker is None or not self.is_running:
             return True
-        if not self._is_closing:
-            try:
-                self._waiting.put(None, timeout=timeout_s)
-            except queue.Full:
-                return False
-            self._is_closing = True
+        self._waiting.finish()
         self._worker.join(timeout_s)
         return not self.is_running
 
     def abandon(self) -> None:
         """Let go of what waits."""
-        self._is_abandoned = True
-        with suppress(queue.Full):  # then it has something to do, and sees that it was abandoned
-            self._waiting.put_nowait(None)
+        self._waiting.close()
 
     def _run(self) -> None:
         with publishing_to(self._publish):
-            while (frame := self._waiting.get()) is not None and not self._is_abandoned:
+            while (frame := self._waiting.take()) is not None:
                 for result in self._process(frame):
                     self._sink(result)
 

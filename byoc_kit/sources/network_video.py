@@ -11,12 +11,12 @@ from itertools import chain
 import av
 from av.container import InputContainer
 
+from byoc_kit.core.frame_queue import FrameQueue
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.decode import MediaError, avoid_slice_threads
 from byoc_kit.media.deinterlace import deinterlaced
 from byoc_kit.media.presentation import shown, turn_of
 from byoc_kit.media.video_file import decoded, video_stream
-from byoc_kit.sources.frame_queue import Handover
 from byoc_kit.system.addresses import without_secrets
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ READ_TIMEOUT_S = 10.0
 _OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "2000000"}
 # Their demuxers make up times, 25 a second, whatever the camera does.
 _WITHOUT_TIMES = {"mpjpeg", "mjpeg"}
+_HELD = 4
 _MAX_LAG_S = 0.5
 _MAX_AHEAD_S = 10.0
 
@@ -42,7 +43,8 @@ class NetworkVideo:
         self.name = without_secrets(url)
         self._url = url
         self._is_paced = is_paced
-        self._handover = Handover(drops=not is_paced)
+        self._waiting: FrameQueue[VideoFrame] = FrameQueue(_HELD, drops=None if is_paced else "oldest")
+        self._closed = threading.Event()
         self._is_open = False
         self._opening_s = 0.0
         self._has_times = True
@@ -54,7 +56,7 @@ class NetworkVideo:
         try:
             while (frame := self._take(timeout_s)) is not None:
                 if self._is_paced and self._has_times:
-                    self._handover.wait_until(pace.due_s(frame.time_s))
+                    self._closed.wait(max(0.0, pace.due_s(frame.time_s) - time.monotonic()))
                 yield frame
                 timeout_s = READ_TIMEOUT_S
         finally:
@@ -62,11 +64,12 @@ class NetworkVideo:
 
     def close(self) -> None:
         """See ``close``. libav cannot be broken off: of a quiet stream, its thread ends 10 s later."""
-        self._handover.close()
+        self._closed.set()
+        self._waiting.close()
 
     def _take(self, timeout_s: float) -> VideoFrame | None:
         try:
-            return self._handover.take(timeout_s)
+            return self._waiting.take(timeout_s)
         except TimeoutError:
             raise MediaError(f"{self.name} has sent no picture for {timeout_s:.0f} s; see that it still runs") from None
 
@@ -87,7 +90,7 @@ class NetworkVideo:
             logger.exception("reading %s ended early", self.name)
             error = self._broken(raised)
         finally:
-            self._handover.finish(error)
+            self._waiting.finish(error)
 
     def _hand_over(self, container: InputContainer) -> None:
         stream = video_stream(container, self.name)
@@ -98,7 +101,7 @@ class NetworkVideo:
             msg = f"{self.name} ended without a picture that can be decoded; give another URL"
             raise MediaError(msg)
         for frame in shown(stream, deinterlaced(chain([first], pictures)), turn_of(first)):
-            if not self._handover.put(frame):
+            if not self._waiting.put(frame):
                 return
 
     def _broken(self, error: Exception) -> MediaError:
