@@ -12,7 +12,7 @@ import av
 
 from benchmarks.child import running
 from benchmarks.contenders import Reencoder
-from benchmarks.measure import Seen, beside, sample_memory
+from benchmarks.measure import Seen, run_with, sample_memory
 from benchmarks.source import RATE
 from byoc_kit.media.codecs import MediaSettings, encoder_options
 
@@ -47,7 +47,7 @@ async def through_ffmpeg(contender: Reencoder, file: Path, frames: int, folder: 
     """Run it over the file; its CPU time is that of the whole process."""
     seen = Seen(frames)
     async with running(contender.title, command(file, is_live=contender.is_live), folder / "ffmpeg.log") as child:
-        await beside(child.ended(), sample_memory(child, seen))
+        await run_with(child.ended(), sample_memory(child, seen))
         seen.cpu_s = child.cpu_s()
         if child.process.wait():
             raise child.failure("did not encode the clip")

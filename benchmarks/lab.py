@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.child import Child, running
-from benchmarks.measure import beside
+from benchmarks.measure import run_with
 from byoc_kit.system.addresses import free_port
 
 _READY_TIMEOUT_S = 60.0
@@ -70,7 +70,7 @@ async def running_lab(folder: Path) -> AsyncIterator[Lab]:
         lab = Lab(child, f"http://127.0.0.1:{port}", token)
         try:
             async with asyncio.timeout(_READY_TIMEOUT_S):
-                await beside(_until_it_answers(lab), child.must_live())
+                await run_with(_until_it_answers(lab), child.must_live())
         except TimeoutError:
             raise child.failure(f"was not ready in {_READY_TIMEOUT_S:.0f} s") from None
         yield lab

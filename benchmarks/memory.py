@@ -76,7 +76,7 @@ def bench_memory(clip: Path, *, only: str | None, times: int | None, output: Pat
     verdicts: list[Verdict] = []
     for key, scenario in chosen.items():
         held[key] = to_its_end(_watched(scenario, clip, times or scenario.times))
-        verdicts += judge_held(key, held[key])
+        verdicts += check_held(key, held[key])
         plot_memory(scenario.title, held[key], output / f"memory-{key}")
         sys.stdout.write("\n".join([f"{scenario.title}:", *_rows(held[key]), "", ""]))
     warnings = load_warnings(facts["load"])
@@ -92,7 +92,7 @@ def bench_memory(clip: Path, *, only: str | None, times: int | None, output: Pat
     return int(not all(verdict.is_met for verdict in verdicts))
 
 
-def judge_held(name: str, held: Sequence[Held], *, growth: float = _GROWTH) -> list[Verdict]:
+def check_held(name: str, held: Sequence[Held], *, growth: float = _GROWTH) -> list[Verdict]:
     """Compare the last five times with the five from the fifth on, by their medians; before, caches fill.
 
     A single time is no measure: it may show what the next one has already begun with, some 10 MB.

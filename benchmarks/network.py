@@ -14,7 +14,7 @@ import aiohttp
 
 from benchmarks.child import Child, running
 from benchmarks.contenders import Server
-from benchmarks.measure import Seen, beside, poll_health, publish, read, sample_memory
+from benchmarks.measure import Seen, poll_health, publish, read, run_with, sample_memory
 from benchmarks.source import SourcePicture
 from byoc_kit.system.addresses import free_port
 from byoc_kit.trickle.connection import TrickleError, client_session
@@ -106,7 +106,7 @@ async def through_server(server: Server, pictures: Sequence[SourcePicture], fold
             cpu_s = child.cpu_s()
             reading = asyncio.create_task(read(http, f"{base}/out", seen))
             try:
-                await beside(
+                await run_with(
                     _send_all(http, url, base, pictures, seen),
                     poll_health(http, url, seen),
                     sample_memory(child, seen),
@@ -160,7 +160,7 @@ async def _start(http: aiohttp.ClientSession, url: str, base: str, child: Child,
 async def _until_answers(child: Child, is_there: Callable[[], Awaitable[bool]]) -> None:
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
-            await beside(_until(is_there), child.must_live())
+            await run_with(_until(is_there), child.must_live())
     except TimeoutError:
         raise child.failure(f"was not ready in {_READY_TIMEOUT_S:.0f} s") from None
 

@@ -11,7 +11,7 @@ NAP_S = 0.2
 
 
 @dataclass(frozen=True)
-class Shower:
+class PreviewContender:
     """One way of showing: a function of ``preview_kernel``, and what it puts into the page.
 
     The output is in the part of the element ``selector`` that begins at ``left``, a fraction of its width.
@@ -32,20 +32,22 @@ class Shower:
 
 
 _OURS = ("byoc_kit", ".byoc-preview-output")
-OURS = Shower("byoc-kit", "byoc-kit", *_OURS)
+OURS = PreviewContender("byoc-kit", "byoc-kit", *_OURS)
 # A clip of minutes: no memory keeps its frames.
-OURS_DECODING = Shower("byoc-kit-decoding", "byoc-kit, each frame decoded", *_OURS, options="times=100")
-IMAGE = Shower("ipywidgets-image", "ipywidgets.Image", "ipywidgets_image", "img.widget-image", left=0.5)
-RFB = Shower("jupyter-rfb", "jupyter_rfb", "jupyter_rfb", "img.renderview-view", left=0.5)
-OURS_SLOW = Shower("byoc-kit-slow", f"byoc-kit, {1000 * NAP_S:.0f} ms a frame", *_OURS, options=f"nap_s={NAP_S}")
+OURS_DECODING = PreviewContender("byoc-kit-decoding", "byoc-kit, each frame decoded", *_OURS, options="times=100")
+IMAGE = PreviewContender("ipywidgets-image", "ipywidgets.Image", "ipywidgets_image", "img.widget-image", left=0.5)
+RFB = PreviewContender("jupyter-rfb", "jupyter_rfb", "jupyter_rfb", "img.renderview-view", left=0.5)
+OURS_SLOW = PreviewContender(
+    "byoc-kit-slow", f"byoc-kit, {1000 * NAP_S:.0f} ms a frame", *_OURS, options=f"nap_s={NAP_S}"
+)
 
 ALL = (OURS, OURS_DECODING, IMAGE, RFB, OURS_SLOW)
 
 
-def choose(keys: Iterable[str]) -> list[Shower]:
+def choose(keys: Iterable[str]) -> list[PreviewContender]:
     """Return the contenders of these keys in the usual order, all for none; raises ``ByocKitError``."""
     wanted = set(keys)
-    if unknown := wanted - {shower.key for shower in ALL}:
-        msg = f"there is no contender {min(unknown)}; there are {', '.join(shower.key for shower in ALL)}"
+    if unknown := wanted - {contender.key for contender in ALL}:
+        msg = f"there is no contender {min(unknown)}; there are {', '.join(contender.key for contender in ALL)}"
         raise ByocKitError(msg)
-    return [shower for shower in ALL if shower.key in wanted or not wanted]
+    return [contender for contender in ALL if contender.key in wanted or not wanted]

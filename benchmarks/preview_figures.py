@@ -80,7 +80,7 @@ def medians_of(runs: Sequence[PreviewFigures]) -> PreviewFigures:
     return PreviewFigures(**{name: median(getattr(run, name) for run in runs) for name in names})
 
 
-def judge(medians: Mapping[str, PreviewFigures]) -> list[Verdict]:
+def check_targets(medians: Mapping[str, PreviewFigures]) -> list[Verdict]:
     """Return the verdicts on byoc-kit's preview.
 
     That a slow process_frame raises latency by two of its frames at most is said of the age of a picture when it is

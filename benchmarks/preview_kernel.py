@@ -21,7 +21,7 @@ from byoc_kit.core.frames import Pixels, VideoFrame
 from byoc_kit.core.stage import Stage
 from byoc_kit.jupyter.preview import DISPLAY_WIDTH, Preview, preview
 from byoc_kit.media.clip import Clip, read_clip
-from byoc_kit.sources import Reel
+from byoc_kit.sources import ClipSource
 
 # What byoc-kit sends: JPEG with 4:2:0 colour.
 _JPEG: dict[str, Any] = {"quality": 80, "subsampling": "4:2:0"}
@@ -64,25 +64,25 @@ class Notes:
 
 
 class Repeated:
-    """A reel so many times over: one that is longer than the memory keeps."""
+    """A clip so many times over: one that is longer than the memory keeps."""
 
-    def __init__(self, reel: Reel, times: int) -> None:
-        self.name = reel.name
-        self.fps = reel.fps
-        self.count = times * reel.count
-        self._reel = reel
+    def __init__(self, clip: ClipSource, times: int) -> None:
+        self.name = clip.name
+        self.fps = clip.fps
+        self.count = times * clip.count
+        self._clip = clip
 
     def time_s(self, number: int) -> float:
         """See ``time_s``."""
-        before, within = divmod(number, self._reel.count)
-        return before * self._reel.time_s(self._reel.count) + self._reel.time_s(within)
+        before, within = divmod(number, self._clip.count)
+        return before * self._clip.time_s(self._clip.count) + self._clip.time_s(within)
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
         """See ``frames``."""
-        before, within = divmod(start, self._reel.count)
-        yield from self._reel.frames(within)
-        for _ in range((before + 1) * self._reel.count, self.count, self._reel.count):
-            yield from self._reel.frames()
+        before, within = divmod(start, self._clip.count)
+        yield from self._clip.frames(within)
+        for _ in range((before + 1) * self._clip.count, self.count, self._clip.count):
+            yield from self._clip.frames()
 
 
 def byoc_kit(clip: str, notes: str, *, nap_s: float = 0.0, times: int = 1) -> Preview:

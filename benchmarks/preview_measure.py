@@ -13,9 +13,9 @@ import nbformat
 import psutil  # type: ignore[import-untyped]  # it has no type hints
 
 from benchmarks.lab import Lab
-from benchmarks.preview_contenders import Shower
-from benchmarks.preview_desk import CLIP_S, Desk
+from benchmarks.preview_contenders import PreviewContender
 from benchmarks.preview_page import NotebookPage, open_notebook, renderers
+from benchmarks.preview_setup import CLIP_S, PreviewSetup
 
 # The first seconds have the first pictures, the poster and JupyterLab's own work in them. And the clip has been through
 # once: byoc-kit, which keeps a clip's frames that fit into the memory, decodes them in the first loop only.
@@ -58,9 +58,9 @@ class Watched:
     chromium: str
 
 
-async def watch(shower: Shower, at: Desk, *, seconds: float, picture: Path) -> Watched:
+async def watch(contender: PreviewContender, at: PreviewSetup, *, seconds: float, picture: Path) -> Watched:
     """Show the clip for so many seconds, then while twelve cells run; ``picture`` gets a screenshot."""
-    async with _showing(shower, at) as (page, notes):
+    async with _showing(contender, at) as (page, notes):
         playing = await _window(page, at.lab, notes, lambda: asyncio.sleep(seconds))
         clock_ms = await page.clock_ms()
         screenshot = await page.page.screenshot()
@@ -73,12 +73,12 @@ async def watch(shower: Shower, at: Desk, *, seconds: float, picture: Path) -> W
 
 
 @asynccontextmanager
-async def _showing(shower: Shower, at: Desk) -> AsyncIterator[tuple[NotebookPage, Path]]:
+async def _showing(contender: PreviewContender, at: PreviewSetup) -> AsyncIterator[tuple[NotebookPage, Path]]:
     """Have a contender show the clip in a new notebook and kernel; yields page and notes once it has settled."""
-    notebook, notes = write_notebook(shower, at)
+    notebook, notes = write_notebook(contender, at)
     async with open_notebook(at, notebook) as page:
-        await page.run_first(shower)
-        await page.read_numbers(shower)
+        await page.run_first(contender)
+        await page.read_numbers(contender)
         await asyncio.sleep(SETTLE_S)
         yield page, notes
     await at.lab.end_kernels()
@@ -118,10 +118,10 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def write_notebook(shower: Shower, at: Desk) -> tuple[str, Path]:
+def write_notebook(contender: PreviewContender, at: PreviewSetup) -> tuple[str, Path]:
     """Write the notebook in which a contender shows the clip; returns its name, and where its kernel will note."""
-    notes, file = at.folder / f"{shower.key}.notes", at.folder / f"{shower.key}.ipynb"
-    cells = [shower.cell(str(at.clip), str(notes)), *[_BUSY_CELL] * BUSY_CELLS]
+    notes, file = at.folder / f"{contender.key}.notes", at.folder / f"{contender.key}.ipynb"
+    cells = [contender.cell(str(at.clip), str(notes)), *[_BUSY_CELL] * BUSY_CELLS]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     nbformat.write(notebook, file)

@@ -13,9 +13,9 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it has no type hints
 
 from benchmarks.devtools import Page, open_page
-from benchmarks.preview_contenders import Shower
-from benchmarks.preview_desk import Desk
+from benchmarks.preview_contenders import PreviewContender
 from benchmarks.preview_number import BLOCKS, STRIP
+from benchmarks.preview_setup import PreviewSetup
 
 _READER = (Path(__file__).parent / "preview_reader.js").read_text()
 _IS_IDLE = "document.body?.innerText.includes('Python 3 (ipykernel) | Idle')"
@@ -29,14 +29,14 @@ class NotebookPage:
 
     page: Page
 
-    async def run_first(self, shower: Shower) -> None:
+    async def run_first(self, contender: PreviewContender) -> None:
         """Run the first cell, and wait until its output is there."""
         await self._command("notebook:run-cell-and-select-next")
-        await self.page.wait_for(f"document.querySelector({shower.selector!r}) !== null")
+        await self.page.wait_for(f"document.querySelector({contender.selector!r}) !== null")
 
-    async def read_numbers(self, shower: Shower) -> None:
+    async def read_numbers(self, contender: PreviewContender) -> None:
         """Have the page read the frame numbers in the output from now on, and wait for the first."""
-        look = {"selector": shower.selector, "left": shower.left, "width": 1 - shower.left}
+        look = {"selector": contender.selector, "left": contender.left, "width": 1 - contender.left}
         await self.page.evaluate(f"({_READER})({json.dumps({**look, 'blocks': BLOCKS, 'strip': STRIP})})")
         await self.page.wait_for("byocReader.seen.length > 0")
 
@@ -68,7 +68,7 @@ class NotebookPage:
 
 
 @asynccontextmanager
-async def open_notebook(at: Desk, notebook: str) -> AsyncIterator[NotebookPage]:
+async def open_notebook(at: PreviewSetup, notebook: str) -> AsyncIterator[NotebookPage]:
     """Open a notebook of the desk's folder in a browser of its own, and wait for its kernel."""
     async with open_page(at.lab.notebook_url(notebook), at.folder / "chromium.log") as page:
         await page.wait_for(_IS_IDLE)

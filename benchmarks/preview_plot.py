@@ -54,19 +54,19 @@ def plot_preview(record: PreviewRecord, stem: Path) -> None:
 
 def _bars(axes: Axes, record: PreviewRecord, title: str, values: _Values, *, target: float) -> None:
     """Draw a group of bars a contender, from top to bottom, each with its number."""
-    measured = [shower for shower in ALL if shower.key in record.medians]
-    for row, shower in enumerate(measured):
-        group = [value for value in values(record.medians[shower.key]) if math.isfinite(value)]
+    measured = [contender for contender in ALL if contender.key in record.medians]
+    for row, contender in enumerate(measured):
+        group = [value for value in values(record.medians[contender.key]) if math.isfinite(value)]
         height = 0.8 / max(1, len(group))
         for number, value in enumerate(group):
             position = row - 0.4 + (number + 0.5) * height
-            bars = axes.barh(position, value, height * 0.9, color=_COLOURS[shower.key], alpha=1 - 0.35 * number)
+            bars = axes.barh(position, value, height * 0.9, color=_COLOURS[contender.key], alpha=1 - 0.35 * number)
             axes.bar_label(bars, fmt="%.0f", padding=3)
     if OURS in measured:
         at = measured.index(OURS)
         axes.vlines(target, at - 0.5, at + 0.5, color="#444444", linewidth=1.2, linestyle="--")
     axes.set_title(title)
-    axes.set_yticks(range(len(measured)), [shower.title for shower in measured])
+    axes.set_yticks(range(len(measured)), [contender.title for contender in measured])
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(b=False)

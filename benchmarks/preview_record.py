@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.preview_contenders import ALL
-from benchmarks.preview_figures import PreviewFigures, figures_of, judge, medians_of
+from benchmarks.preview_figures import PreviewFigures, check_targets, figures_of, medians_of
 from benchmarks.preview_measure import Watched
 from benchmarks.record import dump, load_warnings
 from benchmarks.table import aligned, verdict_lines, warning_lines
@@ -63,7 +63,7 @@ class PreviewRecord:
     @property
     def verdicts(self) -> list[Verdict]:
         """The targets, met or missed."""
-        return judge(self.medians)
+        return check_targets(self.medians)
 
     @property
     def warnings(self) -> list[str]:
@@ -126,7 +126,10 @@ def _rows(record: PreviewRecord) -> list[list[str]]:
     latency = ["latency p50 ms", "p95 ms", "oldest ms"]
     head = ["", "processed fps", "shown fps", *latency, "gap ms", "busy ms", "CPU %: kernel", "server", "page"]
     medians = record.medians
-    return [head, *([shower.title, *_cells(medians[shower.key])] for shower in ALL if shower.key in medians)]
+    return [
+        head,
+        *([contender.title, *_cells(medians[contender.key])] for contender in ALL if contender.key in medians),
+    ]
 
 
 def _cells(figures: PreviewFigures) -> list[str]:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import machine
-from benchmarks.preview_contenders import Shower, choose
-from benchmarks.preview_desk import CLIP_S, desk, versions
+from benchmarks.preview_contenders import PreviewContender, choose
 from benchmarks.preview_measure import watch
 from benchmarks.preview_record import PreviewRecord, PreviewRun, preview_table, write_preview_json
+from benchmarks.preview_setup import CLIP_S, preview_setup, versions
 from benchmarks.run import Request, say, to_its_end
 from benchmarks.source import HEIGHT, RATE, WIDTH
 from byoc_kit.errors import ByocKitError
@@ -48,17 +48,17 @@ def bench_preview(request: Request) -> int:
     return int(any(verdict.is_met is False for verdict in record.verdicts))
 
 
-async def _rounds(request: Request, chosen: Sequence[Shower]) -> tuple[list[PreviewRun], dict[str, str]]:
+async def _rounds(request: Request, chosen: Sequence[PreviewContender]) -> tuple[list[PreviewRun], dict[str, str]]:
     """Run all contenders, round after round, so that what drifts on the machine hits all alike."""
     runs = []
     chromium = ""
-    async with desk(request.clip) as at:
+    async with preview_setup(request.clip) as at:
         for number in range(1, request.runs + 1):
-            for shower in chosen:
-                say(f"round {number} of {request.runs}: {shower.title}")
+            for contender in chosen:
+                say(f"round {number} of {request.runs}: {contender.title}")
                 load = machine.load()
-                picture = request.output / f"preview-{shower.key}.png"
-                watched = await watch(shower, at, seconds=request.seconds, picture=picture)
-                runs.append(PreviewRun.of(watched, contender=shower.key, round=number, load=load))
+                picture = request.output / f"preview-{contender.key}.png"
+                watched = await watch(contender, at, seconds=request.seconds, picture=picture)
+                runs.append(PreviewRun.of(watched, contender=contender.key, round=number, load=load))
                 chromium = watched.chromium
         return runs, versions() | {"Chromium": chromium}

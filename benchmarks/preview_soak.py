@@ -11,9 +11,9 @@ from statistics import fmean
 
 from benchmarks import machine
 from benchmarks.preview_contenders import OURS
-from benchmarks.preview_desk import desk
 from benchmarks.preview_measure import kernel_of, write_notebook
 from benchmarks.preview_page import open_notebook, renderers
+from benchmarks.preview_setup import preview_setup
 from benchmarks.record import dump, load_warnings
 from benchmarks.run import say, to_its_end
 from benchmarks.table import verdict_lines, warning_lines
@@ -61,7 +61,7 @@ def soak_preview(clip: Path, *, minutes: int, output: Path) -> int:
     facts = machine.facts()
     say(f"the preview plays for {minutes} minutes")
     samples = to_its_end(_play(clip, _MINUTE_S * minutes))
-    verdicts, warnings = judge_growth(samples), load_warnings(facts["load"])
+    verdicts, warnings = check_growth(samples), load_warnings(facts["load"])
     output.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": facts,
@@ -79,7 +79,7 @@ def soak_preview(clip: Path, *, minutes: int, output: Path) -> int:
     return int(not all(verdict.is_met for verdict in verdicts))
 
 
-def judge_growth(samples: list[Sample]) -> list[Verdict]:
+def check_growth(samples: list[Sample]) -> list[Verdict]:
     """Compare the mean of the last fifth with that of the second; the first one has the start in it."""
     length = len(samples) // _PARTS
     second, last = samples[length : 2 * length], samples[-length:]
@@ -95,7 +95,7 @@ def judge_growth(samples: list[Sample]) -> list[Verdict]:
 
 async def _play(clip: Path, seconds: float) -> list[Sample]:
     samples: list[Sample] = []
-    async with desk(clip) as at:
+    async with preview_setup(clip) as at:
         notebook, notes = write_notebook(OURS, at)
         async with open_notebook(at, notebook) as opened:
             await opened.run_first(OURS)

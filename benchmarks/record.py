@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.figures import Figures, figures_of, latencies_of, memory_of, summarize
 from benchmarks.measure import Seen
-from benchmarks.targets import Verdict, above_loop_back, judge
+from benchmarks.targets import Verdict, above_loop_back, check_targets
 
 _BUSY_LOAD = 0.7
 _LATE_MS = 5.0
@@ -56,7 +56,7 @@ class Record:
     @property
     def verdicts(self) -> list[Verdict]:
         """The targets, met or missed."""
-        return judge(self.medians)
+        return check_targets(self.medians)
 
     @property
     def warnings(self) -> list[str]:

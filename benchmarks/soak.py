@@ -50,7 +50,7 @@ def soak(clip: Path, *, minutes: int, output: Path) -> int:
     seen = to_its_end(measure(OURS_BLOCKING, make_source(clip, seconds=_MINUTE_S * minutes)))
     latencies, memory = latencies_of(seen), memory_of(seen)
     seen_by_minute = by_minute(latencies, memory, minutes)
-    verdicts = judge_growth(seen_by_minute)
+    verdicts = check_growth(seen_by_minute)
     warnings = load_warnings(facts["load"]) + ([LATE_WARNING] if is_late(figures_of(seen)) else [])
     output.mkdir(parents=True, exist_ok=True)
     content = {
@@ -82,7 +82,7 @@ def by_minute(
     return [_minute(_within(latencies, number), _within(memory, number)) for number in range(minutes)]
 
 
-def judge_growth(minutes: Sequence[Minute]) -> list[Verdict]:
+def check_growth(minutes: Sequence[Minute]) -> list[Verdict]:
     """Compare the last minute with the second; the first one has the start in it."""
     second, last = minutes[1], minutes[-1]
     return [

@@ -45,7 +45,7 @@ def above_loop_back(medians: Mapping[str, Figures]) -> dict[str, Figures]:
     }
 
 
-def judge(medians: Mapping[str, Figures]) -> list[Verdict]:
+def check_targets(medians: Mapping[str, Figures]) -> list[Verdict]:
     """Return the verdicts on byoc-kit's own contenders among these, whose latencies are above the loop-back's.
 
     CPU and latency are targets of the pass-through; reading the pixels costs two conversions more, which the table

@@ -12,7 +12,7 @@ from stream_rig import SEGMENTS
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, as_json, carried_over, given_values, raw_values
 from byoc_kit.core.processor import FrameProcessor, Hooks
-from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
 from byoc_kit.regress.cases import Case, replay_case
@@ -101,7 +101,7 @@ def processor_of(kind, seen):
 
 def in_preview(kind, given, seen, tmp_path):
     version = Version(processor_of(kind, seen).hooks.process_frame)
-    player = Player(version, ReelFeed(Synthetic()), lambda _: None, on_event=lambda: None)
+    player = Player(version, ClipFeed(Synthetic()), lambda _: None, on_event=lambda: None)
     player.update(given)
     player.update({"gain": 2})
     player.update({"gain": 1})

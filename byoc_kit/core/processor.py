@@ -58,7 +58,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 Hook = Callable[..., Any]
 # The first frames may be black; to look at one takes some 20 µs.
-_LOOKED_AT = 30
+_OUTPUTS_TO_CHECK = 30
 _SAMPLES_A_SIDE = 8
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self._frame_params = _params_name(self.hooks.process_frame)
         self._audio_params = _params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._own_thread: OwnThread | None = None
-        self._to_look_at = _LOOKED_AT
+        self._outputs_to_check = _OUTPUTS_TO_CHECK
         self.said_of_scale = ""
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
@@ -197,9 +197,9 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         """
         with torch.inference_mode():
             returned = self.call(frame, params)
-            if self._to_look_at:
-                self._to_look_at -= 1
-                self.look_at(returned)
+            if self._outputs_to_check:
+                self._outputs_to_check -= 1
+                self.check_scale(returned)
             return as_frame(returned, frame)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
@@ -207,7 +207,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         named = {self._frame_params: params} if self._frame_params else {}
         return _finish(self.hooks.process_frame(frame, **named))
 
-    def look_at(self, returned: Any) -> None:
+    def check_scale(self, returned: Any) -> None:
         """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes.
 
         What is said stays in ``said_of_scale``.
@@ -218,7 +218,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         rows, columns = (side // _SAMPLES_A_SIDE + 1 for side in tensor.shape[-3:-1])
         said = said_of_scale(float(tensor[..., ::rows, ::columns, :].max()))
         if said:
-            self._to_look_at = 0
+            self._outputs_to_check = 0
             self.said_of_scale = said
             logger.warning("process_frame: %s", said)
 
@@ -245,7 +245,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)`` where the notebook has one."""
-        self._to_look_at = _LOOKED_AT
+        self._outputs_to_check = _OUTPUTS_TO_CHECK
         if self.hooks.on_stream_start:
             _finish(self.hooks.on_stream_start(params))
 

@@ -30,7 +30,7 @@ class Clip:
     """A clip's frames by number: those that a player shows, in their order and with their times.
 
     Its stream is the one that a player chooses; what an edit list hides is left out, pictures are turned upright and
-    deinterlaced. Pixels that are not square stay as stored: ``frame.origin.look.pixel_aspect`` says their shape.
+    deinterlaced. Pixels that are not square stay as stored: ``frame.origin.display.pixel_aspect`` says their shape.
 
     Opening reads every packet, but decodes only the first pictures. A reading begins at the key frame before, and
     decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out:

@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from byoc_kit.media.picture import Look
+from byoc_kit.media.picture import DisplayInfo
 
 EncoderName = Literal["libx264", "h264_nvenc", "auto"]
 DecoderName = Literal["cpu", "cuda", "auto"]
@@ -71,13 +71,13 @@ def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:
     return {"preset": preset, "tune": "zerolatency", "crf": str(settings.crf), "forced-idr": "1"}
 
 
-def set_up(encoder: VideoCodecContext, *, width: int, height: int, format: str, look: Look) -> None:  # noqa: A002
+def set_up(encoder: VideoCodecContext, *, width: int, height: int, format: str, display: DisplayInfo) -> None:  # noqa: A002
     """Tell an encoder what it gets. Key frames come where they are asked for, nowhere else."""
     encoder.width, encoder.height = width, height
     encoder.pix_fmt = format
     encoder.time_base = TIME_BASE
     encoder.gop_size = _NO_KEY_FRAMES_OF_ITS_OWN
-    look.apply_to(encoder)
+    display.apply_to(encoder)
 
 
 def open_encoder(settings: MediaSettings, open_named: Callable[[str], T]) -> T:

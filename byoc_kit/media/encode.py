@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from byoc_kit.core.audio import to_av_audio
 from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encodable_layout, encoder_options, open_encoder, set_up
-from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, DisplayInfo, pixels_to_yuv420p
 from byoc_kit.media.ts_muxer import Continuity, TransportMuxer
 
 __all__ = ["TIME_BASE", "SegmentOutput", "SegmentWriter"]
@@ -39,7 +39,7 @@ class _PictureFormat:
     width: int
     height: int
     format: str
-    look: Look
+    display: DisplayInfo
 
 
 class SegmentOutput(Protocol):
@@ -110,8 +110,8 @@ class SegmentWriter:
         pts = round(frame.pts * frame.time_base / TIME_BASE)
         if self._last_pts is not None and pts <= self._last_pts:
             return False
-        picture, look = _to_encode(frame)
-        wanted = _PictureFormat(picture.width, picture.height, picture.format.name, look)
+        picture, display = _to_encode(frame)
+        wanted = _PictureFormat(picture.width, picture.height, picture.format.name, display)
         is_new = wanted != self._encodes
         if is_new:
             self._open_encoder(wanted)
@@ -217,7 +217,7 @@ class SegmentWriter:
         options = encoder_options(name, self._settings)
 
         def open_for(encoder: VideoCodecContext) -> VideoCodecContext:
-            set_up(encoder, width=wanted.width, height=wanted.height, format=wanted.format, look=wanted.look)
+            set_up(encoder, width=wanted.width, height=wanted.height, format=wanted.format, display=wanted.display)
             encoder.open()
             return encoder
 
@@ -308,13 +308,13 @@ def _check_size(frame: VideoFrame, origin: DecodedPicture | None) -> None:
     raise FrameError(msg)
 
 
-def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, Look]:
+def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, DisplayInfo]:
     """Return a frame as an encoder takes it: the decoder's own picture where nobody touched it."""
     width, height = frame.width // 2 * 2, frame.height // 2 * 2
     origin = frame.origin if isinstance(frame.origin, DecodedPicture) else None
     _check_size(frame, origin)
-    look = origin.look if origin else Look()
+    display = origin.display if origin else DisplayInfo()
     untouched = frame.untouched
     if isinstance(untouched, DecodedPicture) and (untouched.width, untouched.height) == (width, height):
-        return untouched.to_yuv420p(), look
-    return pixels_to_yuv420p(frame.view()[:height, :width], look), look
+        return untouched.to_yuv420p(), display
+    return pixels_to_yuv420p(frame.view()[:height, :width], display), display

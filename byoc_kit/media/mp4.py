@@ -15,10 +15,10 @@ from av.video.stream import VideoStream
 
 from byoc_kit.core.frames import FrameError, Pixels
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encoder_options, set_up
-from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
 
 # Named, as an MP4 without a name is shown with BT.709 by one browser and BT.601 by another (H.273: 1 is BT.709).
-_LOOK = Look(matrix=1, primaries=1, transfer=1)
+_DISPLAY = DisplayInfo(matrix=1, primaries=1, transfer=1)
 # Each picture is on the disk as soon as the next one comes.
 _GROWING = {"movflags": "frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
 _WHOLE = {"movflags": "faststart"}
@@ -62,8 +62,8 @@ class Mp4Writer:
             raise FrameError(msg)
         if self._container is None:
             self._open(width, height)
-        picture = pixels_to_yuv420p(np.ascontiguousarray(pixels[:height, :width]), _LOOK)
-        self._last = DecodedPicture(picture, _LOOK).resized(*self._size).frame
+        picture = pixels_to_yuv420p(np.ascontiguousarray(pixels[:height, :width]), _DISPLAY)
+        self._last = DecodedPicture(picture, _DISPLAY).resized(*self._size).frame
         self._encode(pts)
 
     def hold(self, pts: int) -> None:
@@ -101,7 +101,7 @@ class Mp4Writer:
         container = av.open(str(self.path), "w", format="mp4", options=_GROWING)
         options = encoder_options("libx264", MediaSettings())
         stream = cast("VideoStream", container.add_stream("libx264", rate=self._rate, options=options))
-        set_up(stream.codec_context, width=width, height=height, format="yuv420p", look=_LOOK)
+        set_up(stream.codec_context, width=width, height=height, format="yuv420p", display=_DISPLAY)
         stream.time_base = TIME_BASE
         self._container, self._stream, self._size = container, stream, (width, height)
 

@@ -194,7 +194,7 @@ def _encode(muxer: TransportMuxer, clip: Clip) -> list[Packet]:
 def _add_lossless(output: OutputContainer, *, picture: DecodedPicture, rate: Fraction) -> VideoStream:
     video = cast("VideoStream", output.add_stream("libx264", rate=rate, options=_LOSSLESS))
     format_ = _to_send(picture).format.name
-    set_up(video.codec_context, width=picture.width, height=picture.height, format=format_, look=picture.look)
+    set_up(video.codec_context, width=picture.width, height=picture.height, format=format_, display=picture.display)
     video.codec_context.open()
     return video
 
@@ -202,9 +202,9 @@ def _add_lossless(output: OutputContainer, *, picture: DecodedPicture, rate: Fra
 def _to_send(picture: DecodedPicture) -> av.VideoFrame:
     """Return a picture as it is encoded: 4:2:0 of 8 bits as it is, all else as 4:4:4 of its pixels."""
     name = picture.frame.format.name
-    if name == picture.look.encoded_format and picture.width % 2 == picture.height % 2 == 0:
+    if name == picture.display.encoded_format and picture.width % 2 == picture.height % 2 == 0:
         return picture.to_yuv420p()
-    return pixels_to_yuv444p(picture.to_pixels(), picture.look)
+    return pixels_to_yuv444p(picture.to_pixels(), picture.display)
 
 
 def _sent_pts(time_s: Fraction, clip: Clip) -> int:
@@ -276,7 +276,7 @@ def _is_same(one: VideoFrame, other: VideoFrame, clip: Clip, sent: Clip) -> bool
     assert isinstance(one.origin, DecodedPicture)  # noqa: S101  # that of a clip
     assert isinstance(other.origin, DecodedPicture)  # noqa: S101
     times = ((frame.pts - of.times[0]) * frame.time_base for frame, of in ((one, clip), (other, sent)))
-    if one.origin.look != other.origin.look or abs(next(times) - next(times)) > _SAME_S:
+    if one.origin.display != other.origin.display or abs(next(times) - next(times)) > _SAME_S:
         return False
     planes = zip_longest(_planes(one.origin.frame), _planes(other.origin.frame))
     return all(np.array_equal(plane, sent_plane) for plane, sent_plane in planes)
@@ -306,8 +306,9 @@ def _further_notes(path: Path, clip: Clip) -> Iterator[str]:
     with open_clip(path) as source:
         if source.streams.audio and _sound(source) is None:
             yield f"{clip.name}: its sound is not sent, since MPEG-TS does not carry the codec"
-    look = cast("DecodedPicture", next(clip.frames()).origin).look
-    if look.pixel_aspect != 1:
-        yield f"{clip.name}: its pixels are {look.pixel_shape}, not square; process_frame gets them as they are stored"
+    display = cast("DecodedPicture", next(clip.frames()).origin).display
+    if display.pixel_aspect != 1:
+        shape = display.pixel_shape
+        yield f"{clip.name}: its pixels are {shape}, not square; process_frame gets them as they are stored"
     if clip.damaged:
         yield f"{clip.name}: frames that cannot be decoded are left out ({clip.damaged})"

@@ -32,7 +32,7 @@ _FULL_RANGE_FORMATS = {"yuvj411p", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplayInfo:
     """How a video says it is to be shown: matrix, primaries and transfer as H.273 numbers them, the pixels' shape."""
 
     matrix: int = _UNSPECIFIED
@@ -69,12 +69,12 @@ class Look:
 class DecodedPicture:
     """A picture as it came from the decoder, in whatever format that gave: YUV, RGB or gray, with alpha or without.
 
-    Alpha is left out. ``look`` is how the video is to go out: RGB with the matrix of BT.601, in the limited range.
+    Alpha is left out. ``display`` is how the video is to go out: RGB with the matrix of BT.601, in the limited range.
     Each conversion has a scaler of its own: that of a frame, which ``frame.reformat`` uses, is not for two threads.
     """
 
     frame: av.VideoFrame
-    look: Look = Look()
+    display: DisplayInfo = DisplayInfo()
     is_key: bool = False
     """Whether the video could be entered here."""
 
@@ -89,10 +89,10 @@ class DecodedPicture:
             matrix = named.colorspace
             is_full = named.color_range == _FULL or frame.format.name in _FULL_RANGE_FORMATS
         if decoder is None:
-            return cls(frame, Look(matrix, is_full_range=is_full), frame.key_frame)
+            return cls(frame, DisplayInfo(matrix, is_full_range=is_full), frame.key_frame)
         aspect = decoder.sample_aspect_ratio or Fraction(1)
-        look = Look(matrix, decoder.color_primaries, decoder.color_trc, is_full, aspect)
-        return cls(frame, look, frame.key_frame)
+        display = DisplayInfo(matrix, decoder.color_primaries, decoder.color_trc, is_full, aspect)
+        return cls(frame, display, frame.key_frame)
 
     @property
     def width(self) -> int:
@@ -106,7 +106,7 @@ class DecodedPicture:
 
     def to_pixels(self, *, size: tuple[int, int] | None = None, interpolation: str = "AREA") -> Pixels:
         """Convert to uint8 ``[H, W, 3]`` RGB, scaled to a width and height where they are given."""
-        matrix = _matrix(self.look)
+        matrix = _matrix(self.display)
         # libswscale takes deep RGB through YUV, there and back with the matrices of either side.
         is_rgb = _is_rgb(self.frame.format)
         width, height = size or (self.width, self.height)
@@ -127,18 +127,18 @@ class DecodedPicture:
     def to_yuv420p(self) -> av.VideoFrame:
         """Return it as an encoder takes it, 8 bits and 4:2:0: itself where it is that already."""
         name = self.frame.format.name
-        if name == self.look.encoded_format or (name == "yuv420p" and self.look.is_full_range):
+        if name == self.display.encoded_format or (name == "yuv420p" and self.display.is_full_range):
             return self.frame
-        if (self.look.is_full_range and name not in _FULL_RANGE_FORMATS) or not _is_yuv(self.frame.format):
+        if (self.display.is_full_range and name not in _FULL_RANGE_FORMATS) or not _is_yuv(self.frame.format):
             return pixels_to_yuv420p(
-                self.to_pixels(), self.look
+                self.to_pixels(), self.display
             )  # libswscale would take it for another range or matrix
-        return VideoReformatter().reformat(self.frame, format=self.look.encoded_format)
+        return VideoReformatter().reformat(self.frame, format=self.display.encoded_format)
 
     @property
     def _range(self) -> int:
         """The range of the frame's values: all of it for gray that does not say, as in FFmpeg."""
-        is_full = self.frame.color_range != _LIMITED if _is_gray(self.frame.format) else self.look.is_full_range
+        is_full = self.frame.color_range != _LIMITED if _is_gray(self.frame.format) else self.display.is_full_range
         return _FULL if is_full else _LIMITED
 
     def resized(self, width: int, height: int) -> DecodedPicture:
@@ -149,11 +149,11 @@ class DecodedPicture:
         """
         if (width, height) == (self.width, self.height):
             return self
-        aspect = self.look.pixel_aspect
+        aspect = self.display.pixel_aspect
         if aspect != 1:
             aspect = (aspect * self.width * height / (self.height * width)).limit_denominator(_FINEST_ASPECT)
-        look = replace(self.look, pixel_aspect=aspect)
-        return replace(self, frame=_scaled(self.frame, width, height), look=look)
+        display = replace(self.display, pixel_aspect=aspect)
+        return replace(self, frame=_scaled(self.frame, width, height), display=display)
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:
@@ -166,25 +166,25 @@ def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     return VideoReformatter().reformat(frame, width=width, height=height, interpolation="BICUBIC")
 
 
-def pixels_to_yuv420p(pixels: Pixels, look: Look) -> av.VideoFrame:
-    """Convert uint8 ``[H, W, 3]`` RGB, of even size, to 8-bit 4:2:0 in the look's colours."""
-    return _to_yuv(pixels, look, look.encoded_format)
+def pixels_to_yuv420p(pixels: Pixels, display: DisplayInfo) -> av.VideoFrame:
+    """Convert uint8 ``[H, W, 3]`` RGB, of even size, to 8-bit 4:2:0 in the colours that ``display`` names."""
+    return _to_yuv(pixels, display, display.encoded_format)
 
 
-def pixels_to_yuv444p(pixels: Pixels, look: Look) -> av.VideoFrame:
-    """Convert uint8 ``[H, W, 3]`` RGB of any size to 8-bit 4:4:4 in the look's colours."""
-    return _to_yuv(pixels, look, "yuvj444p" if look.is_full_range else "yuv444p")
+def pixels_to_yuv444p(pixels: Pixels, display: DisplayInfo) -> av.VideoFrame:
+    """Convert uint8 ``[H, W, 3]`` RGB of any size to 8-bit 4:4:4 in the colours that ``display`` names."""
+    return _to_yuv(pixels, display, "yuvj444p" if display.is_full_range else "yuv444p")
 
 
-def _to_yuv(pixels: Pixels, look: Look, format_: str) -> av.VideoFrame:
+def _to_yuv(pixels: Pixels, display: DisplayInfo, format_: str) -> av.VideoFrame:
     rgb = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24")
-    matrix = _matrix(look)
+    matrix = _matrix(display)
     return rgb.reformat(
         format=format_,
         src_colorspace=_other_than(matrix),
         dst_colorspace=matrix,
         src_color_range=_FULL,
-        dst_color_range=_FULL if look.is_full_range else _LIMITED,
+        dst_color_range=_FULL if display.is_full_range else _LIMITED,
     )
 
 
@@ -201,8 +201,8 @@ def _is_yuv(format_: VideoFormat) -> bool:
     return not _is_rgb(format_) and len(format_.components) > 2
 
 
-def _matrix(look: Look) -> int:
-    return look.matrix if look.matrix in _KNOWN_MATRICES else _BT601
+def _matrix(display: DisplayInfo) -> int:
+    return display.matrix if display.matrix in _KNOWN_MATRICES else _BT601
 
 
 def _other_than(matrix: int) -> int:

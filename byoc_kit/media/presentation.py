@@ -25,7 +25,7 @@ Turn: TypeAlias = tuple[tuple[str, str | None], ...]
 def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) -> Iterator[VideoFrame]:
     """Yield frames of decoded pictures, in order: upright, each with its time and its colours.
 
-    Pixels that are not square stay as stored, as on the network; ``origin.look.pixel_aspect`` says their shape.
+    Pixels that are not square stay as stored, as on the network; ``origin.display.pixel_aspect`` says their shape.
     """
     decoder = decoder_of(stream)
     aspect = stream.sample_aspect_ratio or decoder.sample_aspect_ratio or Fraction(1)
@@ -38,7 +38,7 @@ def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) ->
             if filters is None or not filters.fit(picture):
                 filters = _Filters(picture, turn)
             origin = replace(origin, frame=filters.apply(picture))
-        origin = replace(origin, look=replace(origin.look, pixel_aspect=aspect))
+        origin = replace(origin, display=replace(origin.display, pixel_aspect=aspect))
         yield VideoFrame(None, picture.pts or 0, picture.time_base or Fraction(1, 90_000), origin=origin)
 
 

@@ -84,8 +84,8 @@ class TransportMuxer:
     def __init__(self, options: Mapping[str, str] | None = None, *, continuity: Continuity | None = None) -> None:
         self._options = {**_OPTIONS, **(options or {})}
         self._continuity = continuity or Continuity()
-        self._lanes: dict[VideoStream | AudioStream, _Lane] = {}
-        self._leader: _Lane | None = None
+        self._tracks: dict[VideoStream | AudioStream, _Track] = {}
+        self._leader: _Track | None = None
         self._tables = b""
 
     def __enter__(self) -> Self:
@@ -96,9 +96,9 @@ class TransportMuxer:
 
     def __del__(self) -> None:
         # PyAV 14.2 writes to freed memory when an open output to a Python object is collected, and the process dies.
-        for lane in self._lanes.values():
+        for track in self._tracks.values():
             with suppress(av.FFmpegError):
-                lane.container.close()
+                track.container.close()
 
     def add_video(self, make: Callable[[OutputContainer], VideoStream]) -> VideoStream:
         """Add the video that ``make(container)`` adds to an empty output; where it raises, none is added."""
@@ -119,20 +119,20 @@ class TransportMuxer:
         The tables come before each picture, or before each sound ``with_tables`` where there is no video.
         """
         assert isinstance(packet.stream, VideoStream | AudioStream)  # noqa: S101  # only such were added
-        lane = self._lanes[packet.stream]
+        track = self._tracks[packet.stream]
         if not self._tables:
-            for each in self._lanes.values():
+            for each in self._tracks.values():
                 each.container.start_encoding()  # which settles what its tables say
-        lane.container.mux(packet)
-        return self._merged(lane, with_tables=with_tables)
+        track.container.mux(packet)
+        return self._merged(track, with_tables=with_tables)
 
     def close(self) -> bytes:
         """End all streams and let go of them; returns what was left."""
-        lanes, self._lanes, self._leader = self._lanes, {}, None
+        tracks, self._tracks, self._leader = self._tracks, {}, None
         with ExitStack() as closing:
-            for lane in lanes.values():
-                closing.callback(lane.container.close)
-        return b"".join(self._merged(lane) for lane in lanes.values() if self._tables)
+            for track in tracks.values():
+                closing.callback(track.container.close)
+        return b"".join(self._merged(track) for track in tracks.values() if self._tables)
 
     def _add(self, make: Callable[[OutputContainer], StreamT], pid: int) -> StreamT:
         written = _Bytes()
@@ -142,18 +142,18 @@ class TransportMuxer:
         except BaseException:
             container.close()
             raise
-        self._lanes[stream] = _Lane(container, written, pid)
+        self._tracks[stream] = _Track(container, written, pid)
         return stream
 
-    def _merged(self, lane: _Lane, *, with_tables: bool = False) -> bytes:
+    def _merged(self, track: _Track, *, with_tables: bool = False) -> bytes:
         """Return what a stream's muxer wrote, with the tables of the whole programme in place of its own."""
-        written = _packets_of(lane.written.take())
+        written = _packets_of(track.written.take())
         if not self._tables and written:
-            self._tables = self._tables_of(lane, written)
+            self._tables = self._tables_of(track, written)
             with_tables = True
         has_own_tables = any(pid_of(packet) == PAT_PID for packet in written)
         merged = bytearray()
-        if with_tables or (has_own_tables and lane is self._leader):
+        if with_tables or (has_own_tables and track is self._leader):
             merged += self._tables
         for packet in written:
             if pid_of(packet) not in TABLE_PIDS:
@@ -161,15 +161,15 @@ class TransportMuxer:
         self._continuity.number(merged)
         return bytes(merged)
 
-    def _tables_of(self, first: _Lane, written: list[bytes]) -> bytes:
+    def _tables_of(self, first: _Track, written: list[bytes]) -> bytes:
         """Return PAT and PMT of the programme, as libavformat wrote them for its first stream alone."""
-        lanes = sorted(self._lanes.items(), key=lambda item: item[1].pid)
-        self._leader = lanes[0][1]
+        tracks = sorted(self._tracks.items(), key=lambda item: item[1].pid)
+        self._leader = tracks[0][1]
         pmt_of = {first.pid: _pmt_of(written)}
-        for stream, lane in lanes:
-            if lane is not first:
-                pmt_of[lane.pid] = _pmt_before_its_first_packet(stream, lane.pid)
-        sections = [pmt_of[lane.pid] for _, lane in lanes]
+        for stream, track in tracks:
+            if track is not first:
+                pmt_of[track.pid] = _pmt_before_its_first_packet(stream, track.pid)
+        sections = [pmt_of[track.pid] for _, track in tracks]
         body = sections[0][: _entries_at(sections[0])] + b"".join(part[_entries_at(part) :] for part in sections)
         length = len(body) + _CRC - 3
         section = body[:1] + bytes([body[1] & 0xF0 | length >> 8, length & 0xFF]) + body[3:]
@@ -194,7 +194,7 @@ class _Bytes:
 
 
 @dataclass(frozen=True)
-class _Lane:
+class _Track:
     container: OutputContainer
     written: _Bytes
     pid: int

@@ -62,7 +62,7 @@ class TransportReader:
             self._behind_change = b""
             self._is_ended = not data
             self._has_data |= bool(data)
-            self._ready = self._look_through(data)
+            self._ready = self._search(data)
         data = self._ready if size < 0 else self._ready[:size]
         self._ready = self._ready[len(data) :]
         return data
@@ -75,7 +75,7 @@ class TransportReader:
         self._is_changed = self._has_data = False
         return not self._is_ended
 
-    def _look_through(self, data: bytes) -> bytes:
+    def _search(self, data: bytes) -> bytes:
         """Return what goes on to the demuxer, up to a change."""
         out, done = bytearray(), 0
         for end, packet in self._scan.packets(data):

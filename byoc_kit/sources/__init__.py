@@ -2,7 +2,7 @@
 
 from byoc_kit.sources.number_strip import read_number
 from byoc_kit.sources.opening import open_source
-from byoc_kit.sources.source import WEBCAM, LiveSource, Reel, is_reel
+from byoc_kit.sources.source import WEBCAM, ClipSource, LiveSource, is_clip_source
 from byoc_kit.sources.suggestions import suggestions
 
-__all__ = ["WEBCAM", "LiveSource", "Reel", "is_reel", "open_source", "read_number", "suggestions"]
+__all__ = ["WEBCAM", "ClipSource", "LiveSource", "is_clip_source", "open_source", "read_number", "suggestions"]

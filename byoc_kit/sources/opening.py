@@ -9,7 +9,7 @@ from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources.image_folder import ImageFolder
 from byoc_kit.sources.network_video import NetworkVideo
-from byoc_kit.sources.source import LiveSource, Reel
+from byoc_kit.sources.source import ClipSource, LiveSource
 from byoc_kit.sources.synthetic import Synthetic
 from byoc_kit.sources.web import open_web
 
@@ -18,10 +18,10 @@ _WEB = {"http", "https"}
 _LIVE = {"rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt"}
 
 
-def open_source(source: str | Path) -> Reel | LiveSource:
+def open_source(source: str | Path) -> ClipSource | LiveSource:
     """Return what a path, a URL or the name of a pattern stands for.
 
-    A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a ``Reel``; ``rtsp``,
+    A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a ``ClipSource``; ``rtsp``,
     ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs a ``LiveSource``: behind ``http`` may be a byoc-kit server,
     whose input is played, a trickle channel, or any network video. Raises ``MediaError``, in one sentence, where
     there is nothing to play.
@@ -46,7 +46,7 @@ def open_source(source: str | Path) -> Reel | LiveSource:
     raise MediaError(msg)
 
 
-def _open_path(path: Path) -> Reel:
+def _open_path(path: Path) -> ClipSource:
     path = path.expanduser()
     if path.is_dir():
         return ImageFolder(path)

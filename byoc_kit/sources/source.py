@@ -31,7 +31,7 @@ class LiveSource(Protocol):
         ...
 
 
-class Reel(Protocol):
+class ClipSource(Protocol):
     """Frames that can be asked for by number, from 0: a clip, a folder of images, a synthetic pattern.
 
     Any thread may ask; each reading is for one thread.
@@ -68,6 +68,6 @@ class Reel(Protocol):
         ...
 
 
-def is_reel(source: Any) -> TypeGuard[Reel]:
+def is_clip_source(source: Any) -> TypeGuard[ClipSource]:
     """Whether a source's frames have numbers; a live source's have none."""
     return hasattr(source, "count") and hasattr(source, "time_s")

@@ -33,7 +33,7 @@ def suggestions(folder: str | Path) -> list[str]:
     videos: list[str] = []
     images: list[str] = []
     for place in ("", "clips/"):
-        files, folders = _look(folder / place)
+        files, folders = _listed(folder / place)
         videos += [f"{place}{name}" for name in files]
         images += [f"{place}{name}/" for name in folders]
     found = sorted(videos) + sorted(images)
@@ -43,13 +43,13 @@ def suggestions(folder: str | Path) -> list[str]:
 def first_video(folder: str | Path) -> str | None:
     """Return the first video of ``clips/``, else of the folder itself, to be opened from that folder."""
     for place in ("clips/", ""):
-        videos, _ = _look(Path(folder) / place)
+        videos, _ = _listed(Path(folder) / place)
         if videos:
             return f"{place}{min(videos)}"
     return None
 
 
-def _look(folder: Path) -> tuple[list[str], list[str]]:
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of a folder's videos, and of its folders that hold images."""
     videos, folders = [], []
     for entry in _entries(folder, _MAX_ENTRIES):

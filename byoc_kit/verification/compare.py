@@ -76,7 +76,9 @@ def _said(frame: Replayed) -> str:
 _PICTURES = 5
 
 
-def judge(streamed: Streamed, clip: LiveClip, received: Received, truth: Replay | None, kept: tuple[int, ...]) -> None:
+def compare_streamed(
+    streamed: Streamed, clip: LiveClip, received: Received, truth: Replay | None, kept: tuple[int, ...]
+) -> None:
     """Fill the frames and the pictures of ``streamed``. Frames are matched by their time.
 
     Those that are kept are compared with ``truth``, where there is one.

@@ -22,15 +22,15 @@ from byoc_kit.errors import ByocKitError
 _KIT = "byoc-kit"
 
 
-class FarmError(ByocKitError):
+class LinkedSiteError(ByocKitError):
     """Requirements that are not installed here as they are locked."""
 
 
-def link_farm(locked: Mapping[str, str], folder: Path) -> None:
+def link_site(locked: Mapping[str, str], folder: Path) -> None:
     """Link the locked distributions, by name and version, into a folder to put on ``sys.path``; the kit itself always.
 
     A folder that one distribution has alone is linked whole, one that several share file by file. Raises
-    ``FarmError`` where another version is installed than is locked, or none.
+    ``LinkedSiteError`` where another version is installed than is locked, or none.
     """
     installed = _installed()
     for headed, headless in HEADLESS.items():  # the same library, and here with what shows windows
@@ -75,7 +75,7 @@ def _require_locked(locked: Mapping[str, str], installed: Mapping[str, Distribut
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         msg = f"{wrong[0]}{more}; export the notebook again"
-        raise FarmError(msg)
+        raise LinkedSiteError(msg)
 
 
 def _files(found: Distribution) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.verification.later_streams import UNFINISHED, Memory
-from byoc_kit.verification.linked_site import FarmError, link_farm
+from byoc_kit.verification.linked_site import LinkedSiteError, link_site
 from byoc_kit.verification.replay import Fault, Replay, Task
 
 # Behind the standard library, as site-packages is: cv2 puts a folder of its own second.
@@ -22,15 +22,15 @@ _MAIN = "import sys; sys.path.append(sys.argv[1]); from byoc_kit.verification.is
 
 async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Replay:
     """Run the task with the bundle's module, in the bundle's folder as in its image."""
-    farm, task_file = task.folder / "farm", task.save()
+    site, task_file = task.folder / "site", task.save()
     try:
         locked = read_lock(bundle.folder)
-        await asyncio.to_thread(link_farm, locked, farm)
-    except (FarmError, OSError, ValueError) as error:
-        return Replay.broken(task, Fault.LOCK, _why_no_farm(error))
+        await asyncio.to_thread(link_site, locked, site)
+    except (LinkedSiteError, OSError, ValueError) as error:
+        return Replay.broken(task, Fault.LOCK, _why_no_site(error))
     log = task.folder / "log"
     # -I and -S leave the standard library alone on the path: neither site-packages nor the working folder is there.
-    command = [sys.executable, "-I", "-S", "-B", "-c", _MAIN, str(farm), str(task_file), str(bundle.folder.resolve())]
+    command = [sys.executable, "-I", "-S", "-B", "-c", _MAIN, str(site), str(task_file), str(bundle.folder.resolve())]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command, cwd=bundle.folder, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
@@ -59,8 +59,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _why_no_farm(error: Exception) -> str:
-    if isinstance(error, FarmError):
+def _why_no_site(error: Exception) -> str:
+    if isinstance(error, LinkedSiteError):
         return str(error)
     return f"requirements.lock cannot be read ({error}); export the notebook again"
 

@@ -18,7 +18,7 @@ from byoc_kit.bundle.folders import report_folder
 from byoc_kit.core.bundle_reader import Bundle, read_bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.paced_clip import LiveClip, live_clip, save_mp4
-from byoc_kit.verification.compare import compare_replays, judge
+from byoc_kit.verification.compare import compare_replays, compare_streamed
 from byoc_kit.verification.put_back import assets_put_back
 from byoc_kit.verification.replay import Fault
 from byoc_kit.verification.replay_both import golden_frames, prove
@@ -105,7 +105,7 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
         if received.arrived_s:
             _save(bytes(received.data), output_path(report, where.kind))
         _say(f"comparing what came back from the {where.kind} with what the notebook makes of the same frames")
-        judge(streamed, clip, received, result.truth, kept)
+        compare_streamed(streamed, clip, received, result.truth, kept)
 
 
 def _save(data: bytes, path: Path) -> None:

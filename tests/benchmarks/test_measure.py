@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.measure import beside
+from benchmarks.measure import run_with
 from byoc_kit.errors import ByocKitError
 
 DEADLINE_S = 60
@@ -19,7 +19,7 @@ async def test_watchers_end_with_the_work():
         done.append(True)
 
     async with asyncio.timeout(DEADLINE_S):
-        await beside(work(), forever(), forever())
+        await run_with(work(), forever(), forever())
     assert done == [True]
 
 
@@ -30,7 +30,7 @@ async def test_a_watcher_that_raises_ends_the_work():
 
     async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(ByocKitError, match="it is gone"):
-            await beside(forever(), forever(), alarm())
+            await run_with(forever(), forever(), alarm())
 
 
 async def test_what_the_work_raises_is_raised():
@@ -40,4 +40,4 @@ async def test_what_the_work_raises_is_raised():
 
     async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(ByocKitError, match="no stream"):
-            await beside(work(), forever())
+            await run_with(work(), forever())

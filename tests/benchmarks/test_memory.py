@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.held import Held
-from benchmarks.memory import SCENARIOS, bench_memory, judge_held
+from benchmarks.memory import SCENARIOS, bench_memory, check_held
 from byoc_kit.errors import ByocKitError
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ async def test_streams_of_720p_leave_memory_and_threads_where_they_were():
     held = [one async for one in SCENARIOS["streams"].repeat(CLIP, TIMES)]
     assert len(held) == TIMES
     # Fifteen streams that each left their encoder would have doubled it.
-    assert [verdict for verdict in judge_held("streams", held, growth=1.1) if not verdict.is_met] == []
+    assert [verdict for verdict in check_held("streams", held, growth=1.1) if not verdict.is_met] == []
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ async def test_streams_of_720p_leave_memory_and_threads_where_they_were():
 )
 def test_the_last_five_times_are_compared_with_those_from_the_fifth_on(last, are_met):
     held = [Held(1, 1)] * 4 + [Held(100, 20)] * 5 + [Held(200, 200)] + [last] * 4 + [Held(300, 300)]
-    assert [verdict.is_met for verdict in judge_held("streams", held)] == are_met
+    assert [verdict.is_met for verdict in check_held("streams", held)] == are_met
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.preview_figures import figures_of, judge, longest_gap_ms, medians_of
+from benchmarks.preview_figures import check_targets, figures_of, longest_gap_ms, medians_of
 from benchmarks.preview_measure import Note, Watched, Window, read_notes
 
 
@@ -81,7 +81,7 @@ def good(watched):
 
 
 def test_what_meets_all_targets_is_said_to(good):
-    verdicts = judge({"byoc-kit": good, "byoc-kit-slow": good, "jupyter-rfb": replace(good, shown_fps=1)})
+    verdicts = check_targets({"byoc-kit": good, "byoc-kit-slow": good, "jupyter-rfb": replace(good, shown_fps=1)})
     assert [verdict.is_met for verdict in verdicts] == [True] * 5
 
 
@@ -95,19 +95,19 @@ def test_what_meets_all_targets_is_said_to(good):
     ],
 )
 def test_each_target_can_be_missed(good, change, missed):
-    verdicts = judge({"byoc-kit": replace(good, **change), "jupyter-rfb": good})
+    verdicts = check_targets({"byoc-kit": replace(good, **change), "jupyter-rfb": good})
     assert [verdict.name for verdict in verdicts if not verdict.is_met] == [missed]
 
 
 @pytest.mark.parametrize(("oldest_ms", "is_met"), [(460.0, True), (461.0, False), (math.inf, False)])
 def test_a_slow_process_frame_may_cost_two_of_its_frames(good, oldest_ms, is_met):
-    verdict = judge({"byoc-kit": good, "byoc-kit-slow": replace(good, age_worst_ms=oldest_ms)})[-1]
+    verdict = check_targets({"byoc-kit": good, "byoc-kit-slow": replace(good, age_worst_ms=oldest_ms)})[-1]
     assert (verdict.name, verdict.wanted) == ("byoc-kit, 200 ms a frame: oldest picture", "<= 460 ms")
     assert verdict.is_met is is_met
 
 
 def test_without_byoc_kit_nothing_is_judged(good):
-    assert judge({"jupyter-rfb": good}) == []
+    assert check_targets({"jupyter-rfb": good}) == []
 
 
 def test_notes_are_read_without_a_line_that_is_being_written(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.preview_contenders import ALL, choose
-from benchmarks.preview_desk import package_versions
+from benchmarks.preview_setup import package_versions
 from byoc_kit.errors import ByocKitError
 
 MEASURED = ["byoc-kit", "ipywidgets-image", "jupyter-rfb"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from benchmarks.preview_soak import Sample, judge_growth, soak_preview
+from benchmarks.preview_soak import Sample, check_growth, soak_preview
 from byoc_kit.errors import ByocKitError
 
 
@@ -11,16 +11,16 @@ def samples(kernel_mb=lambda _: 500.0, page_mb=lambda _: 300.0, heap_mb=lambda _
 
 
 def test_what_stays_as_it_is_is_flat():
-    assert all(verdict.is_met for verdict in judge_growth(samples()))
+    assert all(verdict.is_met for verdict in check_growth(samples()))
 
 
 def test_the_start_does_not_count():
-    assert all(verdict.is_met for verdict in judge_growth(samples(kernel_mb=lambda n: 200.0 if n < 9 else 500.0)))
+    assert all(verdict.is_met for verdict in check_growth(samples(kernel_mb=lambda n: 200.0 if n < 9 else 500.0)))
 
 
 @pytest.mark.parametrize(("name", "number"), [("kernel_mb", 0), ("page_mb", 1), ("heap_mb", 2)])
 def test_a_leak_is_found_in_each(name, number):
-    verdicts = judge_growth(samples(**{name: lambda n: 100.0 + n / 5}))
+    verdicts = check_growth(samples(**{name: lambda n: 100.0 + n / 5}))
     assert [verdict.is_met for verdict in verdicts] == [index != number for index in range(3)]
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from benchmarks.soak import Minute, by_minute, judge_growth, soak
+from benchmarks.soak import Minute, by_minute, check_growth, soak
 from byoc_kit.errors import ByocKitError
 
 
@@ -27,7 +27,7 @@ def test_a_minute_without_a_frame_is_infinite():
 )
 def test_the_last_minute_is_held_against_the_second(last, are_met):
     first, second = Minute(900, 900, 200), Minute(190, 200, 300)
-    assert [verdict.is_met for verdict in judge_growth([first, second, last])] == are_met
+    assert [verdict.is_met for verdict in check_growth([first, second, last])] == are_met
 
 
 def test_a_soak_without_a_second_and_a_last_minute_is_refused(clip, tmp_path):

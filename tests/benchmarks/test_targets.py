@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.figures import Figures
-from benchmarks.targets import above_loop_back, at_most, judge
+from benchmarks.targets import above_loop_back, at_most, check_targets
 
 
 def test_latencies_are_those_above_the_loop_back(whole):
@@ -18,7 +18,9 @@ def test_without_a_loop_back_latencies_stay_as_they_are(whole):
 
 
 def verdicts(**figures):
-    return {verdict.name: verdict for verdict in judge({key.replace("_", "-"): f for key, f in figures.items()})}
+    return {
+        verdict.name: verdict for verdict in check_targets({key.replace("_", "-"): f for key, f in figures.items()})
+    }
 
 
 def test_a_target_for_each_promise(whole):
@@ -38,7 +40,7 @@ def test_a_target_for_each_promise(whole):
 
 
 def test_what_was_left_out_is_not_judged(whole):
-    assert judge({"stock": whole, "ffmpeg": whole, "loop-back": whole}) == []
+    assert check_targets({"stock": whole, "ffmpeg": whole, "loop-back": whole}) == []
     assert verdicts(byoc_kit=whole)["byoc-kit: CPU of that of stock pytrickle"].is_met is None
 
 

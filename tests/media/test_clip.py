@@ -14,7 +14,7 @@ from byoc_kit.media.clip import Clip, read_clip
 from byoc_kit.media.decode import MediaError
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.sources.number_strip import read_number
-from byoc_kit.sources.source import is_reel
+from byoc_kit.sources.source import is_clip_source
 
 OPEN_GOP = {"x264-params": f"open-gop=1:keyint={GOP}:bframes=3:b-adapt=0"}
 REFRESHED = {"x264-params": f"intra-refresh=1:keyint={GOP}:bframes=0"}
@@ -113,8 +113,8 @@ def test_a_clip_that_was_cut_is_exact_too(tmp_path, make):
 
 
 def test_each_frame_has_its_own_time_and_keeps_its_undecoded_picture(clip):
-    reel = Clip(clip)
-    for frame, expected in zip(reel.frames(100), islice(read_clip(clip), 100, None), strict=True):
+    opened = Clip(clip)
+    for frame, expected in zip(opened.frames(100), islice(read_clip(clip), 100, None), strict=True):
         assert (frame.pts, frame.time_base) == (expected.pts, expected.time_base)
         assert isinstance(frame.untouched, DecodedPicture)
         assert np.array_equal(frame.pixels, expected.pixels)
@@ -134,38 +134,38 @@ def test_a_width_scales_the_frame_and_the_height_follows(clip, width, height):
 
 
 def test_what_is_written_into_a_frame_is_in_no_other(tmp_path):
-    reel = Clip(make_clip(tmp_path / "a.mp4", count=5))
-    next(reel.frames(2)).pixels[:] = 0
-    assert read_number(next(reel.frames(2)).pixels) == 2
+    opened = Clip(make_clip(tmp_path / "a.mp4", count=5))
+    next(opened.frames(2)).pixels[:] = 0
+    assert read_number(next(opened.frames(2)).pixels) == 2
 
 
 def test_times_begin_at_zero_and_follow_the_clip_s_own(tmp_path):
     step_ms = [0, 40, 120, 130, 400]
-    reel = Clip(make_clip(tmp_path / "a.mp4", count=5, time_ms=lambda number: 3000 + step_ms[number]))
-    assert [reel.time_s(number) for number in range(5)] == pytest.approx([step / 1000 for step in step_ms], abs=1e-3)
-    assert reel.time_s(5) > reel.time_s(4)
-    assert reel.time_s(6) == reel.time_s(5)
-    assert reel.fps == pytest.approx(5 / reel.time_s(5))
+    opened = Clip(make_clip(tmp_path / "a.mp4", count=5, time_ms=lambda number: 3000 + step_ms[number]))
+    assert [opened.time_s(number) for number in range(5)] == pytest.approx([step / 1000 for step in step_ms], abs=1e-3)
+    assert opened.time_s(5) > opened.time_s(4)
+    assert opened.time_s(6) == opened.time_s(5)
+    assert opened.fps == pytest.approx(5 / opened.time_s(5))
     with pytest.raises(IndexError, match="there is no frame -1"):
-        reel.time_s(-1)
+        opened.time_s(-1)
 
 
-def test_a_clip_is_a_reel_with_its_file_s_name(clip):
-    reel = Clip(clip)
-    assert is_reel(reel)
-    assert (reel.name, reel.count, reel.fps) == ("bigbuckbunny.mp4", 132, pytest.approx(25))
-    assert reel.time_s(132) == pytest.approx(132 / 25)
+def test_a_clip_is_a_clip_source_with_its_file_s_name(clip):
+    opened = Clip(clip)
+    assert is_clip_source(opened)
+    assert (opened.name, opened.count, opened.fps) == ("bigbuckbunny.mp4", 132, pytest.approx(25))
+    assert opened.time_s(132) == pytest.approx(132 / 25)
 
 
 @pytest.mark.parametrize("number", [-1, 5, 1000])
 def test_a_frame_that_is_not_there_is_refused_at_once(tmp_path, number):
-    reel = Clip(make_clip(tmp_path / "a.mp4", count=5))
+    opened = Clip(make_clip(tmp_path / "a.mp4", count=5))
     with pytest.raises(IndexError, match=f"there is no frame {number}; the frames are 0 to 4"):
-        reel.frames(number)
+        opened.frames(number)
 
 
 def test_a_jump_decodes_from_the_key_frame_before(tmp_path, monkeypatch):
-    reel = Clip(make_clip(tmp_path / "a.mp4", count=200))
+    opened = Clip(make_clip(tmp_path / "a.mp4", count=200))
     decoded = []
 
     def counted(*args, **options):
@@ -175,7 +175,7 @@ def test_a_jump_decodes_from_the_key_frame_before(tmp_path, monkeypatch):
 
     clip_decoded = clip_module.decoded
     monkeypatch.setattr(clip_module, "decoded", counted)
-    with closing(reel.frames(16 * GOP + 5)) as frames:
+    with closing(opened.frames(16 * GOP + 5)) as frames:
         assert read_number(next(frames).pixels) == 16 * GOP + 5
     assert len(decoded) <= GOP
 
@@ -196,13 +196,13 @@ def test_opening_decodes_the_first_pictures_only(tmp_path, monkeypatch):
 
 
 def test_closing_a_reading_closes_the_file(tmp_path, monkeypatch):
-    reel = Clip(make_clip(tmp_path / "a.mp4"))
+    opened = Clip(make_clip(tmp_path / "a.mp4"))
     opened = []
     open_clip = clip_module.open_clip
     monkeypatch.setattr(
         clip_module, "open_clip", lambda path, **options: opened.append(open_clip(path, **options)) or opened[-1]
     )
-    frames = reel.frames(20)
+    frames = opened.frames(20)
     next(frames)
     assert opened
     frames.close()
@@ -217,9 +217,9 @@ def damaged(tmp_path):
     path = make_clip(tmp_path / "a.avi", "mjpeg", pixel_format="yuvj420p")
     damage(path, 20)
     damage(path, 29)
-    reel = Clip(path)
-    assert reel.count == 30
-    return reel
+    opened = Clip(path)
+    assert opened.count == 30
+    return opened
 
 
 def test_pictures_that_turn_out_to_be_damaged_are_left_out_and_the_count_shrinks(damaged):
@@ -247,11 +247,11 @@ def test_two_readings_at_once_keep_their_places_when_the_count_shrinks(damaged):
 
 
 def test_many_threads_may_read_one_clip(tmp_path):
-    reel = Clip(make_clip(tmp_path / "a.mp4", b_frames=2))
+    opened = Clip(make_clip(tmp_path / "a.mp4", b_frames=2))
     found = {}
 
     def read(start):
-        found[start] = numbers(islice(reel.frames(start), 4))
+        found[start] = numbers(islice(opened.frames(start), 4))
 
     threads = [threading.Thread(target=read, args=(start,)) for start in range(0, 26, 5)]
     for thread in threads:
@@ -262,8 +262,8 @@ def test_many_threads_may_read_one_clip(tmp_path):
 
 
 def test_a_clip_of_one_picture_has_a_pace(tmp_path):
-    reel = Clip(make_clip(tmp_path / "a.mp4", count=1))
-    assert (reel.count, reel.fps) == (1, pytest.approx(25))
+    opened = Clip(make_clip(tmp_path / "a.mp4", count=1))
+    assert (opened.count, opened.fps) == (1, pytest.approx(25))
 
 
 def test_a_clip_without_a_picture_that_can_be_decoded_is_named(tmp_path):

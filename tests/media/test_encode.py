@@ -21,7 +21,7 @@ from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.media.decode import open_stream, to_video_frame
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.paced_clip import live_clip
-from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
 from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
@@ -512,7 +512,7 @@ def test_rgb_goes_out_with_the_matrix_that_it_was_converted_with(segments, is_to
 @pytest.mark.parametrize(("matrix", "is_full"), [(1, False), (6, False), (2, False), (1, True)])
 @pytest.mark.parametrize("is_touched", [False, True])
 def test_colours_come_out_as_they_went_in(segments, matrix, is_full, is_touched):
-    look = Look(matrix, 1, 1, is_full, Fraction(4, 3))
+    look = DisplayInfo(matrix, 1, 1, is_full, Fraction(4, 3))
     pixels = np.full((48, 64, 3), (200, 60, 30), np.uint8)
     picture = DecodedPicture(pixels_to_yuv420p(pixels, look), look)
     source = VideoFrame(None, 0, TIME_BASE, origin=picture)
@@ -523,5 +523,5 @@ def test_colours_come_out_as_they_went_in(segments, matrix, is_full, is_touched)
     with open_stream(io.BytesIO(segments.whole)) as container:
         decoder = container.streams.video[0].codec_context
         back = next(container.decode(video=0))
-        assert DecodedPicture.of(back, decoder).look == look
+        assert DecodedPicture.of(back, decoder).display == look
     assert np.abs(to_video_frame(back, decoder).pixels.astype(int) - pixels).max() <= 6

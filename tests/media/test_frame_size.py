@@ -8,7 +8,7 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, ParamsError
 from byoc_kit.media.decode import to_video_frame
 from byoc_kit.media.frame_size import Size
-from byoc_kit.media.picture import DecodedPicture, Look
+from byoc_kit.media.picture import DecodedPicture, DisplayInfo
 
 
 class Own(Params):
@@ -62,13 +62,13 @@ def test_a_side_that_follows_makes_no_more_pixels_and_keeps_the_shape(size, sour
 
 
 def test_pixels_that_are_not_square_change_their_shape_with_the_picture():
-    wide = DecodedPicture(av.VideoFrame(720, 576, "yuv420p"), Look(pixel_aspect=Fraction(16, 15)))  # 4:3
-    aspects = [wide.resized(*size).look.pixel_aspect for size in ((640, 480), (720, 480), (720, 576))]
+    wide = DecodedPicture(av.VideoFrame(720, 576, "yuv420p"), DisplayInfo(pixel_aspect=Fraction(16, 15)))  # 4:3
+    aspects = [wide.resized(*size).display.pixel_aspect for size in ((640, 480), (720, 480), (720, 576))]
     assert aspects == [1, Fraction(8, 9), Fraction(16, 15)]
 
 
 def test_square_pixels_stay_square():
-    assert Size(512, 512).fit(decoded()).untouched.look.pixel_aspect == 1
+    assert Size(512, 512).fit(decoded()).untouched.display.pixel_aspect == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from byoc_kit.media.picture import DecodedPicture, Look, pixels_to_yuv420p
+from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
 
 RAMP = np.repeat(np.tile(np.arange(256, dtype=np.uint8), (32, 1))[..., None], 3, 2)  # column x has the value x
 GRAY = ["gray", "gray9le", "gray10le", "gray12le", "gray14le", "gray16le", "gray16be", "ya8", "ya16le", "grayf32le"]
@@ -57,7 +57,7 @@ def test_a_ramp_keeps_its_values(name, most):
     assert off(picture.to_pixels(), RAMP) <= most
     halved = picture.to_pixels(size=(128, 16))
     assert off(halved, np.arange(0.5, 256, 2)[None, :, None]) <= most + 1
-    assert off(DecodedPicture(picture.to_yuv420p(), picture.look).to_pixels(), RAMP) <= most + 3
+    assert off(DecodedPicture(picture.to_yuv420p(), picture.display).to_pixels(), RAMP) <= most + 3
 
 
 def test_gray_that_says_the_limited_range_is_read_so():
@@ -72,23 +72,23 @@ def test_rgb_goes_out_in_the_matrix_that_it_names(name):
     frame = as_format(WHITE_AND_RED, name)
     frame.colorspace, frame.color_range = 0, 2  # as decoders say of RGB
     picture = DecodedPicture.of(frame)
-    assert (picture.look.matrix, picture.look.is_full_range) == (5, False)
+    assert (picture.display.matrix, picture.display.is_full_range) == (5, False)
     out = picture.to_yuv420p()
     assert out.format.name == "yuv420p"
-    assert off(halves(DecodedPicture(out, picture.look).to_pixels()), halves(WHITE_AND_RED)) <= 4
+    assert off(halves(DecodedPicture(out, picture.display).to_pixels()), halves(WHITE_AND_RED)) <= 4
 
 
 def test_full_range_yuv_stays_so():
     frame = as_format(RAMP, "yuvj444p")
     picture = DecodedPicture.of(frame)
-    assert picture.look.is_full_range
+    assert picture.display.is_full_range
     assert picture.to_yuv420p().format.name == "yuvj420p"
     assert off(picture.to_pixels(), RAMP) <= 2
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 6, 9])
 def test_a_matrix_is_used_as_it_is_named(matrix):
-    look = Look(matrix)
+    look = DisplayInfo(matrix)
     frame = pixels_to_yuv420p(WHITE_AND_RED, look)
     assert off(halves(DecodedPicture(frame, look).to_pixels()), halves(WHITE_AND_RED)) <= 4
 

@@ -207,7 +207,7 @@ def test_what_is_sent_of_a_clip_shows_the_same(made, name):
     times_s = [frame.time_s - received[0].time_s for frame in received]
     assert times_s == pytest.approx([frame.time_s - frames[0].time_s for frame in frames], abs=0.001)
     for one, other in zip(frames, received, strict=True):
-        assert one.origin.look.pixel_aspect == other.origin.look.pixel_aspect
+        assert one.origin.display.pixel_aspect == other.origin.display.pixel_aspect
         assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 3
 
 
@@ -249,7 +249,7 @@ def test_a_turn_by_sei_holds_for_all_pictures(made):
 def test_pixels_that_are_not_square_stay_as_stored_and_their_shape_is_said(made):
     frame = next(Clip(made("wide pixels")).frames())
     assert frame.pixels.shape == (HEIGHT, WIDTH, 3)
-    assert frame.origin.look.pixel_aspect == Fraction(4, 3)
+    assert frame.origin.display.pixel_aspect == Fraction(4, 3)
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "hevc.mkv", "mpeg2.ts", "rgb in h264.mkv", "interlaced"])

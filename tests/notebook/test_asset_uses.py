@@ -469,8 +469,8 @@ def test_whatever_stands_in_a_cell_findings_are_short_lines(check, source, tmp_p
 
 
 def test_nothing_is_run(tmp_path):
-    proof = tmp_path / "proof"
-    source = f"asset(str(open({str(proof)!r}, 'w')))"
+    trace = tmp_path / "trace"
+    source = f"asset(str(open({str(trace)!r}, 'w')))"
     for check in (check_assets, check_files, check_pickles):
         list(check(analysis(source, CAPABILITY, PROCESS_FRAME, folder=tmp_path)))
-    assert not proof.exists()
+    assert not trace.exists()

@@ -482,9 +482,9 @@ def test_several_faults_are_one_line_each(make):
 
 
 def test_nothing_of_the_notebook_is_run(make_sound, tmp_path):
-    proof = tmp_path / "it-ran"
-    assert said(make_sound(f"open({str(proof)!r}, 'w')", "import antigravity")) == []
-    assert not proof.exists()
+    trace = tmp_path / "it-ran"
+    assert said(make_sound(f"open({str(trace)!r}, 'w')", "import antigravity")) == []
+    assert not trace.exists()
     assert "antigravity" not in sys.modules
 
 

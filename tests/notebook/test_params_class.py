@@ -12,7 +12,7 @@ from byoc_kit.bundle.plan import plan, write
 from byoc_kit.core.bundle_reader import load_processor, read_bundle, schema_drift
 from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import Hooks
-from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
 from byoc_kit.notebook.analysis import analyse
@@ -302,11 +302,11 @@ def test_whatever_stands_in_a_class_findings_are_short_lines(source):
 
 
 def test_nothing_is_run(tmp_path):
-    proof = tmp_path / "proof"
-    run = f"open({str(proof)!r}, 'w')"
+    trace = tmp_path / "trace"
+    run = f"open({str(trace)!r}, 'w')"
     for line in (f"x: int = {run}", f"x: {run}", f"x: int = Field(default_factory=lambda: {run})", run):
         list(check_params(analysis(of_fields(line))))
-    assert not proof.exists()
+    assert not trace.exists()
 
 
 USE = "class Params(byoc_kit.Params):\n    gain: float = 1\n    tint_level: int = 2"
@@ -514,7 +514,7 @@ def test_server_preview_and_regression_say_the_same_of_a_wrong_value(export, cli
     processor = load_processor(export(GAIN))
     request = StartRequest(gateway_request_id="request", params=changes)
     version = Version(processor.hooks.process_frame)
-    player = Player(version, ReelFeed(open_source(clip)), lambda result: None, on_event=lambda: None)
+    player = Player(version, ClipFeed(open_source(clip)), lambda result: None, on_event=lambda: None)
     try:
         for refuse in (
             lambda: Session("stream", request, processor, ServerSettings()),

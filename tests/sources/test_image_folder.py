@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import is_reel, open_source
+from byoc_kit.sources import is_clip_source, open_source
 from byoc_kit.sources.image_folder import ImageFolder
 
 SIZE = (64, 48)
@@ -17,8 +17,8 @@ def save(path, level=128, size=SIZE, **options):
     return path
 
 
-def levels(reel):
-    return [round(float(frame.pixels.mean())) for frame in reel.frames()]
+def levels(source):
+    return [round(float(frame.pixels.mean())) for frame in source.frames()]
 
 
 def test_pictures_come_in_the_order_that_people_count_in(tmp_path):
@@ -30,14 +30,14 @@ def test_pictures_come_in_the_order_that_people_count_in(tmp_path):
     assert levels(open_source(tmp_path)) == [0, 40, 80, 120, 160, 200]
 
 
-def test_a_folder_is_a_reel_at_25_frames_a_second(tmp_path):
+def test_a_folder_is_a_clip_source_at_25_frames_a_second(tmp_path):
     for number in range(5):
         save(tmp_path / f"{number}.png", 10 * number)
-    reel = open_source(str(tmp_path))
-    assert is_reel(reel)
-    assert (reel.name, reel.count, reel.fps) == (f"{tmp_path.name}/ (5 pictures)", 5, 25.0)
-    assert [reel.time_s(number) for number in (0, 1, 5, 9)] == pytest.approx([0, 0.04, 0.2, 0.2])
-    assert [frame.time_s for frame in reel.frames(3)] == pytest.approx([0.12, 0.16])
+    source = open_source(str(tmp_path))
+    assert is_clip_source(source)
+    assert (source.name, source.count, source.fps) == (f"{tmp_path.name}/ (5 pictures)", 5, 25.0)
+    assert [source.time_s(number) for number in (0, 1, 5, 9)] == pytest.approx([0, 0.04, 0.2, 0.2])
+    assert [frame.time_s for frame in source.frames(3)] == pytest.approx([0.12, 0.16])
     assert ImageFolder(tmp_path, fps=29.97).time_s(5) == pytest.approx(5 / 29.97, rel=1e-4)
 
 
@@ -85,9 +85,9 @@ def test_transparent_parts_are_black_and_palettes_and_16_bits_are_read(tmp_path)
 
 def test_what_is_written_into_a_frame_is_in_no_other(tmp_path):
     save(tmp_path / "1.png", 90)
-    reel = ImageFolder(tmp_path)
-    next(reel.frames()).pixels[:] = 0
-    assert levels(reel) == [90]
+    source = ImageFolder(tmp_path)
+    next(source.frames()).pixels[:] = 0
+    assert levels(source) == [90]
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "text", "half"])
@@ -127,6 +127,6 @@ def test_ten_thousand_pictures_open_without_being_read(tmp_path):
     save(tmp_path / "0.png")
     for number in range(1, 10_000):
         (tmp_path / f"{number}.png").touch()
-    reel = open_source(tmp_path)
-    assert reel.count == 10_000
-    assert len(list(islice(reel.frames(), 1))) == 1
+    source = open_source(tmp_path)
+    assert source.count == 10_000
+    assert len(list(islice(source.frames(), 1))) == 1

@@ -13,7 +13,7 @@ from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import is_reel, network_video, open_source
+from byoc_kit.sources import is_clip_source, network_video, open_source
 from byoc_kit.sources.network_video import NetworkVideo, _Pace
 
 
@@ -32,7 +32,7 @@ def impatient(monkeypatch):
 
 def read(url):
     source = open_source(url)
-    assert not is_reel(source)
+    assert not is_clip_source(source)
     return list(source.frames())
 
 
@@ -55,7 +55,7 @@ async def test_a_file_behind_http_is_shown_as_here(tmp_path):
         frames = await asyncio.to_thread(read, f"{url}/turned.mp4")
     for frame, expected in zip(frames, Clip(path).frames(), strict=True):
         assert (frame.width, frame.height) == (108, 192)
-        assert frame.origin.look == expected.origin.look
+        assert frame.origin.display == expected.origin.display
         assert np.array_equal(frame.pixels, expected.pixels)
 
 

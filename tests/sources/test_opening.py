@@ -6,7 +6,7 @@ from PIL import Image
 
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import WEBCAM, is_reel, open_source, suggestions
+from byoc_kit.sources import WEBCAM, is_clip_source, open_source, suggestions
 from byoc_kit.sources.image_folder import ImageFolder
 from byoc_kit.sources.network_video import NetworkVideo
 from byoc_kit.sources.synthetic import Synthetic
@@ -31,7 +31,7 @@ def test_a_path_a_folder_a_pattern_and_a_url_each_give_their_source(tmp_path, cl
     }.items():
         opened = open_source(source)
         assert type(opened) is kind
-        assert is_reel(opened) is (kind is not NetworkVideo)
+        assert is_clip_source(opened) is (kind is not NetworkVideo)
 
 
 def test_a_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import is_reel, open_source, read_number
+from byoc_kit.sources import is_clip_source, open_source, read_number
 from byoc_kit.sources.synthetic import PATTERNS, Synthetic, pattern
 
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_frame_follows_from_its_number_alone(name):
-    reel = open_source(f"synthetic:{name}")
-    run = [frame.pixels for frame in islice(reel.frames(100), 5)]
+    source = open_source(f"synthetic:{name}")
+    run = [frame.pixels for frame in islice(source.frames(100), 5)]
     pattern.cache_clear()
     again = [next(Synthetic(name).frames(number)).pixels for number in range(100, 105)]
     assert all(map(np.array_equal, run, again))
@@ -21,28 +21,28 @@ def test_a_frame_follows_from_its_number_alone(name):
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_what_it_shows_moves(name):
-    reel = open_source(f"synthetic:{name}")
-    below_the_numbers = [frame.pixels[220:] for frame in islice(reel.frames(), 10)]
+    source = open_source(f"synthetic:{name}")
+    below_the_numbers = [frame.pixels[220:] for frame in islice(source.frames(), 10)]
     assert all(not np.array_equal(one, below_the_numbers[0]) for one in below_the_numbers[1:])
 
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_what_is_written_into_a_frame_is_in_no_other(name):
-    reel = open_source(f"synthetic:{name}")
-    expected = next(reel.frames(7)).pixels.copy()
-    next(reel.frames(7)).pixels[:] = 0
-    assert np.array_equal(next(reel.frames(7)).pixels, expected)
+    source = open_source(f"synthetic:{name}")
+    expected = next(source.frames(7)).pixels.copy()
+    next(source.frames(7)).pixels[:] = 0
+    assert np.array_equal(next(source.frames(7)).pixels, expected)
 
 
-def test_a_pattern_is_a_reel_of_ten_seconds_at_720p():
-    reel = open_source("synthetic")
-    assert is_reel(reel)
-    assert (reel.name, reel.count, reel.fps) == ("bars", 300, 30.0)
-    assert (reel.time_s(0), reel.time_s(15), reel.time_s(300), reel.time_s(301)) == (0, 0.5, 10, 10)
-    frame = next(reel.frames(15))
+def test_a_pattern_is_a_clip_source_of_ten_seconds_at_720p():
+    source = open_source("synthetic")
+    assert is_clip_source(source)
+    assert (source.name, source.count, source.fps) == ("bars", 300, 30.0)
+    assert (source.time_s(0), source.time_s(15), source.time_s(300), source.time_s(301)) == (0, 0.5, 10, 10)
+    frame = next(source.frames(15))
     assert frame.pixels.shape == (720, 1280, 3)
     assert (frame.pts, frame.time_base) == (15, Fraction(1, 30))
-    assert len(list(reel.frames(290))) == 10
+    assert len(list(source.frames(290))) == 10
 
 
 @pytest.mark.parametrize("size", [(96, 54), (320, 180), (641, 359), (1920, 1080)])
@@ -55,8 +55,8 @@ def test_a_pattern_is_drawn_in_any_size(name, size):
 
 
 def test_digits_for_people_differ_from_number_to_number():
-    reel = Synthetic("bars", width=320, height=180)
-    corners = [frame.pixels[20:46, :100].tobytes() for frame in islice(reel.frames(100), 10)]
+    source = Synthetic("bars", width=320, height=180)
+    corners = [frame.pixels[20:46, :100].tobytes() for frame in islice(source.frames(100), 10)]
     assert len(set(corners)) == 10
 
 

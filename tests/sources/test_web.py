@@ -13,7 +13,7 @@ from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.decode import MediaError
 from byoc_kit.network.routes import serving
-from byoc_kit.sources import is_reel, open_source
+from byoc_kit.sources import is_clip_source, open_source
 from byoc_kit.sources import trickle_channel as channel_module
 from byoc_kit.sources import web as web_module
 from byoc_kit.trickle import connection
@@ -56,7 +56,7 @@ async def channels():
 
 async def read(url):
     source = await asyncio.to_thread(open_source, url)
-    assert not is_reel(source)
+    assert not is_clip_source(source)
     return Reading(source)
 
 

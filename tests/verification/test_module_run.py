@@ -195,9 +195,9 @@ async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export,
 
 async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path, monkeypatch):
     from byoc_kit.media.paced_clip import live_clip
-    from byoc_kit.verification import replay_both as proof
+    from byoc_kit.verification import replay_both
 
-    monkeypatch.setattr(proof, "_SAY_EACH_S", 0.01)
+    monkeypatch.setattr(replay_both, "_SAY_EACH_S", 0.01)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     slow = "import time\ndef process_frame(frame):\n    time.sleep(0.05)\n    return frame"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from byoc_kit.jupyter.preview.interface import Preview
 
 if TYPE_CHECKING:
-    from byoc_kit.sources import Reel
+    from byoc_kit.sources import ClipSource
 
 __all__ = ["Preview", "preview"]
 
@@ -18,7 +18,7 @@ DISPLAY_WIDTH = 640
 
 def preview(
     process_frame: Callable[..., Any],
-    source: str | Path | Reel | None = None,
+    source: str | Path | ClipSource | None = None,
     *,
     compare: Callable[..., Any] | None = None,
     fps: float | None = None,
@@ -35,7 +35,7 @@ def preview(
     ----------
     process_frame : callable
         The notebook's function: it takes a frame, and ``params`` if it wants them.
-    source : str, Path or Reel, optional
+    source : str, Path or ClipSource, optional
         What is played: a video file, a folder of images, ``"synthetic"`` or ``"synthetic:<pattern>"``, ``"webcam"``
         (that of the browser's machine), or a URL: a network video (``http``, ``rtsp``), a trickle channel, or a running
         byoc-kit server, whose input it then is. By default the first video of ``clips/``, else of the notebook's

@@ -1,9 +1,9 @@
-// The browser's camera: JPEG pictures for the kernel, as many as it gives credit for. One module with view.js and
+// The browser's camera: JPEG pictures for the kernel, as many as it allows. One module with view.js and
 // widget.js; widget.py joins them.
 
-const CAMERA_CREDIT = 2;
+const CAMERA_WINDOW = 2;
 const CAMERA_QUALITY = 0.85;
-// The kernel gives credit for each picture at once, whatever process_frame does: after so long there is none any more.
+// The kernel allows the next picture at once, whatever process_frame does. After so long without leave it is gone.
 const CAMERA_PATIENCE_MS = 10000;
 const CAMERA_WISHES = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 /** @type {Record<string, string>} */
@@ -34,7 +34,7 @@ class Camera {
     this.page = Math.random().toString(36).slice(2); // another tab may have a camera too
     /** @type {MediaStream | null} */
     this.stream = null;
-    this.credit = 0;
+    this.allowed = 0;
     this.sent = 0;
     /** @type {CameraUse | null} */
     this.use = null;
@@ -54,7 +54,7 @@ class Camera {
       stream.getVideoTracks()[0].onended = () => use === this.use && this.refuse("ended");
       video.muted = video.playsInline = true;
       video.srcObject = stream;
-      this.credit = CAMERA_CREDIT;
+      this.allowed = CAMERA_WINDOW;
       await video.play();
       if (use === this.use) this.await(use);
     } catch (error) {
@@ -78,7 +78,7 @@ class Camera {
 
   /** @param {string} page */
   more(page) {
-    if (page === this.page) this.credit = Math.min(CAMERA_CREDIT, this.credit + 1);
+    if (page === this.page) this.allowed = Math.min(CAMERA_WINDOW, this.allowed + 1);
   }
 
   /** @param {CameraUse} use */
@@ -86,10 +86,10 @@ class Camera {
     use.video.requestVideoFrameCallback(async () => {
       if (use !== this.use) return;
       const now = performance.now();
-      if (this.credit < 1 && now - this.sent > CAMERA_PATIENCE_MS) return this.refuse("ended");
+      if (this.allowed < 1 && now - this.sent > CAMERA_PATIENCE_MS) return this.refuse("ended");
       this.await(use);
-      if (this.credit < 1 || !use.video.videoWidth) return;
-      this.credit--;
+      if (this.allowed < 1 || !use.video.videoWidth) return;
+      this.allowed--;
       this.sent = now;
       try {
         await this.capture(use);

@@ -67,7 +67,7 @@ class Camera:
                     raise MediaError(self._refusal)
                 assert self._newest is not None  # noqa: S101  # one of the three was waited for
                 (data, captured_ms, page), self._newest = self._newest, None
-            self._give_credit(page)
+            self._ask_for_more(page)
             pixels = pixels_of(data)
             if pixels is None:
                 raise MediaError(_OTHER.format(detail="it sent what is no JPEG picture"))
@@ -97,7 +97,7 @@ class Camera:
             self._newest = data, int(content["captured_ms"]), page
             self._changed.notify()
         if is_replacing:
-            self._give_credit(page)
+            self._ask_for_more(page)
 
     def close(self) -> None:
         """Let the camera go."""
@@ -117,5 +117,5 @@ class Camera:
         if before is not None:
             before._end(_REFUSALS["lost"])  # noqa: SLF001  # another of this class
 
-    def _give_credit(self, page: Any) -> None:
+    def _ask_for_more(self, page: Any) -> None:
         self._send({"kind": "camera-more", "page": page})

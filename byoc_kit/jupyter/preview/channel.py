@@ -16,7 +16,7 @@ from ipywidgets import Widget
 from traitlets import Int
 
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.preview.flow_control import Credit, Ticket
+from byoc_kit.jupyter.preview.flow_control import AckWindow, SendSlot
 from byoc_kit.jupyter.preview.status import Message
 
 _HERE = Path(__file__).parent
@@ -42,20 +42,20 @@ class Channel:
     """
 
     def __init__(self, pictures: Pictures, on_message: Callable[[Message, bytes | None], None]) -> None:
-        self.credit = Credit()
+        self.ack_window = AckWindow()
         self._pictures = pictures
         self._on_message = on_message
         self._context: Context | None = None
         self._lock = threading.Lock()
         pictures.on_msg(self._receive)
 
-    def show(self, ticket: Ticket, pair: list[bytes], status: Message) -> None:
-        """Send a pair on a ticket that ``credit`` gave; both in one message, so none runs ahead."""
-        content = {"kind": "pair", "number": ticket.number, "asked": ticket.is_asked}
+    def show(self, slot: SendSlot, pair: list[bytes], status: Message) -> None:
+        """Send a pair in a slot that ``ack_window`` gave; one message has both pictures, so neither runs ahead."""
+        content = {"kind": "pair", "number": slot.number, "asked": slot.is_asked}
         self._send({**content, **status}, pair)
 
     def tell(self, content: Message) -> None:
-        """Send a message without pictures; it needs no credit."""
+        """Send a message without pictures; it needs no slot."""
         self._send(content)
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Channel:
 
     def _send(self, content: Message, buffers: list[bytes] | None = None) -> None:
         with self._lock:
-            if self.credit.is_late:
+            if self.ack_window.is_late:
                 self._context = None  # its subshell may be gone
             if self._context is None:
                 self._pictures.send(content, buffers)
@@ -76,8 +76,8 @@ class Channel:
         # Not the first message's context for good: that one comes before JupyterLab has its subshell.
         self._context = kernel.subshell_context() or self._context
         if content.get("kind") == "ready":
-            self.credit.reset()
+            self.ack_window.reset()
         elif content.get("kind") == "ack":
             newest = max(int(picture["number"]) for picture in content["pictures"])
-            self.credit.ack(newest)
+            self.ack_window.ack(newest)
         self._on_message(content, bytes(buffers[0]) if buffers else None)

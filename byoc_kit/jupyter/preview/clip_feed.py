@@ -1,4 +1,4 @@
-"""Plays a reel (a clip, a folder of images, a pattern): pace, pause, single steps, jumps, a loop."""
+"""Plays a clip (a video file, a folder of images, a pattern): pace, pause, single steps, jumps, a loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from byoc_kit.core.timings import Timings
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.feed import Position, Submit, why_it_broke_off
 from byoc_kit.jupyter.preview.frame_cache import KeptFrames, room_bytes
-from byoc_kit.sources import Reel
+from byoc_kit.sources import ClipSource
 
 # Later than this, the source goes on from now rather than hurry after the lost time.
 MAX_LAG_S = 0.5
@@ -24,20 +24,20 @@ _SLOW_S = 0.2
 _BACK = 8
 
 
-class ReelFeed:
-    """Submits a reel's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own.
+class ClipFeed:
+    """Submits a clip's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own.
 
-    Frames of a reel that fits into ``room`` bytes are read once, and kept; by default that is what ``room_bytes``
+    Frames of a clip that fits into ``room`` bytes are read once, and kept; by default that is what ``room_bytes``
     says.
     """
 
-    def __init__(self, reel: Reel, *, fps: float | None = None, room: int | None = None) -> None:
-        self.name = reel.name
-        self.source: Any = reel
+    def __init__(self, clip: ClipSource, *, fps: float | None = None, room: int | None = None) -> None:
+        self.name = clip.name
+        self.source: Any = clip
         self.has_ended = False
         self.error = ""
         self.decode_times = Timings()
-        self._reel = reel
+        self._clip = clip
         self._fps = fps
         self._speed = 1.0
         self._is_looping = True
@@ -58,11 +58,11 @@ class ReelFeed:
     @property
     def fps(self) -> float:
         """Frames a second at speed 1: the pace that a live stream would have."""
-        return self._fps or self._reel.fps
+        return self._fps or self._clip.fps
 
     @property
     def is_playing(self) -> bool:
-        """True between ``play`` and ``pause``, or the end of a reel that does not loop."""
+        """True between ``play`` and ``pause``, or the end of a clip that does not loop."""
         return self._is_playing
 
     @property
@@ -72,13 +72,13 @@ class ReelFeed:
 
     @property
     def speed(self) -> float:
-        """How many times faster than the reel's own pace it plays."""
+        """How many times faster than the clip's own pace it plays."""
         return self._speed
 
     @property
     def position(self) -> Position:
         """The frame held, or submitted last."""
-        return Position(self._number, self._reel.count, self._reel.time_s(self._number))
+        return Position(self._number, self._clip.count, self._clip.time_s(self._number))
 
     def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
         """Start the thread, paused, with the first frame submitted."""
@@ -86,7 +86,7 @@ class ReelFeed:
         self._thread.start()
 
     def play(self) -> None:
-        """Go on from the held frame; from the first, if that is the last of a reel that does not loop."""
+        """Go on from the held frame; from the first, if that is the last of a clip that does not loop."""
         with self._changed:
             if not self._is_playing:
                 self._due_s = time.monotonic()
@@ -118,7 +118,7 @@ class ReelFeed:
     def seek(self, number: int) -> None:
         """Go to a frame, at the nearest end for one that is not there; playing goes on from it."""
         with self._changed:
-            self._wanted = min(max(0, number), self._reel.count - 1)
+            self._wanted = min(max(0, number), self._clip.count - 1)
             self._changed.notify()
 
     def step(self, frames: int) -> None:
@@ -129,7 +129,7 @@ class ReelFeed:
         with self._changed:
             self._is_playing = False
             at = self._under_way if self._wanted is None else self._wanted
-            self._wanted = min(max(0, at + frames), self._reel.count - 1)
+            self._wanted = min(max(0, at + frames), self._clip.count - 1)
             self._changed.notify()
 
     def set_speed(self, speed: float) -> None:
@@ -162,7 +162,7 @@ class ReelFeed:
                 if frame is None:
                     self._begin_anew(number)
                     continue
-                frame.side_data.position = Position(number, self._reel.count, self._reel.time_s(number))
+                frame.side_data.position = Position(number, self._clip.count, self._clip.time_s(number))
                 with self._changed:
                     self._held, self._number = frame, number
                     is_held = not self._is_playing
@@ -214,26 +214,26 @@ class ReelFeed:
                 on_event()
 
     def _is_at_end(self) -> bool:
-        return self._under_way >= self._reel.count - 1
+        return self._under_way >= self._clip.count - 1
 
     def _step_s(self) -> float:
         """How long the present frame is shown."""
         if self._fps is not None:
             return 1 / self._fps / self._speed
-        step_s = self._reel.time_s(self._number + 1) - self._reel.time_s(self._number)
-        return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._reel.fps) / self._speed
+        step_s = self._clip.time_s(self._number + 1) - self._clip.time_s(self._number)
+        return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._clip.fps) / self._speed
 
     def _begin_anew(self, number: int) -> None:
         """Go on after a frame that turned out not to be there: a damaged clip is shorter than it says."""
         self._close_frames()
-        if self._reel.count == 0 or number < self._reel.count:
+        if self._clip.count == 0 or number < self._clip.count:
             msg = f"{self.name} ended before its frame {number}; the file has changed or is damaged"
             raise ByocKitError(msg)
         with self._changed:
-            self._wanted = 0 if self._is_looping and self._is_playing else self._reel.count - 1
+            self._wanted = 0 if self._is_looping and self._is_playing else self._clip.count - 1
 
     def _take(self, number: int) -> VideoFrame | None:
-        """Return a frame that is kept, or read it, opening the reel there if need be; ``None`` where it ends before."""
+        """Return a frame that is kept, or read it, opening the clip there if need be; ``None`` where it ends before."""
         if (kept := self._kept.get(number)) is not None:
             return kept
         if self._frames is None or number != self._next:
@@ -244,13 +244,13 @@ class ReelFeed:
             read = self._read()
             if read is None:
                 return None
-            self._kept.add(self._next, read, self._reel.count)
+            self._kept.add(self._next, read, self._clip.count)
             self._next += 1
         return self._kept.get(number)
 
     def _open(self, number: int) -> None:
         self._close_frames()
-        self._frames, self._next = self._reel.frames(number), number
+        self._frames, self._next = self._clip.frames(number), number
 
     def _read(self) -> VideoFrame | None:
         assert self._frames is not None  # noqa: S101  # opened by _take

@@ -26,14 +26,14 @@ _REMEMBERED = 16
 
 
 @dataclass(frozen=True)
-class Ticket:
+class SendSlot:
     """Lets one picture go. The front end answers it at once where ``is_asked``, otherwise with others."""
 
     number: int
     is_asked: bool
 
 
-class Credit:
+class AckWindow:
     """Lets some pictures go unanswered; while no answer comes at all, one every 200 ms.
 
     The front end acknowledges pictures by their numbers. Thread-safe.
@@ -68,24 +68,24 @@ class Credit:
         return max(MIN_PATIENCE_S, PATIENCE_ROUND_TRIPS * min(self._round_trips, default=0.0))
 
     @property
-    def window(self) -> int:
+    def size(self) -> int:
         """How many pictures may be under way."""
         return QUICK_WINDOW if self._is_quick else WINDOW
 
-    def take(self) -> Ticket | None:
-        """Return the ticket of a picture that may go now, or ``None``."""
+    def take(self) -> SendSlot | None:
+        """Return the slot of a picture that may go now, or ``None``."""
         with self._lock:
             now_s = self._clock()
             oldest_s = next(iter(self._asked.values()), now_s)
             self._is_late = self._is_late or now_s - oldest_s > self.patience_s
             if not self._may_send(now_s):
                 return None
-            ticket = Ticket(self._next, is_asked=self._is_late or self._next >= self._next_asked)
+            slot = SendSlot(self._next, is_asked=self._is_late or self._next >= self._next_asked)
             self._next += 1
             self._last_sent_s = now_s
-            if ticket.is_asked:
-                self._ask(ticket.number, now_s)
-            return ticket
+            if slot.is_asked:
+                self._ask(slot.number, now_s)
+            return slot
 
     def ack(self, number: int) -> None:
         """Take the answer to a picture, and those to the pictures before."""
@@ -119,4 +119,4 @@ class Credit:
         if self._is_late:
             return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)
         # Where the answers were quick until now, more may be under way than is allowed, with none asked among them.
-        return self._next - self._answered < self.window or not self._asked
+        return self._next - self._answered < self.size or not self._asked

@@ -1,4 +1,4 @@
-"""Frames of a reel that stay in memory: a clip that plays in a loop is decoded once, and any frame of it is at hand."""
+"""Frames of a clip that stay in memory: a clip that plays in a loop is decoded once, and any frame of it is at hand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _limit_bytes(file: Path) -> float:
 
 
 class KeptFrames:
-    """All frames that were read, where ``room`` bytes are enough for the whole reel; otherwise those read last.
+    """All frames that were read, where ``room`` bytes are enough for the whole clip; otherwise those read last.
 
     A part would not do: behind it the clip would have to be entered anew in each loop, and decoded from the key frame
     before.
@@ -68,7 +68,7 @@ class KeptFrames:
             self.clear()
 
     def add(self, number: int, frame: VideoFrame, count: int) -> None:
-        """Keep a frame of a reel that has ``count``. Where that has changed, the others may have other numbers now."""
+        """Keep a frame of a clip that has ``count``. Where that has changed, the others may have other numbers now."""
         if count != self._count:
             self.clear()
         self._count = count

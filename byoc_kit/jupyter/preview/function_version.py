@@ -22,7 +22,7 @@ _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
 
 @dataclass
-class Course:
+class HookState:
     """What the hooks of a notebook have done so far, whatever version of ``process_frame`` called them.
 
     A model is not loaded anew because another cell was edited. ``stream`` is the number of the stream that runs.
@@ -41,13 +41,13 @@ class Version(FrameProcessor):
     ``ByocKitError`` for a ``process_frame`` that cannot be called, or whose parameters have no good defaults.
     """
 
-    def __init__(self, process_frame: Callable[..., Any], *, course: Course | None = None) -> None:
-        hooks = Hooks.of(process_frame, **_hooks_beside(process_frame))
+    def __init__(self, process_frame: Callable[..., Any], *, hook_state: HookState | None = None) -> None:
+        hooks = Hooks.of(process_frame, **_other_hooks(process_frame))
         hooks = dataclasses.replace(hooks, params_type=as_defined_now(hooks.params_type, _namespace(process_frame)))
         super().__init__(hooks)
         self.source_map = kernel.source_map(hooks.user_file)
         self.largest = 0.0
-        self._course = course or Course()
+        self._hook_state = hook_state or HookState()
 
     @property
     def name(self) -> str:
@@ -60,21 +60,21 @@ class Version(FrameProcessor):
         """The run of the cell that the function was written in, as ``In[5]``; empty for one of a module."""
         return (cell_name(self.hooks.user_file) or "").removeprefix("Cell ")
 
-    def followed_by(self, process_frame: Callable[..., Any]) -> Version:
+    def with_function(self, process_frame: Callable[..., Any]) -> Version:
         """Return another version of the same notebook: one that comes after this one, or is compared with it."""
-        return Version(process_frame, course=self._course)
+        return Version(process_frame, hook_state=self._hook_state)
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run the hooks that are due, then ``process_frame``; raises what they raise."""
-        course = self._course
+        hook_state = self._hook_state
         stream = noted(frame, "stream")
-        if stream != course.stream:
+        if stream != hook_state.stream:
             self.end_stream()
-        if self.hooks.load_model not in course.loaded:
+        if self.hooks.load_model not in hook_state.loaded:
             call_on_thread(self.load, name="load_model")
-        if self.hooks.on_stream_start not in course.started:
+        if self.hooks.on_stream_start not in hook_state.started:
             call_on_thread(partial(self.start_stream, params), name="on_stream_start")
-        course.stream, course.is_streaming = stream, True
+        hook_state.stream, hook_state.is_streaming = stream, True
         return super().process(frame, params)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
@@ -83,27 +83,27 @@ class Version(FrameProcessor):
         self.largest = largest_of(returned)
         return returned
 
-    def look_at(self, returned: Any) -> None:
+    def check_scale(self, returned: Any) -> None:
         """Log nothing: the preview shows it."""
 
     def load(self) -> None:
         """Run ``load_model()``, unless it has run for another version."""
-        if self.hooks.load_model not in self._course.loaded:
+        if self.hooks.load_model not in self._hook_state.loaded:
             super().load()
-            self._course.loaded.add(self.hooks.load_model)
+            self._hook_state.loaded.add(self.hooks.load_model)
 
     def start_stream(self, params: Params) -> None:
         """Run ``on_stream_start(params)``, and keep in mind that it has run for this stream."""
         super().start_stream(params)
-        self._course.started.add(self.hooks.on_stream_start)
+        self._hook_state.started.add(self.hooks.on_stream_start)
 
     def stop_stream(self) -> None:
         """Run ``on_stream_stop()``; the next frame begins another stream."""
-        self._course.is_streaming = False
-        self._course.started.clear()
+        self._hook_state.is_streaming = False
+        self._hook_state.started.clear()
         super().stop_stream()
 
-    def run_beside(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
+    def run_on_copy(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
         return self.process(frame.original(), self.carried_over(params))
 
@@ -113,7 +113,7 @@ class Version(FrameProcessor):
 
     def end_stream(self) -> None:
         """Run ``on_stream_stop`` where a stream has begun."""
-        if self._course.is_streaming:
+        if self._hook_state.is_streaming:
             call_on_thread(self.stop_stream, name="on_stream_stop")
 
 
@@ -125,7 +125,7 @@ def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> t
     return cast("type[Params]", now) if is_the_notebooks and is_class else params_type
 
 
-def _hooks_beside(process_frame: Callable[..., Any]) -> dict[str, Hook]:
+def _other_hooks(process_frame: Callable[..., Any]) -> dict[str, Hook]:
     """Return the other hooks of the notebook that ``process_frame`` was written in."""
     namespace = _namespace(process_frame)
     return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}
@@ -139,7 +139,7 @@ def _namespace(process_frame: Callable[..., Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", getattr(function, "__globals__", {}))
 
 
-class Followed:
+class Redefinitions:
     """Remembers what the notebook had last under the name of a function, and of its parameters' class."""
 
     def __init__(self, version: Version) -> None:
@@ -162,13 +162,13 @@ class Followed:
         return function
 
 
-class Beside:
+class ComparedFunction:
     """Runs ``version`` on frames that have gone through the stage; ``error`` says in one sentence why it cannot."""
 
     def __init__(self, version: Version) -> None:
         self.error = ""
         self._version = version
-        self._followed = Followed(version)
+        self._redefinitions = Redefinitions(version)
 
     @property
     def name(self) -> str:
@@ -180,22 +180,22 @@ class Beside:
 
         Raises ``ByocKitError`` for what cannot be called; the function before goes on.
         """
-        function = self._followed.newer(namespace)
+        function = self._redefinitions.newer(namespace)
         if function is None:
             return False
         try:
-            self._version = self._version.followed_by(function)
+            self._version = self._version.with_function(function)
         except ByocKitError as error:
             msg = f"{self.name}: {error}"
             raise ByocKitError(msg) from error
-        self._followed.take(self._version)
+        self._redefinitions.take(self._version)
         return True
 
     def output(self, result: Processed) -> VideoFrame:
         """Return what it makes of the same frame; that as it came in, where it failed or withheld it."""
         version, frame = self._version, result.source.original()
         try:
-            output = version.run_beside(frame, result.params)
+            output = version.run_on_copy(frame, result.params)
         except BaseException as error:  # noqa: BLE001  # as in the stage: said, and shown as it came in
             where, said = version.where("process_frame", error), " ".join(text_of(error).split())
             self.error = f"{version.name} failed at {where}: {name_of(error)}: {said}".removesuffix(": ")

@@ -25,7 +25,7 @@ from byoc_kit.media.decode import MediaError
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.regress.golden import versions
-from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
+from byoc_kit.sources import WEBCAM, ClipSource, is_clip_source, open_source
 from byoc_kit.system.threads import OwnThread
 
 FRAMES = 25
@@ -40,16 +40,16 @@ class LiveSourceError(ByocKitError):
 
 
 class StaticPreview(Preview):
-    """Runs the first ``frames`` of a reel through ``version``, at once: the cell waits for them.
+    """Runs the first ``frames`` of a clip through ``version``, at once: the cell waits for them.
 
     Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
-    for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the reel's own.
+    for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the clip's own.
     """
 
     def __init__(
         self,
         version: Version,
-        source: str | Path | Reel,
+        source: str | Path | ClipSource,
         *,
         width: int,
         fps: float | None = None,
@@ -61,9 +61,9 @@ class StaticPreview(Preview):
             msg = f"frames must be 0 or more, not {frames}"
             raise ByocKitError(msg)
         self._version = version
-        self._beside = compare
-        self._reel = _open(source)
-        self._fps = fps or self._reel.fps
+        self._compared = compare
+        self._clip = _open(source)
+        self._fps = fps or self._clip.fps
         self._size = size or Size()
         self._width = width
         self._input_size = ""
@@ -102,7 +102,7 @@ class StaticPreview(Preview):
         """Return the numbers as a small text table."""
         made = versions()
         rows = {
-            "source": f"{self._reel.name}, {self._input_size}, {self._fps:.3g} fps{self._left_out()}",
+            "source": f"{self._clip.name}, {self._input_size}, {self._fps:.3g} fps{self._left_out()}",
             "frames": f"{len(self._took_s)} in, {self._frames_out} out{_of_sizes(self._sizes)}",
             "process_frame": self._timings(),
             "live": self._verdict(),
@@ -127,33 +127,33 @@ class StaticPreview(Preview):
         publish_display_data({"text/plain": self.table()})
 
     def _run(self, frames: int) -> None:
-        with closing(self._reel.frames()) as reading:
+        with closing(self._clip.frames()) as reading:
             first = next(reading, None)
             if first is None:
-                msg = f"{self._reel.name} has a video stream without a picture; give another file"
+                msg = f"{self._clip.name} has a video stream without a picture; give another file"
                 raise MediaError(msg)
             fitted = self._size.fit(first)
             scaled = "" if fitted is first else f" scaled to {fitted.width}x{fitted.height}"
             self._input_size = f"{first.width}x{first.height}{_of_pixels(first)}{scaled}"
-            wanted = spread(min(frames, self._reel.count))
+            wanted = spread(min(frames, self._clip.count))
             if frames:
                 fitting = (self._size.fit(frame).original() for frame in islice(chain([first], reading), frames))
-                with OwnThread("process_frame") as beside:
-                    run_frames(self._version, fitting, self.params, lambda ran: self._take(ran, wanted, beside))
+                with OwnThread("process_frame") as thread:
+                    run_frames(self._version, fitting, self.params, lambda ran: self._take(ran, wanted, thread))
         if not self._shots:
             self._shots.append(self._shot(0, fitted, None, missing="not processed"))
 
-    def _take(self, ran: Ran, wanted: Container[int], beside: OwnThread) -> None:
+    def _take(self, ran: Ran, wanted: Container[int], thread: OwnThread) -> None:
         number, before = len(self._took_s), ran.source.original()
         name = "process_frame"
         try:
             output = ran.result()
-            if self._beside is not None:
-                name = self._beside.name
-                run = partial(self._beside.run_beside, before, self.params)
-                before = beside.call(run) or before
+            if self._compared is not None:
+                name = self._compared.name
+                run = partial(self._compared.run_on_copy, before, self.params)
+                before = thread.call(run) or before
         except Exception as error:
-            error.add_note(f"{name} failed on frame {number} of {self._reel.name} (params: {_said(self.params)})")
+            error.add_note(f"{name} failed on frame {number} of {self._clip.name} (params: {_said(self.params)})")
             raise
         self._took_s.append(ran.took_s)
         self._of_scale = self._of_scale or said_of_scale(self._version.largest)
@@ -168,7 +168,7 @@ class StaticPreview(Preview):
         if output is not None:
             after, size = thumbnail(output.view()), (output.width, output.height)
         small, before_size = thumbnail(before.view()), (before.width, before.height)
-        return Shot(number, self._reel.time_s(number), small, before_size, after, size, **options)
+        return Shot(number, self._clip.time_s(number), small, before_size, after, size, **options)
 
     @property
     def _warm_s(self) -> list[float]:
@@ -178,10 +178,10 @@ class StaticPreview(Preview):
     @property
     def _names(self) -> tuple[str, str]:
         """What the upper and the lower pictures of the sheet are."""
-        return NAMES if self._beside is None else (self._beside.name, self._version.name)
+        return NAMES if self._compared is None else (self._compared.name, self._version.name)
 
     def _left_out(self) -> str:
-        damaged = self._reel.damaged if isinstance(self._reel, Clip) else 0
+        damaged = self._clip.damaged if isinstance(self._clip, Clip) else 0
         return f", damaged: {damaged} left out" if damaged else ""
 
     def _timings(self) -> str:
@@ -198,15 +198,15 @@ class StaticPreview(Preview):
         return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)} (p95)"
 
     def _alt(self) -> str:
-        return _short(describe(self._shots, self._reel.name, self._names))
+        return _short(describe(self._shots, self._clip.name, self._names))
 
     def _html(self, data: str) -> str:
         return _HTML.format(alt=escape(self._alt()), data=data)
 
 
-def _open(source: str | Path | Reel) -> Reel:
+def _open(source: str | Path | ClipSource) -> ClipSource:
     opened = open_source(source) if isinstance(source, str | Path) and source != WEBCAM else source
-    if not is_reel(opened):
+    if not is_clip_source(opened):
         msg = f"{source} is live, and no browser is open here; give a clip, a folder of images, or synthetic"
         raise LiveSourceError(msg)
     return opened
@@ -214,9 +214,9 @@ def _open(source: str | Path | Reel) -> Reel:
 
 def _of_pixels(frame: VideoFrame) -> str:
     """Say the shape of pixels that are not square."""
-    if not isinstance(frame.origin, DecodedPicture) or frame.origin.look.pixel_aspect == 1:
+    if not isinstance(frame.origin, DecodedPicture) or frame.origin.display.pixel_aspect == 1:
         return ""
-    return f" of {frame.origin.look.pixel_shape} pixels"
+    return f" of {frame.origin.display.pixel_shape} pixels"
 
 
 def _of_sizes(sizes: set[tuple[int, int]]) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from byoc_kit.core.params import Params
     from byoc_kit.jupyter.preview.player import LastError
     from byoc_kit.jupyter.preview.stats import PreviewStats
-    from byoc_kit.sources import Reel
+    from byoc_kit.sources import ClipSource
 
 
 class Preview:
@@ -49,7 +49,7 @@ class Preview:
     def seek(self, frame: int) -> None:
         """Go to a frame by its number, from 0."""
 
-    def switch(self, source: str | Path | Reel) -> None:
+    def switch(self, source: str | Path | ClipSource) -> None:
         """Play another source; the present one stays until the first frame of that is there.
 
         Raises ``ByocKitError`` for what cannot be played.

@@ -24,18 +24,18 @@ from byoc_kit.jupyter.preview.channel import Channel, Pictures
 from byoc_kit.jupyter.preview.contact_sheet import Poster
 from byoc_kit.jupyter.preview.controls import ControlPanel, close_whole
 from byoc_kit.jupyter.preview.feed import Feed, as_given, noted
-from byoc_kit.jupyter.preview.function_version import Beside, Followed, Version
+from byoc_kit.jupyter.preview.function_version import ComparedFunction, Redefinitions, Version
 from byoc_kit.jupyter.preview.interface import Preview
-from byoc_kit.jupyter.preview.keeper import Chore, Keeper
 from byoc_kit.jupyter.preview.opening import open_feed
 from byoc_kit.jupyter.preview.pictures import side_by_side
 from byoc_kit.jupyter.preview.player import LastError, Player
 from byoc_kit.jupyter.preview.report import Report
+from byoc_kit.jupyter.preview.result_saver import Chore, ResultSaver
 from byoc_kit.jupyter.preview.sender import Sender, Shot
 from byoc_kit.jupyter.preview.stats import PreviewStats
 from byoc_kit.jupyter.preview.status import Message, StatusBoard
 from byoc_kit.media.frame_size import Size
-from byoc_kit.sources import Reel
+from byoc_kit.sources import ClipSource
 from byoc_kit.system.allocator import freed_memory_goes_back
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class LivePreview(Preview):
     def __init__(
         self,
         version: Version,
-        source: str | Path | Reel,
+        source: str | Path | ClipSource,
         *,
         width: int,
         fps: float | None = None,
@@ -72,8 +72,8 @@ class LivePreview(Preview):
         self._posters: list[Poster] = []
         self._publishing = threading.Lock()
         self._camera: Camera | None = None
-        self._followed = Followed(version)
-        self._beside = Beside(compare) if compare is not None else None
+        self._redefinitions = Redefinitions(version)
+        self._compared = ComparedFunction(compare) if compare is not None else None
         feed = self._open(source)
         # From here on nothing is refused: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
@@ -84,8 +84,10 @@ class LivePreview(Preview):
         self._controls = ControlPanel(self._player.params, self._change)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
-        self._keeper = Keeper(lambda chore: self._do(chore, self._saver))
-        self._report = Report(self._player, self._sender, self._channel.credit, self._keeper, beside=self._beside)
+        self._result_saver = ResultSaver(lambda chore: self._do(chore, self._saver))
+        self._report = Report(
+            self._player, self._sender, self._channel.ack_window, self._result_saver, compared=self._compared
+        )
         self._report.notice = notice
         self._stop_following = kernel.after_each_cell(self.follow)
         self.view = widgets.VBox([self._pictures, self._controls.view])
@@ -115,19 +117,19 @@ class LivePreview(Preview):
 
     @override
     def step(self, frames: int = 1) -> None:
-        self._player.reel().step(frames)
+        self._player.clip_feed().step(frames)
 
     @override
     def seek(self, frame: int) -> None:
-        self._player.reel().seek(frame)
+        self._player.clip_feed().seek(frame)
 
     @override
-    def switch(self, source: str | Path | Reel) -> None:
+    def switch(self, source: str | Path | ClipSource) -> None:
         self._player.switch(self._open(source))
 
     @override
     def swap(self, process_frame: Callable[..., Any]) -> None:
-        self._swap(self._player.version.followed_by(process_frame))
+        self._swap(self._player.version.with_function(process_frame))
 
     @override
     def revert(self) -> None:
@@ -137,17 +139,17 @@ class LivePreview(Preview):
     @override
     def record(self, *, on: bool = True) -> None:
         if on:
-            self._keeper.begin_recording(self._player.version.name, self._player.feed.fps)
+            self._result_saver.begin_recording(self._player.version.name, self._player.feed.fps)
             self._player.wake()
             self._say("Recording…")
         else:
-            self._keeper.end_recording()
+            self._result_saver.end_recording()
             self._tell()
 
     @override
     def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
         player, count = self._player, frames + lead_in
-        self._keeper.keep_golden(player.version.name, player.feed.name, frames=frames, lead_in=lead_in)
+        self._result_saver.keep_golden(player.version.name, player.feed.name, frames=frames, lead_in=lead_in)
         player.wake()
         if count > 1:
             self._say(f"Keeping {count} frames" + ("…" if player.is_playing else " as soon as it plays: press Play"))
@@ -158,7 +160,7 @@ class LivePreview(Preview):
         if self.last_error is None:
             msg = "no frame has failed yet, so there is no case to save; what comes in can be kept with Save as golden"
             raise ByocKitError(msg)
-        self._keeper.keep_case(self.last_error)
+        self._result_saver.keep_case(self.last_error)
 
     @override
     def close(self) -> None:
@@ -169,7 +171,7 @@ class LivePreview(Preview):
             self._sender.close()
         self._opener.shutdown(wait=False, cancel_futures=True)
         self._saver.shutdown()
-        self._reporting(self._keeper.close)
+        self._reporting(self._result_saver.close)
         self._channel.close()
         self._controls.close()
         close_whole(self.view)
@@ -180,17 +182,17 @@ class LivePreview(Preview):
 
     def follow(self, namespace: Mapping[str, Any]) -> None:
         """Take over what the notebook has defined anew; called after each cell that ran."""
-        function = self._followed.newer(namespace)
+        function = self._redefinitions.newer(namespace)
         try:
             if function is not None:
-                version = self._player.version.followed_by(function)
-                self._followed.take(version)
+                version = self._player.version.with_function(function)
+                self._redefinitions.take(version)
                 self._swap(version)
-            is_other_beside = self._beside is not None and self._beside.follow(namespace)
+            is_compared_new = self._compared is not None and self._compared.follow(namespace)
         except ByocKitError as error:
             self._say(f"{error}; the version before goes on")
             return
-        if function is not None or is_other_beside:
+        if function is not None or is_compared_new:
             self._say("")  # what was said of a version before is past
         self._player.feed.again()  # what process_frame calls, or reads, may be another now
 
@@ -222,7 +224,7 @@ class LivePreview(Preview):
             if picture is not None:
                 self._posters.clear()
 
-    def _open(self, source: str | Path | Reel) -> Feed:
+    def _open(self, source: str | Path | ClipSource) -> Feed:
         return open_feed(source, fps=self._fps, camera=self._new_camera)
 
     def _new_camera(self) -> Camera:
@@ -236,7 +238,7 @@ class LivePreview(Preview):
 
     def _show(self, result: Processed) -> None:
         """Take what the stage made of a frame, on its thread."""
-        self._keeper.take(result)
+        self._result_saver.take(result)
         if not self._player.is_playing:
             self._board.change()  # no later frame would bring the status
         left = result.source.original()
@@ -245,7 +247,7 @@ class LivePreview(Preview):
             if self._has_good_picture_of(noted(left, "stream")):
                 return  # it stays, on both sides, under what is said of the failure
         shot = Shot(
-            self._beside.output(result) if self._beside else left,
+            self._compared.output(result) if self._compared else left,
             result.output,
             due_s=time.monotonic() - result.took_s - result.waited_s,
             position=noted(left, "position"),
@@ -257,8 +259,8 @@ class LivePreview(Preview):
 
     def _rest(self) -> None:
         """Hold the frame while no page is open, unless the next ones are to be kept."""
-        if not self._keeper.is_keeping:
-            self._player.rest(is_unwatched=lambda: self._channel.credit.is_gone)
+        if not self._result_saver.is_collecting:
+            self._player.rest(is_unwatched=lambda: self._channel.ack_window.is_gone)
 
     def _has_good_picture_of(self, stream: int) -> bool:
         last = self._sender.last
@@ -358,11 +360,11 @@ _COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
     "pause": lambda preview, _: preview.pause(),
     "step": lambda preview, frames: preview.step(int(frames)),
     "seek": lambda preview, frame: preview.seek(int(frame)),
-    "speed": lambda preview, speed: preview._player.reel().set_speed(float(speed)),  # noqa: SLF001
-    "loop": lambda preview, is_looping: preview._player.reel().set_looping(bool(is_looping)),  # noqa: SLF001
+    "speed": lambda preview, speed: preview._player.clip_feed().set_speed(float(speed)),  # noqa: SLF001
+    "loop": lambda preview, is_looping: preview._player.clip_feed().set_looping(bool(is_looping)),  # noqa: SLF001
     "source": lambda preview, source: preview._switch_at_leisure(source and str(source)),  # noqa: SLF001
     "revert": lambda preview, _: preview.revert(),
-    "record": lambda preview, _: preview.record(on=not preview._keeper.is_recording),  # noqa: SLF001
+    "record": lambda preview, _: preview.record(on=not preview._result_saver.is_recording),  # noqa: SLF001
     "save_golden": lambda preview, _: preview.save_golden(),
     "save_case": lambda preview, _: preview.save_case(),
 }

@@ -8,14 +8,14 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.camera import Camera
-from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.live_feed import LiveFeed
-from byoc_kit.sources import WEBCAM, Reel, is_reel, open_source
+from byoc_kit.sources import WEBCAM, ClipSource, is_clip_source, open_source
 from byoc_kit.sources.image_folder import ImageFolder
 
 
-def open_feed(source: str | Path | Reel, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
+def open_feed(source: str | Path | ClipSource, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
     """Open a source; ``camera`` is asked for the browser's where that is wanted.
 
     Raises ``ByocKitError``, in one sentence, for what cannot be played.
@@ -29,8 +29,8 @@ def _feed_of(source: Any, fps: float | None, camera: Callable[[], Camera]) -> Fe
     if isinstance(source, str) and source == WEBCAM:
         return LiveFeed(camera())
     opened: Any = open_source(source) if isinstance(source, str | Path) else source
-    if is_reel(opened):
-        feed = ReelFeed(opened, fps=fps)
+    if is_clip_source(opened):
+        feed = ClipFeed(opened, fps=fps)
         if isinstance(opened, ImageFolder) and fps is None:
             feed.set_speed(1 / opened.fps)  # a picture a second, to be looked at
         return feed

@@ -65,7 +65,7 @@ def scaled_i420(picture: DecodedPicture, size: tuple[int, int]) -> Pixels | None
     other. Returns the samples as OpenCV takes them, ``[H * 3 / 2, W]``.
     """
     frame = picture.frame
-    is_plain = frame.format.name == "yuv420p" and not picture.look.is_full_range and picture.look.is_bt601
+    is_plain = frame.format.name == "yuv420p" and not picture.display.is_full_range and picture.display.is_bt601
     if not is_plain or any(side % 2 for side in (*size, frame.width, frame.height)):
         return None
     width, height = size

@@ -13,7 +13,7 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params
 from byoc_kit.core.stage import Failure, OnError, Processed, Stage, StageStats
 from byoc_kit.errors import ByocKitError
-from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.outcomes import Outcomes, Published, outcome_of
@@ -170,12 +170,12 @@ class Player:
             self.feed.pause()
         self.arrivals.restart()
 
-    def reel(self) -> ReelFeed:
+    def clip_feed(self) -> ClipFeed:
         """Return the feed for a person to steer, who then decides when it plays on.
 
         Raises ``ByocKitError`` for a live one.
         """
-        if not isinstance(self.feed, ReelFeed):
+        if not isinstance(self.feed, ClipFeed):
             msg = f"{self.feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
             raise ByocKitError(msg)
         self.is_paused_by_error = False

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from byoc_kit.core.params import Params, as_json
 from byoc_kit.jupyter.preview.feed import as_given, noted
-from byoc_kit.jupyter.preview.flow_control import Credit
-from byoc_kit.jupyter.preview.function_version import Beside
-from byoc_kit.jupyter.preview.keeper import Keeper
+from byoc_kit.jupyter.preview.flow_control import AckWindow
+from byoc_kit.jupyter.preview.function_version import ComparedFunction
 from byoc_kit.jupyter.preview.player import Extent, Player
+from byoc_kit.jupyter.preview.result_saver import ResultSaver
 from byoc_kit.jupyter.preview.sender import Sender
 from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, machine, numbers
 from byoc_kit.jupyter.preview.status import Message
@@ -29,21 +29,27 @@ _PARAMS_URL = "http://localhost:8000/stream/params"
 
 
 class Report:
-    """Asks the parts of a preview; ``beside`` is the function that is compared, if any.
+    """Asks the parts of a preview; ``compared`` is the function compared with the shown one, if any.
 
     ``notice`` is what was done or refused last; ``params_errors``, of each field, stand as long as they hold.
     """
 
     def __init__(
-        self, player: Player, sender: Sender, credit: Credit, keeper: Keeper, *, beside: Beside | None
+        self,
+        player: Player,
+        sender: Sender,
+        ack_window: AckWindow,
+        result_saver: ResultSaver,
+        *,
+        compared: ComparedFunction | None,
     ) -> None:
         self.notice = ""
         self.params_errors: dict[str, str] = {}
         self._player = player
         self._sender = sender
-        self._credit = credit
-        self._keeper = keeper
-        self._beside = beside
+        self._ack_window = ack_window
+        self._result_saver = result_saver
+        self._compared = compared
         self._sources = suggestions(Path())
 
     def stats(self) -> PreviewStats:
@@ -86,7 +92,7 @@ class Report:
             "budget": _budget(stats),
             "error": self._error(),
             "notice": self._notice(),
-            "captions": [self._beside.name, shown] if self._beside else self._captions(),
+            "captions": [self._compared.name, shown] if self._compared else self._captions(),
             "sizes": self._sizes(),
             "version": self._which_version(),
             "published": self._player.published.status(),
@@ -100,7 +106,7 @@ class Report:
                 "speed": getattr(feed, "speed", 1.0),
                 "can_revert": self._player.can_revert,
                 "is_reverted": self._player.is_reverted,
-                "is_recording": self._keeper.is_recording,
+                "is_recording": self._result_saver.is_recording,
             },
         }
 
@@ -139,7 +145,7 @@ class Report:
         return "; ".join(list(self.params_errors.values()))
 
     def _notice(self) -> str:
-        compared = self._beside.error if self._beside else ""
+        compared = self._compared.error if self._compared else ""
         trouble = self._player.outcomes.trouble()
         said = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
         return said or self.notice or self._ended() or self._what_it_waits_for()
@@ -160,7 +166,7 @@ class Report:
         return f"process_frame has been at one frame for {taking_s} s." if taking_s else ""
 
     def _what_it_waits_for(self) -> str:
-        if self._credit.is_late:
+        if self._ack_window.is_late:
             return _LATE
         return _FIRST if self._sender.last is None and self._error() is None else ""
 

@@ -16,15 +16,15 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.timings import Timings
 from byoc_kit.jupyter.preview.channel import Channel
 from byoc_kit.jupyter.preview.feed import Position
-from byoc_kit.jupyter.preview.flow_control import Ticket
+from byoc_kit.jupyter.preview.flow_control import SendSlot
 from byoc_kit.jupyter.preview.pictures import PairEncoder
 from byoc_kit.jupyter.preview.stats import Meter
 from byoc_kit.jupyter.preview.status import Message, StatusBoard
 
 logger = logging.getLogger(__name__)
 
-# How often a sender without credit looks whether the front end is late; an answer wakes it at once.
-_LOOK_S = 0.05
+# How often a sender without a slot checks whether the front end is late; an answer wakes it at once.
+_CHECK_S = 0.05
 # So long without a picture, and it looks whether there is news to tell.
 NEWS_AFTER_S = 1.0
 # More than may be under way: what a page that was closed never answers is forgotten.
@@ -92,7 +92,7 @@ class Sender:
         self._thread.start()
 
     def offer(self, shot: Shot) -> None:
-        """Have a shot sent as soon as there is credit; returns at once."""
+        """Have a shot sent as soon as the window allows; returns at once."""
         with self._changed:
             if self._is_closing:
                 return
@@ -108,7 +108,7 @@ class Sender:
             self._changed.notify()
 
     def wake(self) -> None:
-        """Look at once whether there is credit."""
+        """Check at once whether the window allows a shot."""
         with self._changed:
             self._changed.notify()
 
@@ -149,21 +149,21 @@ class Sender:
             except Exception:
                 logger.exception("a picture could not be sent")
 
-    def _wait_for_turn(self) -> tuple[Shot, Ticket] | None:
+    def _wait_for_turn(self) -> tuple[Shot, SendSlot] | None:
         """Wait until a shot may go; ``None`` once it is time to look for news."""
         until_s = time.monotonic() + NEWS_AFTER_S
         with self._changed:
             while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
-                if self._channel.credit.is_gone:
+                if self._channel.ack_window.is_gone:
                     self._on_gone()
                     self._wait_again()
                 if self._waiting is None:
                     self._changed.wait(left_s)
-                elif (ticket := self._channel.credit.take()) is None:
-                    self._changed.wait(_LOOK_S)
+                elif (slot := self._channel.ack_window.take()) is None:
+                    self._changed.wait(_CHECK_S)
                 else:
                     shot, self._waiting = self._waiting, None
-                    return shot, ticket
+                    return shot, slot
         return None
 
     def _wait_again(self) -> None:
@@ -171,23 +171,23 @@ class Sender:
             self._waiting = replace(self._last, due_s=None)
 
     def _tell_news(self) -> None:
-        if self._is_closing or self._channel.credit.is_gone:
+        if self._is_closing or self._channel.ack_window.is_gone:
             return
         status = self._board.news()
         if status is not None:
             self._channel.tell({"kind": "status", "status": status})
 
-    def _send(self, shot: Shot, ticket: Ticket) -> None:
+    def _send(self, shot: Shot, slot: SendSlot) -> None:
         with self.encode_times.measured():
             pair = self._encoder.encode(shot.left, shot.right)
         if shot.due_s is not None:
-            self._remember(ticket.number, shot.due_s)
+            self._remember(slot.number, shot.due_s)
         content: Message = {
             "position": vars(shot.position) if shot.position else None,
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(ticket, pair, content)
+        self._channel.show(slot, pair, content)
 
     def _remember(self, number: int, due_s: float) -> None:
         with self._changed:

@@ -15,7 +15,7 @@ from byoc_kit.jupyter.preview.headless import StaticPreview
 from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.live_preview import LivePreview
 from byoc_kit.media.frame_size import Size
-from byoc_kit.sources import Reel
+from byoc_kit.sources import ClipSource
 from byoc_kit.sources.suggestions import first_video
 
 _PATTERN = "synthetic:bars"
@@ -25,7 +25,7 @@ _playing = OpenByCell()
 
 def start(
     process_frame: Callable[..., Any],
-    source: str | Path | Reel | None,
+    source: str | Path | ClipSource | None,
     *,
     compare: Callable[..., Any] | None,
     fps: float | None,
@@ -44,15 +44,17 @@ def start(
         msg = f"size must be a width and a height, as (640, 360), not {size!r}"
         raise ByocKitError(msg)
     version = Version(process_frame)
-    beside = version.followed_by(compare) if compare is not None else None
+    compared = version.with_function(compare) if compare is not None else None
     asked = dict(zip(("width", "height"), size, strict=True))
     fitted, _ = Size().updated(asked, version.hooks.params_type)
     before = _playing.predecessor(kernel.cell())
     params = version.carried_over(before.params) if isinstance(before, LivePreview) else None
     source, notice = (source, "") if source is not None else _source_at_hand()
     if not kernel.has_front_end():
-        return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=beside)
-    live = LivePreview(version, source, width=width, fps=fps, size=fitted, compare=beside, params=params, notice=notice)
+        return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=compared)
+    live = LivePreview(
+        version, source, width=width, fps=fps, size=fitted, compare=compared, params=params, notice=notice
+    )
     _playing.add(kernel.cell(), live)
     return live
 

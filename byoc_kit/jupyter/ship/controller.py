@@ -17,7 +17,7 @@ from byoc_kit.system.threads import background, on_thread
 
 CLOSE_GRACE_S = 3.0
 
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 _SHOW_S = 0.25
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Controller:
                 if stamp != self.overview.stamp and stamp[0] is not None:  # none while it is being replaced
                     self.refresh()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), _LOOK_S)
+                    await asyncio.wait_for(self._stopped.wait(), _CHECK_S)
         finally:
             await self._end_all()
 

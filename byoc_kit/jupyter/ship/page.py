@@ -90,7 +90,7 @@ def as_html(overview: Overview) -> str:
     )
 
 
-def beside(overview: Overview) -> str:
+def exports(overview: Overview) -> str:
     """Return what stands beside the notebook: the bundle, as it stands to what was saved, and the report of verify."""
     bundle = f"<code>{_text(str(overview.target.bundle))}</code>"
     said = {

@@ -96,7 +96,7 @@ class Panel:
         self._controller = Controller(overview, on_change=self._show, on_progress=self._show_jobs)
         self._thread = LoopThread(self._controller.main, name="ship-panel")
         self._is_started = self._is_ending = False
-        self._overview, self._beside = Page(), Page()
+        self._overview, self._exports = Page(), Page()
         self._reasons = widgets.HTML()
         self._job, self._server = JobView(), JobView()
         self.buttons = {
@@ -161,7 +161,7 @@ class Panel:
                 widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap")),
                 widgets.HBox([self.wheelhouse, self.base_image], layout=widgets.Layout(flex_flow="row wrap")),
                 self._reasons,
-                self._beside.view,
+                self._exports.view,
                 self._job.view,
                 self._server.view,
                 self._what_runs,
@@ -176,7 +176,7 @@ class Panel:
             return
         controller = self._controller
         self._overview.show(page.as_html(controller.overview))
-        self._beside.show(page.beside(controller.overview))
+        self._exports.show(page.exports(controller.overview))
         reasons = {action: controller.why_not(action) for action in Action}
         has_untagged = bool(controller.overview.untagged)
         self.buttons[Action.FIX].layout.display = None if has_untagged else "none"

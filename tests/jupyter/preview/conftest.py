@@ -136,7 +136,7 @@ def make_live(clip, front_end):
     def make(process_frame, source=clip, **options):
         version = Version(process_frame)
         if "compare" in options:
-            options["compare"] = version.followed_by(options["compare"])
+            options["compare"] = version.with_function(options["compare"])
         live = LivePreview(version, source, **{"width": 640, "fps": 200, **options})
         live._sender.start()
         made.append(live)

@@ -4,7 +4,7 @@ import weakref
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.jupyter.preview.clip_feed import ReelFeed
+from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.sources.number_strip import read_number
 from byoc_kit.sources.synthetic import Synthetic
 
@@ -45,8 +45,8 @@ def sink():
 def make_feed(sink):
     made = []
 
-    def make(count=20, fps=500.0, reel=None, room=None):
-        feed = ReelFeed(reel or Synthetic("ramp", width=160, height=96, count=count), fps=fps, room=room)
+    def make(count=20, fps=500.0, clip=None, room=None):
+        feed = ClipFeed(clip or Synthetic("ramp", width=160, height=96, count=count), fps=fps, room=room)
         made.append(feed)
         feed.start(sink.submit, sink.on_event)
         return feed
@@ -104,29 +104,29 @@ class Slow(Synthetic):
 
 
 def test_steps_are_counted_from_the_frame_that_is_still_being_read(make_feed, sink):
-    reel = Slow()
-    feed = make_feed(reel=reel)
+    clip = Slow()
+    feed = make_feed(clip=clip)
     sink.wait_for(lambda numbers: numbers == [0])
     feed.seek(9)
-    assert reel.is_asked.wait(DEADLINE_S)
+    assert clip.is_asked.wait(DEADLINE_S)
     for _ in range(3):
         feed.step(-1)
-    reel.may_go.set()
+    clip.may_go.set()
     sink.wait_for(lambda numbers: numbers == [0, 9, 6])
 
 
 def test_playing_goes_on_from_the_frame_that_is_still_being_read(make_feed, sink):
-    reel = Slow()
-    reel.may_go.set()
-    feed = make_feed(reel=reel, room=0)
+    clip = Slow()
+    clip.may_go.set()
+    feed = make_feed(clip=clip, room=0)
     feed.seek(19)
     sink.wait_for(lambda numbers: numbers[-1:] == [19])
-    reel.may_go.clear()
-    reel.is_asked.clear()
+    clip.may_go.clear()
+    clip.is_asked.clear()
     feed.seek(3)
-    assert reel.is_asked.wait(DEADLINE_S)
+    assert clip.is_asked.wait(DEADLINE_S)
     feed.play()
-    reel.may_go.set()
+    clip.may_go.set()
     sink.wait_for(lambda numbers: numbers[numbers.index(19) :][:4] == [19, 3, 4, 5])
 
 
@@ -166,7 +166,7 @@ def test_a_playing_feed_brings_nothing_again(make_feed, sink):
     assert all(later != before for before, later in zip(sink.numbers, sink.numbers[1:], strict=False))
 
 
-def test_its_pace_is_that_of_the_reel_whatever_the_speed(make_feed):
+def test_its_pace_is_that_of_the_clip_source_whatever_the_speed(make_feed):
     feed = make_feed(fps=None)
     feed.set_speed(0.5)
     assert feed.fps == 30
@@ -190,53 +190,53 @@ class Counting(Synthetic):
             yield frame
 
 
-def test_a_reel_that_has_room_is_read_once(make_feed, sink):
-    reel = Counting(count=5)
-    feed = make_feed(reel=reel, room=5 * FRAME_BYTES)
+def test_a_clip_source_that_has_room_is_read_once(make_feed, sink):
+    clip = Counting(count=5)
+    feed = make_feed(clip=clip, room=5 * FRAME_BYTES)
     feed.play()
     sink.wait_for(lambda numbers: numbers[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
     feed.step(-1)
     feed.seek(3)
     sink.wait_for(lambda numbers: numbers[-1:] == [3])
-    assert reel.read == [0, 1, 2, 3, 4]
+    assert clip.read == [0, 1, 2, 3, 4]
 
 
-def test_a_reel_without_room_is_read_in_each_loop(make_feed, sink):
-    reel = Counting(count=5)
-    make_feed(reel=reel, room=5 * FRAME_BYTES - 1).play()
+def test_a_clip_source_without_room_is_read_in_each_loop(make_feed, sink):
+    clip = Counting(count=5)
+    make_feed(clip=clip, room=5 * FRAME_BYTES - 1).play()
     sink.wait_for(lambda numbers: len(numbers) >= 12)
-    assert reel.read[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+    assert clip.read[:12] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
 def test_at_rest_it_keeps_no_frames(make_feed, sink):
-    reel = Counting(count=5)
-    feed = make_feed(reel=reel, room=5 * FRAME_BYTES)
+    clip = Counting(count=5)
+    feed = make_feed(clip=clip, room=5 * FRAME_BYTES)
     for number in (0, 4, 0, 3):
         feed.seek(number)
         sink.wait_for(lambda numbers, number=number: numbers[-1:] == [number])
     feed.rest()
     feed.seek(4)
     sink.wait_for(lambda numbers: numbers[-2:] == [3, 4])
-    assert reel.read == [0, 4, 3, 4]
+    assert clip.read == [0, 4, 3, 4]
     at = len(sink.numbers)
     feed.play()
     sink.wait_for(lambda numbers: numbers[at : at + 6] == [0, 1, 2, 3, 4, 0])
-    assert reel.read[4:8] == [0, 1, 2, 3]
+    assert clip.read[4:8] == [0, 1, 2, 3]
 
 
 def test_after_a_jump_the_frames_between_are_read_when_they_are_played(make_feed, sink):
-    reel = Counting(count=8)
-    feed = make_feed(reel=reel, room=8 * FRAME_BYTES)
+    clip = Counting(count=8)
+    feed = make_feed(clip=clip, room=8 * FRAME_BYTES)
     sink.wait_for(lambda numbers: numbers == [0])
     feed.seek(5)
     sink.wait_for(lambda numbers: numbers == [0, 5])
     feed.play()
     sink.wait_for(lambda numbers: numbers[:13] == [0, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0])
-    assert sorted(reel.read) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert sorted(clip.read) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_a_closed_feed_keeps_no_frames(make_feed, sink):
-    feed = make_feed(reel=Synthetic("ramp", width=160, height=96, count=5))
+    feed = make_feed(clip=Synthetic("ramp", width=160, height=96, count=5))
     feed.play()
     sink.wait_for(lambda numbers: len(numbers) >= 7)
     kept = weakref.WeakSet(feed._kept._frames.values())
@@ -262,35 +262,35 @@ def test_what_one_loop_notes_beside_a_frame_is_gone_in_the_next(make_feed, sink)
 
 
 class Shrinking:
-    """A damaged reel: it turns out to have fewer frames than it said."""
+    """A damaged clip: it turns out to have fewer frames than it said."""
 
     name = "damaged.mp4"
     fps = 25.0
 
     def __init__(self, said, has):
         self._has = has
-        self._reel = Synthetic("ramp", width=160, height=96, count=said)
+        self._clip = Synthetic("ramp", width=160, height=96, count=said)
         self.count = said
 
     def time_s(self, number):
         return number / self.fps
 
     def frames(self, start=0):
-        for number, frame in enumerate(self._reel.frames(start), start):
+        for number, frame in enumerate(self._clip.frames(start), start):
             if number >= self._has:
                 self.count = self._has
                 return
             yield frame
 
 
-def test_a_reel_that_is_shorter_than_it_said_begins_again(make_feed, sink):
-    make_feed(reel=Shrinking(said=9, has=3)).play()
+def test_a_clip_source_that_is_shorter_than_it_said_begins_again(make_feed, sink):
+    make_feed(clip=Shrinking(said=9, has=3)).play()
     sink.wait_for(lambda numbers: len(numbers) >= 7)
     assert sink.numbers[:7] == [0, 1, 2, 0, 1, 2, 0]
 
 
 def test_a_jump_to_a_frame_that_is_not_there_after_all_shows_the_last(make_feed, sink):
-    feed = make_feed(reel=Shrinking(said=9, has=3))
+    feed = make_feed(clip=Shrinking(said=9, has=3))
     sink.wait_for(lambda numbers: numbers == [0])
     feed.seek(7)
     sink.wait_for(lambda numbers: numbers[-1:] == [2])
@@ -298,10 +298,10 @@ def test_a_jump_to_a_frame_that_is_not_there_after_all_shows_the_last(make_feed,
 
 
 class Holed(Shrinking):
-    """A damaged reel: when it is read past frame 1, its frame 2 turns out not to be there."""
+    """A damaged clip: when it is read past frame 1, its frame 2 turns out not to be there."""
 
     def frames(self, start=0):
-        for number, frame in enumerate(self._reel.frames(start), start):
+        for number, frame in enumerate(self._clip.frames(start), start):
             if number == 2:
                 self.count = self._has
             else:
@@ -317,7 +317,7 @@ def test_frames_that_were_kept_under_a_number_that_was_wrong_are_read_again(make
             sink._changed.notify_all()
 
     sink.submit = submit
-    feed = make_feed(reel=Holed(said=6, has=5))
+    feed = make_feed(clip=Holed(said=6, has=5))
     feed.seek(4)
     sink.wait_for(lambda _: shown[-1:] == [(4, 4)])
     feed.set_looping(False)
@@ -327,13 +327,13 @@ def test_frames_that_were_kept_under_a_number_that_was_wrong_are_read_again(make
     sink.wait_for(lambda _: shown[-5:] == [(0, 0), (1, 1), (2, 3), (3, 4), (4, 5)])
 
 
-def test_a_reel_that_breaks_off_says_so_and_stops(make_feed, sink):
+def test_a_clip_source_that_breaks_off_says_so_and_stops(make_feed, sink):
     class Broken(Shrinking):
         def frames(self, start=0):
             yield from super().frames(start)
             raise ByocKitError("the disk is gone; plug it in again")
 
-    feed = make_feed(reel=Broken(said=9, has=3))
+    feed = make_feed(clip=Broken(said=9, has=3))
     feed.play()
     sink.wait_for(lambda numbers: sink.events > 0 and feed.error)
     assert feed.error == "the disk is gone; plug it in again"

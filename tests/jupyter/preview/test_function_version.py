@@ -60,7 +60,7 @@ def test_another_process_frame_does_not_load_the_same_model_again(namespace):
     first = Version(namespace["process_frame"])
     run(first)
     exec("def process_frame(frame):\n    calls.append('new')\n    return frame", namespace)  # noqa: S102
-    run(first.followed_by(namespace["process_frame"]))
+    run(first.with_function(namespace["process_frame"]))
     assert namespace["calls"] == ["load", "start", "frame", "new"]
 
 
@@ -68,7 +68,7 @@ def test_another_load_model_is_run(namespace):
     first = Version(namespace["process_frame"])
     run(first)
     exec(NOTEBOOK.replace("calls = []", ""), namespace)  # noqa: S102
-    run(first.followed_by(namespace["process_frame"]))
+    run(first.with_function(namespace["process_frame"]))
     assert namespace["calls"] == ["load", "start", "frame", "load", "start", "frame"]
 
 
@@ -103,9 +103,9 @@ def test_a_stream_is_ended_without_a_hook_that_begins_it(namespace):
 def test_a_function_that_is_compared_shares_the_hooks(namespace):
     version = Version(namespace["process_frame"])
     exec("def other(frame):\n    calls.append('other')\n    return frame", namespace)  # noqa: S102
-    beside = version.followed_by(namespace["other"])
+    compared = version.with_function(namespace["other"])
     run(version)
-    beside.run_beside(FRAME, version.params)
+    compared.run_on_copy(FRAME, version.params)
     version.end_stream()
     assert namespace["calls"] == ["load", "start", "frame", "other", "stop"]
 

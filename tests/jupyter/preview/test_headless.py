@@ -218,7 +218,7 @@ def test_a_number_of_frames_below_zero_is_refused(clip):
         static(same, clip, frames=-1)
 
 
-def test_any_reel_can_be_the_source():
+def test_any_clip_source_can_be_the_source():
     shared = np.full((8, 8, 3), 90, np.uint8)
     seen = []
 
@@ -234,13 +234,13 @@ def test_any_reel_can_be_the_source():
     assert rows(passed.table())["source"] == "images/ (2 pictures), 8x8, 25 fps"
 
 
-def test_a_reel_that_ends_early_is_shown_as_far_as_it_goes():
+def test_a_clip_source_that_ends_early_is_shown_as_far_as_it_goes():
     passed = static(same, Pictures(*noise(8, 8, 3), said=20))
     assert rows(passed.table())["frames"] == "3 in, 3 out (8x8)"
     assert passed.sheet()
 
 
-def test_a_reel_without_a_frame_is_named():
+def test_a_clip_source_without_a_frame_is_named():
     with pytest.raises(MediaError, match="pictures has a video stream without a picture; give another file"):
         static(same, Pictures())
 

@@ -337,7 +337,8 @@ def test_what_is_on_screen_is_recorded_and_kept(lab, page):
 
 def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
     shown = (
-        "from byoc_kit.jupyter.preview import credit\ncredit.GONE_AFTER_S = 2\np = byoc_kit.preview(process_frame)\np"
+        "from byoc_kit.jupyter.preview import flow_control\nflow_control.GONE_AFTER_S = 2\n"
+        "p = byoc_kit.preview(process_frame)\np"
     )
     asleep = "import time\nwhile p._player.is_playing:\n    time.sleep(0.05)\nprint('at rest')"
     play(page, lab, "unseen.ipynb", shown, model=INVERT)

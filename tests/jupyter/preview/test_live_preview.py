@@ -20,7 +20,7 @@ from byoc_kit.core.frames import PixelPicture
 from byoc_kit.core.stage import Stage
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.preview import flow_control as credit
+from byoc_kit.jupyter.preview import flow_control
 from byoc_kit.jupyter.preview.camera import Camera
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.live_preview import LivePreview
@@ -78,15 +78,15 @@ def test_a_frame_changed_in_place_is_shown_as_it_came_in(make_live, front_end, m
 
 
 def test_without_acks_a_few_pictures_go_and_the_rest_is_counted(make_live, front_end, monkeypatch):
-    monkeypatch.setattr(credit, "MIN_PATIENCE_S", 1e9)
+    monkeypatch.setattr(flow_control, "MIN_PATIENCE_S", 1e9)
     front_end.answers = False
     seen = threading.Semaphore(0)
     live = make_live(lambda frame: seen.release() or frame)
     live.play()
     for _ in range(20):
         assert seen.acquire(timeout=20)
-    front_end.wait_for_number(credit.WINDOW - 1)
-    assert len(front_end.pairs) == credit.WINDOW
+    front_end.wait_for_number(flow_control.WINDOW - 1)
+    assert len(front_end.pairs) == flow_control.WINDOW
     assert live.stats().not_shown > 0
     assert live.stats().shown == 0
 
@@ -103,7 +103,7 @@ def test_a_picture_that_the_page_left_out_is_counted_too(make_live, front_end):
 
 
 def test_a_silent_front_end_is_told_that_it_is_late(make_live, front_end, monkeypatch):
-    monkeypatch.setattr(credit, "LATE_INTERVAL_S", 0)
+    monkeypatch.setattr(flow_control, "LATE_INTERVAL_S", 0)
     front_end.answers = False
     make_live(invert).play()
     said = "The browser answers late: showing a few pictures a second until it catches up."
@@ -152,7 +152,7 @@ def test_a_process_frame_that_does_not_return_is_said(make_live, front_end, monk
 
 @pytest.mark.usefixtures("quick_news")
 def test_that_the_browser_is_late_is_not_said_any_more_once_it_has_answered(make_live, front_end, monkeypatch):
-    monkeypatch.setattr(credit, "MIN_PATIENCE_S", 0.05)
+    monkeypatch.setattr(flow_control, "MIN_PATIENCE_S", 0.05)
     front_end.answers = False
     live = make_live(invert)
     live.play()
@@ -165,10 +165,10 @@ def test_that_the_browser_is_late_is_not_said_any_more_once_it_has_answered(make
 
 
 def test_it_rests_while_nobody_looks_on(make_live, front_end, monkeypatch):
-    monkeypatch.setattr(credit, "MIN_PATIENCE_S", 0.05)
-    monkeypatch.setattr(credit, "LATE_INTERVAL_S", 0.01)
-    monkeypatch.setattr(credit, "GONE_AFTER_S", 0.1)
-    monkeypatch.setattr(credit, "GONE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(flow_control, "MIN_PATIENCE_S", 0.05)
+    monkeypatch.setattr(flow_control, "LATE_INTERVAL_S", 0.01)
+    monkeypatch.setattr(flow_control, "GONE_AFTER_S", 0.1)
+    monkeypatch.setattr(flow_control, "GONE_INTERVAL_S", 0.05)
     live = make_live(invert)
     live.play()
     front_end.wait_for_number(3)
@@ -189,7 +189,7 @@ def test_it_plays_on_while_frames_are_kept_though_nobody_looks_on(make_live, kee
     monkeypatch.chdir(tmp_path)
     live = make_live(invert)
     live.play()
-    monkeypatch.setattr(credit.Credit, "is_gone", True)
+    monkeypatch.setattr(flow_control.AckWindow, "is_gone", True)
     live._rest()
     assert not live._player.is_playing
     keep(live)
@@ -200,7 +200,7 @@ def test_it_plays_on_while_frames_are_kept_though_nobody_looks_on(make_live, kee
 def test_a_page_that_answers_just_before_it_rests_keeps_it_playing(make_live):
     live = make_live(invert)
     live.play()
-    assert not live._channel.credit.is_gone  # it was, when the sender looked; then the answer came
+    assert not live._channel.ack_window.is_gone  # it was, when the sender looked; then the answer came
     live._rest()
     assert live._player.is_playing
 
@@ -229,7 +229,7 @@ def test_a_closed_preview_keeps_no_frame_and_hears_no_more_of_the_page(make_live
         return frame
 
     live = make_live(invert)
-    frames = list(live._player.feed._reel.frames())
+    frames = list(live._player.feed._clip.frames())
     live.swap(fail_on_the_third)
     live.play()
     front_end.wait_for(lambda content: (content.get("status") or {}).get("error"))
@@ -934,7 +934,7 @@ def test_a_camera_that_sends_no_pictures_is_said(make_live, front_end):
     front_end.wait_for_status(lambda status: "camera does not work: it sent what is no JPEG" in status["notice"])
 
 
-def test_a_camera_picture_that_a_newer_one_replaces_gives_its_credit_back():
+def test_a_camera_picture_that_a_newer_one_replaces_lets_another_follow():
     sent = []
     camera = Camera(sent.append)
     frames = camera.frames()
@@ -1204,7 +1204,7 @@ def test_counts_are_of_the_function_that_plays(make_live, front_end):
     assert live.stats().drops["failed"] > 1
     live.swap(invert)
     live.play()
-    front_end.wait_for_number(live._channel.credit._next + 3)
+    front_end.wait_for_number(live._channel.ack_window._next + 3)
     stats = live.stats()
     assert (stats.drops.get("failed", 0), stats.failures) == (0, [])
     assert stats.frames_out > 0

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.memory import judge_held
+from benchmarks.memory import check_held
 from benchmarks.preview_memory import run_again, switch_sources
 
 pytestmark = pytest.mark.slow
@@ -40,4 +40,4 @@ async def test_a_source_that_is_switched_leaves_the_memory_where_it_was(clip):
 async def assert_that_nothing_grows(repeated):
     async with aclosing(repeated):
         held = [one async for one in repeated]
-    assert all(verdict.is_met for verdict in judge_held("preview", held)), held
+    assert all(verdict.is_met for verdict in check_held("preview", held)), held

@@ -450,7 +450,7 @@ def test_a_live_source_cannot_be_stepped(shown):
     assert shown.page.get_by_role("button", name="Step forward").is_disabled()
 
 
-def test_the_camera_sends_as_many_pictures_as_it_has_credit_for(shown):
+def test_the_camera_sends_as_many_pictures_as_the_kernel_allows(shown):
     shown.receive({"kind": "camera", "on": True, "turn": 4})
     frames = shown.wait_for("camera-frame", 2)
     assert {frame["turn"] for frame in frames} == {4}
@@ -520,7 +520,7 @@ def test_a_camera_that_was_pulled_out_says_so(shown):
     assert shown.page.evaluate(RUNNING) == [False]
 
 
-def test_a_camera_that_nobody_gives_credit_any_more_is_let_go(shown):
+def test_a_camera_that_the_kernel_allows_nothing_any_more_is_stopped(shown):
     shown.page.evaluate(KEEP_STREAMS)
     shown.receive({"kind": "camera", "on": True, "turn": 1})
     shown.wait_for("camera-frame", 2)

@@ -16,17 +16,17 @@ from byoc_kit.jupyter.preview.pictures import (
     scaled_i420,
     side_by_side,
 )
-from byoc_kit.media.picture import DecodedPicture, Look
+from byoc_kit.media.picture import DecodedPicture, DisplayInfo
 
 _BT709 = 1
 
 
-def decoded(width, height, *, kind="yuv420p", look=None):
+def decoded(width, height, *, kind="yuv420p", display=None):
     """A picture of smooth colours, as a decoder would give it."""
     rows, columns = np.mgrid[0:height, 0:width]
     rgb = np.stack([255 * columns / width, 255 * rows / height, 128 + 0 * rows], axis=-1).astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=kind)
-    return VideoFrame(None, 0, Fraction(1, 30), origin=DecodedPicture(frame, look or Look()))
+    return VideoFrame(None, 0, Fraction(1, 30), origin=DecodedPicture(frame, display or DisplayInfo()))
 
 
 def encode(frame, width):
@@ -43,9 +43,9 @@ def opened(data):
     [
         (decoded(1280, 720), True),
         (decoded(1280, 722), False),
-        (decoded(1280, 720, look=Look(_BT709)), False),
+        (decoded(1280, 720, display=DisplayInfo(_BT709)), False),
         (decoded(1280, 720, kind="yuv444p"), False),
-        (decoded(1280, 720, kind="yuvj420p", look=Look(is_full_range=True)), False),
+        (decoded(1280, 720, kind="yuvj420p", display=DisplayInfo(is_full_range=True)), False),
     ],
     ids=["plain", "odd when scaled", "BT.709", "4:4:4", "full range"],
 )

@@ -150,7 +150,7 @@ def test_colours_stay_as_they_were_seen(recorder):
     red = VideoFrame.from_pixels(np.tile(np.array([200, 30, 60], np.uint8), (48, 64, 1)))
     recorder.add(red, red)
     frame = next(read_clip(recorder.close().output))
-    assert frame.origin.look.matrix == 1
+    assert frame.origin.display.matrix == 1
     assert frame.pixels.mean((0, 1)).tolist() == close_to([200, 30, 60])
 
 

@@ -8,7 +8,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.jupyter.ship.commands import Action, Choices
 from byoc_kit.jupyter.ship.overview import Target, read_overview
-from byoc_kit.jupyter.ship.page import as_html, beside, reasons, what_runs
+from byoc_kit.jupyter.ship.page import as_html, exports, reasons, what_runs
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 SCRIPT = "<script>alert(1)</script>"
@@ -86,7 +86,7 @@ def test_hostile_texts_stay_texts(overview_of):
         ("byoc", f'x = nothing + "{SCRIPT}"  # </pre></li>'),
         name="<img src=x onerror=alert(1)>'\".ipynb",
     )
-    for html in (as_html(overview), beside(overview), what_runs(overview.target, Choices(base_image=SCRIPT))):
+    for html in (as_html(overview), exports(overview), what_runs(overview.target, Choices(base_image=SCRIPT))):
         page = Page(html)
         assert not {"script", "img"} & page.tags
     assert SCRIPT in Page(as_html(overview)).text
@@ -118,12 +118,12 @@ def test_many_names_of_one_cell_are_cut(overview_of):
 
 def test_the_report_is_linked_from_beside_the_notebook(overview_of):
     overview = overview_of(*SOUND, name="two words.ipynb")
-    assert Page(beside(overview)).text == "export/two words is not there yet."
+    assert Page(exports(overview)).text == "export/two words is not there yet."
     report = overview.target.folder / overview.target.report
     report.parent.mkdir(parents=True)
     report.write_text("report")
     os.utime(report, (0, 0))
-    page = Page(beside(read_overview(overview.target)))
+    page = Page(exports(read_overview(overview.target)))
     assert page.links == ["./reports/two%20words/report.html"]
     assert re.search(
         r"Report of the last verify, 19\d\d-\d\d-\d\d \d\d:\d\d:\d\d: reports/two words/report\.html", page.text

@@ -19,7 +19,7 @@ _PACKAGES = ["jupyterlab", "ipykernel", "ipywidgets", "anywidget", "jupyter-rfb"
 
 
 @dataclass(frozen=True)
-class Desk:
+class PreviewSetup:
     """All that one measurement after the other needs."""
 
     lab: Lab
@@ -28,7 +28,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(clip: Path) -> AsyncIterator[Desk]:
+async def preview_setup(clip: Path) -> AsyncIterator[PreviewSetup]:
     """Make the clip that is shown, 720p at 30 fps, and run JupyterLab on a temporary folder.
 
     Raises ``ByocKitError``, saying what to install, where something is missing.
@@ -39,7 +39,7 @@ async def desk(clip: Path) -> AsyncIterator[Desk]:
         shown = folder / "clip.mp4"
         save_mp4(b"".join(picture.data for picture in make_source(clip, seconds=CLIP_S)), shown)
         async with running_lab(folder) as lab:
-            yield Desk(lab, folder, shown)
+            yield PreviewSetup(lab, folder, shown)
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.errors import ByocKitError
-from byoc_kit.jupyter.preview.keeper import LONGEST, GoldenStretch
+from byoc_kit.jupyter.preview.result_saver import LONGEST, GoldenStretch
 from byoc_kit.media.clip import read_clip
 from byoc_kit.regress import RegressionError, compare, load_golden, process_inputs, save_golden, versions
 

@@ -108,7 +108,7 @@ _MOST_SETS = 1000
 Chore = Callable[[], str | None]
 
 
-class Keeper:
+class ResultSaver:
     """Takes what goes through the stage; ``do`` runs a chore on another thread and says what it returns, if it does."""
 
     def __init__(self, do: Callable[[Chore], None], folder: Path | None = None) -> None:
@@ -123,7 +123,7 @@ class Keeper:
         return self._recorder is not None
 
     @property
-    def is_keeping(self) -> bool:
+    def is_collecting(self) -> bool:
         """Whether it wants the next frames: for a recording, or as golden."""
         return self._recorder is not None or self._stretch is not None
 
