@@ -20,7 +20,7 @@ _COMMANDS = (check, export, sync, serve, watch, build, verify, network, demo, co
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns 0, 1 where a check fell short, or 2 for bad input, with the reason on stderr."""
+    """Run a command; returns 0, 1 if a check failed, or 2 for bad input, with the reason on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 gets escapes
             stream.reconfigure(errors="backslashreplace")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _suggest_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """End with the command that was meant where the one given is nearly its name."""
+    """Exit and suggest a command if the given name is close to one."""
     names = list(parser.get_default("commands"))
     given = arguments[0] if arguments else ""
     if given.startswith("-") or given in names:

@@ -20,14 +20,14 @@ class ByocKitError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Have a notebook show its own lines and the text: where in this kit it was raised mends nothing."""
+        """Show the notebook's own lines and the text: where in this kit it was raised helps nobody."""
         steps = [(cell_name(frame.f_code.co_filename), line) for frame, line in walk_tb(self.__traceback__)]
         places = [f"{cell}, line {line}" for cell, line in steps if cell is not None]
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
 LONGEST_TEXT = 500
-"""Characters of a text that somebody else made and that is shown, logged and sent: an exception may say megabytes."""
+"""The most characters shown, logged or sent of a text from elsewhere: an exception's text may have megabytes."""
 
 
 def cut(text: str) -> str:
@@ -36,7 +36,7 @@ def cut(text: str) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, cut where it is long; one whose text cannot be had says so."""
+    """Return an exception's text, cut if it is too long. If the exception cannot give its text, say that instead."""
     try:
         return cut(str(error))
     except Exception as worse:  # noqa: BLE001  # somebody's own exception class
@@ -44,7 +44,7 @@ def text_of(error: BaseException) -> str:
 
 
 def name_of(error: BaseException) -> str:
-    """Return an exception's name, with its module where it says nothing alone: ``cv2.error``."""
+    """Return an exception's name, with its module if the name alone says nothing: ``cv2.error``."""
     kind = type(error)
     return cut(kind.__name__ if kind.__name__[:1].isupper() else f"{kind.__module__}.{kind.__name__}")
 

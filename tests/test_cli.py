@@ -188,7 +188,7 @@ def test_a_folder_that_is_no_bundle_is_one_line(run, command):
     assert run(command, "nowhere") == (
         2,
         "",
-        "byoc-kit: nowhere is no bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`\n",
+        "byoc-kit: nowhere is not a bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`\n",
     )
 
 

@@ -31,7 +31,7 @@ def check(notebook: Path | str) -> list[Finding]:
     Raises
     ------
     ByocKitError
-        Where the file is not there, or is no notebook.
+        If the file is not there, or is no notebook.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def export(
     Raises
     ------
     ByocKitError
-        Where a finding is an error, the bundle was edited, or its files cannot be written. Nothing is written then.
+        If a finding is an error, the bundle was edited, or its files cannot be written. Nothing is written then.
 
     Examples
     --------

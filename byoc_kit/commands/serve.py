@@ -30,7 +30,7 @@ def serve(bundle: Path | str, *, host: str = "127.0.0.1", port: int = 8000) -> i
     Raises
     ------
     ByocKitError
-        Where there is no bundle, it cannot listen there, or a setting of the environment does not fit.
+        If there is no bundle, it cannot listen there, or a setting of the environment does not fit.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def verify(
     Raises
     ------
     ByocKitError
-        Where there is nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
+        If there is nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
 
     Examples
     --------

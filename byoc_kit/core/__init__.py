@@ -1,1 +1,1 @@
-"""What a notebook's model is made of, and what runs it: the same in the notebook and in the container."""
+"""The parts of a notebook's model, and the code that runs it, the same in the notebook and in the container."""

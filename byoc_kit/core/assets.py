@@ -1,4 +1,4 @@
-"""Files that a model needs: beside the notebook while it is written, a checked copy of them in the bundle."""
+"""Files that a model needs: they lie beside the notebook, and a bundle has a checked copy of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 60
 
 
 class AssetError(ByocKitError):
-    """An asset that cannot be had: its ``reason``, and in ``hint`` what to do."""
+    """An asset cannot be used: ``reason`` says why, and ``hint`` what to do."""
 
     def __init__(self, name: str, reason: str, hint: str, *, is_missing: bool = False) -> None:
         self.name = name
@@ -53,7 +53,7 @@ def asset(name: str) -> Path:
     Raises
     ------
     AssetError
-        Where the file is missing, changed, or not in that folder.
+        If the file is missing, changed, or not in that folder.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def asset(name: str) -> Path:
     >>> byoc_kit.asset("clips/bigbuckbunny.mp4").name
     'bigbuckbunny.mp4'
     """
-    file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # whose module asks decides which folder is meant
+    file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # the module that calls decides which folder is meant
     folder = Path(file).resolve().parent if isinstance(file, str) else None
     if folder is not None and (folder / _MANIFEST).is_file():
         return _of_bundle(folder, name)
@@ -69,7 +69,7 @@ def asset(name: str) -> Path:
 
 
 def find_asset(folder: Path, name: str) -> Path:
-    """Return the path of an asset in a notebook's folder. Raises ``AssetError`` where there is no such file."""
+    """Return the path of an asset in a notebook's folder. Raises ``AssetError`` if there is no such file."""
     relative = asset_key(name)
     path = folder.absolute() / relative
     try:
@@ -77,7 +77,7 @@ def find_asset(folder: Path, name: str) -> Path:
         is_within = real.is_relative_to(os.path.realpath(folder))
         mode = real.stat().st_mode
     except FileNotFoundError:
-        hint = "put it beside the notebook, or mend the name"
+        hint = "put it beside the notebook, or correct the name"
         raise AssetError(name, "is not there", hint, is_missing=True) from None
     except OSError as error:
         reason = "is a link to itself" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
@@ -92,7 +92,7 @@ def find_asset(folder: Path, name: str) -> Path:
 
 
 def asset_key(name: str) -> str:
-    """Return an asset's name as manifests write it. Raises ``AssetError`` for one that no folder could hold."""
+    """Return an asset's name as manifests write it. Raises ``AssetError`` for a name that no folder can hold."""
     hint = "put the file beside the notebook and name it from there"
     if not isinstance(name, str):
         msg = f"is of type {type(name).__name__}, and a name is text"
@@ -110,19 +110,19 @@ def asset_key(name: str) -> str:
 
 
 def bundle_file(name: str, sha256: str) -> str:
-    """Return where a bundle keeps an asset: its content names it, its ending stays for readers that go by it."""
+    """Return where a bundle keeps an asset: its hash is the name; its ending stays, since some libraries need it."""
     suffix = PurePosixPath(name).suffix
     return f"{FOLDER}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces and not again until its size or time changes."""
+    """Return the SHA-256 of a file, read in pieces. It is read again only after its size or time has changed."""
     found = path.stat()
     return _sha256(path, found.st_mtime_ns, found.st_size)
 
 
 def shown(name: str) -> str:
-    """Return a name as a message can show it: on one line, and not too long."""
+    """Return a name for a message: on one line, and not too long."""
     text = name if name.isprintable() and name else repr(name)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
 
@@ -133,7 +133,7 @@ def _of_bundle(folder: Path, name: str) -> Path:
     entry = _declared(folder, found.st_mtime_ns, found.st_size).get(key)
     hint = "export the notebook again"
     if entry is None:
-        raise AssetError(name, f"is none of this bundle's, says its {_MANIFEST}", hint)
+        raise AssetError(name, f"is not in this bundle, according to its {_MANIFEST}", hint)
     try:
         path = folder / bundle_file(key, entry["sha256"])
         is_as_exported = path.stat().st_size == entry["size"] and sha256_of(path) == entry["sha256"]

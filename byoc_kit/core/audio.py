@@ -15,31 +15,31 @@ from av.audio.resampler import AudioResampler
 
 from byoc_kit.core.frames import AudioFrame, FrameError
 
-# From here on PyAV 14.2 takes memory behind the channels of a planar frame for further ones, and the process dies.
+# With this many, PyAV 14.2 reads memory behind a planar frame's channels as more channels, and the process dies.
 _TOO_MANY_PLANES = 8
 
 
-def from_av_audio(sound: av.AudioFrame) -> AudioFrame:
-    """Wrap decoded sound. Raises ``FrameError`` for a sample format that numpy does not have."""
-    channels = sound.layout.nb_channels
+def from_av_audio(audio: av.AudioFrame) -> AudioFrame:
+    """Wrap decoded audio. Raises ``FrameError`` for a sample format that numpy does not have."""
+    channels = audio.layout.nb_channels
     try:
-        if not sound.format.is_planar or channels < _TOO_MANY_PLANES:
-            return AudioFrame(sound)
-        (packed,) = AudioResampler(sound.format.packed).resample(sound)
+        if not audio.format.is_planar or channels < _TOO_MANY_PLANES:
+            return AudioFrame(audio)
+        (packed,) = AudioResampler(audio.format.packed).resample(audio)
         frame = AudioFrame(packed)
-    except ValueError as error:  # PyAV's own errors of FFmpeg are such, too
-        msg = f"{sound.format.name} {sound.layout.name} sound cannot be read: {error}"
+    except ValueError as error:  # also the base of PyAV's errors for FFmpeg
+        msg = f"{audio.format.name} {audio.layout.name} sound cannot be read: {error}"
         raise FrameError(msg) from error
-    frame.samples, frame.format = np.ascontiguousarray(frame.samples.reshape(-1, channels).T), sound.format.name
-    frame.timestamp, frame.time_base = sound.pts, sound.time_base
+    frame.samples, frame.format = np.ascontiguousarray(frame.samples.reshape(-1, channels).T), audio.format.name
+    frame.timestamp, frame.time_base = audio.pts, audio.time_base
     return frame
 
 
 def as_audio_frames(result: Any, source: AudioFrame) -> list[AudioFrame]:
     """Turn what ``process_audio`` returned into frames.
 
-    Takes an ``AudioFrame``, samples shaped like the source's (an array or a tensor), a list of frames, or ``None``,
-    which leaves silence out. Raises ``FrameError`` for anything else.
+    It may be an ``AudioFrame``, samples shaped like the source's (an array or a tensor), a list of frames, or ``None``,
+    which sends nothing. Raises ``FrameError`` for anything else.
     """
     if result is None:
         return []
@@ -59,8 +59,8 @@ def as_audio_frames(result: Any, source: AudioFrame) -> list[AudioFrame]:
 def to_av_audio(frame: AudioFrame) -> av.AudioFrame:
     """Return a frame as PyAV encodes it: floating samples clamped to -1..1, NaN as silence.
 
-    Raises ``FrameError`` where the samples do not fit the format and layout; pytrickle's own
-    conversion would send silence and go on.
+    Raises ``FrameError`` if the samples do not fit the format and layout; pytrickle's own conversion would send silence
+    and go on.
     """
     samples = np.asarray(frame.samples)
     if samples.dtype.kind == "f" and frame.format in {"flt", "fltp", "dbl", "dblp"}:

@@ -1,4 +1,4 @@
-"""Reading a bundle back: its manifest and its processor."""
+"""Reads a bundle: its manifest and its processor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCHEMA = "params.schema.json"
 
 
 class BundleError(ByocKitError):
-    """A folder that is no bundle, or that cannot become one."""
+    """A folder is not a bundle, or cannot become one."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Bundle:
 
     @property
     def model_id(self) -> str:
-        """What gateways route by."""
+        """The name by which gateways route."""
         return self.capability.model_id
 
 
 def read_bundle(folder: Path | str) -> Bundle:
-    """Read a bundle's manifest. Raises ``BundleError`` if there is none, or a broken one."""
+    """Read a bundle's manifest. Raises ``BundleError`` if it is missing or damaged."""
     folder = Path(folder)
     if folder.suffix == ".ipynb" and folder.is_file():
         export = f"byoc-kit export {shlex.quote(str(folder))}"
@@ -70,14 +70,14 @@ def read_bundle(folder: Path | str) -> Bundle:
 
 @contextmanager
 def _reading(folder: Path, name: str) -> Iterator[None]:
-    """Turn what goes wrong with a file of the bundle into one sentence."""
+    """Turn an error with a file of the bundle into one sentence."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        msg = f"{folder} is no bundle: it has no {name}; make one with `byoc-kit export NOTEBOOK`"
+        msg = f"{folder} is not a bundle: it has no {name}; make one with `byoc-kit export NOTEBOOK`"
         raise BundleError(msg) from None
     except OSError as error:
-        msg = f"cannot read {folder / name}: {error.strerror}; let it be read, or export the notebook again"
+        msg = f"cannot read {folder / name}: {error.strerror}; make it readable, or export the notebook again"
         raise BundleError(msg) from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
@@ -116,7 +116,7 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
 
 
 def _put_back(former: ModuleType | None) -> None:
-    """Leave what was loaded before where pickle finds its classes: under ``byoc-kit watch`` it goes on running."""
+    """Put the module that was loaded before back, where pickle finds its classes: ``byoc-kit watch`` still runs it."""
     if former is None:
         del sys.modules["processor"]
     else:
@@ -124,7 +124,7 @@ def _put_back(former: ModuleType | None) -> None:
 
 
 def _place(error: BaseException, module: ModuleType, bundle: Bundle) -> str:
-    """Name the line that raised, or that of the parameters' class where it is their defaults that do not fit."""
+    """Name the line that raised, or the line of the parameters' class if their defaults do not fit."""
     from byoc_kit.core.params import DefaultError
     from byoc_kit.core.source_map import locate
 
@@ -142,11 +142,11 @@ def _line_of_params(module: ModuleType) -> int | None:
 
 
 def schema_drift(bundle: Bundle, processor: FrameProcessor) -> str | None:
-    """Say how the loaded parameters differ from the bundle's schema of them; ``None`` where they do not."""
+    """Say how the loaded parameters differ from the bundle's schema, or return ``None`` if they do not."""
     try:
         said = json.loads((bundle.folder / SCHEMA).read_bytes())
     except FileNotFoundError:
-        return None  # their class could not be known without running it
+        return None  # the export could not know their class without running the notebook
     except (OSError, ValueError, RecursionError):
         return f"{SCHEMA} cannot be read; export the notebook again"
     loaded = processor.hooks.params_type.model_json_schema()

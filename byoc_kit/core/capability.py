@@ -1,4 +1,4 @@
-"""What a container offers the network: the entry that an orchestrator advertises."""
+"""The capability that a container offers the network, as an orchestrator advertises it."""
 
 from __future__ import annotations
 

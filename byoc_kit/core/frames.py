@@ -1,8 +1,7 @@
 """Video frames: what ``process_frame`` takes and returns.
 
-A ``VideoFrame`` is pytrickle's, extended: it begins as a picture that never changes, and makes the uint8 pixels
-and the float tensor, which are its own, only when somebody asks for them. A frame that nobody looked into goes out as
-it came in.
+A ``VideoFrame`` extends pytrickle's. It begins as a picture that never changes. It makes its own uint8 pixels and float
+tensor only when code asks for them, so a frame that no code reads goes out unchanged.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ __all__ = [
 
 Pixels = npt.NDArray[np.uint8]
 
-_OF_255 = 10  # a gain of 4 is a usual one, and clamped
+_OF_255 = 10  # a gain of 4 is usual, and its values are clamped
 _SHOWN = 640  # pixels a side, so that a notebook stays small
 
 
 class FrameError(ByocKitError):
-    """``process_frame`` returned something that is no picture."""
+    """``process_frame`` returned something that is not a picture."""
 
 
 class Picture(Protocol):
-    """What a frame begins as. It never changes: a decoder's picture still has the video's own colours."""
+    """The picture that a frame begins with. It never changes: a decoder's picture keeps the video's own colours."""
 
     @property
     def width(self) -> int:
@@ -63,7 +62,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PixelPicture:
-    """uint8 ``[H, W, 3]`` RGB pixels that nobody writes to; ``pixels`` itself cannot be written to."""
+    """uint8 ``[H, W, 3]`` RGB pixels that never change; ``pixels`` is read-only."""
 
     pixels: Pixels
 
@@ -89,7 +88,7 @@ class PixelPicture:
 
 @dataclass(frozen=True, eq=False)
 class _TensorPicture:
-    """A tensor that nobody writes to: what a frame of stock pytrickle begins as."""
+    """A tensor that never changes: a frame of stock pytrickle begins with one."""
 
     tensor: torch.Tensor
 
@@ -128,7 +127,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
     Raises
     ------
     FrameError
-        Where there is neither a tensor nor a picture.
+        If there is neither a tensor nor a picture.
 
     Examples
     --------
@@ -148,7 +147,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         *,
         origin: Picture | None = None,
     ) -> None:
-        """Make a frame of a tensor, which is not copied, or of ``origin``; the others are pytrickle's."""
+        """Make a frame from a tensor, which is not copied, or from ``origin``; the other arguments are pytrickle's."""
         if origin is None:
             if tensor is None:
                 msg = "a VideoFrame needs a tensor or a picture"
@@ -188,7 +187,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         if isinstance(self.untouched, _TensorPicture):
             self._tensor = self.untouched.tensor.clone()
         elif self._tensor is None:
-            writable = np.require(self.pixels, requirements="W")  # torch warns of an array that is not, as PIL's is
+            writable = np.require(self.pixels, requirements="W")  # torch warns about a read-only array, such as PIL's
             self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
             self._pixels = None
         return self._tensor
@@ -200,9 +199,9 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @property
     def pixels(self) -> Pixels:
-        """uint8 ``[H, W, 3]``, RGB; the frame's own, to be written to.
+        """uint8 ``[H, W, 3]``, RGB. They are the frame's own, so you may write to them.
 
-        Raises ``FrameError`` where the tensor is no picture.
+        Raises ``FrameError`` if the tensor is not a picture.
         """
         if self._pixels is None:
             if self._tensor is not None:
@@ -213,13 +212,13 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @property
     def untouched(self) -> Picture | None:
-        """The frame's ``origin``, as long as nobody has asked for the pixels or the tensor, which may be written to."""
+        """The frame's ``origin`` until code asks for the pixels or the tensor, which it may then write to."""
         return self.origin if self._pixels is None and self._tensor is None else None
 
     def view(self) -> Pixels:
-        """Return the pixels for one who only looks: the frame stays as it is, and those it has are not copied.
+        """Return the pixels for reading only: the frame does not change, and pixels that it has are not copied.
 
-        Raises ``FrameError`` where the tensor is no picture.
+        Raises ``FrameError`` if the tensor is not a picture.
         """
         if self._pixels is not None:
             return self._pixels
@@ -260,7 +259,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         Raises
         ------
         FrameError
-            Where ``pixels`` are no picture, or neither is given.
+            If ``pixels`` are no picture, or neither is given.
         """
         if tensor is None and pixels is None:
             msg = "replace() needs a tensor or pixels"
@@ -277,11 +276,11 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return self.replace(tensor=new_tensor)
 
     def original(self) -> VideoFrame:
-        """Return the frame as it began, whatever was written to it since."""
+        """Return the frame as it began, without anything written to it since."""
         return self.with_origin(self.origin)
 
     def with_origin(self, origin: Picture) -> VideoFrame:
-        """Return a frame that begins as another picture, with the same time and all that is noted beside this one."""
+        """Return a frame that begins with another picture, and has the same time and side data."""
         frame = VideoFrame(None, self.timestamp, self.time_base, dict(self.log_timestamps), origin=origin)
         frame.side_data = self.side_data
         return frame
@@ -292,7 +291,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return self._pixels.shape if self._pixels is not None else tuple(self.tensor.shape[-3:])
 
     def _repr_png_(self) -> bytes:
-        """Show the picture where a notebook's cell ends with the frame, scaled down to 640 pixels a side at most."""
+        """Show the picture if a notebook's cell ends with the frame, scaled down to at most 640 pixels a side."""
         from PIL import Image
 
         image = Image.fromarray(self.view())
@@ -337,7 +336,7 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
 
 
 def floating_tensor(result: Any) -> torch.Tensor | None:
-    """Return the floating tensor of what ``process_frame`` returned, which its pixels hide; ``None`` without one."""
+    """Return the floating tensor that ``process_frame`` returned, or ``None``; a frame's pixels hide its tensor."""
     if isinstance(result, VideoFrame):
         tensor = result._tensor  # noqa: SLF001  # `tensor` would be made for this
         result = getattr(result.untouched, "tensor", None) if tensor is None else tensor
@@ -348,24 +347,24 @@ def floating_tensor(result: Any) -> torch.Tensor | None:
 
 
 def said_of_scale(largest: float) -> str:
-    """Say that a floating tensor looks like one of 0..255, whose picture would be white; empty where it does not."""
+    """Warn if a floating tensor seems to have values of 0..255, which would show as white; else return nothing."""
     if not _OF_255 < largest < float("inf"):
         return ""
     return f"the tensor goes up to {largest:.0f}, and frames are 0 to 1: divide it by 255"
 
 
 def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
-    """Turn what ``process_frame`` returned into a frame timed like ``source``, whose picture nobody else writes to.
+    """Turn what ``process_frame`` returned into a frame with the time of ``source`` and a picture of its own.
 
-    Takes a ``VideoFrame`` (pytrickle's too), a tensor, a uint8 array, or ``None``, which drops the frame. Pixels
-    are copied: a function may return the same buffer for each frame, while the last one is being encoded. Raises
+    It may be a ``VideoFrame`` (also pytrickle's), a tensor, a uint8 array, or ``None``, which drops the frame. Pixels
+    are copied: a function may return the same buffer for each frame while the last one is still being encoded. Raises
     ``FrameError`` for anything else.
     """
     if result is None:
         return None
     if isinstance(result, VideoFrame):
         picture = result.untouched
-        # A decoder's picture nobody writes to. Pixels that were given may be a buffer, unless they are the source's.
+        # Nobody writes to a decoder's picture. Other pixels may be a buffer in use, unless they are the source's.
         if picture is not None and (picture is source.origin or not isinstance(picture, PixelPicture | _TensorPicture)):
             return source.with_origin(picture)
         return source.replace(pixels=_latest_pixels(result))
@@ -383,7 +382,7 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
 
 
 def _latest_pixels(frame: VideoFrame) -> Pixels:
-    """Return a copy of what counts, made only once."""
+    """Return one copy of the pixels or of the tensor, whichever counts."""
     if frame.untouched is not None:
         return frame.untouched.to_pixels()
     tensor = frame._tensor  # noqa: SLF001
@@ -392,4 +391,4 @@ def _latest_pixels(frame: VideoFrame) -> Pixels:
 
 def _owned(tensor: torch.Tensor) -> Pixels:
     pixels = tensor_to_pixels(tensor)
-    return pixels if tensor.is_floating_point() else pixels.copy()  # a floating one was converted, so copied
+    return pixels if tensor.is_floating_point() else pixels.copy()  # a floating one was converted, which copied it

@@ -27,13 +27,13 @@ from pydantic_core import to_jsonable_python
 from byoc_kit.errors import ByocKitError, cut, in_one_line
 
 MAX_VALUES = 50_000
-"""JSON of more values is refused: reading 5 million lists, or saying what is wrong with each, takes seconds."""
+"""JSON with more values is refused: to read 5 million lists, or to report what is wrong with each, takes seconds."""
 
 MAX_SHOWN = 1000
-"""Characters of a parameter that is shown in a stream's status and its events, which go out each 5 s."""
+"""The most characters of a parameter in a stream's status and events, which go out every 5 s."""
 
 _ALL = "params"
-# Behind a comma or an opening bracket stands at most one value; those inside of strings do not count.
+# At most one value follows each comma or opening bracket; those inside strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
 _UNKNOWN = "is no parameter of this model"
 
@@ -44,7 +44,7 @@ RESERVED_NAMES: Mapping[str, str] = {
     "params": "clients put it around all parameters",
     "updated": "it is a method of byoc_kit.Params",
 }
-"""Names that no parameter of a model can have, and why: what carries the parameters uses them itself."""
+"""Names that no parameter of a model can have, and why: a stream or the class uses them itself."""
 
 
 class ParamsError(ByocKitError):
@@ -74,7 +74,7 @@ class ParamsError(ByocKitError):
 
 
 class DefaultError(ParamsError):
-    """A default that does not fit, so that no stream can start; ``field`` names its parameter."""
+    """A default has a value that its class refuses, so no stream can start; ``field`` names the parameter."""
 
     def __str__(self) -> str:
         if self.field == _ALL:
@@ -85,7 +85,7 @@ class DefaultError(ParamsError):
 
 @dataclass(frozen=True)
 class _Given:
-    """What parameters were made from, before any validator; parameters are equal by their values alone."""
+    """The values that parameters were made from, before any validator; comparisons of parameters ignore them."""
 
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -156,7 +156,7 @@ class Params(BaseModel):
 
 
 def _check_names(kind: type[Params], names: Iterable[str]) -> None:
-    """Refuse the first name that the class does not know: pydantic makes an error of each, 9 s for 500,000 of them."""
+    """Refuse the first name that the class does not know: pydantic makes an error for each, 9 s for 500,000 of them."""
     ours = Params.__pydantic_decorators__.model_validators
     validators = kind.__pydantic_decorators__.model_validators.items()
     may_rename = any(one.info.mode != "after" for name, one in validators if name not in ours)
@@ -169,7 +169,7 @@ def _check_names(kind: type[Params], names: Iterable[str]) -> None:
 
 
 def _names_of(kind: type[Params]) -> Iterator[str]:
-    """Yield what clients may call the fields."""
+    """Yield the names that clients may use for the fields."""
     for name, info in kind.model_fields.items():
         yield from (name, *_aliases(info))
         for one in _choices(info):
@@ -181,7 +181,7 @@ ParamsT = TypeVar("ParamsT", bound=Params)
 
 
 def default_params(kind: type[ParamsT]) -> ParamsT:
-    """Return the parameters of a stream that names none; raises ``DefaultError`` where a default does not fit."""
+    """Return the parameters of a stream that gives none; raises ``DefaultError`` if a default does not fit."""
     try:
         return kind()
     except ValidationError as error:
@@ -192,9 +192,9 @@ def default_params(kind: type[ParamsT]) -> ParamsT:
 
 
 def carried_over(params: Params, kind: type[ParamsT]) -> tuple[ParamsT, list[ParamsError]]:
-    """Return the parameters of another class with what was given to these, as far as it has them and they fit it.
+    """Make parameters of another class from the values given to these, where that class has the field and accepts them.
 
-    What does not fit is its default, and in the list. Raises ``DefaultError`` where a default does not fit.
+    Other fields get their defaults, and the list names them. Raises ``DefaultError`` if a default does not fit.
     """
     carried, refused = default_params(kind), list[ParamsError]()
     given = {name: value for name, value in given_values(params).items() if name in kind.model_fields}
@@ -204,20 +204,20 @@ def carried_over(params: Params, kind: type[ParamsT]) -> tuple[ParamsT, list[Par
         except ParamsError as error:
             refused.append(error)
             if given.pop(error.field.partition(".")[0], None) is None:
-                break  # it is about several of them
+                break  # the error is about several fields
     return carried, refused
 
 
 def given_values(params: Params) -> dict[str, Any]:
-    """Return what was given, by the fields' names and before any validator: ``updated`` makes the same of it again."""
-    return dict(params._given_params.values)  # noqa: SLF001  # a method's name could be no field's
+    """Return the values as given, by field name and before any validator: ``updated`` makes the same result of them."""
+    return dict(params._given_params.values)  # noqa: SLF001  # a method would take its name from the fields
 
 
 def raw_values(params: Params) -> dict[str, Any]:
     """Return the value of each field as it was given, or its default before any validator.
 
-    These are what a person moves and sends. A field that has neither, as one whose default is made of other fields,
-    has its validated value.
+    A person moves and sends these values. A field with neither has its validated value, for example a field whose
+    default is made from other fields.
     """
     given = given_values(params)
     return {
@@ -227,9 +227,9 @@ def raw_values(params: Params) -> dict[str, Any]:
 
 
 def as_json(params: Params) -> dict[str, Any]:
-    """Return ``raw_values`` as JSON has them: what is shown of a stream can be sent to start the same.
+    """Return ``raw_values`` as JSON: sent to another stream, they start it with the same parameters.
 
-    Fields that are excluded from dumps are left out. Secrets stay hidden, so they alone have to be filled in again.
+    Fields that are excluded from dumps are left out. Secrets stay hidden, so they must be filled in again.
     """
     fields = type(params).model_fields
     return {
@@ -240,7 +240,7 @@ def as_json(params: Params) -> dict[str, Any]:
 
 
 def in_brief(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as they are shown: a long one is left out, and its length said."""
+    """Return values for display: a long one is left out, and its length given."""
     sizes = {name: len(json.dumps(value)) for name, value in values.items()}
     return {
         name: value if sizes[name] <= MAX_SHOWN else f"({sizes[name]} characters)" for name, value in values.items()
@@ -248,7 +248,7 @@ def in_brief(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_name(kind: type[Params], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by their fields' names, where clients may use an alias."""
+    """Return values by field name, also those that a client sent by an alias."""
     names = {alias: name for name, info in kind.model_fields.items() for alias in _aliases(info)}
     return {names.get(name, name): value for name, value in values.items()}
 
@@ -264,7 +264,7 @@ def _choices(info: FieldInfo) -> list[str | AliasPath | None]:
 
 
 def _with_factories(kind: type[Params], given: dict[str, Any]) -> dict[str, Any]:
-    """Add what default factories make: a seed that is drawn once stays when another parameter changes."""
+    """Add the values of default factories: a seed that was drawn once stays when another parameter changes."""
     made = {
         name: info.get_default(call_default_factory=True)
         for name, info in kind.model_fields.items()
@@ -299,12 +299,12 @@ def _has_secret(value: Any) -> bool:
 
 
 def params_error(error: ValidationError) -> ParamsError:
-    """Say pydantic's first complaint in one line, the field's dotted name first."""
+    """Return pydantic's first complaint in one line, after the field's dotted name."""
     return params_errors(error)[0]
 
 
 def params_errors(error: ValidationError) -> list[ParamsError]:
-    """Say each of pydantic's complaints in one line, the field's dotted name first."""
+    """Return each of pydantic's complaints in one line, after the field's dotted name."""
     return [
         ParamsError(
             cut(".".join(map(str, one["loc"]))) or _ALL,
@@ -338,7 +338,7 @@ def _has_too_many_values(text: str) -> bool:
 
 
 def parse_changes(raw: Any) -> dict[str, Any]:
-    """Read parameters as clients send them: an object, a JSON string of one, ``{"params": ...}`` around it, or null.
+    """Read parameters as clients send them: an object, a JSON string of one, ``{"params": ...}`` with one, or null.
 
     Raises ``ParamsError`` for anything else.
     """

@@ -1,4 +1,4 @@
-"""What to write in place of a result that is no picture."""
+"""Says what to write instead of a result that is not a picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TENSORS = {
 
 
 def what_to_write(result: Any) -> str:
-    """Return the end of a sentence: what makes a picture of ``result``, which its function calls ``image``."""
+    """Return the end of a sentence: code that makes a picture of ``result``, which it calls ``image``."""
     if isinstance(result, torch.Tensor):
         return _with_channels(result, _TENSORS, _tensor_of_type)
     if isinstance(result, np.ndarray):
@@ -39,7 +39,7 @@ def what_to_write(result: Any) -> str:
 
 
 def _with_channels(image: Any, templates: Mapping[str, str], of_type: Callable[[str, Any], str | None]) -> str:
-    """Say how to bring the channels last and to make three of them, and the values to a type that counts."""
+    """Say how to put the channels last, make them three, and convert the values to a type that frames take."""
     shape = tuple(image.shape)
     if 0 in shape:
         return _NO_PIXELS

@@ -1,4 +1,4 @@
-"""From the hooks of a notebook to a pytrickle ``FrameProcessor``.
+"""Makes a pytrickle ``FrameProcessor`` of a notebook's hooks.
 
 The same object runs in the notebook, in the container and under the stock ``pytrickle.StreamServer``.
 """
@@ -32,7 +32,7 @@ _made: list[asyncio.AbstractEventLoop] = []
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a hook's coroutine, without gradients, and return or raise what it does. Blocks."""
+    """Run a hook's coroutine without gradients, and block until it returns or raises."""
     return asyncio.run_coroutine_threadsafe(_guarded(work), _loop()).result()
 
 
@@ -40,7 +40,7 @@ async def _guarded(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as error:
-        raise ordinary(error) from error  # else it would end the loop, and every hook that comes
+        raise ordinary(error) from error  # else it would end the loop, and with it every later hook
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -52,12 +52,14 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    with torch.inference_mode():  # a mode of the thread: entered around each hook it would leak to those beside it
+    with (
+        torch.inference_mode()
+    ):  # a mode of the thread: entered around one hook, it would leak into hooks that run at the same time
         loop.run_forever()
 
 
 Hook = Callable[..., Any]
-# The first frames may be black; to look at one takes some 20 µs.
+# The first frames may be black; to check one takes some 20 µs.
 _OUTPUTS_TO_CHECK = 30
 _SAMPLES_A_SIDE = 8
 
@@ -67,7 +69,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a notebook defines. Each function may be sync or async; only ``process_frame`` must exist.
+    """The functions that a notebook defines. Each may be sync or async; only ``process_frame`` must exist.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ class Hooks:
         Raises
         ------
         ByocKitError
-            Where ``process_frame`` cannot be called with a frame and parameters, or a decorator hides that it takes
+            If ``process_frame`` cannot be called with a frame and parameters, or a decorator hides that it takes
             parameters.
         """
         if not callable(process_frame):
@@ -147,7 +149,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
     Raises
     ------
     DefaultError
-        Where no stream could start with the parameters' defaults.
+        If no stream could start with the parameters' defaults.
 
     Examples
     --------
@@ -223,9 +225,9 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
             logger.warning("process_frame: %s", said)
 
     def process_audio(self, frame: AudioFrame, params: Params) -> list[AudioFrame]:
-        """Run ``process_audio`` on the calling thread; without the hook the sound comes back as it is.
+        """Run ``process_audio`` on the calling thread. Without the hook, return the audio unchanged.
 
-        Raises what the hook raises, and ``FrameError`` for a result that is no sound.
+        Raises what the hook raises, and ``FrameError`` for a result that is not audio.
         """
         hook = self.hooks.process_audio
         if hook is None:
@@ -239,18 +241,18 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return default_params(self.hooks.params_type).updated(changes)
 
     def load(self) -> None:
-        """Run ``load_model()`` where the notebook has one, on the calling thread."""
+        """Run the notebook's ``load_model()``, if it has one, on the calling thread."""
         if self.hooks.load_model:
             _finish(self.hooks.load_model())
 
     def start_stream(self, params: Params) -> None:
-        """Run ``on_stream_start(params)`` where the notebook has one."""
+        """Run the notebook's ``on_stream_start(params)``, if it has one."""
         self._outputs_to_check = _OUTPUTS_TO_CHECK
         if self.hooks.on_stream_start:
             _finish(self.hooks.on_stream_start(params))
 
     def stop_stream(self) -> None:
-        """Run ``on_stream_stop()`` where the notebook has one."""
+        """Run the notebook's ``on_stream_stop()``, if it has one."""
         if self.hooks.on_stream_stop:
             _finish(self.hooks.on_stream_stop())
 
@@ -261,21 +263,21 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return locate(error.__traceback__, file, source_map, first_line=line)
 
     def line_of(self, hook: str) -> tuple[str, int | None]:
-        """Return the file of a hook, and the line that a wrong result of it is of.
+        """Return the file of a hook, and the line to name for a wrong result.
 
-        That is the line of its ``return`` where it has one alone, else its first line.
+        That is the line of its ``return`` if it has exactly one, else its first line.
         """
         code = _code(getattr(self.hooks, hook))
         return (self.hooks.user_file, None) if code is None else (code.co_filename, _return_line(code))
 
     def said(self, hook: str, error: BaseException) -> str:
-        """Say that a hook failed: where, and with what."""
+        """Return a sentence that says which hook failed, where, and with which exception."""
         return f"{hook} failed at {self.where(hook, error)}: {name_of(error)}: {text_of(error)}"
 
-    # What stock pytrickle calls.
+    # Stock pytrickle calls the methods below.
 
     async def load_model(self, **_: Any) -> None:
-        """Run ``load_model()`` on a thread, so that ``/health`` answers meanwhile."""
+        """Run ``load_model()`` on a thread, so that ``/health`` still answers."""
         if self.hooks.load_model:
             await on_thread(self.load, name="load_model")
 
@@ -285,13 +287,13 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return await self._on_own_thread(self.process, own, self.params)
 
     async def process_audio_async(self, frame: AudioFrame) -> list[AudioFrame]:
-        """Run ``process_audio`` on the processor's own thread; without the hook the sound goes through."""
+        """Run ``process_audio`` on the processor's own thread. Without the hook, return the audio unchanged."""
         if self.hooks.process_audio is None:
             return [frame]
         return await self._on_own_thread(self.process_audio, frame, self.params)
 
     async def update_params(self, params: dict[str, Any]) -> None:
-        """Check and apply a change; raises ``ParamsError`` and keeps the last good values."""
+        """Check and apply a change; raises ``ParamsError`` and keeps the old values if one does not fit."""
         self.params = self.params.updated(params)
 
     async def on_stream_start(self, params: dict[str, Any]) -> None:
@@ -310,18 +312,18 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:
-    with suppress(Exception):  # an annotation that means something to type checkers only may raise anything
+    with suppress(Exception):  # an annotation that only type checkers understand may raise anything
         return list(inspect.signature(function, eval_str=True).parameters.values())
     try:
         return list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):  # as of most functions that are not written in Python
+    except (ValueError, TypeError):  # most functions that are not written in Python raise this
         name = getattr(function, "__name__", type(function).__name__)
         msg = f"{name} does not say what it takes; wrap it in a function of your own that takes frame"
         raise ByocKitError(msg) from None
 
 
 def _params_argument(hook: Hook) -> inspect.Parameter | None:
-    """Return the argument that takes the parameters: annotated as such, else named ``params``."""
+    """Return the argument that takes the parameters: the one annotated with their class, else ``params``."""
     rest = _parameters(hook)[1:]
     annotated = next((p for p in rest if _params_class(p.annotation)), None)
     return annotated or next((p for p in rest if p.name == "params"), None)
@@ -347,13 +349,13 @@ def _params_type(process_frame: Hook) -> type[Params]:
 
 
 def function_behind(hook: Hook) -> Any:
-    """Return the function behind a hook: behind a decorator, a partial, a method or an object that can be called."""
+    """Return the function behind a hook, which may be a decorator, a partial, a method or a callable object."""
     hook = inspect.unwrap(hook)
     while isinstance(hook, partial):
         hook = inspect.unwrap(hook.func)
     if inspect.isroutine(hook) or isinstance(hook, type):
         return getattr(hook, "__func__", hook)
-    return getattr(type(hook), "__call__", hook)  # noqa: B004  # what a call of it runs
+    return getattr(type(hook), "__call__", hook)  # noqa: B004  # a call runs this method
 
 
 def _code(hook: Hook) -> CodeType | None:
@@ -361,7 +363,7 @@ def _code(hook: Hook) -> CodeType | None:
 
 
 def _return_line(code: CodeType) -> int:
-    """Return the line of the only ``return`` of a function, which a wrong result came from; else its first line."""
+    """Return the line of a function's only ``return``, where a wrong result came from; else its first line."""
     lines = set()
     before = None
     for instruction in dis.get_instructions(code):
@@ -385,7 +387,7 @@ def _check_signature(name: str, hook: Hook) -> None:
 
 
 def _check_not_hidden(name: str, hook: Hook) -> None:
-    """Raise where a hook shows no parameters, and what it wraps is the notebook's own function, which takes some."""
+    """Raise if a hook shows no parameters but wraps a function of the notebook that takes them."""
     kinds = {parameter.kind for parameter in _parameters(hook)}
     if _params_argument(hook) or not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         return
@@ -402,18 +404,18 @@ def _check_not_hidden(name: str, hook: Hook) -> None:
 
 
 def _kept_by(wrapper: Any) -> list[Any]:
-    """Return what a function closes over, or an object has."""
+    """Return the values that a function closes over, or an object's attributes."""
     if not inspect.isfunction(wrapper):
         return list(getattr(wrapper, "__dict__", {}).values())
     kept = []
     for cell in wrapper.__closure__ or ():
-        with suppress(ValueError):  # it is not bound yet
+        with suppress(ValueError):  # the variable has no value yet
             kept.append(cell.cell_contents)
     return kept
 
 
 def _params_class(annotation: Any) -> type[Params] | None:
-    """Return the parameters' class of an annotation, also of ``Look | None`` and the like."""
+    """Return the parameters' class in an annotation, also in ``Look | None`` and the like."""
     candidates = [annotation, *get_args(annotation)]
     return next((found for found in candidates if _is_params(found)), None)
 
@@ -423,5 +425,5 @@ def _is_params(annotation: Any) -> bool:
 
 
 def _finish(result: Any) -> Any:
-    """Return what a hook returned; an async one is run to its end."""
+    """Return a hook's result; if the hook is async, run it to its end first."""
     return run_to_end(result) if inspect.iscoroutine(result) else result

@@ -1,4 +1,4 @@
-"""``publish``: results beside the video, one JSON object a line on the stream's data channel."""
+"""``publish`` sends results besides the video: one JSON object a line, on the stream's data channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 
 MAX_LINE = 65_535
-"""Bytes of a line with its newline: go-livepeer's reader takes less than 64 KiB."""
+"""The most bytes of a line with its newline: go-livepeer's reader takes less than 64 KiB."""
 
 _MOST_VALUES = MAX_LINE // 2  # a digit and a comma each
 
@@ -23,11 +23,11 @@ _publish: ContextVar[Publish | None] = ContextVar("byoc_kit_publish", default=No
 
 
 class DataError(ByocKitError):
-    """A message that the data channel cannot carry."""
+    """The data channel cannot carry this message."""
 
 
 def publish(message: Mapping[str, Any]) -> None:
-    """Send one JSON object to whoever reads the stream's data channel; returns at once.
+    """Send one JSON object to the readers of the stream's data channel; returns at once.
 
     Any hook may call it, on the thread that the hook runs on. Elsewhere the message is only checked: where no stream
     runs, where it has no data channel, and on threads that the notebook starts itself.
@@ -55,7 +55,7 @@ def publish(message: Mapping[str, Any]) -> None:
 
 @contextmanager
 def publishing_to(send: Publish | None) -> Iterator[None]:
-    """Let ``publish`` send its lines here, in the hooks that are called in the body."""
+    """Pass the lines of ``publish`` to ``send`` while the body runs."""
     token = _publish.set(send)
     try:
         yield
@@ -67,7 +67,7 @@ def _plain(value: Any) -> Any:
     """Return a numpy or torch value as a number or as lists. Raises ``TypeError`` for anything else."""
     kind = type(value)
     if kind.__module__.partition(".")[0] not in ("numpy", "torch") or not hasattr(value, "tolist"):
-        msg = f"{kind.__name__} is nothing that JSON has"
+        msg = f"{kind.__name__} is not a type that JSON has"
         raise TypeError(msg)
     count = math.prod(value.shape)
     if count > _MOST_VALUES:

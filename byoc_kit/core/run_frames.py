@@ -1,4 +1,4 @@
-"""A processor's hooks over frames as one stream, without a clock: nothing is dropped for lateness."""
+"""Runs a processor's hooks over frames as one stream. There is no clock, so no frame is dropped for being late."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a frame: ``output`` is ``None`` where ``process_frame`` dropped it or raised ``error``."""
+    """The result of one frame: ``output`` is ``None`` if ``process_frame`` dropped it or raised ``error``."""
 
     source: VideoFrame
     output: VideoFrame | None
@@ -40,12 +40,12 @@ def run_frames(
     *,
     on_hook: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run the hooks in the container's order, on threads as there, and hand ``take`` what comes of each frame.
+    """Run the hooks in the container's order and on threads, and pass each frame's result to ``take``.
 
-    ``load_model``, ``on_stream_start``, the frames, ``on_stream_stop``. The last also runs where one of the others but
-    ``load_model``, ``frames`` or ``take`` raised. ``process_frame`` has one thread for all frames, each other hook its
-    own; ``frames`` and ``take`` run on the calling thread. ``on_hook`` is told each other hook's name before it runs.
-    Raises what one of these hooks raises.
+    The order is ``load_model``, ``on_stream_start``, the frames, ``on_stream_stop``. ``on_stream_stop`` also runs if a
+    hook after ``load_model``, ``frames`` or ``take`` raised. ``process_frame`` has one thread for all frames; each
+    other hook has its own; ``frames`` and ``take`` run on the calling thread. ``on_hook`` gets the name of each other
+    hook before it runs. Raises what one of these hooks raises.
     """
 
     def run(name: str, hook: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Where a line of an exported module stands in its notebook."""
+"""Finds the notebook's cell and line for a line of an exported module."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from types import TracebackType
 
 @dataclass(frozen=True)
 class CellSpan:
-    """Lines of a module that are a cell's: ``lines`` of them from ``first_line`` on, from ``cell_line`` on in the cell.
+    """The lines of a module that come from one cell: ``lines`` lines from ``first_line`` on.
 
-    All count from 1, the cells as they stand in the notebook.
+    In the cell they begin at ``cell_line``. All numbers count from 1; cells are counted as in the notebook.
     """
 
     cell: int
@@ -32,7 +32,7 @@ class SourceMap:
     cells: Sequence[CellSpan]
 
     def locate(self, line: int) -> str | None:
-        """Name the notebook's cell and line for a line of the module; ``None`` for a line the exporter wrote."""
+        """Name the notebook's cell and line for a line of the module; ``None`` for a line that the exporter wrote."""
         for span in self.cells:
             offset = line - span.first_line
             if 0 <= offset < span.lines:
@@ -40,7 +40,7 @@ class SourceMap:
         return None
 
     def locate_in(self, file: str, line: int) -> str | None:
-        """Name a line of another file than the module; ``None`` where it is an ordinary one."""
+        """Name a line of a file that is not the module; ``None`` for an ordinary file."""
         del file, line
         return None
 
@@ -48,9 +48,9 @@ class SourceMap:
 def locate(
     trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None, *, first_line: int | None = None
 ) -> str:
-    """Name the innermost line of ``trace`` that is the user's own: cell and line where known, else file and line.
+    """Name the innermost line of ``trace`` that is the user's own: cell and line if known, else file and line.
 
-    Where none is, as for a wrong result, it is ``first_line``, that of the function.
+    If there is none, as for a wrong result, name ``first_line``, the function's first line.
     """
     lines = [number for frame, number in walk_tb(trace) if frame.f_code.co_filename == user_file]
     if not lines and first_line:
@@ -64,8 +64,8 @@ def locate(
 def user_trace(trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None) -> str:
     """Return the lines of ``trace`` that are the user's own, outermost first, as Python prints them.
 
-    Each begins with its cell and line where known, else with file and line; what libraries and this kit did in between
-    is left out.
+    Each begins with its cell and line if known, else with its file and line. Lines of libraries and of this kit are
+    left out.
     """
     lines = []
     for step in StackSummary.extract(walk_tb(trace)):

@@ -1,9 +1,10 @@
 """The bounded loop between a source and a sink, the same in the notebook and in the container.
 
-One worker thread owns ``process_frame``. Frames wait in a short queue that absorbs a burst. Once the worker has had no
-pause for ``burst_s``, or its last frames show that it cannot catch up, and the oldest frame has waited longer than
-``max_wait_s``, the stage is behind and the latest frame wins: the others are dropped and counted. Memory and latency
-stay bounded however slow ``process_frame`` is, and a fast one catches up after a hiccup without losing a frame.
+One worker thread runs ``process_frame``. Frames wait in a short queue, which absorbs a burst. The stage is behind when
+two things hold: the oldest frame has waited longer than ``max_wait_s``; and the worker has had no pause for
+``burst_s``, or its last frames show that it cannot catch up. Then the latest frame wins: the stage drops and counts the
+others. So memory and latency stay bounded however slow ``process_frame`` is, and a fast ``process_frame`` catches up
+after a hiccup without losing a frame.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ from byoc_kit.system.allocator import keep_freed_frames
 logger = logging.getLogger(__name__)
 
 MAX_KINDS = 50
-"""Kinds of failure that are told apart: code may make a new exception type for each frame."""
+"""The most kinds of failure that are counted one by one: code may make a new exception type for each frame."""
 
 OTHERS = "others"
 
 MAX_WAITING = 30
 MAX_WAIT_S = 0.1
 BURST_S = 1.0
-_SLOW_FRAMES = 3  # one or two may be slow for once, as a model's first are
+_SLOW_FRAMES = 3  # one or two frames may be slow, such as a model's first ones
 _CLEARLY = 1.5
 
 
 class OnError(StrEnum):
-    """What goes out in place of a frame whose ``process_frame`` raised."""
+    """What goes out in place of a frame on which ``process_frame`` raised."""
 
     PASSTHROUGH = "passthrough"
     LAST = "last"
@@ -51,7 +52,7 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """One kind of exception of a hook: where it came from, what it said last, how often.
+    """One kind of exception of a hook: where it came from, its last message, how often it came.
 
     ``trace`` is the traceback cut to the user's own lines.
     """
@@ -64,14 +65,14 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException, hook: str, processor: FrameProcessor) -> Failure:
-        """Return the first of its kind."""
+        """Return a failure that is the first of its kind."""
         trace = user_trace(error.__traceback__, processor.hooks.user_file, processor.source_map)
         return cls(name_of(error), processor.where(hook, error), text_of(error), count=1, trace=trace)
 
     def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:
-        """Put it in the place of the one of its kind before, counted after that, and return it.
+        """Replace the failure of the same kind, count one more, and return the result.
 
-        From ``MAX_KINDS`` on those of a new kind are counted together, as ``others``.
+        Once there are ``MAX_KINDS``, failures of any new kind are counted together, as ``others``.
         """
         kind, first = (self.error, self.where), self
         if kind not in failures and len(failures) >= MAX_KINDS:
@@ -86,10 +87,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Processed:
-    """A frame that went through: ``output`` is ``None`` where ``process_frame`` dropped it.
+    """A frame that went through the stage: ``output`` is ``None`` if ``process_frame`` dropped it.
 
-    After an exception ``failure`` says why, and ``output`` is what ``OnError`` says. ``processor`` is the one that
-    ran, which a swap may have replaced since.
+    After an exception, ``failure`` says why, and ``OnError`` decides what ``output`` is. ``processor`` is the one that
+    ran; a swap may have replaced it since.
     """
 
     source: VideoFrame
@@ -220,7 +221,7 @@ class Stage:
         self._worker.start()
 
     def submit(self, frame: VideoFrame) -> None:
-        """Offer a frame; returns at once, whatever the worker does."""
+        """Offer a frame; returns at once, even while the worker is busy."""
         with self._changed:
             self._counters.frames_in += 1
             if self._is_closing:
@@ -241,8 +242,8 @@ class Stage:
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
         """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``.
 
-        May be called again, to wait longer. Which of the waiting frames are late is decided once: what is left then is
-        all processed, however long that takes.
+        Call it again to wait longer. It drops the late ones of the waiting frames once, when it is first called, and
+        processes all others, however long that takes.
         """
         with self._changed:
             is_first, self._is_closing = not self._is_closing, True
@@ -263,7 +264,7 @@ class Stage:
             return StageStats(
                 frames_in=counters.frames_in,
                 frames_out=counters.frames_out,
-                drops=dict(+counters.drops),  # without those of which there were none
+                drops=dict(+counters.drops),  # without reasons that did not occur
                 failures=list(counters.failures.values()),
                 process_ms=self.process_times.percentiles_ms(),
                 wait_ms=self.wait_times.percentiles_ms(),
@@ -271,7 +272,7 @@ class Stage:
 
     @property
     def failures_in_a_row(self) -> int:
-        """How many of the last frames raised, up to the newest."""
+        """How many frames raised in a row, counted back from the newest."""
         return self._counters.failures_in_a_row
 
     @property
@@ -281,18 +282,18 @@ class Stage:
 
     @property
     def frame_taking_s(self) -> float:
-        """How long ``process_frame`` has been at the present frame; 0 between frames."""
+        """How long ``process_frame`` has been working on the present frame; 0 between frames."""
         since_s = self._frame_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     @property
     def is_at_first_frame(self) -> bool:
-        """Whether the present frame is the first one that its processor gets here, which often takes longer."""
+        """Whether the present frame is its processor's first one here; a first frame often takes longer."""
         return self._is_at_first_frame
 
     @property
     def is_running(self) -> bool:
-        """Whether the worker lives; one whose ``process_frame`` hangs does, closed or not."""
+        """Whether the worker thread runs; while ``process_frame`` hangs it does, even after ``close``."""
         return self._worker is not None and self._worker.is_alive()
 
     def _run(self) -> None:
@@ -302,7 +303,9 @@ class Stage:
                     self._sink(self._process(*item))
         except Exception as error:
             logger.exception("the sink of %s failed; the stage ends", self._name)
-            self.error = error.with_traceback(None)  # which would keep this stage, by the frame of this very call
+            self.error = error.with_traceback(
+                None
+            )  # the traceback would keep this stage alive, by the frame of this call
             with self._changed:
                 self._is_closing = True
                 self._counters.drops["closed"] += len(self._waiting)
@@ -329,7 +332,7 @@ class Stage:
         return not is_burst and now_s - self._waiting[0][0] > self._max_wait_s
 
     def _cannot_catch_up(self) -> bool:
-        """Whether each of the last frames took clearly longer than those that wait are apart."""
+        """Whether each of the last frames took clearly longer than the time between waiting frames."""
         if len(self._last_took_s) < _SLOW_FRAMES or len(self._waiting) < 2:
             return False
         apart_s = (self._waiting[-1][1].time_s - self._waiting[0][1].time_s) / (len(self._waiting) - 1)
@@ -345,7 +348,7 @@ class Stage:
         output: VideoFrame | None
         try:
             output = processor.process(frame, params)
-        except BaseException as error:  # noqa: BLE001  # any exception of the user's code, SystemExit too: counted, shown
+        except BaseException as error:  # noqa: BLE001  # counts and shows any exception of the user's code, also SystemExit
             output = self._stand_in(frame)
             failure = self._record(error, processor)
         ended_s = time.monotonic()
@@ -364,7 +367,7 @@ class Stage:
         return Processed(frame, output, processor, params, started_s - submitted_s, ended_s - started_s, failure)
 
     def _stand_in(self, frame: VideoFrame) -> VideoFrame | None:
-        """Return what goes out for a frame that failed."""
+        """Return the picture that goes out for a failed frame."""
         if self._on_error is OnError.DROP:
             return None
         return frame.original() if self._last_good is None else as_frame(self._last_good, frame)

@@ -1,4 +1,4 @@
-"""How long something took, over the last frames, as percentiles."""
+"""Percentiles of how long something took, over the last frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Timings:
 
     @contextmanager
     def measured(self) -> Iterator[None]:
-        """Add how long the body takes."""
+        """Measure the body and add its duration."""
         started_s = time.monotonic()
         try:
             yield
@@ -39,7 +39,7 @@ class Timings:
         return percentiles_ms(last_s)
 
     def clear(self) -> None:
-        """Forget what was: something else is measured from now on."""
+        """Forget all durations, to measure something else from now on."""
         with self._lock:
             self._last_s.clear()
 

@@ -94,7 +94,7 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
     with pytest.raises(BundleError) as caught:
         read_bundle(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} is no bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`"
+        f"{tmp_path} is not a bundle: it has no bundle.json; make one with `byoc-kit export NOTEBOOK`"
     )
 
 
@@ -133,7 +133,7 @@ def test_a_manifest_that_cannot_be_read_says_what_to_do(tmp_path):
     with pytest.raises(BundleError) as caught:
         read_bundle(tmp_path)
     assert str(caught.value) == (
-        f"cannot read {tmp_path}/bundle.json: Is a directory; let it be read, or export the notebook again"
+        f"cannot read {tmp_path}/bundle.json: Is a directory; make it readable, or export the notebook again"
     )
 
 

@@ -18,7 +18,7 @@ def test_a_message_is_one_line_of_json():
     [
         ([1], "takes a dict, not list"),
         ("text", "takes a dict, not str"),
-        ({"x": object()}, "only what JSON can say: object is nothing that JSON has; send numbers, strings, lists"),
+        ({"x": object()}, "only what JSON can say: object is not a type that JSON has; send numbers, strings, lists"),
         ({"x": np.float32("nan")}, "only what JSON can say"),
         ({"x": np.zeros((720, 1280))}, "ndarray has 921600 values, and 32767 fit at most"),
         ({"x": math.nan}, "only what JSON can say"),

@@ -139,7 +139,7 @@ def test_asset_passed_on():
 
 def test_missing_asset(tmp_path):
     assert said(check_assets, "asset('größe.bin')", folder=tmp_path) == [
-        "effects.ipynb, cell 2, line 1: asset größe.bin is not there; put it beside the notebook, or mend the name "
+        "effects.ipynb, cell 2, line 1: asset größe.bin is not there; put it beside the notebook, or correct the name "
         "[missing-asset]"
     ]
     (tmp_path / "größe.bin").write_bytes(b"")

@@ -228,7 +228,7 @@ def test_a_taken_port_is_said_in_one_line(capsys):
 
 def test_a_folder_that_is_no_bundle_is_said_in_one_line(tmp_path, capsys):
     assert main(["serve", str(tmp_path)]) == 2
-    assert "is no bundle" in capsys.readouterr().err
+    assert "is not a bundle" in capsys.readouterr().err
 
 
 async def test_the_probe_of_the_image_follows_health(unused_tcp_port):
