@@ -17,6 +17,8 @@ from byoc_kit.server.health import Contract
 logger = logging.getLogger(__name__)
 
 PREFIX = "BYOC_KIT_"
+PREVIEW = f"{PREFIX}PREVIEW"
+"""The one setting of a notebook: ``still`` keeps its previews from playing. The container has no use for it."""
 TOKEN_FILE = f"{PREFIX}TOKEN_FILE"
 _TOKEN = f"{PREFIX}TOKEN"
 SHUTDOWN_S = 0.3
@@ -58,7 +60,7 @@ class ServerSettings(MediaSettings):
         if TOKEN_FILE in given:
             given[_TOKEN] = _read_token(Path(given.pop(TOKEN_FILE)), is_set=_TOKEN in given)
         by_variable = variables()
-        for unknown in given.keys() - by_variable.keys():
+        for unknown in given.keys() - by_variable.keys() - {PREVIEW}:
             logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, TOKEN_FILE]))
         try:
             return cls.model_validate({by_variable[name]: given[name] for name in given.keys() & by_variable.keys()})

@@ -1,50 +1,19 @@
-"""What runs in the notebook's kernel, before its cells and after them."""
+"""What runs in the notebook's kernel, after its cells."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import partial
-from importlib import import_module
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from byoc_kit.errors import ByocKitError, cell_name
 
 if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it is imported
-    from byoc_kit.jupyter.preview.function_version import Version
-    from byoc_kit.jupyter.preview.headless import StaticPreview
-    from byoc_kit.jupyter.preview.interface import Preview
     from byoc_kit.verification.replay import Replay, Task
 
 _NAME = re.compile(r"Cell In\[(\d+)\]")
-
-
-def keep_previews_still() -> None:
-    """Let previews show the clip's first frame and process none; in place of a live source they show a pattern.
-
-    Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
-    """
-    module: Any = import_module("byoc_kit.jupyter.preview")
-    shown = module.preview
-
-    def still(*arguments: Any, **options: Any) -> Preview:
-        start: Any = import_module("byoc_kit.jupyter.preview.start")
-        headless = import_module("byoc_kit.jupyter.preview.headless")
-        start.StaticPreview = partial(_still, headless)
-        preview: Preview = shown(*arguments, **options)
-        return preview
-
-    module.preview = still
-
-
-def _still(headless: Any, version: Version, source: Any, **options: Any) -> StaticPreview:
-    try:
-        shown: StaticPreview = headless.StaticPreview(version, source, frames=0, **options)
-    except headless.LiveSourceError:
-        shown = headless.StaticPreview(version, "synthetic", frames=0, **options)
-    return shown
 
 
 def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:

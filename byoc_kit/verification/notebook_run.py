@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +15,10 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from byoc_kit.notebook.notebook_file import Cell, Notebook, NotebookError, read_notebook
+from byoc_kit.server.settings import PREVIEW
 from byoc_kit.verification.replay import Fault, Replay, Task
 
 _START_S = 60.0
-_BEFORE = "__import__('byoc_kit.verification.kernel').verification.kernel.keep_previews_still()"
 _AFTER = "__import__('byoc_kit.verification.kernel').verification.kernel.replay_notebook(globals(), {!r}, {!r}, {!r})"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What the kernel calls an exception that was raised where a cell's value is shown.
@@ -72,7 +73,6 @@ class _Run:
                 await asyncio.wait([running, dying])
 
     async def _run(self, client: AsyncKernelClient) -> str:
-        await _execute(client, _BEFORE, silent=True)
         for cell in filter(_is_run, self._notebook.cells):
             self.at = f"{self._notebook.name}, cell {cell.number}"
             reply = await _execute(client, cell.source)
@@ -106,7 +106,9 @@ async def _kernel(folder: str, scratch: Path) -> AsyncIterator[tuple[AsyncKernel
     log = (scratch / "log").open("wb")
     try:
         memory_only = ["--HistoryManager.hist_file=:memory:"]
-        await manager.start_kernel(cwd=folder, stdout=log, stderr=log, extra_arguments=memory_only)
+        # Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
+        environment = {**os.environ, PREVIEW: "still"}
+        await manager.start_kernel(cwd=folder, env=environment, stdout=log, stderr=log, extra_arguments=memory_only)
         client = manager.client()
         client.start_channels()
         await client.wait_for_ready(timeout=_START_S)
@@ -118,8 +120,8 @@ async def _kernel(folder: str, scratch: Path) -> AsyncIterator[tuple[AsyncKernel
         log.close()
 
 
-async def _execute(client: AsyncKernelClient, source: str, *, silent: bool = False) -> dict[str, Any]:
-    reply = await client.execute_interactive(source, silent=silent, allow_stdin=False, output_hook=lambda _: None)
+async def _execute(client: AsyncKernelClient, source: str) -> dict[str, Any]:
+    reply = await client.execute_interactive(source, allow_stdin=False, output_hook=lambda _: None)
     content: dict[str, Any] = reply["content"]
     return content
 

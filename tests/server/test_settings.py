@@ -60,6 +60,11 @@ def test_a_name_that_is_no_setting_is_said(caplog):
     assert "BYOC_KIT_STALL is no setting; there are BYOC_KIT_ENCODER" in caplog.text
 
 
+def test_the_setting_of_the_notebook_is_nothing_to_warn_of(caplog):
+    assert ServerSettings.from_environment({"BYOC_KIT_PREVIEW": "still"}) == ServerSettings()
+    assert caplog.text == ""
+
+
 def test_a_token_may_be_in_a_file_and_is_never_shown(tmp_path, caplog):
     path = tmp_path / "token"
     path.write_text("s3cret\n")

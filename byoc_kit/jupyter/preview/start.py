@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.cells import OpenByCell
 from byoc_kit.jupyter.preview.function_version import Version
-from byoc_kit.jupyter.preview.headless import StaticPreview
+from byoc_kit.jupyter.preview.headless import LiveSourceError, StaticPreview
 from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.live_preview import LivePreview
 from byoc_kit.media.frame_size import Size
+from byoc_kit.server.settings import PREVIEW
 from byoc_kit.sources import ClipSource
 from byoc_kit.sources.suggestions import first_video
 
@@ -50,13 +53,32 @@ def start(
     before = _playing.predecessor(kernel.cell())
     params = version.carried_over(before.params) if isinstance(before, LivePreview) else None
     source, notice = (source, "") if source is not None else _source_at_hand()
+    static = partial(StaticPreview, version, width=width, fps=fps, size=fitted, compare=compared)
+    if _is_to_be_still():
+        return _still(static, source)
     if not kernel.has_front_end():
-        return StaticPreview(version, source, width=width, fps=fps, size=fitted, compare=compared)
+        return static(source)
     live = LivePreview(
         version, source, width=width, fps=fps, size=fitted, compare=compared, params=params, notice=notice
     )
     _playing.add(kernel.cell(), live)
     return live
+
+
+def _is_to_be_still() -> bool:
+    value = os.environ.get(PREVIEW, "")
+    if value not in {"", "still"}:
+        msg = f"{PREVIEW}={value} does not fit: set it to still, or not at all"
+        raise ByocKitError(msg)
+    return value == "still"
+
+
+def _still(static: Callable[..., StaticPreview], source: str | Path | ClipSource) -> StaticPreview:
+    """Show the first frame and process none; in place of a live source a pattern is shown."""
+    try:
+        return static(source, frames=0)
+    except LiveSourceError:
+        return static(_PATTERN, frames=0)
 
 
 def _source_at_hand() -> tuple[str, str]:

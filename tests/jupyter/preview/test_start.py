@@ -179,3 +179,20 @@ def test_help_shows_the_function_with_its_parameters():
     assert [*inspect.signature(byoc_kit.preview).parameters] == [
         *("process_frame", "source", "compare", "fps", "size", "width")
     ]
+
+
+def never(_):
+    raise AssertionError("nothing is to be processed")
+
+
+def test_a_still_preview_processes_nothing_though_a_browser_is_open(in_cell, clip, monkeypatch):
+    in_cell("a", "1")
+    monkeypatch.setenv("BYOC_KIT_PREVIEW", "still")
+    assert preview(never, clip).stats().frames_in == 0
+    assert "bars, " in preview(never, "webcam").table()
+
+
+def test_a_value_of_the_setting_that_there_is_not_is_named(clip, monkeypatch):
+    monkeypatch.setenv("BYOC_KIT_PREVIEW", "quiet")
+    with pytest.raises(ByocKitError, match="BYOC_KIT_PREVIEW=quiet does not fit: set it to still, or not at all"):
+        preview(same, clip)
