@@ -87,7 +87,8 @@ def _help_ms() -> float:
 
 def _export_ms(notebook: Path) -> list[float]:
     from byoc_kit.bundle.plan import plan, write
-    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.analysis import Analysis
+    from byoc_kit.notebook.check import check_notebook
     from byoc_kit.notebook.notebook_file import read_notebook
 
     with tempfile.TemporaryDirectory(prefix="byoc-kit-bench-") as name:
@@ -95,7 +96,7 @@ def _export_ms(notebook: Path) -> list[float]:
 
         def export_ms() -> float:
             started_s = time.perf_counter()
-            _ = analyse(read_notebook(notebook)).findings
+            _ = check_notebook(Analysis(read_notebook(notebook)))
             write(plan(notebook, target))
             return 1000 * (time.perf_counter() - started_s)
 

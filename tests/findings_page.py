@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent / "notebook"))
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 from test_findings import GOLDEN, notebook_of
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.findings import CODES, IGNORABLE, Severity
 from byoc_kit.notebook.report import as_text
 
@@ -102,7 +103,7 @@ def example(code: str) -> str:
     with TemporaryDirectory() as folder:
         for name in files:
             (Path(folder) / name).touch()
-        findings = analyse(notebook_of(cells, name="effects.ipynb", folder=Path(folder))).findings
+        findings = check_notebook(Analysis(notebook_of(cells, name="effects.ipynb", folder=Path(folder))))
     (first, *_) = [finding for finding in findings if finding.code == code]
     return as_text([first], "effects.ipynb").partition("\n\n")[0]
 

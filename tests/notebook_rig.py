@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import parse_notebook
 
 CAPABILITY = 'from byoc_kit import Capability\n\ncapability = Capability(model_id="tint")'
@@ -24,7 +25,7 @@ def notebook_json(*cells):
 
 def check(notebook):
     """Return the findings of a notebook."""
-    return analyse(notebook).findings
+    return check_notebook(Analysis(notebook))
 
 
 @pytest.fixture

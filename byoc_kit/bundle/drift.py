@@ -15,8 +15,9 @@ from byoc_kit.bundle.plan import Plan, plan_own
 from byoc_kit.core.assets import sha256_of
 from byoc_kit.core.bundle_reader import MANIFEST, SCHEMA, Bundle
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.hooks import PROCESSOR as CLASS
 from byoc_kit.notebook.notebook_file import read_notebook
 from byoc_kit.system.text import printable
@@ -66,7 +67,7 @@ def why_bundle_is_stale(bundle: Bundle, *, as_it_runs: bool = False) -> str | No
     With ``as_it_runs``, only what makes frames counts: the module's code and its assets, and no heading or comment.
     """
     try:
-        analysis = analyse(read_notebook(bundle.notebook))
+        analysis = Analysis(read_notebook(bundle.notebook))
         if as_it_runs and _runs_the_same(analysis, bundle.folder):
             return None
     except ByocKitError as error:
@@ -79,7 +80,7 @@ def _runs_the_same(analysis: Analysis, bundle: Path) -> bool:
         code = _code((bundle / PROCESSOR).read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return False
-    return code == _code(analysis.module.source) and not _changed_assets(analysis, bundle)
+    return code == _code(checked_module(analysis).source) and not _changed_assets(analysis, bundle)
 
 
 def _code(module: str) -> str:

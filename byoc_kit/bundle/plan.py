@@ -24,11 +24,14 @@ from byoc_kit.bundle.wheels import put_wheels
 from byoc_kit.core.assets import FOLDER, sha256_of
 from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.core.capability import Capability
-from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import collect
+from byoc_kit.notebook.capability_cell import read_capability
+from byoc_kit.notebook.check import check_notebook, checked_module
 from byoc_kit.notebook.findings import Finding
+from byoc_kit.notebook.names import imports
 from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
-from byoc_kit.notebook.params_class import render_schema
+from byoc_kit.notebook.params_class import params_schema, render_schema
 from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
 from byoc_kit.system.text import printable
 
@@ -93,7 +96,7 @@ class Plan:
 
 def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
     """Plan the bundle of a notebook's file, as ``plan_analysis`` does."""
-    return plan_analysis(analyse(read_notebook(notebook_path)), target, device=device, with_hashes=with_hashes)
+    return plan_analysis(Analysis(read_notebook(notebook_path)), target, device=device, with_hashes=with_hashes)
 
 
 def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
@@ -104,7 +107,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
     """
     own = plan_own(analysis, target)
     # One that is for notebooks is there only where its absence is handled.
-    imported = [one for one in analysis.imports if not is_for_notebooks(one.name)]
+    imported = [one for one in imports(analysis) if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
     names = {i.name for i in imported} - missing
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
@@ -121,7 +124,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
     }
     content = {**own.content, "lock": {"device": device, "with_hashes": with_hashes}}
     files[MANIFEST] = render_manifest(content, files).encode()
-    return replace(own, files=files, content=content, wheels=lock.wheels, findings=tuple(analysis.findings))
+    return replace(own, files=files, content=content, wheels=lock.wheels, findings=tuple(check_notebook(analysis)))
 
 
 def plan_own(analysis: Analysis, target: Path) -> Plan:
@@ -129,12 +132,13 @@ def plan_own(analysis: Analysis, target: Path) -> Plan:
 
     Raises ``ByocKitError`` where the notebook has faults.
     """
-    module, capability, assets = analysis.module, _capability(analysis), collect(analysis)
+    module, capability, assets = checked_module(analysis), _capability(analysis), collect(analysis)
+    schema = params_schema(analysis)
     files = {
         PROCESSOR: module.source,
         MAP: render_map(analysis.notebook, module),
         "aiModels.json": render_ai_models(capability),
-        **({SCHEMA: render_schema(analysis.schema)} if analysis.schema else {}),
+        **({SCHEMA: render_schema(schema)} if schema else {}),
     }
     path = (analysis.folder or Path()) / analysis.name
     content = describe(analysis.notebook, capability, assets, way_to_notebook=_relative(path, target))
@@ -230,9 +234,10 @@ def _is_replaced(plan: Plan, name: str) -> bool:
 
 
 def _capability(analysis: Analysis) -> Capability:
-    if isinstance(analysis.capability, Finding):
-        raise NotebookError(str(analysis.capability))
-    return analysis.capability
+    found = read_capability(analysis)
+    if isinstance(found, Finding):
+        raise NotebookError(str(found))
+    return found
 
 
 def _stage(plan: Plan, target: Path, new: Path) -> None:

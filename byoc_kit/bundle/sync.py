@@ -17,11 +17,11 @@ from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.bundle.module_map import Exported, ExportedCell, read_exported, split_module, text_sha256
 from byoc_kit.bundle.plan import plan_again, staged
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
-from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell, Notebook, dump_notebook, parse_notebook, read_file, write_notebook
 from byoc_kit.system.text import printable
 
@@ -58,9 +58,11 @@ def sync(folder: Path) -> Synced:
     raw = read_file(bundle.notebook)
     notebook = parse_notebook(raw, name=bundle.notebook.name, folder=bundle.notebook.parent)
     module = _read_module(folder / PROCESSOR)
-    changed = edited_cells(notebook, exported, module)
+    analysis = Analysis(notebook)
+    changed = edited_cells(analysis, exported, module)
     new = _with_sources(raw, changed)
-    analysis = analyse(parse_notebook(new, name=notebook.name, folder=notebook.folder))
+    if changed:
+        analysis = Analysis(parse_notebook(new, name=notebook.name, folder=notebook.folder))
     if not changed and not drift(analysis, folder):
         return Synced([], (), is_written=False)
     plan = plan_again(analysis, folder)
@@ -89,13 +91,13 @@ def _with_sources(raw: bytes, changed: Mapping[Cell, str]) -> bytes:
     return dump_notebook(document, raw).encode()
 
 
-def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Cell, str]:
+def edited_cells(analysis: Analysis, exported: Exported, module: str) -> dict[Cell, str]:
     """Return the cells that a module's edits change, with their new sources. Raises ``SyncError``."""
     parts = split_module(module, exported.markers)
     if text_sha256(parts.own) != exported.own_sha256:
         msg = "the docstring and the class at the end are the exporter's own; take your edit there back"
         raise SyncError(msg)
-    merged = _merged_imports(notebook)
+    notebook, merged = analysis.notebook, _merged_imports(analysis)
     by_id: dict[str | int, Cell] = {cell.id or cell.number: cell for cell in notebook.exported}
     edits: dict[Cell, list[str]] = {}
     for was in exported.cells:
@@ -123,12 +125,11 @@ def edited_cells(notebook: Notebook, exported: Exported, module: str) -> dict[Ce
     return {cell: source for cell, source in sources.items() if source != "\n".join(cell.lines)}
 
 
-def _merged_imports(notebook: Notebook) -> MergedImports:
-    analysis = analyse(notebook)
+def _merged_imports(analysis: Analysis) -> MergedImports:
     try:
-        return analysis.merged_imports
+        return merge_imports(analysis)
     except SyntaxError:
-        require_no_error(analysis.findings)
+        require_no_error(check_notebook(analysis))
         raise
 
 
@@ -163,7 +164,7 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
         if not _is_python(replace(cell, source=sources[cell])):  # a `from __future__` that has code above it now
             sources[cell] = _below_hidden(cell, merged, lines)
     after = [replace(cell, source=sources.get(cell, cell.source)) for cell in notebook.exported]
-    kept = merge_imports(after, bindings(after)).kept
+    kept = merge_imports(Analysis(notebook, after)).kept
     for cell, new in zip(notebook.exported, after, strict=True):
         if cell in edits and [new.lines[number - 1] for number in kept[new]] != edits[cell]:
             sources[cell] = _below_hidden(cell, merged, edits[cell])

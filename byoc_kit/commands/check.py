@@ -39,10 +39,11 @@ def check(notebook: Path | str) -> list[Finding]:
     >>> byoc_kit.check("notebooks/green_tint.ipynb")
     []
     """
-    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.analysis import Analysis
+    from byoc_kit.notebook.check import check_notebook
     from byoc_kit.notebook.notebook_file import read_notebook
 
-    return analyse(read_notebook(notebook)).findings
+    return check_notebook(Analysis(read_notebook(notebook)))
 
 
 def add_parser(commands: Commands) -> None:

@@ -108,11 +108,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _plan(notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None) -> Plan:
     from byoc_kit.bundle.plan import plan_again
-    from byoc_kit.notebook.analysis import analyse
+    from byoc_kit.notebook.analysis import Analysis
     from byoc_kit.notebook.notebook_file import read_notebook
 
     target = target_of(notebook, output)
-    return plan_again(analyse(read_notebook(notebook)), target, device=device, with_hashes=hashes)
+    return plan_again(Analysis(read_notebook(notebook)), target, device=device, with_hashes=hashes)
 
 
 def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:

@@ -18,7 +18,7 @@ from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.core.bundle_reader import Bundle, load_processor, read_bundle
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import read_notebook
 from byoc_kit.server.listener import Listener, protocol_factory
 from byoc_kit.server.logs import set_up_logging
@@ -109,7 +109,7 @@ class _Watch:
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
         """Export and load the notebook; ``None`` where what is served is as it says."""
-        planned = plan_again(analyse(read_notebook(self._notebook)), self._target)
+        planned = plan_again(Analysis(read_notebook(self._notebook)), self._target)
         if self._server is not None and not compare(planned):
             return None
         write(planned)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import ChainMap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
 
 # The dotted name that a name stands for; None for what the module made itself, "" for what a function did.
@@ -41,13 +42,20 @@ class Reference:
         return plain[position] if is_given else named
 
 
-def references(cells: Iterable[Cell], module: Scope) -> list[Reference]:
-    """Return what cells read that has a dotted name, and all that they call, in the order of the text."""
+@part
+def references(analysis: Analysis) -> list[Reference]:
+    """Return what the cells read that has a dotted name, and all that they call, in the order of the text."""
     found = []
-    for cell in cells:
-        own = list(_walk(cell, module))
+    for cell in analysis.cells:
+        own = list(_walk(cell, module_scope(analysis)))
         found += sorted(own, key=lambda r: (r.node.lineno, r.node.col_offset, -(r.node.end_col_offset or 0)))
     return found
+
+
+@part
+def calls(analysis: Analysis) -> list[Reference]:
+    """Return the calls among the references."""
+    return [reference for reference in references(analysis) if reference.call is not None]
 
 
 def dotted_name(node: ast.expr, scope: Scope) -> str | None:
@@ -75,10 +83,11 @@ def imported_names(node: ast.AST) -> dict[str, str]:
     return {}
 
 
-def module_scope(bound: Iterable[Binding]) -> Scope:
-    """Return what the names stand for that are bound at the top level of cells."""
+@part
+def module_scope(analysis: Analysis) -> Scope:
+    """Return what the names stand for that the cells bind at their top level."""
     scope: Scope = ChainMap()
-    for binding in bound:
+    for binding in bindings(analysis):
         imported = imported_names(binding.node).get(binding.name)
         # `except ImportError: cv2 = None` beside `import cv2` is cv2 where it works
         scope[binding.name] = imported or scope.get(binding.name)

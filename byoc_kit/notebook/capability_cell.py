@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from byoc_kit.core.capability import Capability
 from byoc_kit.core.params import params_error
-from byoc_kit.notebook.constants import NotConstantError, constant
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.calls import module_scope
+from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, untagged_cell
+from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
 
 _ALL = 'write it as in Capability(model_id="my-model", price_per_unit=3000, warm=True, capacity=1)'
 
 
+@part
 def read_capability(analysis: Analysis) -> Capability | Finding:
     """Read the last ``capability`` of the tagged cells, or say why it cannot be read."""
-    bound = analysis.bindings
+    bound = bindings(analysis)
     binding = next((b for b in reversed(bound) if b.name == "capability"), None)
     if binding is None:
         untagged = untagged_cell(analysis, "capability")
@@ -42,7 +41,7 @@ def read_capability(analysis: Analysis) -> Capability | Finding:
     arguments = {}
     for name, value in named:
         try:
-            arguments[name] = constant(value, analysis.scope, analysis.constants)
+            arguments[name] = constant(value, module_scope(analysis), constants(analysis))
         except NotConstantError:
             message = f"Capability, {name}: is no literal, and the exporter does not run the notebook"
             return finding(message, "write the value itself")

@@ -11,14 +11,17 @@ import re
 import tokenize
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from byoc_kit.notebook.asset_uses import check_assets
-from byoc_kit.notebook.findings import CODES, IGNORABLE, Finding, Place
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.capability_cell import read_capability
+from byoc_kit.notebook.findings import CODES, IGNORABLE, Finding, Place, require_no_error
 from byoc_kit.notebook.hooks import check_hooks
+from byoc_kit.notebook.module import Module, render_module
 from byoc_kit.notebook.names import check_imports, check_names
 from byoc_kit.notebook.notebook_file import TAG, Cell
 from byoc_kit.notebook.params_class import check_params
+from byoc_kit.notebook.rules.assets import check_assets
 from byoc_kit.notebook.rules.decorators import check_decorators
 from byoc_kit.notebook.rules.device import check_gpu
 from byoc_kit.notebook.rules.files import check_files
@@ -29,9 +32,6 @@ from byoc_kit.notebook.rules.notebook_only import check_notebook_only
 from byoc_kit.notebook.rules.secrets import check_secrets
 from byoc_kit.notebook.rules.state import check_kept_frames, check_rebound, check_shared_state
 from byoc_kit.notebook.rules.syntax import check_cells, check_module
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _COMMENT = re.compile(r"#\s*byoc:\s*ignore\b\s*(?:\[([^\]]*)\]?)?", re.IGNORECASE)
 _HOW = "`# byoc: ignore[secret]`; several codes stand between commas"
@@ -58,7 +58,7 @@ class Ignored:
 
 def ignored(analysis: Analysis) -> list[Ignored]:
     """Return what the comments of the tagged cells name, in the order of the text."""
-    return [one for cell in analysis.exported for one in _in_cell(cell)]
+    return [one for cell in analysis.cells for one in _in_cell(cell)]
 
 
 def check_ignored(analysis: Analysis, named: Collection[Ignored], findings: Collection[Finding]) -> Iterator[Finding]:
@@ -109,13 +109,20 @@ def _joined(cell: Cell, tokens: Iterable[tokenize.TokenInfo]) -> dict[int, int]:
 _Check: TypeAlias = "Callable[[Analysis], Iterator[Finding]]"
 
 
-def check(analysis: Analysis) -> list[Finding]:
+def checked_module(analysis: Analysis) -> Module:
+    """Return the exported module. Raises ``NotebookError`` where a finding is an error."""
+    require_no_error(check_notebook(analysis))
+    return render_module(analysis)
+
+
+@part
+def check_notebook(analysis: Analysis) -> list[Finding]:
     """Return what is wrong with a notebook, in its order; it can be exported where none is an error.
 
     Each step needs what the one before it found in order: cells, then Python, then one module, then what it says. What
     a comment lets pass, ``ignored``, is left out.
     """
-    if not analysis.exported:
+    if not analysis.cells:
         hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
         near = {tag for cell in analysis.notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
         if near and near != {TAG}:
@@ -135,8 +142,9 @@ def check(analysis: Analysis) -> list[Finding]:
 
 
 def _check_capability(analysis: Analysis) -> Iterator[Finding]:
-    if isinstance(analysis.capability, Finding):
-        yield analysis.capability
+    found = read_capability(analysis)
+    if isinstance(found, Finding):
+        yield found
 
 
 def _said_once(findings: list[Finding]) -> list[Finding]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from byoc_kit.notebook.calls import Scope, dotted_name
-from byoc_kit.notebook.names import Binding, bound_by
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.calls import Scope, dotted_name, module_scope
+from byoc_kit.notebook.names import bindings, bound_by
 from byoc_kit.notebook.notebook_file import Cell
 
 # Of names that are each twice the one before, a text doubles with each line.
@@ -21,27 +22,29 @@ class NotConstantError(ValueError):
     """An expression that only running the notebook would tell."""
 
 
-def constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, Any]:
-    """Return the names that ``bound_once`` has with a plain value, and those values."""
+@part
+def constants(analysis: Analysis) -> dict[str, Any]:
+    """Return the names that are bound for good to a plain value, and those values."""
     known: dict[str, Any] = {}
-    for name, value in bound:
+    for name, value in bound_once(analysis):
         with suppress(NotConstantError):
-            found = constant(value, scope, known)
+            found = constant(value, module_scope(analysis), known)
             if isinstance(found, _PLAIN):  # a list may be added to
                 known[name] = found
     return known
 
 
-def bound_once(cells: Iterable[Cell], bound: Sequence[Binding]) -> list[tuple[str, ast.expr]]:
-    """Return the names that one plain assignment at the top level of cells binds, and what it says.
+@part
+def bound_once(analysis: Analysis) -> list[tuple[str, ast.expr]]:
+    """Return the names that one plain assignment at the top level of the cells binds for good, and what it says.
 
     Left out is a name that anything else may bind, or that stands for something else in a part of a cell that
     ``Scope`` does not tell apart: a class, a comprehension, a handler.
     """
-    times = Counter(binding.name for binding in bound)
-    elsewhere = {name for cell in cells for name in _elsewhere(cell)}
+    times = Counter(binding.name for binding in bindings(analysis))
+    elsewhere = {name for cell in analysis.cells for name in _elsewhere(cell)}
     found = []
-    for binding in bound:
+    for binding in bindings(analysis):
         match binding.statement:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
@@ -111,11 +114,12 @@ def _elsewhere(cell: Cell) -> Iterator[str]:
 _PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
 
 
-def text_constants(bound: Iterable[tuple[str, ast.expr]], scope: Scope) -> dict[str, str]:
-    """Return the names that are bound once to a text or a path that can be known without running the cells."""
+@part
+def text_constants(analysis: Analysis) -> dict[str, str]:
+    """Return the names that are bound for good to a text or a path, and those texts."""
     known: dict[str, str] = {}
-    for name, value in bound:
-        text = literal_path(value, scope, known)
+    for name, value in bound_once(analysis):
+        text = literal_path(value, module_scope(analysis), known)
         if text is not None:
             known[name] = text
     return known

@@ -49,11 +49,12 @@ class ByocExporter(Exporter):  # type: ignore[misc]  # nbconvert has no type hin
     def _export(
         self, read: Callable[[], bytes], name: str, resources: dict[str, Any] | None
     ) -> tuple[str, dict[str, Any]]:
-        from byoc_kit.notebook.analysis import analyse
+        from byoc_kit.notebook.analysis import Analysis
+        from byoc_kit.notebook.check import checked_module
         from byoc_kit.notebook.notebook_file import parse_notebook
 
         try:
-            module = analyse(parse_notebook(read(), name=name)).module
+            module = checked_module(Analysis(parse_notebook(read(), name=name)))
         except ByocKitError as error:
             raise ConversionException(str(error)) from None
         return module.source, self._init_resources(resources)

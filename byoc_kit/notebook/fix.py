@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from byoc_kit.notebook.analysis import Analysis, analyse
-from byoc_kit.notebook.names import bindings, free_names, untagged_cell
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
+from byoc_kit.notebook.names import bindings_in, free_names, untagged_cell
 from byoc_kit.notebook.notebook_file import (
     TAG,
     Cell,
-    Notebook,
     NotebookError,
     dump_notebook,
     parse_notebook,
@@ -46,7 +46,7 @@ def fix(path: Path) -> Fix:
     """
     raw = read_file(path)
     notebook = parse_notebook(raw, name=path.name, folder=path.parent)
-    numbers = missing_cells(notebook)
+    numbers = missing_cells(Analysis(notebook))
     before = raw.decode(json.detect_encoding(raw), "surrogatepass")
     if not numbers:
         return Fix((), before, before)
@@ -63,14 +63,15 @@ def fix(path: Path) -> Fix:
     return Fix(tuple(notebook.cells[number - 1] for number in numbers), before, after)
 
 
-def missing_cells(notebook: Notebook) -> list[int]:
+def missing_cells(analysis: Analysis) -> list[int]:
     """Return the numbers of the cells to tag: those that bind what the tagged ones use, and what these use in turn."""
     found: set[int] = set()
-    while wanted := _wanted(analysis := analyse(notebook)) - found:
+    while wanted := _wanted(analysis) - found:
         wanted |= _needed_by(analysis, wanted)
         found |= wanted
+        notebook = analysis.notebook
         cells = (replace(c, tags=c.tags | {TAG}) if c.number in wanted else c for c in notebook.cells)
-        notebook = replace(notebook, cells=tuple(cells))
+        analysis = Analysis(replace(notebook, cells=tuple(cells)))
     return sorted(found)
 
 
@@ -79,7 +80,7 @@ def _needed_by(analysis: Analysis, numbers: Iterable[int]) -> set[int]:
 
     Checking the notebook anew for each step finds the same, but takes the square of the length of a chain of cells.
     """
-    there = _names_in(analysis.exported)
+    there = _names_in(analysis.cells)
     found: set[int] = set()
     wanted = set(numbers)
     while wanted:
@@ -95,11 +96,11 @@ def _names_in(cells: Iterable[Cell]) -> set[str]:
     cells = list(cells)
     nodes = (node for cell in cells for node in cell.nodes)
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-    return declared | {binding.name for binding in bindings(cells)}
+    return declared | {binding.name for binding in bindings_in(cells)}
 
 
 def _wanted(analysis: Analysis) -> set[int]:
-    if analysis.exported:
-        return {finding.needs_cell for finding in analysis.findings if finding.needs_cell}
+    if analysis.cells:
+        return {finding.needs_cell for finding in check_notebook(analysis) if finding.needs_cell}
     cell = untagged_cell(analysis, "process_frame")
     return {cell} if cell else set()

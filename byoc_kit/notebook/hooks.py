@@ -7,16 +7,13 @@ import builtins
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
-from byoc_kit.notebook.calls import dotted_name
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import dotted_name, module_scope
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, untagged_cell
+from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, Cell
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -139,7 +136,7 @@ _TAKEN_FOR = {
 
 def check_hooks(analysis: Analysis) -> Iterator[Finding]:
     """Yield what is wrong with the names that the exporter reads and writes."""
-    bound = analysis.bindings
+    bound = bindings(analysis)
     if not any(binding.name == "process_frame" for binding in bound):
         yield _no_process_frame(analysis)
     for hook in HOOKS:
@@ -186,7 +183,7 @@ def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iter
 
 
 def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[Finding]:
-    nodes = [node for cell in analysis.exported for node in cell.nodes]
+    nodes = [node for cell in analysis.cells for node in cell.nodes]
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     own = {binding.name for binding in bound}  # one that is there has its name
     for binding in bound:
@@ -202,7 +199,7 @@ def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[
 def _may_be_registered(analysis: Analysis, function: Function) -> bool:
     """Whether a decorator may give the function to somebody who calls it, as ``atexit.register`` does."""
     decorators = (d.func if isinstance(d, ast.Call) else d for d in function.decorator_list)
-    return any(not (dotted_name(one, analysis.scope) or "").startswith(_ONLY_WRAP) for one in decorators)
+    return any(not (dotted_name(one, module_scope(analysis)) or "").startswith(_ONLY_WRAP) for one in decorators)
 
 
 def _near_hook(name: str) -> str | None:

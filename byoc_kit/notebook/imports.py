@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.hooks import is_kit_import
-from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.notebook_file import Cell
 
 _LINE_LENGTH = 88
@@ -43,13 +44,15 @@ class MergedImports:
     moved: dict[Cell, list[ImportNode]]
 
 
-def merge_imports(cells: Sequence[Cell], bound: Sequence[Binding]) -> MergedImports:
+@part
+def merge_imports(analysis: Analysis) -> MergedImports:
     """Take the imports out of the cells that can stand at the top of the module without changing what it does.
 
-    ``bound`` is what the cells bind at their top level. One stays where it is if it stands below something that may
+    One stays where it is if it stands below something that may
     matter to it (a call such as ``matplotlib.use``, a setting such as ``os.environ[...] = ...``, control flow), if its
     name is bound more than once or is a builtin's, which the code above may use, or if it bears a comment.
     """
+    cells, bound = analysis.cells, bindings(analysis)
     moved = _movable(cells, bound)
     names: dict[ImportedName, tuple[Cell, int]] = {}
     for cell, nodes in moved.items():

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from byoc_kit.core.source_map import CellSpan
+from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
+from byoc_kit.notebook.imports import merge_imports
+from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.system.text import one_line
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 MARKER = "# %%"
 _LINE_LENGTH = 88
@@ -61,10 +60,11 @@ class Module:
         return self.origins[max(above) if above else min(self.origins)]
 
 
+@part
 def render_module(analysis: Analysis) -> Module:
-    """Render ``processor.py``. Raises ``SyntaxError`` where a cell is no Python."""
+    """Render ``processor.py``, whatever a check would find. Raises ``SyntaxError`` where a cell is no Python."""
     title, name = _in_docstring(analysis.notebook.title), _in_docstring(one_line(analysis.name))
-    merged = analysis.merged_imports
+    merged = merge_imports(analysis)
     lines = [
         f'"""{title}{"" if title.endswith((".", "!", "?")) else "."}',
         "",
@@ -76,7 +76,7 @@ def render_module(analysis: Analysis) -> Module:
     origins = {first_import + at: origin for at, origin in enumerate(merged.origins) if origin}
     lines += merged.lines
     sections: list[Section] = []
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         kept = merged.kept[cell]
         if not kept:
             continue
@@ -99,7 +99,7 @@ def marker(cell: Cell) -> str:
 
 
 def _processor(analysis: Analysis, title: str) -> list[str]:
-    names = {binding.name for binding in analysis.bindings}
+    names = {binding.name for binding in bindings(analysis)}
     arguments = ["process_frame", *(f"{hook}={hook}" for hook in OPTIONAL_HOOKS if hook in names)]
     hooks = [f"    hooks = byoc_kit.Hooks.of({', '.join(arguments)})"]
     if len(hooks[0]) > _LINE_LENGTH:

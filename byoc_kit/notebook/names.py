@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.cell_source import parse, unparse
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.notebook_file import TAG, Cell, Notebook
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.notebook_file import TAG, Cell
 
 # Names that only a notebook has; they have a finding of their own.
 NOTEBOOK_NAMES = {"In", "Out", "display", "get_ipython"}
@@ -53,7 +51,13 @@ class Import:
         return self.name.split(".")[0]
 
 
-def bindings(cells: Iterable[Cell]) -> list[Binding]:
+@part
+def bindings(analysis: Analysis) -> list[Binding]:
+    """Return what the cells bind at their top level, in order."""
+    return bindings_in(analysis.cells)
+
+
+def bindings_in(cells: Iterable[Cell]) -> list[Binding]:
     """Return what cells bind at their top level, in order; tagged ones must be Python, others may be anything."""
     statements = ((cell, statement) for cell in cells for statement in cell.tree.body)
     return [
@@ -61,10 +65,17 @@ def bindings(cells: Iterable[Cell]) -> list[Binding]:
     ]
 
 
-def imports(cells: Iterable[Cell]) -> list[Import]:
-    """Return what cells import by absolute name."""
+@part
+def first_bound(analysis: Analysis) -> dict[str, int]:
+    """Return the number of the first cell that binds each name."""
+    return {binding.name: binding.cell.number for binding in reversed(bindings(analysis))}
+
+
+@part
+def imports(analysis: Analysis) -> list[Import]:
+    """Return what the cells import by absolute name, at whatever depth."""
     found = []
-    for cell in cells:
+    for cell in analysis.cells:
         optional = {id(node) for block in cell.nodes for node in _guarded(block)}
         never = {id(node) for block in cell.nodes for node in _for_type_checkers(block)}
         for node in cell.nodes:
@@ -87,7 +98,7 @@ def check_names(analysis: Analysis) -> Iterator[Finding]:
     """
     from pyflakes import messages
 
-    for cell, message in _undefined_names(analysis.exported):
+    for cell, message in _undefined_names(analysis.cells):
         name = message.message_args[0]
         if isinstance(message, messages.ImportStarUsage) and not untagged_cell(analysis, name):
             continue  # the star may bring it
@@ -134,7 +145,7 @@ def _undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
 
 def check_imports(analysis: Analysis) -> Iterator[Finding]:
     """Yield imports that an exported module cannot have, or that hide what it has."""
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         for node in cell.nodes:
             if not isinstance(node, ast.ImportFrom):
                 continue
@@ -153,23 +164,24 @@ def untagged_cell(analysis: Analysis, name: str, *, above: int | None = None) ->
 
     With ``above`` it is the last one above that cell, as the notebook ran it, or else the first below.
     """
-    numbers = analysis.untagged.get(name, [])
+    numbers = untagged_names(analysis).get(name, [])
     if above is not None:
         before = [number for number in numbers if number < above]
         numbers = before or numbers[:1]
     return numbers[-1] if numbers else None
 
 
-def untagged_names(notebook: Notebook) -> dict[str, list[int]]:
+@part
+def untagged_names(analysis: Analysis) -> dict[str, list[int]]:
     """Return the numbers of the untagged cells that bind each name."""
     numbers = defaultdict(list)
-    for binding in bindings(cell for cell in notebook.cells if cell.is_code and not cell.is_exported):
+    for binding in bindings_in(analysis.notebook.untagged):
         numbers[binding.name].append(binding.cell.number)
     return dict(numbers)
 
 
 def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
-    below = analysis.first_bound.get(name)
+    below = first_bound(analysis).get(name)
     untagged = untagged_cell(analysis, name, above=place.cell.number)
     is_above = untagged is not None and untagged < place.cell.number
     if below and not is_above:

@@ -146,6 +146,11 @@ class Notebook:
         """The code cells tagged ``byoc``, in order."""
         return [cell for cell in self.cells if cell.is_exported]
 
+    @property
+    def untagged(self) -> list[Cell]:
+        """The code cells that stay in the notebook, in order."""
+        return [cell for cell in self.cells if cell.is_code and not cell.is_exported]
+
     @cached_property
     def title(self) -> str:
         """The first Markdown heading, or the file's name."""

@@ -8,20 +8,18 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from byoc_kit.core.assets import shown
 from byoc_kit.core.params import DefaultError, Params, params_errors
+from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import Binding, untagged_cell
+from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, Cell
-from byoc_kit.notebook.static_eval import NotStatic, Static
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.static_eval import NotStatic, Static, static_of
 
 _KIT = {"byoc_kit.Params", "byoc_kit.core.params.Params"}
 _NAME = "Params"
@@ -56,12 +54,19 @@ class ParamsClass:
     is_plain: bool = False
 
 
-def read_params(static: Static) -> ParamsClass | NotStatic:
+@part
+def read_params(analysis: Analysis) -> ParamsClass | NotStatic:
     """Return the class that the exported module will use, or why only running the notebook would tell."""
     try:
-        return _read(static)
+        return _read(static_of(analysis))
     except NotStatic as unknown:
         return unknown
+
+
+def params_schema(analysis: Analysis) -> dict[str, Any] | None:
+    """Return the JSON schema of the parameters; ``None`` where there are none, or only running would tell."""
+    known = read_params(analysis)
+    return known.schema if isinstance(known, ParamsClass) else None
 
 
 def render_schema(schema: dict[str, Any]) -> str:
@@ -71,7 +76,7 @@ def render_schema(schema: dict[str, Any]) -> str:
 
 def check_params(analysis: Analysis) -> Iterator[Finding]:
     """Yield what keeps the parameters from having a schema, bad defaults, and uses of fields that they do not have."""
-    found = analysis.params
+    found = read_params(analysis)
     if isinstance(found, NotParams):
         hint = f"write class {found.node.name}(byoc_kit.Params)"
         yield Finding("params-class", analysis.name, str(found), hint, Place.of(found.cell, found.node))
@@ -88,14 +93,14 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
     if found.is_plain:
         yield from _check_defaults(analysis, found.type)
     if not found.is_open:
-        for binding in analysis.bindings:
+        for binding in bindings(analysis):
             if binding.name in _HOOKS and isinstance(binding.node, _Function):
                 yield from _check_uses(analysis, binding.cell, binding.node, found)
 
 
 def _untagged_class(analysis: Analysis) -> Finding | None:
     """Return what is wrong where process_frame takes ``params``, and their class stays in the notebook."""
-    hook = analysis.static.binding("process_frame")
+    hook = static_of(analysis).binding("process_frame")
     untagged = untagged_cell(analysis, _NAME)
     if hook is None or not isinstance(hook.node, _Function) or untagged is None:
         return None
@@ -189,11 +194,11 @@ def _is_another(static: Static, binding: Binding) -> bool:
             continue
         seen.add(id(node))
         decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
-        for part in (*decorators, *node.bases):
-            own = static.binding(part.id, seen_by=binding) if isinstance(part, ast.Name) else None
+        for made_of in (*decorators, *node.bases):
+            own = static.binding(made_of.id, seen_by=binding) if isinstance(made_of, ast.Name) else None
             if own and isinstance(own.node, ast.ClassDef):
                 waiting.append(own)
-            elif not _is_of(_OTHERS, static.dotted(part, seen_by=binding)):
+            elif not _is_of(_OTHERS, static.dotted(made_of, seen_by=binding)):
                 return False
     return True
 
@@ -254,7 +259,7 @@ def _check_field_names(analysis: Analysis, kind: type[Params]) -> Iterator[Findi
 
 def _place_of_field(analysis: Analysis, kind: type[Params], field: str) -> Place:
     """Return where a class annotates a field; where it does not, the class."""
-    binding = next(found for found in reversed(analysis.bindings) if found.name == kind.__name__)
+    binding = next(found for found in reversed(bindings(analysis)) if found.name == kind.__name__)
     statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
     fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
     return Place.of(binding.cell, next(fields, binding.node))
@@ -318,7 +323,7 @@ def _method(node: ast.Subscript | ast.Call) -> str:
 
 def _hint(analysis: Analysis, known: ParamsClass, name: str, field: str) -> str:
     fields = list(known.type.model_fields)
-    if known.type is Params and any(binding.name == _NAME for binding in analysis.bindings):
+    if known.type is Params and any(binding.name == _NAME for binding in bindings(analysis)):
         return f"write process_frame(frame, params: {_NAME}), which says what the parameters are"
     if known.type is Params:
         return f"write a class {_NAME}(byoc_kit.Params) with that field in a tagged cell"

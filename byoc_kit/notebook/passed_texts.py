@@ -7,15 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
-from byoc_kit.notebook.calls import Reference, local_names
-from byoc_kit.notebook.constants import literal_path
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import Reference, calls, local_names, module_scope
+from byoc_kit.notebook.constants import bound_once, literal_path, text_constants
 from byoc_kit.notebook.hooks import HOOKS
+from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 # Functions that each call the next with two texts double the runs with each step.
 _MOST_RUNS = 500
@@ -125,14 +124,14 @@ class _Code:
     """The functions and classes of the tagged cells, and what runs them with texts."""
 
     def __init__(self, analysis: Analysis) -> None:
-        self._constants = analysis.text_constants
-        self._calls = analysis.calls
-        self._scope = analysis.scope
+        self._constants = text_constants(analysis)
+        self._calls = calls(analysis)
+        self._scope = module_scope(analysis)
         self._functions: dict[str, _Own] = {}
         self._classes: dict[str, dict[str, _Own]] = {}  # the methods by their names
         self._nodes: dict[str, ast.ClassDef] = {}
-        times = Counter(binding.name for binding in analysis.bindings)
-        for binding in analysis.bindings:
+        times = Counter(binding.name for binding in bindings(analysis))
+        for binding in bindings(analysis):
             node, name = binding.node, binding.name
             if times[name] > 1 or binding.statement is not node:
                 continue
@@ -143,7 +142,7 @@ class _Code:
                 own = {s.name: _Own(name, s, binding.cell, node) for s in node.body if isinstance(s, _Function)}
                 self._nodes[name] = node
                 self._classes[name] = {method: one for methods in (*inherited, own) for method, one in methods.items()}
-        self._objects = {name: _last_name(value.func) for name, value in analysis.bound_once if _is_call(value)}
+        self._objects = {name: _last_name(value.func) for name, value in bound_once(analysis) if _is_call(value)}
 
     def passed(self) -> Iterator[Passed]:
         """Yield the calls in functions that are run with texts."""

@@ -16,9 +16,10 @@ from typing import Any
 import pydantic
 
 from byoc_kit.core.assets import shown
-from byoc_kit.notebook.calls import Scope, dotted_name, imported_names
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.calls import Scope, dotted_name, imported_names, module_scope
 from byoc_kit.notebook.cell_source import parse, unparse
-from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.static_types import ACCESSORS, CALLS, CHANGING_METHODS, DECORATORS, GENERICS, METHODS, TYPES
 
@@ -115,6 +116,12 @@ class Static:
         self._expressions += 1
         if self._expressions > _MOST_EXPRESSIONS:
             raise NotStatic(cell, node, "is too large")
+
+
+@part
+def static_of(analysis: Analysis) -> Static:
+    """Return what reads the classes and values of the cells' top level."""
+    return Static(bindings(analysis), module_scope(analysis))
 
 
 class _Body:

@@ -11,7 +11,7 @@ from byoc_kit.bundle.sync import SyncError, sync
 from byoc_kit.cli import main
 from byoc_kit.core.bundle_reader import BundleError
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import read_notebook
 
 sync_module = sys.modules["byoc_kit.bundle.sync"]
@@ -196,7 +196,7 @@ def test_a_sync_that_fails_at_any_step_changes_nothing_and_the_next_one_does_it(
         with pytest.raises((BundleError, OSError)):
             sync(exported.folder)
     assert [cell.number for cell in sync(exported.folder).cells] == [5]
-    assert not drift(analyse(read_notebook(exported.path)), exported.folder)
+    assert not drift(Analysis(read_notebook(exported.path)), exported.folder)
 
 
 @pytest.mark.parametrize("saved", ["notebook", "module"])

@@ -2,9 +2,11 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.core.assets import AssetError
-from byoc_kit.notebook.analysis import analyse
-from byoc_kit.notebook.asset_uses import check_assets, collect
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.asset_uses import assets_of, collect
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
+from byoc_kit.notebook.rules.assets import check_assets
 from byoc_kit.notebook.rules.files import check_files
 from byoc_kit.notebook.rules.loading import check_downloads, check_pickles
 
@@ -25,7 +27,7 @@ BESIDE = "put the file beside the notebook and name it from there"
 
 def analysis(*sources, folder=None, imports=IMPORTS):
     cells = [("byoc", imports), *(("byoc", source) for source in sources)]
-    return analyse(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=folder))
+    return Analysis(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=folder))
 
 
 def said(check, *sources, **options):
@@ -50,7 +52,7 @@ def lines(check, *sources, **options):
     ],
 )
 def test_a_declared_file_is_found_whatever_the_import_calls_it(source):
-    assert [use.name for use in analysis(source).assets] == ["a.bin"]
+    assert [use.name for use in assets_of(analysis(source))] == ["a.bin"]
 
 
 @pytest.mark.parametrize(
@@ -64,13 +66,13 @@ def test_a_declared_file_is_found_whatever_the_import_calls_it(source):
     ],
 )
 def test_what_is_only_called_asset_is_none(source):
-    assert analysis(source).assets == []
+    assert assets_of(analysis(source)) == []
     assert said(check_assets, source) == []
 
 
 def test_untagged_cells_declare_nothing():
     cells = notebook_json(("", "import byoc_kit\nbyoc_kit.asset('a.bin')"), ("byoc", "x = 1"))
-    assert analyse(parse_notebook(cells.encode(), name="effects.ipynb")).assets == []
+    assert assets_of(Analysis(parse_notebook(cells.encode(), name="effects.ipynb"))) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_asset_not_literal(call):
 @pytest.mark.parametrize("use", ["y = asset({})", "def load_model():\n    return asset({})"])
 def test_a_name_that_is_bound_once_stands_for_its_literal(constants, argument, name, use):
     found = analysis(constants, use.format(argument))
-    assert [use.name for use in found.assets] == [name]
+    assert [use.name for use in assets_of(found)] == [name]
     assert list(check_assets(found)) == []
 
 
@@ -159,7 +161,7 @@ def test_missing_asset(tmp_path):
 def test_a_missing_asset_that_a_cell_writes(tmp_path, kind, writing):
     cells = [("byoc", "import byoc_kit\nbyoc_kit.asset('w/lut.npy')"), ("", "open('w/lut.npy')"), (kind, writing)]
     notebook = parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb", folder=tmp_path)
-    assert [str(finding) for finding in check_assets(analyse(notebook))] == [
+    assert [str(finding) for finding in check_assets(Analysis(notebook))] == [
         "effects.ipynb, cell 1, line 2: asset w/lut.npy is not there; run cell 3, which writes it [missing-asset]"
     ]
 
@@ -438,7 +440,7 @@ def test_file_beside_the_notebook_that_a_library_is_given(tmp_path):
     ignored = "cv2.Stitcher('best.pt')  # byoc: ignore[file-beside]"
     cells = [("byoc", IMPORTS), ("byoc", ignored), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
     raw = notebook_json(*cells).encode()
-    codes = [finding.code for finding in analyse(parse_notebook(raw, name="n.ipynb", folder=tmp_path)).findings]
+    codes = [finding.code for finding in check_notebook(Analysis(parse_notebook(raw, name="n.ipynb", folder=tmp_path)))]
     assert {"file-beside", "unused-ignore"}.isdisjoint(codes)
     other = "print('best.pt'), os.path.exists('best.pt'), cv2.Stitcher('lut'), cv2.Stitcher('none.pt'), cv2.Stitcher(1)"
     assert said(check_files, other, folder=tmp_path) == []

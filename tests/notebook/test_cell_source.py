@@ -1,8 +1,9 @@
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import without_prompts
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.report import as_text
 
@@ -31,12 +32,12 @@ def test_python_gets_what_ipython_gives_it(source):
 def test_a_cell_is_exported_as_python_gets_it(make, source):
     notebook = make(("byoc", source), ("byoc", f"{CAPABILITY}\ntwice = gain, f"), ("byoc", PROCESS_FRAME))
     assert [finding for finding in check(notebook) if finding.is_error] == []
-    compile(analyse(notebook).module.source, "processor.py", "exec")
+    compile(checked_module(Analysis(notebook)).source, "processor.py", "exec")
 
 
 def test_a_cell_without_the_tag_may_be_indented_too(make):
     notebook = make(("", "    gain = 2"), ("byoc", CAPABILITY), ("byoc", f"x = gain\n{PROCESS_FRAME}"))
-    assert missing_cells(notebook) == [1]
+    assert missing_cells(Analysis(notebook)) == [1]
 
 
 def test_columns_are_those_of_the_notebooks_own_text(make):

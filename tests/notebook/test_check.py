@@ -5,7 +5,9 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
 from byoc_kit.core.capability import Capability
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.capability_cell import read_capability
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
 
 
@@ -392,7 +394,7 @@ def test_a_capability_may_be_of_names_for_literals(make):
     cells = [names, f"from byoc_kit import Capability\ncapability = {call}", PROCESS_FRAME]
     notebook = make(*(("byoc", source) for source in cells))
     assert said(notebook) == []
-    assert analyse(notebook).capability == Capability(model_id="tint-2", price_per_unit=3000, warm=False)
+    assert read_capability(Analysis(notebook)) == Capability(model_id="tint-2", price_per_unit=3000, warm=False)
 
 
 def test_a_name_for_a_literal_must_be_above_the_capability(make):
@@ -476,7 +478,7 @@ def test_relative_import(make_sound):
 
 def test_several_faults_are_one_line_each(make):
     with pytest.raises(NotebookError) as caught:
-        _ = analyse(make(("byoc", "a = GAIN\nb = FPS"))).module
+        _ = checked_module(Analysis(make(("byoc", "a = GAIN\nb = FPS"))))
     codes = [line.split("[")[-1].strip("]") for line in str(caught.value).splitlines()]
     assert codes == ["no-process-frame", "no-capability", "undefined-name", "undefined-name"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.notebook_file import read_notebook
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ def exporter():
 
 @pytest.fixture
 def exported():
-    return analyse(read_notebook(NOTEBOOK)).module.source
+    return checked_module(Analysis(read_notebook(NOTEBOOK))).source
 
 
 def nbconvert(*arguments, cwd):

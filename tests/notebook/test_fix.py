@@ -4,10 +4,16 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.cli import main
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.fix import fix, missing_cells
 from byoc_kit.notebook.notebook_file import NotebookError
 
 USES_GAIN = "def process_frame(frame):\n    return scaled(frame)"
+
+
+@pytest.fixture
+def analyse(make):
+    return lambda *cells: Analysis(make(*cells))
 
 
 def test_the_cells_that_are_needed_are_found_and_no_other(make):
@@ -21,23 +27,23 @@ def test_the_cells_that_are_needed_are_found_and_no_other(make):
         ("byoc", USES_GAIN),
         ("", "GAIN = 3"),
     )
-    assert missing_cells(notebook) == [1, 4, 5]
+    assert missing_cells(Analysis(notebook)) == [1, 4, 5]
 
 
 def test_a_notebook_without_a_tag_gets_them_all(make):
     notebook = make(("", CAPABILITY), ("", "x = 1"), ("", PROCESS_FRAME))
-    assert missing_cells(notebook) == [1, 3]
+    assert missing_cells(Analysis(notebook)) == [1, 3]
 
 
-def test_a_hook_that_the_notebook_calls_is_missing_too(make):
+def test_a_hook_that_the_notebook_calls_is_missing_too(analyse):
     hooks = ("", "def load_model():\n    warm_up()"), ("", "def warm_up(): ..."), ("", "def on_stream_stop(): ...")
-    assert missing_cells(make(("", CAPABILITY), *hooks, ("", PROCESS_FRAME))) == [1, 2, 3, 4, 5]
+    assert missing_cells(analyse(("", CAPABILITY), *hooks, ("", PROCESS_FRAME))) == [1, 2, 3, 4, 5]
     tagged = ("byoc", "def load_model(): ...")
-    assert missing_cells(make(("byoc", CAPABILITY), hooks[0], tagged, ("byoc", PROCESS_FRAME))) == []
+    assert missing_cells(analyse(("byoc", CAPABILITY), hooks[0], tagged, ("byoc", PROCESS_FRAME))) == []
 
 
-def test_nothing_is_found_where_nothing_defines_it(make):
-    assert missing_cells(make(("byoc", CAPABILITY), ("byoc", USES_GAIN))) == []
+def test_nothing_is_found_where_nothing_defines_it(analyse):
+    assert missing_cells(analyse(("byoc", CAPABILITY), ("byoc", USES_GAIN))) == []
 
 
 @pytest.mark.parametrize(

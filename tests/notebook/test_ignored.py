@@ -3,6 +3,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.bundle.plan import plan
 from byoc_kit.cli import main
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.findings import CODES, IGNORABLE
 from byoc_kit.notebook.fix import missing_cells
 
@@ -55,7 +56,7 @@ def test_a_name_of_another_cell_may_be_left_to_the_code_itself(make):
     ]
     notebook = make(*cells)
     assert check(notebook) == []
-    assert missing_cells(notebook) == []
+    assert missing_cells(Analysis(notebook)) == []
 
 
 def test_what_the_notebook_does_on_purpose_may_pass(make):

@@ -8,7 +8,8 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.core.source_map import SourceMap
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
 
 GREEN = '''\
@@ -48,24 +49,24 @@ def test_the_module_reads_as_a_person_wrote_it(make):
         ("", "x"),
         ("byoc", f"{PROCESS_FRAME}  # \N{GREEN HEART}\n\n"),
     )
-    assert analyse(make(*cells)).module.source == GREEN
+    assert checked_module(Analysis(make(*cells))).source == GREEN
 
 
 def test_cells_stay_as_they_are(make_sound):
     source = "\n\nx=1 ;y  = 'a'   \n\n# the end\n   \n"
-    module = analyse(make_sound(source)).module
+    module = checked_module(Analysis(make_sound(source)))
     assert "# %% cell 1 (x)\nx=1 ;y  = 'a'   \n\n# the end\n\n\n# %% cell 2 (capability)\n" in module.source
 
 
 def test_a_future_import_in_the_first_cell_compiles(make_sound):
-    module = analyse(make_sound("# first\nfrom __future__ import annotations")).module
+    module = checked_module(Analysis(make_sound("# first\nfrom __future__ import annotations")))
     compile(module.source, "processor.py", "exec")
 
 
 def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstring_stays(make_sound):
-    module = analyse(
-        make_sound('"""Mine."""\nfrom __future__ import annotations\nx: Later = 1\nclass Later: ...')
-    ).module
+    module = checked_module(
+        Analysis(make_sound('"""Mine."""\nfrom __future__ import annotations\nx: Later = 1\nclass Later: ...'))
+    )
     namespace = {"__name__": "processor"}
     exec(compile(module.source, "processor.py", "exec", dont_inherit=True), namespace)  # noqa: S102  # it is sound
     assert namespace["__annotations__"] == {"x": "Later"}
@@ -77,7 +78,7 @@ def test_a_future_import_below_a_cells_docstring_goes_to_the_top_and_the_docstri
 
 def test_a_future_import_elsewhere_is_refused(make_sound):
     with pytest.raises(NotebookError, match=r"effects\.ipynb, cell 2, line 1: `from __future__`"):
-        _ = analyse(make_sound("x = 1", "from __future__ import annotations")).module
+        _ = checked_module(Analysis(make_sound("x = 1", "from __future__ import annotations")))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_future_import_elsewhere_is_refused(make_sound):
     ],
 )
 def test_the_title_is_the_docstring_whatever_is_in_it(make, title, docstring):
-    module = analyse(make(("markdown", f"# {title}"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME))).module
+    module = checked_module(Analysis(make(("markdown", f"# {title}"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME))))
     tree = ast.parse(module.source)
     assert ast.get_docstring(tree).splitlines()[0] == docstring
     assert [type(node).__name__ for node in tree.body if isinstance(node, ast.Expr | ast.ClassDef)] == [
@@ -104,7 +105,7 @@ def test_the_title_is_the_docstring_whatever_is_in_it(make, title, docstring):
 
 def test_a_hostile_file_name_stays_in_its_comment(make):
     cells = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
-    module = analyse(make(*cells, name='a\nimport os\n"""\\.ipynb')).module
+    module = checked_module(Analysis(make(*cells, name='a\nimport os\n"""\\.ipynb')))
     assert "os" not in [
         alias.name for n in ast.walk(ast.parse(module.source)) if isinstance(n, ast.Import) for alias in n.names
     ]
@@ -123,18 +124,18 @@ def test_a_hostile_file_name_stays_in_its_comment(make):
     ],
 )
 def test_a_hook_may_come_by_any_statement(make_sound, source):
-    assert hooks_line(analyse(make_sound(source)).module) == "process_frame, load_model=load_model"
+    assert hooks_line(checked_module(Analysis(make_sound(source)))) == "process_frame, load_model=load_model"
 
 
 def test_a_name_within_a_function_is_no_hook(make_sound):
-    assert hooks_line(analyse(make_sound("def f():\n    def load_model(): ...")).module) == "process_frame"
+    assert hooks_line(checked_module(Analysis(make_sound("def f():\n    def load_model(): ...")))) == "process_frame"
 
 
 def test_many_hooks_are_one_a_line(make_sound):
     names = ["load_model", "on_stream_start", "on_stream_stop"]
     source = "\n".join(f"{name} = print" for name in names)
     expected = "        process_frame,\n" + "".join(f"        {name}={name},\n" for name in names)
-    assert hooks_line(analyse(make_sound(source)).module) == f"\n{expected}    "
+    assert hooks_line(checked_module(Analysis(make_sound(source)))) == f"\n{expected}    "
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_many_hooks_are_one_a_line(make_sound):
     ],
 )
 def test_byoc_kit_is_imported_where_no_cell_does(make_sound, source, is_added):
-    module = analyse(make_sound(source)).module
+    module = checked_module(Analysis(make_sound(source)))
     assert ('"""\n\nimport byoc_kit\n' in module.source) is is_added or not is_added
     namespace = {}
     exec(module.source, namespace)  # noqa: S102
@@ -157,7 +158,7 @@ def test_byoc_kit_is_imported_where_no_cell_does(make_sound, source, is_added):
 
 def test_the_source_map_leads_back_to_the_cell(make):
     cells = ("markdown", "# T"), ("byoc", f"\n{CAPABILITY}\n\n"), ("byoc", "s = '\u2028\x0c'"), ("byoc", PROCESS_FRAME)
-    module = analyse(make(*cells)).module
+    module = checked_module(Analysis(make(*cells)))
     lines = module.source.split("\n")
     source_map = SourceMap("effects.ipynb", module.spans)
     assert source_map.locate(lines.index("def process_frame(frame):") + 1) == "effects.ipynb, cell 4, line 1"
@@ -194,7 +195,7 @@ def test_whatever_is_exported_compiles_and_leads_back(title, sources):
     raw = notebook_json(("markdown", f"# {title}"), *(("byoc", source) for source in sources)).encode()
     notebook = parse_notebook(raw, name="effects.ipynb")
     try:
-        module = analyse(notebook).module
+        module = checked_module(Analysis(notebook))
     except ByocKitError:
         assume(False)
     compile(module.source.encode(), "processor.py", "exec")

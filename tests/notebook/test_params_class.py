@@ -15,9 +15,9 @@ from byoc_kit.core.processor import Hooks
 from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.params_class import check_params
+from byoc_kit.notebook.params_class import check_params, params_schema
 from byoc_kit.regress import process_clip
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
@@ -41,7 +41,7 @@ PROCESS_FRAME = "def process_frame(frame, params): return frame"
 
 def analysis(*sources):
     cells = [("byoc", source) for source in (*sources, CAPABILITY)]
-    return analyse(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb"))
+    return Analysis(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb"))
 
 
 def said(*sources):
@@ -125,7 +125,7 @@ SOUND = [
 @pytest.mark.parametrize("source", SOUND, ids=range(len(SOUND)))
 def test_the_schema_is_the_one_of_the_running_class(source):
     assert [finding for finding in said(source) if "[params-default]" not in finding] == []
-    assert analysis(source).schema == running_schema(source)
+    assert params_schema(analysis(source)) == running_schema(source)
 
 
 NUMBERS = st.integers(-9, 9).map(str) | st.floats(-9, 9).map(repr)
@@ -174,7 +174,7 @@ def test_the_schema_of_whatever_class_is_the_one_of_the_running_class(lines, is_
         running = running_schema(source)
     except SchemaError:  # a bound that is not of the field's type
         running = None
-    assert analysis(source).schema == running
+    assert params_schema(analysis(source)) == running
     assert any("[params-schema]" in finding for finding in said(source)) == (running is None)
 
 
@@ -206,7 +206,7 @@ def test_params_schema(line, shown):
         f"effects.ipynb, cell 1, line {number}: `{shown}` can be known only by running it, "
         f"so the bundle has no schema of the parameters; {HINT} [params-schema]"
     ]
-    assert analysis(source).schema is None
+    assert params_schema(analysis(source)) is None
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_class_may_have_the_name_of_what_it_is_made_from(again, base):
     )
     [text] = said(source)
     assert text.endswith("params.gian: Params has no field gian; did you mean params.gain? [unknown-param]")
-    assert analysis(source).schema == running_schema(source)
+    assert params_schema(analysis(source)) == running_schema(source)
 
 
 def test_an_import_below_the_class_of_its_name_is_said():
@@ -403,7 +403,7 @@ def test_unknown_param_in_each_hook(head, name):
 @pytest.mark.parametrize("use", ["params.gain, params.size", 'params["gain"]', "helper(params)"])
 def test_params_of_a_class_that_is_not_tagged(use):
     raw = notebook_json(("", USE), ("byoc", f"def process_frame(frame, params):\n    return {use}"))
-    [finding] = check_params(analyse(parse_notebook(raw.encode(), name="effects.ipynb")))
+    [finding] = check_params(Analysis(parse_notebook(raw.encode(), name="effects.ipynb")))
     assert str(finding) == (
         "effects.ipynb, cell 2, line 1: process_frame takes params, and Params is not in the tagged cells; "
         "cell 1 defines it; tag that cell `byoc` [untagged-name]"

@@ -35,8 +35,10 @@ from byoc_kit.bundle.plan import plan, write
 from byoc_kit.bundle.sync import edited_cells, sync
 from byoc_kit.core.source_map import SourceMap
 from byoc_kit.errors import ByocKitError
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.fix import fix, missing_cells
+from byoc_kit.notebook.imports import merge_imports
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_github, as_json, as_text
 
@@ -58,7 +60,7 @@ def rendered(content):
     """Return a notebook and its module; what cannot be exported is no example."""
     notebook = parsed(content)
     try:
-        return notebook, analyse(notebook).module
+        return notebook, checked_module(Analysis(notebook))
     except ByocKitError:
         assume(False)
 
@@ -219,14 +221,15 @@ SOUND = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
 RENDER = """
 import sys
 from byoc_kit.bundle.module_map import render_map
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook, checked_module
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_json
 for raw in sys.stdin.buffer:
     notebook = parse_notebook(raw, name="n.ipynb")
-    print(as_json(analyse(notebook).findings, "n.ipynb"))
+    print(as_json(check_notebook(Analysis(notebook)), "n.ipynb"))
     try:
-        module = analyse(notebook).module
+        module = checked_module(Analysis(notebook))
         print(module.source, render_map(notebook, module))
     except Exception as error:
         print(error)
@@ -254,7 +257,7 @@ def test_the_same_notebook_gives_the_same_bytes(notebooks):
 
 
 def count_moved(notebook):
-    return sum(map(len, analyse(notebook).merged_imports.moved.values()))
+    return sum(map(len, merge_imports(Analysis(notebook)).moved.values()))
 
 
 def without_titles(module):
@@ -278,7 +281,7 @@ def test_an_edit_of_a_part_comes_back_as_it_was_written(sources, data):
     edited = "\n".join([*lines[:begin], *part, *lines[end:]])
     try:
         compile(edited, "processor.py", "exec")
-        changed = edited_cells(notebook, as_exported(notebook, module), edited)
+        changed = edited_cells(Analysis(notebook), as_exported(notebook, module), edited)
     except (SyntaxError, ByocKitError):
         assume(False)
     assert set(changed) <= {section.cell}
@@ -381,5 +384,5 @@ def test_many_magics_of_a_cell_are_found_with_one_parse(compiled):
 def test_a_chain_of_untagged_cells_is_followed_with_one_parse_of_each(compiled):
     cells = [("", f"x{number} = x{number - 1}" if number else "x0 = 1") for number in range(1000)]
     notebook = parsed(document([*cells, ("byoc", "y = x999"), *SOUND]))
-    assert missing_cells(notebook) == list(range(1, 1001))
+    assert missing_cells(Analysis(notebook)) == list(range(1, 1001))
     assert len(compiled) <= 2 * len(cells) + 20

@@ -14,11 +14,14 @@ from byoc_kit.bundle.folders import bundle_folder, report_folder
 from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.core.bundle_reader import MANIFEST
 from byoc_kit.core.capability import Capability
-from byoc_kit.notebook.analysis import Analysis, analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.asset_uses import assets_of
+from byoc_kit.notebook.capability_cell import read_capability
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.findings import Finding, Severity
 from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.hooks import HOOKS
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.names import Binding, bindings_in
 from byoc_kit.notebook.notebook_file import Cell, read_notebook
 from byoc_kit.notebook.report import as_text
 from byoc_kit.system.text import one_line, printable
@@ -142,8 +145,8 @@ def read_overview(target: Target) -> Overview:
     """
     saved = _written(target.notebook)  # before the rest: what is saved meanwhile is seen at the next look
     notebook = read_notebook(target.notebook)
-    analysis = analyse(notebook)
-    assets = _assets(analysis)
+    analysis = Analysis(notebook)
+    assets, findings = _assets(analysis), check_notebook(analysis)
     stamp = (saved, *read_stamp(target, assets)[1:])
     bundle, why_different = _bundle_state(analysis, target.folder / target.bundle)
     return Overview(
@@ -151,18 +154,18 @@ def read_overview(target: Target) -> Overview:
         title=notebook.title,
         capability=_capability(analysis),
         rows=tuple(_row(cell) for cell in notebook.cells if cell.is_code and cell.source.strip()),
-        findings=tuple(sorted(analysis.findings, key=lambda finding: list(Severity).index(finding.severity))),
+        findings=tuple(sorted(findings, key=lambda finding: list(Severity).index(finding.severity))),
         stamp=stamp,
         bundle=bundle,
         why_different=why_different,
         assets=assets,
-        untagged=tuple(missing_cells(notebook)) if any(finding.is_error for finding in analysis.findings) else (),
+        untagged=tuple(missing_cells(analysis)) if any(finding.is_error for finding in findings) else (),
     )
 
 
 def _capability(analysis: Analysis) -> str:
     try:
-        found = analysis.capability
+        found = read_capability(analysis)
     except SyntaxError:  # check has a finding of it
         return ""
     return found.model_id if isinstance(found, Capability) else ""
@@ -170,7 +173,7 @@ def _capability(analysis: Analysis) -> str:
 
 def _assets(analysis: Analysis) -> tuple[Path, ...]:
     try:
-        names = {use.name for use in analysis.assets}
+        names = {use.name for use in assets_of(analysis)}
     except SyntaxError:  # check has a finding of it
         return ()
     return tuple((analysis.folder or Path()) / name for name in sorted(names))
@@ -184,7 +187,7 @@ def _row(cell: Cell) -> Row:
 def _defined(cell: Cell) -> tuple[str, ...]:
     """Return what a tagged cell binds, imports left out, those names first that the exporter looks for."""
     try:
-        bound = bindings([cell])
+        bound = bindings_in([cell])
     except SyntaxError:  # check has a finding of it
         return ()
     names = dict.fromkeys(binding.name for binding in bound if not _is_import(binding))
@@ -199,7 +202,7 @@ def _bundle_state(analysis: Analysis, bundle: Path) -> tuple[BundleState, str]:
     """Return how the bundle stands to the notebook, and why it is another where it is."""
     if not (bundle / MANIFEST).is_file():
         return BundleState.MISSING, ""
-    if any(finding.is_error for finding in analysis.findings):
+    if any(finding.is_error for finding in check_notebook(analysis)):
         return BundleState.DIFFERENT, "fix the errors first"
     why = why_stale(analysis, bundle)
     return (BundleState.DIFFERENT, why) if why else (BundleState.SAME, "")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from byoc_kit.core.assets import shown
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.hooks import Function
-from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.params_class import takes_params
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.static_eval import static_of
 
 _HOOKS = ("process_frame", "process_audio")
 # What keeps the signature of the function that is wrapped.
@@ -26,11 +24,11 @@ _Maker = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 def check_decorators(analysis: Analysis) -> Iterator[Finding]:
     """Yield the decorators that put ``(*args, **kwargs)`` in the place of a hook that takes parameters."""
-    bound = analysis.bindings
+    bound, static = bindings(analysis), static_of(analysis)
     defined = {binding.name: binding for binding in bound if isinstance(binding.node, Function | ast.ClassDef)}
     for hook in _HOOKS:
         binding = defined.get(hook)
-        if binding is None or not isinstance(binding.node, Function) or not takes_params(analysis.static, binding.node):
+        if binding is None or not isinstance(binding.node, Function) or not takes_params(static, binding.node):
             continue
         for decorator, used in _decorators(hook, bound):
             found = _hiding(decorator, defined)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from byoc_kit.notebook.calls import Reference
-from byoc_kit.notebook.constants import NotConstantError, constant
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import Reference, calls
+from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.names import handling
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _CUDA = re.compile(r"cuda(?::\d+)?")
 # A condition that has to do with the device, such as `if use_cuda`.
@@ -24,12 +21,12 @@ _HINT = 'write .to("cuda" if torch.cuda.is_available() else "cpu")'
 
 def check_gpu(analysis: Analysis) -> Iterator[Finding]:
     """Yield the calls that need a GPU, where nothing before them asks for one and nothing refuses to run without."""
-    trees = [cell.tree for cell in analysis.exported]
+    trees = [cell.tree for cell in analysis.cells]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     if any(map(_refuses, nodes)):
         return
     guarded = {id(inner) for node in nodes for part in _guarded(node) for inner in ast.walk(part)}
-    for call in analysis.calls:
+    for call in calls(analysis):
         if id(call.node) not in guarded and (what := _needs(analysis, call)):
             message = f"{what} fails on a machine without a GPU"
             yield Finding("needs-gpu", analysis.name, message, _HINT, Place.of(call.cell, call.node))
@@ -51,7 +48,7 @@ def _needs(analysis: Analysis, call: Reference) -> str:
 
 def _device(analysis: Analysis, call: Reference, node: ast.expr) -> str:
     try:
-        value = constant(node, call.scope, analysis.constants)
+        value = constant(node, call.scope, constants(analysis))
     except NotConstantError:
         return ""
     return value if isinstance(value, str) and _CUDA.fullmatch(value) else ""

@@ -9,18 +9,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from byoc_kit.core.assets import shown
-from byoc_kit.notebook.calls import Reference, module_scope, references
-from byoc_kit.notebook.constants import bound_once, literal_path, text_constants
+from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.asset_uses import assets_of
+from byoc_kit.notebook.calls import Reference, calls
+from byoc_kit.notebook.constants import literal_path, text_constants
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import bindings, handling
+from byoc_kit.notebook.names import handling
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.passed_texts import passed_calls
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 # What reads a file: the position and the name of the argument that says which.
 _READERS = {
@@ -128,10 +126,10 @@ class FileUse:
     is_write: bool
 
 
+@part
 def file_uses(analysis: Analysis) -> list[FileUse]:
     """Return the files that calls in the tagged cells read or write, by names that may be passed from call to call."""
-    constants = analysis.text_constants
-    uses = [use for call in analysis.calls if (use := _file_use(call, constants))]
+    uses = [use for call in calls(analysis) if (use := _file_use(call, text_constants(analysis)))]
     said = {id(use.node) for use in uses}
     for passed in passed_calls(analysis):
         use = _file_use(passed.call, passed.known)
@@ -144,11 +142,8 @@ def file_uses(analysis: Analysis) -> list[FileUse]:
 
 def writing_cell(analysis: Analysis, name: str) -> Cell | None:
     """Return the first cell of the notebook, tagged or not, that writes a file."""
-    cells = [cell for cell in analysis.notebook.cells if cell.is_code and _is_python(cell)]
-    bound = bindings(cells)
-    scope = module_scope(bound)
-    constants = text_constants(bound_once(cells, bound), scope)
-    uses = (_file_use(call, constants) for call in references(cells, scope) if call.call is not None)
+    every = Analysis(analysis.notebook, [c for c in analysis.notebook.cells if c.is_code and _is_python(c)])
+    uses = (_file_use(call, text_constants(every)) for call in calls(every))
     return next((use.cell for use in uses if use and use.is_write and _is_same(use.name, name)), None)
 
 
@@ -166,11 +161,11 @@ def _is_python(cell: Cell) -> bool:
 
 def check_files(analysis: Analysis) -> Iterator[Finding]:
     """Yield the files that tagged cells read and no container has."""
-    uses = analysis.file_uses
+    uses = file_uses(analysis)
     written = {use.name for use in uses if use.is_write}
     read = [use for use in uses if not use.is_write and use.name not in written]
     without_harm = _missing_without_harm(analysis)
-    declared = {asset.name for asset in analysis.assets}  # what is wrong with these is said of them
+    declared = {asset.name for asset in assets_of(analysis)}  # what is wrong with these is said of them
     guarded = {name for node in _guarding(analysis) for name in _guarded(analysis, node.test)}
     for cell, node, text in _machine_paths(analysis):
         if text in declared or (text in guarded and not _is_there(text)):
@@ -194,7 +189,7 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
 
 def _missing_without_harm(analysis: Analysis) -> set[int]:
     """Return the nodes that stand where a missing file is handled, or where it was asked whether it is there."""
-    blocks = (block for cell in analysis.exported for block in cell.nodes)
+    blocks = (block for cell in analysis.cells for block in cell.nodes)
     handled = (statement for block in blocks for statement in handling(block, {"OSError", "FileNotFoundError"}))
     guarded = (part for node in _guarding(analysis) for part in _where_it_is_there(node))
     return {id(node) for part in (*handled, *guarded) for node in ast.walk(part)}
@@ -202,8 +197,8 @@ def _missing_without_harm(analysis: Analysis) -> set[int]:
 
 def _guarding(analysis: Analysis) -> Iterator[ast.If | ast.IfExp]:
     """Yield the conditions that ask whether a file is there."""
-    asking = {id(call.call) for call in analysis.calls if _guard(call) is not None}
-    for cell in analysis.exported:
+    asking = {id(call.call) for call in calls(analysis) if _guard(call) is not None}
+    for cell in analysis.cells:
         for node in cell.nodes:
             if isinstance(node, ast.If | ast.IfExp) and any(id(part) in asking for part in ast.walk(node.test)):
                 yield node
@@ -219,9 +214,9 @@ def _guard(call: Reference) -> ast.expr | None:
 def _guarded(analysis: Analysis, test: ast.expr) -> Iterator[str]:
     """Yield the files that a condition asks about."""
     parts = {id(part) for part in ast.walk(test)}
-    for call in analysis.calls:
+    for call in calls(analysis):
         node = _guard(call) if id(call.node) in parts else None
-        name = None if node is None else literal_path(node, call.scope, analysis.text_constants)
+        name = None if node is None else literal_path(node, call.scope, text_constants(analysis))
         if name is not None:
             yield name
 
@@ -242,12 +237,12 @@ def _is_there(path: str) -> bool:
 
 def _check_other_calls(analysis: Analysis, said: set[int], written: set[str]) -> Iterator[Finding]:
     """Yield the files beside the notebook that libraries are given, and may read: ``YOLO("best.pt")``."""
-    for call in analysis.calls:
+    for call in calls(analysis):
         library = call.name.partition(".")[0]
         if analysis.folder is None or call.call is None or not library or library in _NO_READERS:
             continue
         for node in (*call.call.args, *(keyword.value for keyword in call.call.keywords)):
-            name = literal_path(node, call.scope, analysis.text_constants)
+            name = literal_path(node, call.scope, text_constants(analysis))
             if name is None or id(node) in said or name in written or not _is_file(analysis.folder, name):
                 continue
             message = f"{call.name} is given {shown(name)}, a file beside the notebook that the container will not have"
@@ -296,11 +291,11 @@ def _machine_paths(analysis: Analysis) -> Iterator[tuple[Cell, ast.expr, str]]:
     """Yield the literals that name a place of this machine, and their text."""
     of_regexes = {
         id(argument)
-        for call in analysis.calls
+        for call in calls(analysis)
         if call.call is not None and call.name.partition(".")[0] in {"re", "regex"}
         for argument in call.call.args
     }
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         nodes = cell.nodes
         passed_over = {id(part) for node in nodes for part in _not_a_path(node)} | of_regexes
         for node in nodes:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from byoc_kit.core.capability import Capability
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.capability_cell import read_capability
 from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.rules.state import called_by, state_names
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _RUN_BY_FRAMES = ("process_frame", "process_audio")
 _ADDING = {"append", "appendleft", "extend", "extendleft", "insert"}
@@ -27,10 +26,11 @@ def check_growth(analysis: Analysis) -> Iterator[Finding]:
     To empty them when a stream starts is not enough: a stream may last for days. Nothing is said where several streams
     would share them, which is an error.
     """
-    if isinstance(analysis.capability, Capability) and analysis.capability.capacity > 1:
+    capability = read_capability(analysis)
+    if isinstance(capability, Capability) and capability.capacity > 1:
         return
-    bound = analysis.bindings
-    kept = state_names(bound) & _without_bound(node for cell in analysis.exported for node in cell.nodes)
+    bound = bindings(analysis)
+    kept = state_names(bound) & _without_bound(node for cell in analysis.cells for node in cell.nodes)
     run = list(called_by(bound, _RUN_BY_FRAMES))
     bounded = {name for _, function in run for name in _bounded(function, {one.name for _, one in run})}
     for cell, function in run:

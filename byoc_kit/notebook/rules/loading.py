@@ -5,17 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from byoc_kit.core.assets import shown
-from byoc_kit.notebook.calls import Reference
-from byoc_kit.notebook.constants import literal_path
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.asset_uses import assets_of
+from byoc_kit.notebook.calls import Reference, calls
+from byoc_kit.notebook.constants import literal_path, text_constants
 from byoc_kit.notebook.findings import Finding, Place
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.rules.files import file_uses
 
 _LOADERS = {
     *("cloudpickle.load", "cloudpickle.loads", "dill.load", "dill.loads", "joblib.load", "pandas.read_pickle"),
@@ -33,7 +30,7 @@ def check_pickles(analysis: Analysis) -> Iterator[Finding]:
     What ``torch.load`` is given is none of them, unless ``weights_only`` or another unpickler is: from torch 2.6 on it
     loads tensors and nothing else, and every image has the newer one that this package requires.
     """
-    called = analysis.calls
+    called = calls(analysis)
     unsafe = [call for call in called if _loads_pickles(call)]
     for call in unsafe:
         hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)
@@ -51,8 +48,8 @@ def check_pickles(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _named_files(analysis: Analysis) -> Iterator[tuple[str, ast.expr, Place]]:
-    yield from ((asset.name, asset.node, asset.place) for asset in analysis.assets)
-    for use in analysis.file_uses:
+    yield from ((asset.name, asset.node, asset.place) for asset in assets_of(analysis))
+    for use in file_uses(analysis):
         if not use.is_write:
             yield use.name, use.node, Place.of(use.cell, use.node)
 
@@ -103,13 +100,13 @@ _HINT = 'fetch it once, and name the file with byoc_kit.asset("..."), so that th
 
 def check_downloads(analysis: Analysis) -> Iterator[Finding]:
     """Yield the calls that fetch weights: a start then takes longer, and needs the network and what is there."""
-    for call in analysis.calls:
+    for call in calls(analysis):
         if call.name in _FETCHING and not _is_local(call):
             message = f"{call.name} fetches over the network when the container starts"
             yield Finding("download", analysis.name, message, _HINT, Place.of(call.cell, call.node))
         elif call.name.endswith(_BY_NAME):
             node = call.argument(0, "pretrained_model_name_or_path")
-            name = None if node is None else literal_path(node, call.scope, analysis.text_constants)
+            name = None if node is None else literal_path(node, call.scope, text_constants(analysis))
             if name and not (analysis.folder and (analysis.folder / name).exists()):
                 message = f"{shown(name)} is fetched over the network when the container starts"
                 yield Finding("download", analysis.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))

@@ -14,21 +14,16 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import byoc_kit
 from byoc_kit.core.assets import shown
-from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.module_owners import providers
-from byoc_kit.notebook.names import Import, bound_by, handling
+from byoc_kit.notebook.names import Import, bindings, bound_by, handling, imports
 from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 PYTHON = "3.11"
 
@@ -39,7 +34,7 @@ _OPENCV = {f"opencv-{kind}" for kind in ("python", "python-headless", "contrib-p
 
 def check_modules(analysis: Analysis) -> Iterator[Finding]:
     """Yield a finding for each import of a module that the container would not have, or not the same."""
-    for found in analysis.imports:
+    for found in imports(analysis):
         if found.module == "byoc_kit" or is_for_notebooks(found.name):
             continue
         finding = _check(analysis, found)
@@ -124,7 +119,7 @@ _HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pyda
 def check_module_names(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that imports and attributes take from modules that surely do not have them."""
     passed_over: set[int] = set()
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         nodes = cell.nodes
         # whoever asks first knows that it may be missing
         handled = {id(node) for block in nodes for node in _handled(block)}
@@ -135,8 +130,8 @@ def check_module_names(analysis: Analysis) -> Iterator[Finding]:
                 if finding := _missing(analysis, node.module, alias.name, Place.of(cell, alias)):
                     yield finding
         passed_over |= handled
-    rebound = {b.name for b in analysis.bindings if not isinstance(b.node, ast.Import | ast.ImportFrom)}
-    for reference in analysis.references:
+    rebound = {b.name for b in bindings(analysis) if not isinstance(b.node, ast.Import | ast.ImportFrom)}
+    for reference in references(analysis):
         module, _, name = reference.name.rpartition(".")
         if id(reference.node) in passed_over or not isinstance(reference.node, ast.Attribute):
             continue

@@ -8,15 +8,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
+from byoc_kit.notebook.constants import constants
 from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.names import NOTEBOOK_NAMES, handling
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling
 
 _OF_THE_KIT = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
 # These can be imported anywhere, and need a front end only when they are called.
@@ -35,12 +34,12 @@ _PRINTS = "write `from tqdm.auto import tqdm`, which prints its progress where t
 
 def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
     """Yield uses of what no container has."""
-    own = {binding.name for binding in analysis.bindings}
-    names = {id(reference.node): reference for reference in analysis.references}
-    for cell in analysis.exported:
+    own = {binding.name for binding in bindings(analysis)}
+    names = {id(reference.node): reference for reference in references(analysis)}
+    for cell in analysis.cells:
         nodes = cell.nodes
         guarded = {id(node) for block in nodes for node in _guarded(block)}
-        guarded |= {id(node) for block in nodes for node in _switched_off(block, analysis.constants)}
+        guarded |= {id(node) for block in nodes for node in _switched_off(block, constants(analysis))}
         for node in nodes:
             if id(node) in guarded:
                 continue

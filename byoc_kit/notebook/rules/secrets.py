@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.findings import Finding, Place
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 # As their issuers mark them.
 _KEYS = {
@@ -40,7 +37,7 @@ _HINT = "read it from an environment variable with os.environ, and take it out o
 
 def check_secrets(analysis: Analysis) -> Iterator[Finding]:
     """Yield literals that look like a secret; what they say is never repeated."""
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         named = {id(value): name for name, value in _named(cell.tree) if _NAME.search(name)}
         for node in cell.nodes:
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):

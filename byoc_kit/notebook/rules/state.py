@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from byoc_kit.core.capability import Capability
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import imported_names
+from byoc_kit.notebook.capability_cell import read_capability
+from byoc_kit.notebook.constants import bound_once, constants
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.hooks import HOOKS
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.names import Binding, bindings, bindings_in
 from byoc_kit.notebook.notebook_file import Cell
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _RUN_BY_STREAMS = ("process_frame", "process_audio")
 _CHANGING = {
@@ -27,10 +27,10 @@ _CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
     """Yield what frames change in the module, where the capability offers more than one stream."""
-    capability = analysis.capability
+    capability = read_capability(analysis)
     if not isinstance(capability, Capability) or capability.capacity < 2:
         return
-    bound = analysis.bindings
+    bound = bindings(analysis)
     state = state_names(bound)
     for cell, function in called_by(bound, _RUN_BY_STREAMS):
         for name, node in changes(function, state):
@@ -109,16 +109,17 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
     Nothing is said where their size is looked at, where a buffer is kept for each size, nor where several streams would
     share them, which is an error.
     """
-    if isinstance(analysis.capability, Capability) and analysis.capability.capacity > 1:
+    capability = read_capability(analysis)
+    if isinstance(capability, Capability) and capability.capacity > 1:
         return
-    state = state_names(analysis.bindings)
+    state = state_names(bindings(analysis))
     reset = {
         name
-        for _, function in called_by(analysis.bindings, ("on_stream_start", "on_stream_stop"))
+        for _, function in called_by(bindings(analysis), ("on_stream_start", "on_stream_stop"))
         for name, _ in changes(function, state)
     }
     fixed = _Fixed.of(analysis)
-    run = list(called_by(analysis.bindings, ("process_frame",)))
+    run = list(called_by(bindings(analysis), ("process_frame",)))
     measured = {name for _, function in run for name in _measured(function)}
     said = reset | measured
     for cell, function in run:
@@ -138,8 +139,8 @@ class _Fixed(NamedTuple):
 
     @classmethod
     def of(cls, analysis: Analysis) -> _Fixed:
-        fixed = cls({name for name, value in analysis.constants.items() if isinstance(value, int)}, set())
-        fixed.sizes.update(name for name, value in analysis.bound_once if fixed.is_size(value))
+        fixed = cls({name for name, value in constants(analysis).items() if isinstance(value, int)}, set())
+        fixed.sizes.update(name for name, value in bound_once(analysis) if fixed.is_size(value))
         return fixed
 
     def is_size(self, node: ast.expr) -> bool:
@@ -230,13 +231,12 @@ _READ_BY_THE_SERVER = {*HOOKS, "Params", "capability"}
 
 def check_rebound(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that tagged cells use, and of which the notebook has another value when it has run."""
-    last = {binding.name: binding for binding in analysis.bindings}
-    later = _READ_BY_THE_SERVER | {name for cell in analysis.exported for name in _read_later(cell.tree)}
-    loads = ((n, cell) for cell in analysis.exported for n in cell.nodes if isinstance(n, ast.Name))
+    last = {binding.name: binding for binding in bindings(analysis)}
+    later = _READ_BY_THE_SERVER | {name for cell in analysis.cells for name in _read_later(cell.tree)}
+    loads = ((n, cell) for cell in analysis.cells for n in cell.nodes if isinstance(n, ast.Name))
     at_once = {node.id: cell.number for node, cell in loads if isinstance(node.ctx, ast.Load)}
-    untagged = [cell for cell in analysis.notebook.cells if cell.is_code and not cell.is_exported]
     said: set[str] = set()
-    for again in reversed(bindings(untagged)):
+    for again in reversed(bindings_in(analysis.notebook.untagged)):
         own = last.get(again.name)
         if own is None or own.name in said or again.cell.number < own.cell.number or _is_same(own, again):
             continue

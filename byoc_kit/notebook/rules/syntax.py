@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import beginnings, instead_of, is_magic, parse
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.imports import is_future
+from byoc_kit.notebook.module import render_module
 from byoc_kit.notebook.notebook_file import Cell
-
-if TYPE_CHECKING:
-    from byoc_kit.notebook.analysis import Analysis
 
 _SHOWN = 60
 
 
 def check_cells(analysis: Analysis) -> Iterator[Finding]:
     """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it."""
-    for cell in analysis.exported:
+    for cell in analysis.cells:
         for line in cell.dropped_lines:
             message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
             hint = "move it to a cell without the tag to be rid of this note"
@@ -32,7 +30,7 @@ def check_cells(analysis: Analysis) -> Iterator[Finding]:
 
 def check_module(analysis: Analysis) -> Iterator[Finding]:
     """Yield what is wrong only with the cells as one module; each must be Python for itself."""
-    cells = analysis.exported
+    cells = analysis.cells
     for cell in cells[1:]:
         for node in cell.tree.body:
             if is_future(node):
@@ -47,7 +45,7 @@ def check_module(analysis: Analysis) -> Iterator[Finding]:
                 "future-import", analysis.name, message, "give it a line of its own", Place.of(cells[0], node)
             )
             return
-    module = analysis.unchecked_module
+    module = render_module(analysis)
     try:
         parse(module.source)
     except SyntaxError as error:

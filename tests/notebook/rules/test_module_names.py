@@ -4,7 +4,8 @@ import sys
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.rules.modules import module_names
 
@@ -100,7 +101,7 @@ def test_a_file_beside_the_notebook_is_not_the_installed_module(tmp_path, instal
     installed(shown=SHOWN)
     (tmp_path / "shown.py").write_text("D = 1\n")
     raw = notebook_json(("byoc", "from shown import D"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)).encode()
-    findings = analyse(parse_notebook(raw, name="n.ipynb", folder=tmp_path)).findings
+    findings = check_notebook(Analysis(parse_notebook(raw, name="n.ipynb", folder=tmp_path)))
     assert "missing-name" not in {finding.code for finding in findings}
 
 

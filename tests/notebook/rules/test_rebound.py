@@ -3,7 +3,8 @@ import json
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
-from byoc_kit.notebook.analysis import analyse
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import parse_notebook
 
 USES = "def process_frame(frame):\n    return frame * GAIN"
@@ -52,5 +53,5 @@ def test_a_name_that_makes_no_difference(make, cells):
 def test_the_parameters_that_papermill_puts_in_are_named():
     document = json.loads(notebook_json(("byoc", "GAIN = 1"), ("", "GAIN = 2"), ("byoc", USES), ("byoc", CAPABILITY)))
     document["cells"][1]["metadata"] = {"tags": ["injected-parameters"]}
-    [finding] = analyse(parse_notebook(json.dumps(document).encode(), name="n.ipynb")).findings
+    [finding] = check_notebook(Analysis(parse_notebook(json.dumps(document).encode(), name="n.ipynb")))
     assert finding.message == "cell 2 (GAIN), papermill's, binds GAIN anew, and the bundle has the value of this cell"
