@@ -94,7 +94,7 @@ lock: ## write requirements-dev.lock and requirements-publish.lock anew, from wh
 	mv .venv/lock/publish requirements-publish.lock
 
 clean: ## remove the environment, the reports and the collected wheels
-	rm -rf .venv dist reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 .venv/made: pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
