@@ -62,7 +62,7 @@ def compare(plan: Plan) -> Drift:
 
 
 def why_bundle_is_stale(bundle: Bundle, *, as_it_runs: bool = False) -> str | None:
-    """Say in one sentence how a bundle differs from its notebook's file; ``None`` where it does not.
+    """Say in one sentence how a bundle differs from its notebook's file; ``None`` if it does not.
 
     With ``as_it_runs``, only what makes frames counts: the module's code and its assets, and no heading or comment.
     """
@@ -95,7 +95,7 @@ def _code(module: str) -> str:
 
 
 def why_stale(analysis: Analysis, bundle: Path) -> str | None:
-    """Say in one sentence how a bundle differs from what its notebook says; ``None`` where it does not."""
+    """Say in one sentence how a bundle differs from what its notebook says; ``None`` if it does not."""
     try:
         found = drift(analysis, bundle)
     except ByocKitError as error:

@@ -29,7 +29,7 @@ class File:
 def files_of(needed: Iterable[Needed]) -> dict[str, File]:
     """Return the file of each distribution by its name; asks pip, all at once, for those that it never said.
 
-    Raises ``LockError`` where pip cannot be asked or finds one of them nowhere.
+    Raises ``LockError`` if pip cannot be asked or finds one of them nowhere.
     """
     needed = list(needed)
     known = _read(recall(_KIND))

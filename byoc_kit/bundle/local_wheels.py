@@ -40,7 +40,7 @@ class Wheel:
 def wheel_of(needed: Needed, wheels: Path) -> Wheel:
     """Build the wheel of a distribution, or take it from ``wheels`` where its source is as it was then.
 
-    Raises ``LockError`` where its source is gone, or cannot be built.
+    Raises ``LockError`` if its source is gone, or cannot be built.
     """
     requirement, state = _source(needed)
     key = hashlib.sha256(f"{needed.pin}\n{requirement}\n{state}".encode()).hexdigest()
@@ -58,7 +58,7 @@ def wheel_of(needed: Needed, wheels: Path) -> Wheel:
 
 
 def _source(needed: Needed) -> tuple[str, str]:
-    """Return what pip builds, and what tells whether it has changed. Raises ``LockError`` where it is gone."""
+    """Return what pip builds, and what tells whether it has changed. Raises ``LockError`` if it is gone."""
     if needed.direct_url is None:
         return needed.pin, ""
     url, subdirectory = str(needed.direct_url["url"]), needed.direct_url.get("subdirectory")

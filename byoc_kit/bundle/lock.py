@@ -98,7 +98,7 @@ def make_lock(
     """Lock what modules, by their dotted names, need; ``bundle`` may have wheels and hashes of an earlier export.
 
     ``missing`` are modules that are left out, since nothing installed provides them. ``device`` is that of torch's
-    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises ``LockError`` where a module or what
+    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises ``LockError`` if a module or what
     its distribution needs is not installed, or where pip does not say a hash.
     """
     imported = _roots(names)

@@ -43,7 +43,7 @@ def render_manifest(content: Mapping[str, Any], files: Mapping[str, bytes]) -> s
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:
-    """Return what a bundle's manifest says; empty where it is missing or damaged."""
+    """Return what a bundle's manifest says; empty if it is missing or damaged."""
     try:
         content = json.loads((bundle / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):

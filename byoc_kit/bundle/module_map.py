@@ -123,7 +123,7 @@ class Parts:
 def split_module(source: str, markers: Sequence[str]) -> Parts:
     """Take a module apart at its markers.
 
-    Raises ``BundleError`` where one is gone, there twice, or they change places.
+    Raises ``BundleError`` if one is gone, there twice, or they change places.
     """
     lines = source.split("\n")
     counts = Counter(lines)

@@ -33,7 +33,7 @@ class NotFoundError(LockError):
 def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
     """Return what pip would install for requirements in an empty environment like this one, as it reports it.
 
-    Raises ``NotFoundError`` where it finds one of them nowhere, ``LockError`` where it cannot be asked.
+    Raises ``NotFoundError`` if it finds one of them nowhere, ``LockError`` where it cannot be asked.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-pip-") as scratch:
         path = Path(scratch) / "report.json"
@@ -54,7 +54,7 @@ def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
 def build_wheel(name: str, requirement: str, folder: Path) -> Path:
     """Build the wheel of a source, a folder, an archive or a URL, into an empty folder; the same gives the same bytes.
 
-    Raises ``LockError`` where that fails.
+    Raises ``LockError`` if that fails.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-build-") as scratch:
         # setuptools keeps what it built beside the source, and packs what was deleted there since

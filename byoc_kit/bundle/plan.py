@@ -43,7 +43,7 @@ def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
     """Make the bundle's assets those of ``assets``, the file of each by its place in the bundle.
 
     Copied and not linked: a file that is written anew beside the notebook must not change under the bundle.
-    Raises ``BundleError`` where a file has changed since it was planned.
+    Raises ``BundleError`` if a file has changed since it was planned.
     """
     folder = bundle / FOLDER
     if folder.is_symlink():
@@ -103,7 +103,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
     ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
-    Raises ``ByocKitError`` where the notebook has faults or a module is not installed.
+    Raises ``ByocKitError`` if the notebook has faults or a module is not installed.
     """
     own = plan_own(analysis, target)
     # One that is for notebooks is there only where its absence is handled.
@@ -130,7 +130,7 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
 def plan_own(analysis: Analysis, target: Path) -> Plan:
     """Plan what the notebook alone decides: the module and what it says of itself, without the lock.
 
-    Raises ``ByocKitError`` where the notebook has faults.
+    Raises ``ByocKitError`` if the notebook has faults.
     """
     module, capability, assets = checked_module(analysis), _capability(analysis), collect(analysis)
     schema = params_schema(analysis)

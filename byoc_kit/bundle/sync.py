@@ -152,7 +152,7 @@ def _both_changed(notebook: Notebook, what: str, theirs: Sequence[str], ours: Se
 
 
 def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell, Sequence[str]]) -> dict[Cell, str]:
-    """Return the sources of the cells whose parts are edited. Raises ``SyntaxError`` where one is no Python.
+    """Return the sources of the cells whose parts are edited. Raises ``SyntaxError`` if one is no Python.
 
     What the module does not show of a cell stays where it is in it. It goes to the cell's top where it could not stay
     hidden otherwise: an import with a new comment above it, or a `from __future__` with new code above it.

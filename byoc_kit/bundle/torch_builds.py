@@ -16,7 +16,7 @@ _KIND = "variants"
 
 
 def installed_device() -> str | None:
-    """Return the device that the installed torch's version names, such as ``cpu``; ``None`` where it names none."""
+    """Return the device that the installed torch's version names, such as ``cpu``; ``None`` if it names none."""
     try:
         return Version(distribution("torch").version).local
     except PackageNotFoundError:
@@ -26,7 +26,7 @@ def installed_device() -> str | None:
 def variant(device: str, needed: Mapping[str, Needed]) -> dict[str, Needed]:
     """Return torch and its kin of a closure as built for another device, with all that these need, by name.
 
-    pip is asked for it once. Raises ``LockError`` where it finds no such build.
+    pip is asked for it once. Raises ``LockError`` if it finds no such build.
     """
     wanted = [f"{name}=={Version(needed[name].version).public}+{device}" for name in VARIED if name in needed]
     key = " ".join(wanted)

@@ -27,7 +27,7 @@ _LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 def kit_wheel() -> tuple[str, bytes]:
     """Return the wheel's file name and bytes; the same sources give the same bytes.
 
-    Raises ``ByocKitError`` where the kit runs from files that are not installed.
+    Raises ``ByocKitError`` if the kit runs from files that are not installed.
     """
     try:
         found = distribution("byoc-kit")

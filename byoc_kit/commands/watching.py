@@ -36,7 +36,7 @@ _Stamp = tuple[int, int] | None
 def watch(notebook: Path, target: Path, *, host: str, port: int) -> int:
     """Export a notebook to ``target`` and serve it, again at each change, until SIGTERM or SIGINT; returns 0.
 
-    What is wrong with a version is logged, and the one before it goes on. Raises ``ByocKitError`` where the
+    What is wrong with a version is logged, and the one before it goes on. Raises ``ByocKitError`` if the
     notebook is not there or the port is taken.
     """
     if not notebook.is_file():

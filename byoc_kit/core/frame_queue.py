@@ -47,7 +47,7 @@ class FrameQueue(Generic[T]):
         return self._is_closed
 
     def put(self, item: T, lane: Lane | None = None) -> bool:
-        """Add an item; ``False`` where it was not added."""
+        """Add an item; ``False`` if it was not added."""
         lane = lane or self._lane
         with self._changed:
             if lane.drops is None:

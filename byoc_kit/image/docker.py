@@ -128,7 +128,7 @@ def require_image(image: str) -> None:
 
 
 def require_base_image(image: str) -> None:
-    """Pull an image unless the engine has it. Raises ``ImageError`` where it is not to be had."""
+    """Pull an image unless the engine has it. Raises ``ImageError`` if it is not to be had."""
     require_engine()
     if _has_image(image):
         return

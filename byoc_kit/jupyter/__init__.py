@@ -1,1 +1,1 @@
-"""What shows itself in a notebook: the live preview and the ship panel."""
+"""The parts that a notebook shows: the live preview and the ship panel."""

@@ -1,4 +1,4 @@
-"""What a run of a notebook cell left open, so that the next run of that cell can close it."""
+"""Remembers what a run of a notebook cell left open, so that the next run of that cell can close it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Closable(Protocol):
 
 
 class OpenByCell:
-    """Keeps what is open by the cell that opened it; of one run, several may stay open side by side.
+    """Keeps what each cell opened. Several things that one run opened may stay open side by side.
 
     ``cell_and_run`` is what ``cell`` returns.
     """
@@ -35,7 +35,7 @@ class OpenByCell:
             one.close()
 
     def predecessor(self, cell_and_run: tuple[str, str]) -> Closable | None:
-        """Return what the run before had in the place of the one that this run is about to open; it is closed."""
+        """Close and return what the run before had opened in the place of the next thing that this run opens."""
         cell, run = cell_and_run
         _, opened = self._open.get(cell, (run, []))
         return next(iter(self._closed.get(cell, [])[len(opened) :]), None)

@@ -1,4 +1,4 @@
-"""What the preview asks of the IPython kernel it runs in; outside one, the answers are those of a script."""
+"""Answers the preview's questions about its IPython kernel; outside a kernel, the answers are those for a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from byoc_kit.errors import cell_name
 
 
 def parent_message() -> dict[str, Any]:
-    """Return the message that the calling thread is at work on; empty outside a kernel."""
+    """Return the message that the calling thread is handling; empty outside a kernel."""
     from IPython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
@@ -22,12 +22,12 @@ def parent_message() -> dict[str, Any]:
 
 
 def has_front_end() -> bool:
-    """Tell whether a person looks on: papermill and nbconvert run cells without leave to ask for input."""
+    """Tell whether a person watches: papermill and nbconvert do not allow cells to ask for input."""
     return bool(parent_message().get("content", {}).get("allow_stdin"))
 
 
 def cell() -> tuple[str, str]:
-    """Return the running cell's id, and the id of this run of it; the first is empty where the front end sends none."""
+    """Return the running cell's id and the id of this run. The first is empty if the front end sends none."""
     message = parent_message()
     return str(message.get("metadata", {}).get("cellId", "")), str(message.get("header", {}).get("msg_id", ""))
 
@@ -35,8 +35,8 @@ def cell() -> tuple[str, str]:
 def subshell_context() -> Context | None:
     """Return the context of a message that came by a subshell, or ``None``.
 
-    ipykernel answers a comm message to the shell of the context it was sent in. What a plain thread sends brings the
-    acknowledgements to the main shell, where they wait for a running cell: measured as freezes of 7 to 8 s.
+    The front end answers a comm message to the shell of the context that sent it. The answers to a plain thread's
+    messages go to the main shell, where they wait for a running cell: this was measured as freezes of 7 to 8 s.
     """
     is_from_subshell = parent_message().get("header", {}).get("subshell_id") is not None
     return copy_context() if is_from_subshell else None
@@ -44,7 +44,7 @@ def subshell_context() -> Context | None:
 
 @dataclass(frozen=True)
 class ExecutedCell(SourceMap):
-    """The one cell that a function was written in, called as IPython's tracebacks call it."""
+    """The cell that a function was written in, under the name that IPython's tracebacks use."""
 
     def locate(self, line: int) -> str | None:
         """Name the cell and the line in it."""
@@ -57,13 +57,13 @@ class ExecutedCell(SourceMap):
 
 
 def source_map(user_file: str) -> SourceMap | None:
-    """Return where a function of the running notebook stands; ``None`` for one from a real file."""
+    """Return the cell of a function of the running notebook; ``None`` for a function from a real file."""
     name = cell_name(user_file)
     return ExecutedCell(name, cells=()) if name else None
 
 
 def global_name(function: Any) -> str | None:
-    """Return the name that the notebook has a function under; ``None`` for one that it does not define."""
+    """Return a function's name in the notebook; ``None`` if the notebook does not define it."""
     from IPython import get_ipython
 
     name = getattr(function, "__name__", None)
@@ -72,7 +72,7 @@ def global_name(function: Any) -> str | None:
 
 
 def after_each_cell(callback: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
-    """Call back with the notebook's names after each cell that ran; returns what ends that."""
+    """Call ``call`` with the notebook's names after each cell that ran. Returns a function that stops this."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -91,11 +91,11 @@ def after_each_cell(callback: Callable[[Mapping[str, Any]], None]) -> Callable[[
 
 
 def let_front_end_choose(widget: Widget) -> None:
-    """Have the widget's next message come by the shell that the front end sends it to.
+    """Let the front end choose the shell for the widget's next message.
 
-    ipykernel 7.4 binds a comm to the shell that last sent on it, and forgets neither the main shell, busy with a
-    running cell, nor the subshell of a page since reloaded. There is no public way to undo it; other versions have no
-    such attribute.
+    ipykernel 7.4 binds a comm to the shell that last sent on it. That may be the main shell, busy with a running cell,
+    or the subshell of a page that was reloaded since. There is no public way to undo this; other versions do not have
+    the attribute.
     """
     if widget.comm is not None:
         vars(widget.comm).pop("_reply_subshell_id", None)

@@ -1,4 +1,4 @@
-"""Which file the running notebook is: the kernel protocol does not say, but front ends leave a trace."""
+"""Finds the running notebook's file: the kernel protocol does not name it, but front ends leave a trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def this_notebook() -> Path:
 
 
 def notebook_name() -> str:
-    """Return the running notebook's name without its ending; empty where nothing tells it."""
+    """Return the running notebook's name without its ending; empty if nothing tells it."""
     try:
         return this_notebook().stem
     except UnknownNotebookError:

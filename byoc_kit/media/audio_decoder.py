@@ -65,7 +65,7 @@ class SoundDecoder:
             yield packet
 
     def _place(self, frame: av.AudioFrame, time_base: Fraction) -> bool:
-        """Set a frame's time; ``False`` where none is known yet."""
+        """Set a frame's time; ``False`` if none is known yet."""
         lasts_s = Fraction(frame.samples, frame.sample_rate)
         given_s = None if frame.pts is None else frame.pts * time_base
         if given_s is not None and (self._next_s is None or abs(given_s - self._next_s) > _FRAMES_OFF * lasts_s):

@@ -36,7 +36,7 @@ class Clip:
     decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out:
     ``count`` is one less from then on, and ``damaged`` one more. At the end of a reading ``on_damage`` is told,
     by default the log.
-    Raises ``MediaError``, naming the clip, where it cannot be opened.
+    Raises ``MediaError``, naming the clip, if it cannot be opened.
     """
 
     def __init__(self, path: str | Path, *, on_damage: Callable[[str], object] = logger.warning) -> None:
@@ -212,7 +212,7 @@ def _time(picture: av.VideoFrame) -> int:
 def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
     """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
 
-    They are those of ``Clip``. Raises ``MediaError``, naming the clip, where it cannot
+    They are those of ``Clip``. Raises ``MediaError``, naming the clip, if it cannot
     be opened.
     """
     for frame in Clip(path).frames():

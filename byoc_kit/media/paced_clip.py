@@ -134,7 +134,7 @@ def save_mp4(data: bytes, path: Path) -> None:
 
 
 def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
-    """Return the clip's own packets, or ``None`` where other frames come of them than the clip's."""
+    """Return the clip's own packets, or ``None`` if other frames come of them than the clip's."""
     video, sound = video_stream(source), _sound(source)
     streams: list[VideoStream | AudioStream] = [video] if sound is None else [video, sound]
     packets = list(readable(source, *streams))

@@ -69,7 +69,7 @@ class _Packets:
 
 
 def read_table(path: Path) -> PictureTable:
-    """Read a clip's packets once. Raises ``MediaError``, naming the clip, where there is no picture."""
+    """Read a clip's packets once. Raises ``MediaError``, naming the clip, if there is no picture."""
     packets = _read_packets(path)
     if packets.are_sure and (table := _confirmed(path, packets)):
         return table

@@ -49,7 +49,7 @@ def assets_of(analysis: Analysis) -> list[AssetUse]:
 def collect(analysis: Analysis) -> dict[str, AssetFile]:
     """Return the files to copy into the bundle, by the name that manifests know them by, sorted.
 
-    Raises ``AssetError`` where one cannot be had, and ``NotebookError`` where the notebook has no folder.
+    Raises ``AssetError`` if one cannot be had, and ``NotebookError`` where the notebook has no folder.
     """
     names = sorted({asset_key(use.name) for use in assets_of(analysis)})
     if names and analysis.folder is None:

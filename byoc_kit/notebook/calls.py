@@ -59,7 +59,7 @@ def calls(analysis: Analysis) -> list[Reference]:
 
 
 def dotted_name(node: ast.expr, scope: Scope) -> str | None:
-    """Return what an expression is called; ``None`` where only running would tell."""
+    """Return what an expression is called; ``None`` if only running would tell."""
     match node:
         case ast.Name(id=name):
             if name in scope:

@@ -39,7 +39,7 @@ _HOW = "`# byoc: ignore[secret]`; several codes stand between commas"
 
 @dataclass(frozen=True)
 class Ignored:
-    """A code that a comment names, empty where it names none; ``place`` is the comment's.
+    """A code that a comment names, empty if it names none; ``place`` is the comment's.
 
     ``first_line`` is above the comment's where a text or a backslash joins them: up there no comment can stand.
     """

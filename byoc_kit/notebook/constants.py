@@ -126,7 +126,7 @@ def text_constants(analysis: Analysis) -> dict[str, str]:
 
 
 def literal_path(node: ast.expr, scope: Scope, known: Mapping[str, str]) -> str | None:
-    """Return the text or the path that an expression stands for; ``None`` where only running would tell.
+    """Return the text or the path that an expression stands for; ``None`` if only running would tell.
 
     ``known`` may have attributes, too, by names such as ``self.path``.
     """

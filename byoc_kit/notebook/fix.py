@@ -42,7 +42,7 @@ class Fix:
 def fix(path: Path) -> Fix:
     """Tag what is missing in a notebook's file; it is not written where nothing is missing.
 
-    Raises ``NotebookError`` where the file is no notebook or cannot be written.
+    Raises ``NotebookError`` if the file is no notebook or cannot be written.
     """
     raw = read_file(path)
     notebook = parse_notebook(raw, name=path.name, folder=path.parent)

@@ -262,7 +262,7 @@ _INDENT = re.compile(rb"^\{\r?\n([ \t]+)\S")
 def dump_notebook(document: Any, before: bytes) -> str:
     """Return a notebook's JSON in the form that its file had: indentation, order of the keys, escapes, line ends.
 
-    Raises ``NotebookError`` where it is nested too deeply to be written.
+    Raises ``NotebookError`` if it is nested too deeply to be written.
     """
     found = _INDENT.match(before)
     indent = found[1].decode() if found else (1 if b"\n" in before.strip() else None)

@@ -18,7 +18,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def open_notebook_warning(path: Path) -> str | None:
-    """Say what to do about a notebook's file that was changed while it is open; ``None`` where it is not."""
+    """Say what to do about a notebook's file that was changed while it is open; ``None`` if it is not."""
     if not is_open_in_jupyter(path):
         return None
     return (

@@ -30,7 +30,7 @@ _SLUG_LENGTH = 40
 class Case:
     """One frame, as it came in (uint8 ``[H, W, 3]``), and what ``process_frame`` was given with it.
 
-    ``error`` is what it raised (``ZeroDivisionError: division by zero``), empty where the picture only looked wrong;
+    ``error`` is what it raised (``ZeroDivisionError: division by zero``), empty if the picture only looked wrong;
     ``where`` the line that raised it. ``pts`` counts in units of ``time_base`` seconds.
     """
 
@@ -50,7 +50,7 @@ class Case:
 def save_case(folder: Path | str, case: Case) -> Path:
     """Keep a case in a new folder ``cases/<error>-<number>`` of ``folder``, the notebook's; return that.
 
-    Raises ``RegressionError`` where it cannot be written; nothing is left behind then.
+    Raises ``RegressionError`` if it cannot be written; nothing is left behind then.
     """
     home = Path(folder) / FOLDER
     new: Path | None = None
@@ -86,7 +86,7 @@ def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case |
     """Run a notebook's function, or an exported processor with its other hooks, once on a case's frame.
 
     ``case`` is one that was loaded, or its folder: ``replay_case(process_frame, "cases/value-error-1")``. Returns what
-    it makes of it, ``None`` where it withholds it, and raises what it raises. Raises
+    it makes of it, ``None`` if it withholds it, and raises what it raises. Raises
     ``ParamsError`` where the case's parameters do not fit it any more.
     """
     if not isinstance(case, Case):

@@ -163,7 +163,7 @@ class Comparison:
 
     @property
     def failure(self) -> str | None:
-        """What is wrong, in one sentence that names the worst frame; ``None`` where all is as allowed."""
+        """What is wrong, in one sentence that names the worst frame; ``None`` if all is as allowed."""
         worst = self.worst
         if worst.lost:
             return f"frame {worst.number} {worst.lost}"

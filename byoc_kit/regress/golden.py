@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 
 
 def function_sha256(process_frame: Callable[..., Any]) -> str:
-    """Return the hash of a function's code without its comments; empty where its source is not known."""
+    """Return the hash of a function's code without its comments; empty if its source is not known."""
     try:
         code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function_behind(process_frame)))))
     except (OSError, TypeError, SyntaxError):  # of an extension, of no file, or a lambda amid a line
@@ -82,7 +82,7 @@ class Golden:
     def with_more(self, other: Golden) -> Golden:
         """Return both, the other's frames after these; the versions are the other's.
 
-        Raises ``RegressionError`` where one is made of a clip, or their parameters or functions differ.
+        Raises ``RegressionError`` if one is made of a clip, or their parameters or functions differ.
         """
         if not self.inputs or not other.inputs or dict(self.params) != dict(other.params):
             msg = "golden frames of a clip, or of other parameters, cannot stand in one folder; name another folder"
@@ -109,7 +109,7 @@ class Golden:
 def save_golden(golden: Golden, folder: Path | str) -> None:
     """Write golden frames, without loss, in place of those that the folder has.
 
-    Raises ``RegressionError`` where they cannot be written, or would replace other pictures.
+    Raises ``RegressionError`` if they cannot be written, or would replace other pictures.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists() and any(folder.glob("*.png")):

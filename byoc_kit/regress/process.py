@@ -19,7 +19,7 @@ from byoc_kit.regress.golden import Golden, RegressionError, clip_sha256, requir
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """What came of a frame: its number in the clip, from 0, and its pixels; ``None`` where it was dropped."""
+    """What came of a frame: its number in the clip, from 0, and its pixels; ``None`` if it was dropped."""
 
     number: int
     pixels: Pixels | None
@@ -34,7 +34,7 @@ def process_clip(
 ) -> list[Picture]:
     """Run a processor over every frame of a clip, scaled to ``width``, and keep every ``every``-th result.
 
-    Raises ``RegressionError``, naming cell and line, where a hook raises, or where the processor's bundle is not
+    Raises ``RegressionError``, naming cell and line, if a hook raises, or where the processor's bundle is not
     what its notebook says, and ``ParamsError`` for a parameter that does not fit.
     """
     require_current(processor)

@@ -35,7 +35,7 @@ class Metrics(Collector):
         """Yield each family, as of now."""
         statuses = self._sessions.status()
         totals = self._sessions.totals.with_running(statuses)
-        yield GaugeMetricFamily("byoc_kit_healthy", "0 where a stream shows a fault", int(not self._sessions.problem()))
+        yield GaugeMetricFamily("byoc_kit_healthy", "0 if a stream shows a fault", int(not self._sessions.problem()))
         yield GaugeMetricFamily("byoc_kit_streams", "Streams that run", len(statuses))
         yield GaugeMetricFamily("byoc_kit_capacity", "Streams that may run at once", self._sessions.capacity)
         yield CounterMetricFamily("byoc_kit_streams_started", "Streams started", totals.started)

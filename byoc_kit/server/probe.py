@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK: exits 0 where ``/health`` says that the container is ready."""
+"""The image's HEALTHCHECK: exits 0 if ``/health`` says that the container is ready."""
 
 import json
 import sys

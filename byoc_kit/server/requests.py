@@ -103,7 +103,7 @@ def parse_control(message: bytes) -> dict[str, Any]:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return a request's body. Raises ``ParamsError`` where it does not come whole, in time, or is too large."""
+    """Return a request's body. Raises ``ParamsError`` if it does not come whole, in time, or is too large."""
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return await request.read()

@@ -37,7 +37,7 @@ _STDERR = 2  # the process's own: sys.stderr may have been replaced by something
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
-    Raises ``ByocKitError`` where it cannot listen there, or a setting does not fit.
+    Raises ``ByocKitError`` if it cannot listen there, or a setting does not fit.
     """
     faulthandler.enable(_STDERR, all_threads=False)  # a crash in native code leaves the line of the notebook in the log
     set_up_logging()

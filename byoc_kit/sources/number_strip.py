@@ -39,7 +39,7 @@ def write_number(pixels: Pixels, number: int) -> None:
 def read_number(pixels: Pixels) -> int:
     """Read the number that ``write_number`` drew: through JPEG and H.264, scaled to 320 wide, tinted or inverted.
 
-    Raises ``NumberError`` where there is none, or one that fails its check.
+    Raises ``NumberError`` if there is none, or one that fails its check.
     """
     height, width = pixels.shape[0] * _STRIP_HEIGHT, pixels.shape[1] / _CELLS
     rows = slice(round(height * _MARGIN), max(round(height * (1 - _MARGIN)), round(height * _MARGIN) + 1))

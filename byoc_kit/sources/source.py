@@ -22,7 +22,7 @@ class LiveSource(Protocol):
     def frames(self) -> Generator[VideoFrame]:
         """Yield each frame as it comes, blocking for the next; ends with the stream, or when ``close`` is called.
 
-        Raises ``MediaError`` where it breaks off or nothing ever comes.
+        Raises ``MediaError`` if it breaks off or nothing ever comes.
         """
         ...
 

@@ -37,7 +37,7 @@ def open_web(url: str) -> LiveSource:
     """Return the source behind an ``http`` or ``https`` URL.
 
     A byoc-kit server gives the input of its newest stream, a trickle channel its video, and whatever else is opened as
-    a network video. Raises ``MediaError`` where nobody answers within 5 s, and for a server without a stream.
+    a network video. Raises ``MediaError`` if nobody answers within 5 s, and for a server without a stream.
     """
     answer = _what_is_at(url)
     if answer.is_channel:

@@ -22,7 +22,7 @@ def free_port() -> int:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an IPv4 or IPv6 address or a host's name; ``::`` is all of both kinds.
 
-    Raises ``ByocKitError`` where there is no such host here, or the port is taken.
+    Raises ``ByocKitError`` if there is no such host here, or the port is taken.
     """
     if not 0 <= port <= _LAST_PORT:
         msg = f"there is no port {port}; choose a --port from 0 to {_LAST_PORT}"

@@ -63,7 +63,7 @@ MAX_SEGMENT_BYTES = 64 * 2**20
 NEXT_WRITE = -1
 """Sequence number of the segment that is written next."""
 LATEST_WRITTEN = -2
-"""Sequence number, for a reader, of the newest segment that has bytes; 0 where none has."""
+"""Sequence number, for a reader, of the newest segment that has bytes; 0 if none has."""
 
 
 class ChannelClosedError(Exception):

@@ -72,7 +72,7 @@ def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def end_of_channel(response: aiohttp.ClientResponse) -> str | None:
-    """Return why the channel has ended, by the headers of any answer, or ``None`` where it goes on."""
+    """Return why the channel has ended, by the headers of any answer, or ``None`` if it goes on."""
     if CLOSED_HEADER in response.headers:  # on a 200 too, whose body then is no segment
         return "the channel was closed"
     if response.status == HTTPStatus.NOT_FOUND:
@@ -132,7 +132,7 @@ class Backoff:
         self._failing_since = None
 
     async def failed(self, reason: str, *, lasted_s: float = 0.0) -> None:
-        """Pause before the next try. Raises ``TrickleError`` where there have been failures for too long.
+        """Pause before the next try. Raises ``TrickleError`` if there have been failures for too long.
 
         ``lasted_s`` is how long the failed request was open. One that was open for longer than connecting may take had
         reached the server: a proxy ends a quiet request after a minute, say, which must not end the channel.

@@ -110,7 +110,7 @@ class DataPublisher(ChannelPublisher):
         return True
 
     async def _until_due(self, quiet_s: float) -> bool:
-        """Wait for a line, ``quiet_s`` at most; ``False`` where none follows."""
+        """Wait for a line, ``quiet_s`` at most; ``False`` if none follows."""
         with suppress(TimeoutError):
             async with asyncio.timeout(quiet_s):
                 while not self._lines and not self._is_finished:

@@ -84,7 +84,7 @@ class SegmentBuffer:
         self.finish()
 
     async def next_segment(self) -> bool:
-        """Drop what is left of this segment and wait for the next to begin; ``False`` where none follows."""
+        """Drop what is left of this segment and wait for the next to begin; ``False`` if none follows."""
         while await self._until_item():
             _, data = self._take()
             if data is None:
@@ -161,7 +161,7 @@ class ChannelPublisher:
     async def run(self) -> None:
         """Send until ``finish``, which deletes the channel at the end, or until the channel is gone.
 
-        Raises ``TrickleError`` where the channel cannot be reached.
+        Raises ``TrickleError`` if the channel cannot be reached.
         """
         try:
             await self._send()

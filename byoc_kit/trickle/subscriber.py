@@ -123,7 +123,7 @@ class _Place:
     def begin(self, response: aiohttp.ClientResponse) -> None:
         """Take the segment's number from its answer; the part of it that is there already is skipped.
 
-        Raises ``AnswerError`` where it is no answer of a channel, or leads back.
+        Raises ``AnswerError`` if it is no answer of a channel, or leads back.
         """
         if SEQ_HEADER not in response.headers:
             msg = f"HTTP {response.status} without {SEQ_HEADER}, so it is no trickle channel"
@@ -242,7 +242,7 @@ class _Requests:
         _discard(task)
 
     async def write_head(self) -> int | None:
-        """Return the number of the segment that is written next; ``None`` where the server does not say it."""
+        """Return the number of the segment that is written next; ``None`` if the server does not say it."""
         url = f"{self._url}/next"
         async with self._session.get(url, timeout=REQUEST_TIMEOUT, allow_redirects=False) as answer:
             said = await answer.content.read(18)

@@ -28,7 +28,7 @@ Place: TypeAlias = Callable[[str, BaseException], str]
 
 @dataclass(frozen=True)
 class Memory:
-    """How a later stream is not as a first one would be, in one sentence; empty where it is.
+    """How a later stream is not as a first one would be, in one sentence; empty if it is.
 
     ``is_failure`` where a hook raises. Other pictures may be meant: a random generator goes on from stream to
     stream.

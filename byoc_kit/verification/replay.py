@@ -110,7 +110,7 @@ class Replay:
     """All frames of a clip; the pixels of those kept lie in ``folder``.
 
     ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema, and
-    ``memory`` how a second stream differs from a first; it is ``None`` where none was run. ``said_of_scale`` is what
+    ``memory`` how a second stream differs from a first; it is ``None`` if none was run. ``said_of_scale`` is what
     the processor says of tensors that are not 0 to 1.
     """
 
@@ -142,7 +142,7 @@ class Replay:
         return percentiles_ms(frame.took_s for frame in self.frames)
 
     def pixels(self, number: int) -> Pixels | None:
-        """Return a frame's picture; ``None`` where it was dropped or not kept."""
+        """Return a frame's picture; ``None`` if it was dropped or not kept."""
         path = _pixels_file(self.folder, number)
         return np.load(path) if path.is_file() else None
 
@@ -154,7 +154,7 @@ class Replay:
 
     @classmethod
     def load(cls, folder: Path) -> Replay | None:
-        """Read it back; ``None`` where there is none."""
+        """Read it back; ``None`` if there is none."""
         try:
             said = json.loads((folder / _REPLAY).read_bytes())
         except FileNotFoundError:

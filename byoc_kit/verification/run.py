@@ -53,7 +53,7 @@ class Request:
 def verify(request: Request) -> Result:
     """Verify a bundle, saying on stderr what is done, and write the report.
 
-    A server or container that does not come up, or dies, falls short. Raises ``ByocKitError`` where there is
+    A server or container that does not come up, or dies, falls short. Raises ``ByocKitError`` if there is
     nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
     """
     bundle = read_bundle(request.bundle)

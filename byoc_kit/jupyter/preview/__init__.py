@@ -1,4 +1,4 @@
-"""The live preview: ``preview(process_frame)`` as a cell's last line plays a clip beside what becomes of it."""
+"""The live preview: ``preview(process_frame)`` as a cell's last line plays a clip, input and output side by side."""
 
 from __future__ import annotations
 

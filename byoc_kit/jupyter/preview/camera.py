@@ -1,4 +1,4 @@
-"""The camera of the machine that the browser runs on: it sends JPEG pictures, as many as the kernel has time for."""
+"""The camera of the browser's machine. It sends JPEG pictures, as many as the kernel has time for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from byoc_kit.jupyter.preview.pictures import pixels_of
 from byoc_kit.media.decode import MediaError
 from byoc_kit.sources import WEBCAM
 
-# The page has one camera for all that ask for it in turn: what an earlier one says of it counts no more.
+# The page has one camera for all previews that ask for it in turn. Messages of an earlier turn are ignored.
 _turns = itertools.count(1)
 _MILLISECONDS = Fraction(1, 1000)
 
@@ -24,8 +24,8 @@ _REFUSALS = {
     f"{WEBCAM} again",
     "missing": f"the browser's machine has no camera: connect one, then choose {WEBCAM} again, or choose a clip",
     "ended": f"the browser's camera was switched off or pulled out; choose {WEBCAM} again, or a clip",
-    "lost": f"the browser's camera was to start anew, which failed; choose {WEBCAM} again, or a clip",
-    "busy": f"another program holds the camera: close that, then choose {WEBCAM} again",
+    "lost": f"the browser's camera could not be restarted; choose {WEBCAM} again, or a clip",
+    "busy": f"another program uses the camera: close it, then choose {WEBCAM} again",
 }
 _OTHER = f"the browser's camera does not work: {{detail}}; reload the page, then choose {WEBCAM} again, or a clip"
 
@@ -33,8 +33,8 @@ _OTHER = f"the browser's camera does not work: {{detail}}; reload the page, then
 class Camera:
     """A live source that the widget feeds: ``send`` gives it messages, ``receive`` takes its answers.
 
-    The page stops the camera of the turn ``before`` when it is asked for this one: refused, both have ended. Of several
-    pages, tabs with the same notebook, the first one that answers counts.
+    The page stops the camera of ``before`` when it is asked for this one. If the browser then refuses, both have ended.
+    If several pages show the same notebook, the first one that answers counts.
     """
 
     name = WEBCAM
@@ -51,9 +51,9 @@ class Camera:
         self._is_closed = False
 
     def frames(self) -> Generator[VideoFrame]:
-        """Yield pictures as they come, a picture's time in milliseconds of the browser's clock.
+        """Yield pictures as they come. A picture's time is in milliseconds of the browser's clock.
 
-        Raises ``MediaError`` where the browser refuses the camera.
+        Raises ``MediaError`` if the browser refuses the camera.
         """
         self._is_on = True
         self.resume()
@@ -65,7 +65,7 @@ class Camera:
                 if self._refusal:
                     self._is_on = False
                     raise MediaError(self._refusal)
-                assert self._newest is not None  # noqa: S101  # one of the three was waited for
+                assert self._newest is not None  # noqa: S101  # the wait ends with one of the three
                 (data, captured_ms, page), self._newest = self._newest, None
             self._ask_for_more(page)
             pixels = pixels_of(data)
@@ -76,13 +76,13 @@ class Camera:
             yield frame
 
     def resume(self) -> None:
-        """Ask for the camera, again where the page was loaded anew."""
+        """Ask for the camera, or ask again after the page was reloaded."""
         if self._is_on and not self._is_closed:
             self._page = None
             self._send({"kind": "camera", "on": True, "turn": self._turn})
 
     def receive(self, content: dict[str, Any], data: bytes | None) -> None:
-        """Take what the widget sends: a picture, or why there is none; what is not of this turn comes too late."""
+        """Take a message of the widget: a picture, or why there is none. A message of another turn is too late."""
         page = content.get("page")
         if content.get("turn") != self._turn or self._page not in (None, page):
             return
@@ -91,7 +91,7 @@ class Camera:
             reason = str(content.get("reason"))
             self._end(_REFUSALS.get(reason) or _OTHER.format(detail=content.get("detail") or "no reason was given"))
             return
-        self._before = None  # what played until now is closed
+        self._before = None  # the source that played until now is closed
         with self._changed:
             is_replacing = self._newest is not None
             self._newest = data, int(content["captured_ms"]), page
@@ -100,7 +100,7 @@ class Camera:
             self._ask_for_more(page)
 
     def close(self) -> None:
-        """Let the camera go."""
+        """Stop the camera."""
         with self._changed:
             self._is_closed = True
             self._newest = self._before = None

@@ -1,7 +1,7 @@
-"""From the kernel to the front end: the widget, and pictures as binary messages that the page acknowledges.
+"""Sends from the kernel to the front end: the widget, and pictures as binary messages that the page acknowledges.
 
-Custom messages, not traits: ipywidgets holds a trait's change back until the kernel has answered the one before (19
-instead of 64 pictures a second, same window).
+It uses custom messages, not traits: ipywidgets holds a trait's change back until the kernel has answered the one before
+(19 instead of 64 pictures a second, with the same window).
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ _PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
 
 
 class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked
-    """Draws what ``Channel`` sends; the traits only keep the place until then."""
+    """Draws what ``Channel`` sends. The traits only reserve the space until the first picture."""
 
-    # One ES module of several files: a widget's module has no address that another could be imported from.
+    # Several files are joined to one ES module: a widget's module has no address to import other modules from.
     _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
-    # The text, not the path: anywidget has what it makes of a path refer to each widget for ever.
+    # The text, not the path: the object that anywidget makes of a path refers to each widget for ever.
     _css = (_HERE / "widget.css").read_text()
     width = Int(16).tag(sync=True)
     height = Int(9).tag(sync=True)
 
 
 class Channel:
-    """Sends messages, and hands what the front end says to ``on_message``, after taking the acknowledgements.
+    """Sends messages to the front end, takes its acknowledgements, and passes each of its messages to ``on_message``.
 
-    ``on_message`` is called with the content and the first buffer, if there is one, on whatever thread the kernel has
-    for it.
+    ``on_message`` gets the content and the first buffer, if there is one. The kernel may call it on any thread.
     """
 
     def __init__(self, pictures: Pictures, on_message: Callable[[Message, bytes | None], None]) -> None:
@@ -59,7 +58,7 @@ class Channel:
         self._send(content)
 
     def close(self) -> None:
-        """Hear no more of the front end."""
+        """Take no more messages."""
         self._pictures.on_msg(self._receive, remove=True)
 
     def _send(self, content: Message, buffers: list[bytes] | None = None) -> None:
@@ -73,7 +72,7 @@ class Channel:
                 self._context.copy().run(self._pictures.send, content, buffers)
 
     def _receive(self, _: Widget, content: Message, buffers: list[memoryview]) -> None:
-        # Not the first message's context for good: that one comes before JupyterLab has its subshell.
+        # Taken from each message, not only the first: the first comes before JupyterLab has its subshell.
         self._context = kernel.subshell_context() or self._context
         if content.get("kind") == "ready":
             self.ack_window.reset()

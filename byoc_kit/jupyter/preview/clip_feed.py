@@ -14,21 +14,20 @@ from byoc_kit.jupyter.preview.feed import Position, Submit, why_it_broke_off
 from byoc_kit.jupyter.preview.frame_cache import KeptFrames, room_bytes
 from byoc_kit.sources import ClipSource
 
-# Later than this, the source goes on from now rather than hurry after the lost time.
+# If it is later than this, the feed goes on from now and does not make up for the lost time.
 MAX_LAG_S = 0.5
-# A longer step between two pictures is a hole in the clip, not its pace.
+# A longer step between two pictures is a gap in the clip, not its pace.
 _MAX_STEP_S = 2.0
-# Where each frame is shown for longer than this, a change is shown on the one that is there.
+# If each frame is shown for longer than this, a change is shown on the present frame.
 _SLOW_S = 0.2
-# To step back, a clip must decode from the key frame before: these many are decoded, and kept, at once.
+# To step back, a clip must decode from the key frame before, so it decodes and keeps this many frames at once.
 _BACK = 8
 
 
 class ClipFeed:
-    """Submits a clip's frames, each when its time has come; ``fps``, above 0, plays it at another pace than its own.
+    """Submits a clip's frames, each when its time has come. ``fps``, above 0, replaces the clip's own pace.
 
-    Frames of a clip that fits into ``room`` bytes are read once, and kept; by default that is what ``room_bytes``
-    says.
+    If all frames fit into ``room`` bytes (by default ``room_bytes()``), they are read once and kept.
     """
 
     def __init__(self, clip: ClipSource, *, fps: float | None = None, room: int | None = None) -> None:
@@ -57,12 +56,12 @@ class ClipFeed:
 
     @property
     def fps(self) -> float:
-        """Frames a second at speed 1: the pace that a live stream would have."""
+        """Frames a second at speed 1, the pace of a live stream of this clip."""
         return self._fps or self._clip.fps
 
     @property
     def is_playing(self) -> bool:
-        """True between ``play`` and ``pause``, or the end of a clip that does not loop."""
+        """True from ``play`` until ``pause``, or until the end of a clip that does not loop."""
         return self._is_playing
 
     @property
@@ -77,7 +76,7 @@ class ClipFeed:
 
     @property
     def position(self) -> Position:
-        """The frame held, or submitted last."""
+        """The position of the frame that is held, or was submitted last."""
         return Position(self._number, self._clip.count, self._clip.time_s(self._number))
 
     def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
@@ -86,7 +85,7 @@ class ClipFeed:
         self._thread.start()
 
     def play(self) -> None:
-        """Go on from the held frame; from the first, if that is the last of a clip that does not loop."""
+        """Go on from the held frame, or from the first one if the clip does not loop and has ended."""
         with self._changed:
             if not self._is_playing:
                 self._due_s = time.monotonic()
@@ -103,28 +102,28 @@ class ClipFeed:
             self._changed.notify()
 
     def rest(self) -> None:
-        """Hold the last frame, and keep no others, while no browser is open."""
+        """Hold the last frame and release all others, while no browser is open."""
         with self._changed:
             self._is_playing = False
             self._is_resting = True
             self._changed.notify()
 
     def again(self) -> None:
-        """Submit the held frame once more, unless the next one comes soon enough."""
+        """Submit the held frame once more, unless the next one comes soon."""
         with self._changed:
             self._is_wanted_again = not self._is_playing or self._step_s() > _SLOW_S
             self._changed.notify()
 
     def seek(self, number: int) -> None:
-        """Go to a frame, at the nearest end for one that is not there; playing goes on from it."""
+        """Go to a frame, or to the nearest end if there is no such frame. Playing goes on from it."""
         with self._changed:
             self._wanted = min(max(0, number), self._clip.count - 1)
             self._changed.notify()
 
     def step(self, frames: int) -> None:
-        """Hold the frame that lies so many after the present one, or before for a negative number.
+        """Hold the frame so many frames after the present one; a negative number goes back.
 
-        Counted from where the steps and jumps before lead to, though their frames may not have been read yet.
+        It counts from the target of earlier steps and jumps, even if their frames have not been read yet.
         """
         with self._changed:
             self._is_playing = False
@@ -133,7 +132,7 @@ class ClipFeed:
             self._changed.notify()
 
     def set_speed(self, speed: float) -> None:
-        """Play so many times faster. Raises ``ByocKitError`` unless it is above 0."""
+        """Play at so many times the pace. Raises ``ByocKitError`` unless ``speed`` is above 0."""
         if not speed > 0:
             msg = f"the speed must be above 0, not {speed}"
             raise ByocKitError(msg)
@@ -141,8 +140,8 @@ class ClipFeed:
             self._speed = speed
             self._changed.notify()
 
-    def set_looping(self, is_looping: bool) -> None:  # noqa: FBT001  # the value that is set
-        """Have the first frame follow the last, or playing end there."""
+    def set_looping(self, is_looping: bool) -> None:  # noqa: FBT001  # it is the value to set
+        """Choose whether the first frame follows the last, or playing ends there."""
         with self._changed:
             self._is_looping = is_looping
 
@@ -169,14 +168,14 @@ class ClipFeed:
                 submit(frame)
                 if is_held:
                     on_event()
-        except Exception as error:  # noqa: BLE001  # said in the widget
+        except Exception as error:  # noqa: BLE001  # the widget shows it
             self._is_playing = False
             self.error = why_it_broke_off(self.name, error)
             on_event()
         finally:
             self._close_frames()
             self._kept.clear()
-            # One frame is enough to keep the decoder's pool of buffers, with the memory of all that were decoded.
+            # One frame is enough to keep the decoder's pool of buffers alive, with the memory of all decoded frames.
             self._held = None
 
     def _wait_for_turn(self, submit: Submit, on_event: Callable[[], None]) -> int | None:
@@ -217,14 +216,14 @@ class ClipFeed:
         return self._under_way >= self._clip.count - 1
 
     def _step_s(self) -> float:
-        """How long the present frame is shown."""
+        """Return how long the present frame is shown."""
         if self._fps is not None:
             return 1 / self._fps / self._speed
         step_s = self._clip.time_s(self._number + 1) - self._clip.time_s(self._number)
         return (step_s if 0 < step_s < _MAX_STEP_S else 1 / self._clip.fps) / self._speed
 
     def _begin_anew(self, number: int) -> None:
-        """Go on after a frame that turned out not to be there: a damaged clip is shorter than it says."""
+        """Go on after a frame that does not exist: a damaged clip is shorter than it says."""
         self._close_frames()
         if self._clip.count == 0 or number < self._clip.count:
             msg = f"{self.name} ended before its frame {number}; the file has changed or is damaged"
@@ -233,7 +232,7 @@ class ClipFeed:
             self._wanted = 0 if self._is_looping and self._is_playing else self._clip.count - 1
 
     def _take(self, number: int) -> VideoFrame | None:
-        """Return a frame that is kept, or read it, opening the clip there if need be; ``None`` where it ends before."""
+        """Return a kept frame, or read it, opening the clip there if needed; ``None`` if the clip ends before it."""
         if (kept := self._kept.get(number)) is not None:
             return kept
         if self._frames is None or number != self._next:

@@ -1,4 +1,4 @@
-"""Pictures that stay in the notebook: frames of a pass with input and output, and the last one when no kernel runs."""
+"""Pictures that stay in the notebook: a contact sheet of a run, and the last picture for when no kernel runs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _SMALLEST_FONT = 10
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame of the sheet: its number and time, both pictures small, and how large they were (width, height).
+    """One frame of the sheet: its number and time, both pictures at a small size, and their full sizes (width, height).
 
-    Where there is no output, ``missing`` says why.
+    If there is no output, ``missing`` says why.
     """
 
     number: int
@@ -44,12 +44,12 @@ class Shot:
 
     @property
     def caption(self) -> str:
-        """What stands above the pictures."""
+        """The text above the pictures."""
         return f"frame {self.number}, {self.time_s:.2f} s"
 
     @property
     def note(self) -> str:
-        """What stands below them, where the output has another size."""
+        """The text below them, if the output has another size."""
         if self.after_size is None or self.after_size == self.before_size:
             return ""
         width, height = self.after_size
@@ -64,7 +64,7 @@ def spread(count: int, cells: int = CELLS) -> list[int]:
 
 
 def thumbnail(pixels: Pixels) -> Image.Image:
-    """Copy uint8 ``[H, W, 3]`` pixels, no larger than the sheet shows them."""
+    """Copy uint8 ``[H, W, 3]`` pixels, scaled down to the size at which the sheet shows them."""
     image = Image.fromarray(pixels)
     image.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
@@ -73,8 +73,8 @@ def thumbnail(pixels: Pixels) -> Image.Image:
 def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int, names: tuple[str, str] = NAMES) -> bytes:
     """Draw one to six shots, about ``width`` pixels a row, as a JPEG of at most ``limit_bytes`` (some kB at least).
 
-    What is too large loses quality first, then width; the captions are drawn anew, and stay legible. ``names`` say
-    what the upper and the lower pictures are.
+    If the sheet is too large, it loses quality first and then width. The captions are drawn again at each size, so they
+    stay legible. ``names`` say what the upper and the lower pictures are.
     """
     sizes = _widths(width)
     for sheet_width, quality in product(sizes, _QUALITIES):
@@ -85,7 +85,7 @@ def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int, names:
 
 
 def draw(shots: Sequence[Shot], width: int, names: tuple[str, str] = NAMES) -> Image.Image:
-    """Draw the sheet: three columns, six of portrait pictures, fewer where a caption would have no room."""
+    """Draw the sheet: three columns, or six of portrait pictures, or fewer if a caption would have no room."""
     is_portrait = shots[0].before.height > shots[0].before.width
     most = _PORTRAIT_COLUMNS if is_portrait else _LANDSCAPE_COLUMNS
     columns = min(len(shots), most, width // _NARROWEST_CELL)
@@ -102,7 +102,7 @@ def draw(shots: Sequence[Shot], width: int, names: tuple[str, str] = NAMES) -> I
 
 
 def describe(shots: Sequence[Shot], source: str, names: tuple[str, str] = NAMES) -> str:
-    """Say in words what the sheet shows."""
+    """Describe the sheet in words."""
     numbers = ", ".join(str(shot.number) for shot in shots)
     said = f"Contact sheet of {source}: {names[0]} above and {names[1]} below, frames {numbers}"
     without: dict[str, list[str]] = {}
@@ -114,7 +114,7 @@ def describe(shots: Sequence[Shot], source: str, names: tuple[str, str] = NAMES)
 
 @dataclass(frozen=True)
 class _Cell:
-    """The space for one shot; all are alike."""
+    """The space for one shot; all have the same size."""
 
     width: int
     picture_height: int
@@ -153,11 +153,11 @@ class _Cell:
 
 
 def _paste(sheet: Image.Image, picture: Image.Image, box: tuple[int, int, int, int]) -> None:
-    """Draw a picture as large as the box lets it be, in its middle."""
+    """Draw a picture in the middle of the box, as large as fits."""
     left, top, width, height = box
     scale = min(width / picture.width, height / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    # Larger, single pixels stay what they are.
+    # When enlarged, single pixels stay sharp.
     resample = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
     sheet.paste(picture.resize(size, resample), (left + (width - size[0]) // 2, top + (height - size[1]) // 2))
 
@@ -165,7 +165,7 @@ def _paste(sheet: Image.Image, picture: Image.Image, box: tuple[int, int, int, i
 def _write(
     sheet: Image.Image, at: tuple[int, int], text: str, cell: _Cell, *, max_width: int, anchor: str = "la"
 ) -> None:
-    """Write a line, smaller where it would not fit, and then cut."""
+    """Write a line. If it does not fit, write it smaller, and then cut it."""
     for size in range(cell.font_size, _SMALLEST_FONT - 1, -1):
         font = ImageFont.load_default(size=size)
         if font.getlength(text) <= max_width:
@@ -192,8 +192,8 @@ def _widths(width: int) -> list[int]:
 
 
 ALT = "Input (left) and output (right) of process_frame"
-# The poster stands under the living preview and shows only when that is gone; JupyterLab would say "model not found"
-# above it. One picture in the widget's own output would be lost: front ends choose the widget.
+# The poster is below the live preview and shows only when the preview is gone; this style also hides JupyterLab's
+# "model not found" above it. A picture in the widget's own output would not show: front ends choose the widget.
 _HIDDEN = """<style>
 .jp-OutputArea:has(.byoc-preview) > .jp-OutputArea-child:has(.byoc-poster),
 .jp-OutputArea-child:has(+ .jp-OutputArea-child .byoc-poster) > .jupyter-widgets:not(:has(*)) {{ display: none }}
@@ -205,14 +205,14 @@ _NONE = '<p class="byoc-poster">The preview had no picture yet when the notebook
 
 
 class Poster:
-    """An output of the running cell, not to be seen as long as the preview itself is."""
+    """An output of the running cell that stays hidden as long as the page shows the preview itself."""
 
     def __init__(self) -> None:
         self._id = f"byoc-poster-{uuid.uuid4().hex}"
         self._is_there = False
 
     def publish(self, jpeg: bytes | None) -> None:
-        """Put a picture into the notebook, in place of what was published before; ``None`` says that there is none."""
+        """Put a picture into the notebook, in place of the last one; ``None`` means that there is none yet."""
         from IPython.display import publish_display_data
 
         poster = _NONE if jpeg is None else _PICTURE.format(alt=ALT, data=b64encode(jpeg).decode())

@@ -30,7 +30,7 @@ _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a number may be, from its pydantic field; ``None`` where a side is open."""
+    """The bounds of a number, from its pydantic field; ``None`` for an open side."""
 
     low: float | None = None
     high: float | None = None
@@ -57,7 +57,7 @@ class Bounds:
 
 
 def make_controls(params: Params, on_change: Change) -> dict[str, widgets.Widget]:
-    """Make a control for each field, by its name; ``on_change(name, value)`` runs when a person moves it."""
+    """Make a control for each field, keyed by its name. ``on_change(name, value)`` runs when a person moves it."""
     controls = {}
     for name, field in type(params).model_fields.items():
         control = make_control(name, field, moved_value(params, name))
@@ -67,7 +67,7 @@ def make_controls(params: Params, on_change: Change) -> dict[str, widgets.Widget
 
 
 def moved_value(params: Params, name: str) -> Any:
-    """Return what a person moves: the value before any validator, of the type that the field's control has."""
+    """Return the value that a person moves: before any validator, and of the type of the field's control."""
     raw, kind = raw_values(params)[name], type(params).model_fields[name].annotation
     if kind not in (bool, int, float):
         return raw
@@ -109,8 +109,8 @@ def is_colour(field: FieldInfo) -> bool:
 
 
 def shown_value(control: widgets.Widget, value: Any) -> Any:
-    """Return a parameter's value as its control has it."""
-    if isinstance(control, widgets.Dropdown):  # a class may keep an enum's values in place of its members
+    """Return a parameter's value in the form that its control has."""
+    if isinstance(control, widgets.Dropdown):  # a class may hold an enum's values instead of its members
         choices = (choice for _, choice in control.options)
         return next((choice for choice in choices if value in (choice, getattr(choice, "value", None))), value)
     is_text = isinstance(control, widgets.Text) and not isinstance(value, str)
@@ -118,15 +118,15 @@ def shown_value(control: widgets.Widget, value: Any) -> Any:
 
 
 def number_control(bounds: Bounds, value: float, look: Mapping[str, Any], *, is_whole: bool) -> widgets.Widget:
-    """Make a slider for a number with room between both bounds, else a box."""
-    # A value outside is brought within by a validator, as one that takes per cent: the bounds are not of what is moved.
+    """Make a slider if there is room between both bounds, else a box."""
+    # If the value lies outside, a validator converts it, for example from per cent: the bounds are not the control's.
     if bounds.low is None or bounds.high is None or not bounds.low < bounds.high or not _is_within(bounds, value):
         return (widgets.IntText if is_whole else widgets.FloatText)(value=value, **look)
     step = bounds.step or (1 if is_whole else round_step((bounds.high - bounds.low) / _STEPS_A_SLIDER))
     low, high = bounds.low, bounds.high
     if bounds.step:  # a slider counts its steps from its low end
         low = math.ceil(low / step - _ROUNDING) * step
-    # An excluded bound is a step away; a default that lies closer must not be moved by the slider.
+    # An excluded bound is one step away; the slider must not move a default that lies closer to it.
     if bounds.is_low_excluded:
         low = min(value, low if low > bounds.low else low + step)
     if bounds.is_high_excluded:
@@ -141,7 +141,7 @@ def _is_within(bounds: Bounds, value: float) -> bool:
 
 
 def choices_of(kind: Any) -> dict[str, Any] | None:
-    """Return the values of a ``Literal`` or an ``Enum`` by what to call them; ``None`` for another type."""
+    """Return the values of a ``Literal`` or an ``Enum``, keyed by their names; ``None`` for another type."""
     if get_origin(kind) is Literal:
         return {str(choice): choice for choice in get_args(kind)}
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -161,7 +161,7 @@ def readout_format(step: float) -> str:
 
 
 def lay_out(params: Params, controls: Mapping[str, widgets.Widget]) -> list[widgets.Widget]:
-    """Return a row for each control, its field's description beside it."""
+    """Return a row for each control, with its field's description beside it."""
     fields = type(params).model_fields
     rows = []
     for name, control in controls.items():
@@ -176,7 +176,7 @@ def _plain(control: Any) -> Any:
     try:
         value = json.loads(control.value)
     except json.JSONDecodeError:
-        return control.value  # pydantic says what is wrong with it, or takes it as text
+        return control.value  # pydantic then takes it as text or says what is wrong
     return value if value is None or not control.is_text else control.value
 
 
@@ -196,8 +196,8 @@ class ControlPanel:
         return self._controls[name]
 
     def show(self, params: Params) -> None:
-        """Show these values; the controls are made anew only where the class has other fields or bounds."""
-        # The annotations too: a cell that ran again has made its enums anew, which look the same in the schema.
+        """Show these values. The controls are made again only if the class has other fields or bounds."""
+        # The annotations too: a cell that ran again has made new enum classes, whose schema is the same.
         fields = {name: field.annotation for name, field in type(params).model_fields.items()}
         shape = fields, type(params).model_json_schema()
         if self._controls and shape == self._shape:
@@ -209,7 +209,7 @@ class ControlPanel:
         self.view.children = lay_out(params, self._controls)
 
     def free(self) -> None:
-        """Let the front end choose anew by which shell it talks to the controls."""
+        """Let the front end choose again which shell the controls' messages go to."""
         for control in self._controls.values():
             kernel.let_front_end_choose(control)
 
@@ -236,7 +236,7 @@ class ControlPanel:
 
 
 def close_whole(widget: widgets.Widget) -> None:
-    """Close a widget and all that is in it, with layouts and styles, whose comms ipywidgets would leave open."""
+    """Close a widget and all widgets in it, also their layouts and styles, whose comms ipywidgets leaves open."""
     for inner in getattr(widget, "children", ()):
         close_whole(inner)
     for name in ("layout", "style"):

@@ -1,4 +1,4 @@
-"""Where a preview's frames come from, and how far they can be steered."""
+"""The source of a preview's frames, as far as all sources can be controlled alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Submit = Callable[[VideoFrame], None]
 
 @dataclass(frozen=True)
 class Position:
-    """Which frame is held or shown last: its number from 0, of how many, and its time in seconds."""
+    """The frame that is held or was shown last: its number from 0, how many there are, and its time in seconds."""
 
     number: int
     count: int
@@ -28,34 +28,34 @@ class Position:
 
 
 class Feed(Protocol):
-    """Submits frames, each when its time has come, from a thread of its own; they are not to be written to.
+    """Submits frames from a thread of its own, each when its time has come. Nobody may write to them.
 
-    Paused, it holds the last frame, and ``again`` submits that one anew. What happens to it otherwise, ``on_event``
-    is told: a position reached while paused, the end, an ``error``.
+    While paused, it holds the last frame, and ``again`` submits it once more. It calls ``on_event`` after a position
+    was reached while paused, at the end, and after an ``error``.
     """
 
     name: str
     source: Any
-    """What it was opened from, to open it again."""
+    """The argument that it was opened with, to open it again."""
     decode_times: Timings
     has_ended: bool
-    """Whether its last frame has come, so that only opening it again brings more."""
+    """Whether its last frame has come; to play it again, open it again."""
     error: str
-    """One sentence once the frames have broken off; empty where all is well."""
+    """One sentence if the frames have broken off, else empty."""
 
     @property
     def fps(self) -> float | None:
-        """Frames a second that a live stream of it would have; ``None`` where nobody knows."""
+        """Frames a second of a live stream of it; ``None`` if unknown."""
         ...
 
     @property
     def is_playing(self) -> bool:
-        """True between ``play`` and ``pause``, or the end."""
+        """True from ``play`` until ``pause`` or the end."""
         ...
 
     @property
     def position(self) -> Position | None:
-        """Where it stands; ``None`` for a live source."""
+        """The present position; ``None`` for a live source."""
         ...
 
     def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
@@ -71,11 +71,11 @@ class Feed(Protocol):
         ...
 
     def rest(self) -> None:
-        """Hold the last frame, and keep no others, while no browser is open."""
+        """Hold the last frame and release all others, while no browser is open."""
         ...
 
     def again(self) -> None:
-        """Submit the held frame once more, if paused; a playing feed brings a new one anyway."""
+        """Submit the held frame once more, if paused; while playing, the next frame comes anyway."""
         ...
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Feed(Protocol):
 
 
 def as_given(feed: Feed) -> str:
-    """Return what a person would type to open it; without what may be a secret in a URL."""
+    """Return what a person would type to open it, without the parts of a URL that may be secret."""
     source = feed.source
     if not isinstance(source, str | Path):
         return feed.name
@@ -93,7 +93,7 @@ def as_given(feed: Feed) -> str:
 
 
 def why_it_broke_off(name: str, error: Exception) -> str:
-    """Say in one sentence why a feed's frames have ended; what nobody foresaw goes to the log too."""
+    """Say in one sentence why a feed's frames have ended. An unexpected error also goes to the log."""
     if isinstance(error, ByocKitError):
         return str(error)
     logger.error("%s broke off", name, exc_info=error)
@@ -101,5 +101,5 @@ def why_it_broke_off(name: str, error: Exception) -> str:
 
 
 def noted(frame: VideoFrame, name: str) -> Any:
-    """Return what is noted beside the frame: its ``position``, its ``stream``, or ``captured_ms`` of a camera."""
+    """Return an entry of the frame's side data: ``position``, ``stream``, or a camera's ``captured_ms``."""
     return getattr(frame.side_data, name, None)

@@ -1,4 +1,4 @@
-"""How many pictures may be under way to the front end, and which of them it answers at once."""
+"""Decides how many pictures may be on the way to the front end, and which of them it answers at once."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Each answer makes the kernel busy and idle again, and JupyterLab says so at the upper and the lower edge of its page:
-# without a GPU, Chromium then composes all between anew, 18 ms each time. So few pictures are asked for an answer while
-# the answers are quick, and the window leaves room for the time that one takes. Where they are slow, so is the way or
-# the page: less may be under way then, though not less than 9 pictures; six cost a tenth of the frames on busy cores.
+# Each answer makes the kernel busy and then idle, and JupyterLab shows that at the top and the bottom of its page.
+# Without a GPU, Chromium then composes all that is between them again, which takes 18 ms each time. So while answers
+# come quickly, the kernel asks for few of them, and the window is large enough for the time that one takes. Slow
+# answers mean a slow network or page, so fewer pictures may then be on the way, but at least 9: with 6, busy cores lost
+# a tenth of the frames.
 QUICK_S = 0.2
 SPACING, WINDOW = 4, 9
 QUICK_SPACING, QUICK_WINDOW = 24, 33
-# No answer for the longer of 400 ms and four round trips: the front end is busy, or has no way to answer.
+# No answer for 400 ms or four round trips, whichever is longer, means that the front end is busy or cannot answer.
 MIN_PATIENCE_S = 0.4
 PATIENCE_ROUND_TRIPS = 4
 LATE_INTERVAL_S = 0.2
-# Jupyter Server keeps what a closed browser tab does not fetch: after long silence, send next to nothing.
+# Jupyter Server keeps what a closed browser tab does not fetch, so after a long silence almost nothing is sent.
 GONE_AFTER_S = 30.0
 GONE_INTERVAL_S = 5.0
 _REMEMBERED = 16
@@ -27,14 +28,14 @@ _REMEMBERED = 16
 
 @dataclass(frozen=True)
 class SendSlot:
-    """Lets one picture go. The front end answers it at once where ``is_asked``, otherwise with others."""
+    """Permission to send one picture. If ``is_asked``, the front end answers it at once, otherwise with others."""
 
     number: int
     is_asked: bool
 
 
 class AckWindow:
-    """Lets some pictures go unanswered; while no answer comes at all, one every 200 ms.
+    """Limits how many pictures are sent without an answer. While no answer comes at all, it allows one every 200 ms.
 
     The front end acknowledges pictures by their numbers. Thread-safe.
     """
@@ -53,27 +54,27 @@ class AckWindow:
 
     @property
     def is_late(self) -> bool:
-        """True while the front end owes its answers."""
+        """True while the front end's answers are overdue."""
         return self._is_late
 
     @property
     def is_gone(self) -> bool:
-        """True once the page has not answered for so long that it must be closed."""
+        """True once the page has been silent for so long that it must be closed."""
         return self._is_late and self._clock() - self._last_heard_s > GONE_AFTER_S
 
     @property
     def patience_s(self) -> float:
         """How long an answer may take."""
-        # The shortest of the last round trips: a freeze must not teach that freezes are normal.
+        # The shortest of the last round trips, so that a freeze does not make it more patient.
         return max(MIN_PATIENCE_S, PATIENCE_ROUND_TRIPS * min(self._round_trips, default=0.0))
 
     @property
     def size(self) -> int:
-        """How many pictures may be under way."""
+        """How many pictures may be on the way."""
         return QUICK_WINDOW if self._is_quick else WINDOW
 
     def take(self) -> SendSlot | None:
-        """Return the slot of a picture that may go now, or ``None``."""
+        """Return a slot if a picture may be sent now, else ``None``."""
         with self._lock:
             now_s = self._clock()
             oldest_s = next(iter(self._asked.values()), now_s)
@@ -88,7 +89,7 @@ class AckWindow:
             return slot
 
     def ack(self, number: int) -> None:
-        """Take the answer to a picture, and those to the pictures before."""
+        """Take the answer to a picture, which also answers all earlier pictures."""
         with self._lock:
             self._last_heard_s = self._clock()
             self._is_late = False
@@ -98,7 +99,7 @@ class AckWindow:
             self._asked = {n: sent_s for n, sent_s in self._asked.items() if n > number}
 
     def reset(self) -> None:
-        """Forget what is under way: a view came up, and what was sent before it is lost."""
+        """Forget the pictures on the way: a new view opened, and what was sent before it is lost."""
         with self._lock:
             self._last_heard_s = self._clock()
             self._is_late = False
@@ -118,5 +119,5 @@ class AckWindow:
     def _may_send(self, now_s: float) -> bool:
         if self._is_late:
             return now_s - self._last_sent_s >= (GONE_INTERVAL_S if self.is_gone else LATE_INTERVAL_S)
-        # Where the answers were quick until now, more may be under way than is allowed, with none asked among them.
+        # After quick answers, more pictures than now allowed may be on the way, and none of them asks for an answer.
         return self._next - self._answered < self.size or not self._asked

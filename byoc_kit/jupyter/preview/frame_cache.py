@@ -1,4 +1,4 @@
-"""Frames of a clip that stay in memory: a clip that plays in a loop is decoded once, and any frame of it is at hand."""
+"""Keeps a clip's frames in memory: a clip that plays in a loop is decoded once, and each frame is there at once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from byoc_kit.media.picture import DecodedPicture
 
 _SHARE_OF_MEMORY = 32
 _MOST_BYTES = 1 << 30
-# What a container may take: of cgroups version 2, and of version 1.
+# A container's memory limit, of cgroups version 2 and of version 1.
 _LIMITS = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 _COPIED_FORMATS = {"yuv420p", "yuvj420p"}
 
 
 def room_bytes() -> int:
-    """Return how much memory the frames may take: a 32nd of the machine's or the container's, at most 1 GiB.
+    """Return how much memory the frames may take: a 32nd of the machine's or the container's memory, at most 1 GiB.
 
-    That is 26 s at 720p and 30 fps. What the preview has encoded of a kept frame comes on top, some 3 % of it.
+    1 GiB is 26 s at 720p and 30 fps. The preview's JPEGs of the kept frames take some 3 % more.
     """
     memory = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *map(_limit_bytes, _LIMITS))
     return int(min(_MOST_BYTES, memory // _SHARE_OF_MEMORY))
@@ -41,10 +41,10 @@ def _limit_bytes(file: Path) -> float:
 
 
 class KeptFrames:
-    """All frames that were read, where ``room`` bytes are enough for the whole clip; otherwise those read last.
+    """All frames that were read, if ``room`` bytes are enough for the whole clip; otherwise those read last.
 
-    A part would not do: behind it the clip would have to be entered anew in each loop, and decoded from the key frame
-    before.
+    To keep only part of a clip does not help: after that part, each loop would have to seek in the clip and decode from
+    the key frame before.
     """
 
     def __init__(self, room: int) -> None:
@@ -54,7 +54,7 @@ class KeptFrames:
         self._count = 0
 
     def get(self, number: int) -> VideoFrame | None:
-        """Return a frame, with nothing noted beside it yet; ``None`` where it is not here."""
+        """Return a frame with empty side data, or ``None`` if it is not kept."""
         kept = self._frames.get(number)
         if kept is None:
             return None
@@ -68,7 +68,7 @@ class KeptFrames:
             self.clear()
 
     def add(self, number: int, frame: VideoFrame, count: int) -> None:
-        """Keep a frame of a clip that has ``count``. Where that has changed, the others may have other numbers now."""
+        """Keep a frame of a clip of ``count`` frames. If ``count`` has changed, the others may have new numbers."""
         if count != self._count:
             self.clear()
         self._count = count
@@ -82,10 +82,10 @@ class KeptFrames:
 
 
 def _in_own_memory(frame: VideoFrame) -> VideoFrame:
-    """Copy a frame that stays to memory that goes back to the system with it.
+    """Copy a frame that stays to memory of its own, which goes back to the system with the frame.
 
-    A decoder's pool gives its memory back only with the last of its frames, and the allocator keeps up to 64 MB for
-    each thread: a preview that was run again kept 200 MB of a 720p clip of five seconds.
+    A decoder's pool returns its memory only with the last of its frames, and the allocator keeps up to 64 MB for each
+    thread: a preview that was run again kept 200 MB for a 720p clip of five seconds.
     """
     if isinstance(frame.origin, DecodedPicture):
         return VideoFrame(None, frame.timestamp, frame.time_base, origin=_copied(frame.origin))
@@ -96,7 +96,7 @@ def _in_own_memory(frame: VideoFrame) -> VideoFrame:
 
 
 def _copied(picture: DecodedPicture) -> DecodedPicture:
-    """Copy a picture where PyAV can make one of other memory: 8 bits, 4:2:0, of even size."""
+    """Copy a picture if PyAV can make one in given memory: 8 bits, 4:2:0, of even size."""
     frame = picture.frame
     if frame.format.name not in _COPIED_FORMATS or frame.width % 2 or frame.height % 2:
         return picture
@@ -110,8 +110,8 @@ def _copied(picture: DecodedPicture) -> DecodedPicture:
 
 
 def _new_memory(shape: tuple[int, ...]) -> Pixels:
-    """Return bytes that are not the allocator's."""
-    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE  # all its pages at once, not a fault for each
+    """Return memory that does not come from the allocator."""
+    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE  # gets all its pages at once, without a page fault for each
     return np.frombuffer(mmap(-1, math.prod(shape), flags), np.uint8).reshape(shape)
 
 

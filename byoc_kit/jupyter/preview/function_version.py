@@ -1,4 +1,4 @@
-"""One version of a notebook's ``process_frame`` with its hooks, its next version, and the function compared with it."""
+"""A version of a notebook's ``process_frame`` with its hooks, how the next one is found, and the compared function."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
 @dataclass
 class HookState:
-    """What the hooks of a notebook have done so far, whatever version of ``process_frame`` called them.
+    """Which hooks of a notebook have run so far. All versions of ``process_frame`` share it.
 
-    A model is not loaded anew because another cell was edited. ``stream`` is the number of the stream that runs.
+    So a model is not loaded again because another cell was edited. ``stream`` is the number of the running stream.
     """
 
     loaded: set[Hook | None] = field(default_factory=set)
@@ -37,8 +37,8 @@ class HookState:
 class Version(FrameProcessor):
     """Runs ``load_model`` and ``on_stream_start`` before its first frame, each on a thread, as the container does.
 
-    A frame that is noted to be of another ``stream`` than the one before ends that stream and begins its own. Raises
-    ``ByocKitError`` for a ``process_frame`` that cannot be called, or whose parameters have no good defaults.
+    When a frame of another ``stream`` comes, the old stream ends and a new one begins. Raises ``ByocKitError`` for a
+    ``process_frame`` that cannot be called, or if a default of its parameters does not fit.
     """
 
     def __init__(self, process_frame: Callable[..., Any], *, hook_state: HookState | None = None) -> None:
@@ -51,21 +51,21 @@ class Version(FrameProcessor):
 
     @property
     def name(self) -> str:
-        """What the notebook calls its function."""
+        """The function's name in the notebook."""
         function = self.hooks.process_frame
         return str(getattr(function, "__name__", type(function).__name__))
 
     @property
     def cell(self) -> str:
-        """The run of the cell that the function was written in, as ``In[5]``; empty for one of a module."""
+        """The run of the cell that defines the function, such as ``In[5]``; empty for a function of a module."""
         return (cell_name(self.hooks.user_file) or "").removeprefix("Cell ")
 
     def with_function(self, process_frame: Callable[..., Any]) -> Version:
-        """Return another version of the same notebook: one that comes after this one, or is compared with it."""
+        """Return a version with another function of the same notebook: a newer one, or one to compare with."""
         return Version(process_frame, hook_state=self._hook_state)
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
-        """Run the hooks that are due, then ``process_frame``; raises what they raise."""
+        """Run the hooks that are due, then ``process_frame``. Raises what they raise."""
         hook_state = self._hook_state
         stream = noted(frame, "stream")
         if stream != hook_state.stream:
@@ -78,13 +78,13 @@ class Version(FrameProcessor):
         return super().process(frame, params)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
-        """Run ``process_frame``, and take note of the largest value that it returned."""
+        """Run ``process_frame`` and remember the largest value that it returned."""
         returned = super().call(frame, params)
         self.largest = largest_of(returned)
         return returned
 
     def check_scale(self, returned: Any) -> None:
-        """Log nothing: the preview shows it."""
+        """Log nothing: the preview shows the warning."""
 
     def load(self) -> None:
         """Run ``load_model()``, unless it has run for another version."""
@@ -93,7 +93,7 @@ class Version(FrameProcessor):
             self._hook_state.loaded.add(self.hooks.load_model)
 
     def start_stream(self, params: Params) -> None:
-        """Run ``on_stream_start(params)``, and keep in mind that it has run for this stream."""
+        """Run ``on_stream_start(params)`` and remember that it has run for this stream."""
         super().start_stream(params)
         self._hook_state.started.add(self.hooks.on_stream_start)
 
@@ -104,21 +104,21 @@ class Version(FrameProcessor):
         super().stop_stream()
 
     def run_on_copy(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
-        """Run it on a frame that another version has, too, with what fits it of that one's parameters."""
+        """Run it on a copy of a frame that another version also gets, with the values of its parameters that fit."""
         return self.process(frame.original(), self.carried_over(params))
 
     def carried_over(self, params: Params) -> Params:
-        """Return its parameters with the values that fit it too; those that do not are its defaults."""
+        """Return this version's parameters with the given values; a value that does not fit is its default."""
         return carried_over(params, self.hooks.params_type)[0]
 
     def end_stream(self) -> None:
-        """Run ``on_stream_stop`` where a stream has begun."""
+        """Run ``on_stream_stop`` if a stream has begun."""
         if self._hook_state.is_streaming:
             call_on_thread(self.stop_stream, name="on_stream_stop")
 
 
 def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> type[Params]:
-    """Return the class that the notebook has under the name of this one: its cell may have run again, on its own."""
+    """Return the notebook's present class of this name: perhaps only the class's own cell has run again."""
     now = namespace.get(params_type.__name__)
     is_the_notebooks = params_type.__module__ == "__main__" and params_type.__qualname__ == params_type.__name__
     is_class = isinstance(now, type) and issubclass(now, Params)
@@ -126,13 +126,13 @@ def as_defined_now(params_type: type[Params], namespace: Mapping[str, Any]) -> t
 
 
 def _other_hooks(process_frame: Callable[..., Any]) -> dict[str, Hook]:
-    """Return the other hooks of the notebook that ``process_frame`` was written in."""
+    """Return the other hooks of the notebook that defines ``process_frame``."""
     namespace = _namespace(process_frame)
     return {name: namespace[name] for name in _OPTIONAL if callable(namespace.get(name))}
 
 
 def _namespace(process_frame: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return the names of the notebook that a function was written in; none for a function of a module."""
+    """Return the names of the notebook that defines a function; none for a function of a module."""
     function = function_behind(process_frame)  # a decorator's wrapper has the names of the decorator's module
     if getattr(function, "__module__", None) != "__main__":
         return {}
@@ -140,18 +140,18 @@ def _namespace(process_frame: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 class Redefinitions:
-    """Remembers what the notebook had last under the name of a function, and of its parameters' class."""
+    """Finds out whether the notebook has defined a function, or its parameters' class, again."""
 
     def __init__(self, version: Version) -> None:
         self._name = kernel.global_name(version.hooks.process_frame)
         self.take(version)
 
     def take(self, version: Version) -> None:
-        """Follow on from a version that was made of the newest function."""
+        """Remember the function and the class of a version that was made from the newest function."""
         self._function, self._params_type = version.hooks.process_frame, version.hooks.params_type
 
     def newer(self, namespace: Mapping[str, Any]) -> Callable[..., Any] | None:
-        """Return the function, once, where it or its parameters' class was defined anew; else ``None``."""
+        """Return the function, once, if it or its parameters' class was defined again; else ``None``."""
         function: Callable[..., Any] | None = namespace.get(self._name) if self._name else None
         if function is None:
             return None
@@ -163,7 +163,7 @@ class Redefinitions:
 
 
 class ComparedFunction:
-    """Runs ``version`` on frames that have gone through the stage; ``error`` says in one sentence why it cannot."""
+    """Runs ``version`` on frames that have gone through the stage. If it fails, ``error`` is one sentence on why."""
 
     def __init__(self, version: Version) -> None:
         self.error = ""
@@ -172,13 +172,13 @@ class ComparedFunction:
 
     @property
     def name(self) -> str:
-        """What the notebook calls the function."""
+        """The function's name in the notebook."""
         return self._version.name
 
     def follow(self, namespace: Mapping[str, Any]) -> bool:
-        """Take over what was defined anew under its name; returns whether something was.
+        """Use the newer function if the notebook has defined it again. Returns whether it has.
 
-        Raises ``ByocKitError`` for what cannot be called; the function before goes on.
+        Raises ``ByocKitError`` if the newer one cannot be called; the older one stays.
         """
         function = self._redefinitions.newer(namespace)
         if function is None:
@@ -192,11 +192,11 @@ class ComparedFunction:
         return True
 
     def output(self, result: Processed) -> VideoFrame:
-        """Return what it makes of the same frame; that as it came in, where it failed or withheld it."""
+        """Return its output for the same frame, or the input if it failed or withheld the frame."""
         version, frame = self._version, result.source.original()
         try:
             output = version.run_on_copy(frame, result.params)
-        except BaseException as error:  # noqa: BLE001  # as in the stage: said, and shown as it came in
+        except BaseException as error:  # noqa: BLE001  # as in the stage: the error is shown, with the input
             where, said = version.where("process_frame", error), " ".join(text_of(error).split())
             self.error = f"{version.name} failed at {where}: {name_of(error)}: {said}".removesuffix(": ")
             return frame

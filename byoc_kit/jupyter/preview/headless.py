@@ -1,4 +1,4 @@
-"""The preview that nobody watches: a number of frames, a contact sheet and a table."""
+"""The preview without a browser: it runs some frames, and leaves a contact sheet and a table."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from byoc_kit.sources import WEBCAM, ClipSource, is_clip_source, open_source
 from byoc_kit.system.threads import OwnThread
 
 FRAMES = 25
-# Of all that is left in the notebook, base64 and all.
+# The limit for all output in the notebook, counted in base64.
 LIMIT_BYTES = 300_000
 _LONGEST_VALUE = 500
 _HTML = '<img alt="{alt}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
 
 
 class LiveSourceError(ByocKitError):
-    """A live source, in a run without a browser that counts its frames."""
+    """A live source was given to a run without a browser, which needs a number of frames."""
 
 
 class StaticPreview(Preview):
-    """Runs the first ``frames`` of a clip through ``version``, at once: the cell waits for them.
+    """Runs the first ``frames`` of a clip through ``version`` at once: the cell waits for them.
 
-    Raises what ``process_frame`` raises, so that the cell fails, with a note that names the frame. Nothing is dropped
-    for lateness: there is no clock. ``fps`` is the pace it is judged by, by default the clip's own.
+    Raises what ``process_frame`` raises, with a note that names the frame, so that the cell fails. There is no clock:
+    no frame is dropped for being late. ``fps`` is the pace to compare with, by default the clip's own.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class StaticPreview(Preview):
         return self._version.params
 
     def stats(self) -> PreviewStats:
-        """Return what the pass counted; rates are those of ``process_frame`` alone."""
+        """Return the counts of the run; rates are of ``process_frame`` alone."""
         frames_in, total_s = len(self._took_s), sum(self._took_s)
         withheld = frames_in - self._frames_out
         return PreviewStats(
@@ -172,12 +172,12 @@ class StaticPreview(Preview):
 
     @property
     def _warm_s(self) -> list[float]:
-        """How long each frame took, without the first ones unless there are no others."""
+        """How long each frame took, without the first ones if there are others."""
         return self._took_s[COLD_FRAMES:] or self._took_s
 
     @property
     def _names(self) -> tuple[str, str]:
-        """What the upper and the lower pictures of the sheet are."""
+        """The names of the upper and the lower pictures of the sheet."""
         return NAMES if self._compared is None else (self._compared.name, self._version.name)
 
     def _left_out(self) -> str:
@@ -213,7 +213,7 @@ def _open(source: str | Path | ClipSource) -> ClipSource:
 
 
 def _of_pixels(frame: VideoFrame) -> str:
-    """Say the shape of pixels that are not square."""
+    """Name the shape of the pixels if they are not square."""
     if not isinstance(frame.origin, DecodedPicture) or frame.origin.display.pixel_aspect == 1:
         return ""
     return f" of {frame.origin.display.pixel_shape} pixels"

@@ -1,4 +1,4 @@
-"""What ``preview`` returns: the same for a preview that plays and for one that nobody watches."""
+"""The object that ``preview`` returns, with or without a browser."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class Preview:
     """What ``preview`` returns; as a cell's last value it shows itself.
 
-    Without a browser (papermill, nbconvert, a script), ``params`` and ``stats`` are of the frames that have
-    run through, and what steers or keeps does nothing.
+    Without a browser (papermill, nbconvert, a script), ``params`` and ``stats`` are about the frames that ran, and the
+    methods that control playing or save something do nothing.
     """
 
     @property
     def params(self) -> Params:
-        """The parameters as the controls stand."""
+        """The parameters that the controls now show."""
         raise NotImplementedError
 
     @property
@@ -35,53 +35,53 @@ class Preview:
         raise NotImplementedError
 
     def play(self) -> None:
-        """Play, or play on."""
+        """Play, or continue to play."""
 
     def pause(self) -> None:
         """Hold the picture; the controls still act on it."""
 
     def step(self, frames: int = 1) -> None:
-        """Hold the frame so many after the present one; a negative number goes back.
+        """Hold the frame so many frames after the present one; a negative number goes back.
 
-        Raises ``ByocKitError``, as ``seek`` does, where the source is live.
+        Raises ``ByocKitError`` if the source is live, as ``seek`` does.
         """
 
     def seek(self, frame: int) -> None:
         """Go to a frame by its number, from 0."""
 
     def switch(self, source: str | Path | ClipSource) -> None:
-        """Play another source; the present one stays until the first frame of that is there.
+        """Play another source. The present one stays until the new one's first frame is there.
 
-        Raises ``ByocKitError`` for what cannot be played.
+        Raises ``ByocKitError`` if the source cannot be played.
         """
 
     def swap(self, process_frame: Callable[..., Any]) -> None:
-        """Run another ``process_frame`` from the next frame on, as re-running its cell does.
+        """Run another ``process_frame`` from the next frame on, as running its cell again does.
 
-        Raises ``ByocKitError`` for one that cannot be called; the present one goes on.
+        Raises ``ByocKitError`` if it cannot be called; the present one goes on.
         """
 
     def revert(self) -> None:
         """Bring the last good ``process_frame`` back."""
 
     def record(self, *, on: bool = True) -> None:
-        """Write what comes in and what comes out to two MP4 files in ``recordings/``, until it is turned off.
+        """Write input and output to two MP4 files in ``recordings/``, until it is turned off.
 
-        Raises ``ByocKitError`` where that folder cannot be written to.
+        Raises ``ByocKitError`` if that folder cannot be written to.
         """
 
     def save_golden(self, frames: int = 1, *, lead_in: int = 0) -> None:
-        """Keep the next frames, in and out, for a regression notebook: a folder in ``golden/``, without loss.
+        """Save the next frames, input and output, for a regression notebook: without loss, in a folder in ``golden/``.
 
-        ``lead_in`` more come before them, as inputs only, for a function that remembers earlier frames. Held, the
-        present frame is the first. Raises ``ByocKitError`` for more than 100 frames.
+        ``lead_in`` more frames come before them, as inputs only, for a function that remembers earlier frames. While
+        paused, the present frame is the first. Raises ``ByocKitError`` for more than 100 frames.
         """
 
     def save_case(self) -> None:
-        """Keep the frame that failed last as a test case, in ``cases/``.
+        """Save the frame that failed last as a test case in ``cases/``.
 
-        Raises ``ByocKitError`` where none has failed.
+        Raises ``ByocKitError`` if none has failed.
         """
 
     def close(self) -> None:
-        """End the threads and the widgets; running the cell again does it too."""
+        """End the threads and the widgets. Running the cell again does this too."""

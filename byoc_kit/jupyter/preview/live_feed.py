@@ -1,4 +1,4 @@
-"""Plays what comes when it comes: a camera, a URL, a running server."""
+"""Plays a live source: a camera, a URL, a running server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from byoc_kit.sources import LiveSource
 
 
 class LiveFeed:
-    """Submits a live source's frames as they come; paused, it lets them pass."""
+    """Submits a live source's frames as they come. While paused, it drops them."""
 
     fps: None = None
     position: None = None
@@ -35,17 +35,17 @@ class LiveFeed:
 
     @property
     def is_playing(self) -> bool:
-        """True between ``play`` and ``pause``, or the end of the stream."""
+        """True from ``play`` until ``pause`` or the end of the stream."""
         return self._is_playing
 
     def start(self, submit: Submit, on_event: Callable[[], None]) -> None:
-        """Start the thread, paused; the first frame is submitted all the same."""
+        """Start the thread, paused. The first frame is submitted even so."""
         self._submit = submit
         self._thread = threading.Thread(target=self._run, args=(submit, on_event), name="preview-source", daemon=True)
         self._thread.start()
 
     def play(self) -> None:
-        """Show what comes from now on."""
+        """Submit the frames that come from now on."""
         self._is_playing = not self.error
 
     def pause(self) -> None:
@@ -53,7 +53,7 @@ class LiveFeed:
         self._is_playing = False
 
     def rest(self) -> None:
-        """Hold the last frame; it keeps no others anyway."""
+        """Hold the last frame. It never keeps others."""
         self.pause()
 
     def again(self) -> None:
@@ -64,7 +64,7 @@ class LiveFeed:
             self._submit(held)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """End the source and the thread, and wait for it."""
+        """Close the source, end the thread and wait for it."""
         self._is_closing = True
         self._is_playing = False
         self._source.close()
@@ -80,7 +80,7 @@ class LiveFeed:
                     self._take(frame, submit)
             self._is_playing = False
             self.has_ended = True
-        except Exception as error:  # noqa: BLE001  # said in the widget
+        except Exception as error:  # noqa: BLE001  # the widget shows it
             self._is_playing = False
             self.error = why_it_broke_off(self.name, error)
         if not self._is_closing:

@@ -42,15 +42,15 @@ logger = logging.getLogger(__name__)
 
 SAVED = "a preview of process_frame: run the cell to play"
 
-# The cell waits this long for a first picture to leave in the notebook; a later one takes its place there.
+# The cell waits this long for a first picture to put into the notebook. A later picture replaces it.
 POSTER_PATIENCE_S = 3.0
 
 
 class LivePreview(Preview):
-    """Plays ``source`` through ``process_frame`` and shows what the front end has time for.
+    """Plays ``source`` through ``process_frame`` and shows as many frames as the front end has time for.
 
-    What the front end says comes on other threads (JupyterLab's subshells): it only puts values into slots, and what
-    may take long, as to open a URL, goes to a thread of its own.
+    Messages of the front end arrive on other threads (JupyterLab's subshells). Their handlers only store values; a task
+    that may take long, such as opening a URL, runs on a thread of its own.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class LivePreview(Preview):
         self._redefinitions = Redefinitions(version)
         self._compared = ComparedFunction(compare) if compare is not None else None
         feed = self._open(source)
-        # From here on nothing is refused: a widget that was made stays in the page until it is closed.
+        # Nothing is refused from here on: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
         self._channel = Channel(self._pictures, self._receive)
         self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params)
-        self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report asks the sender, which takes the board
+        self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report needs the sender, and the sender takes the board
         self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
         self._controls = ControlPanel(self._player.params, self._change)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
@@ -158,7 +158,7 @@ class LivePreview(Preview):
     @override
     def save_case(self) -> None:
         if self.last_error is None:
-            msg = "no frame has failed yet, so there is no case to save; what comes in can be kept with Save as golden"
+            msg = "no frame has failed yet, so there is no case to save; to save input frames, use Save as golden"
             raise ByocKitError(msg)
         self._result_saver.keep_case(self.last_error)
 
@@ -181,7 +181,7 @@ class LivePreview(Preview):
         return self._report.stats()
 
     def follow(self, namespace: Mapping[str, Any]) -> None:
-        """Take over what the notebook has defined anew; called after each cell that ran."""
+        """Use what the notebook has defined again. Called after each cell that ran."""
         function = self._redefinitions.newer(namespace)
         try:
             if function is not None:
@@ -193,13 +193,13 @@ class LivePreview(Preview):
             self._say(f"{error}; the version before goes on")
             return
         if function is not None or is_compared_new:
-            self._say("")  # what was said of a version before is past
-        self._player.feed.again()  # what process_frame calls, or reads, may be another now
+            self._say("")  # an error of an earlier version no longer matters
+        self._player.feed.again()  # what process_frame calls or reads may have changed
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
 
-        # The text is for where no kernel runs, with the poster below.
+        # The text shows if no kernel runs, with the poster below it.
         publish_display_data({**self.view._repr_mimebundle_(), "text/plain": SAVED})
         if not self._is_started:
             self._is_started = True
@@ -207,14 +207,14 @@ class LivePreview(Preview):
             self.play()
             self._controls.free()
             self._sender.wait_for_first(POSTER_PATIENCE_S)
-            # After the first picture went out: pyzmq registers then what ends its sending of large messages, and the
-            # last registered runs first.
+            # After the first picture was sent: pyzmq then registers its own exit function for large messages, and the
+            # last one registered runs first.
             atexit.register(self.close)
         self._posters.append(Poster())
         self._publish_posters()
 
     def _publish_posters(self) -> None:
-        """Put the last picture into the notebook where there is one; until then, a sentence in its place."""
+        """Put the last picture into the notebook, or a sentence if there is none yet."""
         with self._publishing:
             shot, picture = self._sender.last, None
             if shot is not None:
@@ -228,7 +228,7 @@ class LivePreview(Preview):
         return open_feed(source, fps=self._fps, camera=self._new_camera)
 
     def _new_camera(self) -> Camera:
-        # The channel is made after the first use of this.
+        # This may run before the channel is made.
         self._camera = Camera(lambda content: self._channel.tell(content), before=self._camera)  # noqa: PLW0108
         return self._camera
 
@@ -237,15 +237,15 @@ class LivePreview(Preview):
         self._show_params()
 
     def _show(self, result: Processed) -> None:
-        """Take what the stage made of a frame, on its thread."""
+        """Take a result of the stage, on the stage's thread."""
         self._result_saver.take(result)
         if not self._player.is_playing:
-            self._board.change()  # no later frame would bring the status
+            self._board.change()  # no later frame will bring the status
         left = result.source.original()
         if result.failure is not None:
             self._tell_if_due()
             if self._has_good_picture_of(noted(left, "stream")):
-                return  # it stays, on both sides, under what is said of the failure
+                return  # both sides show it, below the text about the failure
         shot = Shot(
             self._compared.output(result) if self._compared else left,
             result.output,
@@ -258,7 +258,7 @@ class LivePreview(Preview):
             self._do(self._publish_posters, self._saver)
 
     def _rest(self) -> None:
-        """Hold the frame while no page is open, unless the next ones are to be kept."""
+        """Hold the frame while no page is open, unless the next frames are to be saved."""
         if not self._result_saver.is_collecting:
             self._player.rest(is_unwatched=lambda: self._channel.ack_window.is_gone)
 
@@ -267,7 +267,7 @@ class LivePreview(Preview):
         return last is not None and last.right is not None and noted(last.left, "stream") == stream
 
     def _show_params(self) -> None:
-        """Have the controls show what the next frame sees; what was refused is gone from them."""
+        """Make the controls show the parameters that the next frame sees; refused values disappear from them."""
         self._controls.show(self._player.params)
         self._report.params_errors.clear()
         self._tell()
@@ -282,7 +282,7 @@ class LivePreview(Preview):
         self._tell()
 
     def _receive(self, content: Message, data: bytes | None) -> None:
-        """Take what the front end says."""
+        """Take a message of the front end."""
         kind = content.get("kind")
         if kind == "ack":
             for answer in content["pictures"]:
@@ -302,14 +302,14 @@ class LivePreview(Preview):
             self._sender.again()
 
     def _obey(self, name: str, value: Any) -> None:
-        """Do what a person wants; what is wrong with it is said in the widget."""
+        """Do what a person wants. If it fails, the widget says why."""
         try:
             _COMMANDS[name](self, value)
         except ByocKitError as error:
             self._say(str(error))
 
     def _switch_at_leisure(self, source: str | None) -> None:
-        """Open a source beside what plays; the present one again where none is given, or what the page calls it."""
+        """Open a source on another thread. Without a source, or with the present one's name, open that again."""
         present = self._player.feed
         self._opening = f"Opening {source or present.name}…"
         self._say(self._opening)
@@ -317,12 +317,12 @@ class LivePreview(Preview):
         self._do(lambda: self.switch(wanted), self._opener)
 
     def _do(self, chore: Chore, thread: Executor) -> None:
-        """Have a chore run beside what plays."""
-        with suppress(RuntimeError):  # closed meanwhile
+        """Run a chore on another thread."""
+        with suppress(RuntimeError):  # it was closed meanwhile
             thread.submit(self._reporting, chore)
 
     def _reporting(self, chore: Chore) -> None:
-        """Run a chore; what it returns, or what goes wrong, is said in the widget."""
+        """Run a chore. The widget shows the text that it returns, or its error."""
         try:
             said = chore()
         except ByocKitError as error:
@@ -334,7 +334,7 @@ class LivePreview(Preview):
             self._say(said)
 
     def _hear(self) -> None:
-        """Take note of what the player says between results."""
+        """Take the player's news between results."""
         refused = self._player.take_refusal()
         if refused or self._report.notice == self._opening:
             self._report.notice = refused

@@ -1,4 +1,4 @@
-"""From what a person names as a source to the feed that plays it."""
+"""Makes the feed that plays the source that a person names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from byoc_kit.sources.image_folder import ImageFolder
 
 
 def open_feed(source: str | Path | ClipSource, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:
-    """Open a source; ``camera`` is asked for the browser's where that is wanted.
+    """Open a source; ``camera`` makes the browser's camera if the source is that.
 
-    Raises ``ByocKitError``, in one sentence, for what cannot be played.
+    Raises ``ByocKitError``, with one sentence, if the source cannot be played.
     """
     feed = _feed_of(source, fps, camera)
     feed.source = source
@@ -32,7 +32,7 @@ def _feed_of(source: Any, fps: float | None, camera: Callable[[], Camera]) -> Fe
     if is_clip_source(opened):
         feed = ClipFeed(opened, fps=fps)
         if isinstance(opened, ImageFolder) and fps is None:
-            feed.set_speed(1 / opened.fps)  # a picture a second, to be looked at
+            feed.set_speed(1 / opened.fps)  # one picture a second, so that a person can look at each
         return feed
     if hasattr(opened, "frames") and hasattr(opened, "close"):
         return LiveFeed(opened)

@@ -1,4 +1,4 @@
-"""What has become of the last frames, and what was published beside them."""
+"""The outcomes of the last frames, and what was published besides them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 500
 
 
 class Outcome(StrEnum):
-    """What became of one frame."""
+    """The outcome of one frame."""
 
     MADE = "made"
     NAN = "NaN"
@@ -30,32 +30,32 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with the last frames: in a few words, and what to do about it where an exception does not say."""
+    """What is wrong with the last frames, in a few words, and what to do if no exception says that."""
 
     text: str
     advice: str = ""
 
 
 class Outcomes:
-    """Remembers what became of the frames of the last two seconds, at least of the last one."""
+    """Remembers the outcomes of the last two seconds, or at least of the last frame."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._recent: deque[tuple[float, Outcome]] = deque(maxlen=_MOST)
 
     def add(self, outcome: Outcome) -> None:
-        """Take note of a frame."""
+        """Add a frame's outcome."""
         now_s = self._clock()
         self._recent.append((now_s, outcome))
         while now_s - self._recent[0][0] > _RECENT_S:
             self._recent.popleft()
 
     def clear(self) -> None:
-        """Begin anew: the function is another."""
+        """Forget all: the function has changed."""
         self._recent.clear()
 
     def trouble(self) -> Trouble | None:
-        """Say what is wrong with them; ``None`` where all have become pictures, or there are none."""
+        """Say what is wrong with them; ``None`` if all became pictures, or there are none."""
         counts = Counter(outcome for _, outcome in tuple(self._recent))
         total = counts.total()
         if failed := counts[Outcome.FAILED]:
@@ -75,7 +75,7 @@ class Outcomes:
 
 
 def outcome_of(result: Processed, *, largest: float) -> Outcome:
-    """Return what became of a frame; ``largest`` is as ``largest_of`` returned."""
+    """Return a frame's outcome; ``largest`` is what ``largest_of`` returned."""
     if result.failure is not None:
         return Outcome.FAILED
     if result.output is None:
@@ -88,7 +88,7 @@ def outcome_of(result: Processed, *, largest: float) -> Outcome:
 def largest_of(returned: object) -> float:
     """Return the largest value of a tensor that ``process_frame`` returned: 0.15 ms for 720p; 0 without a tensor.
 
-    It is NaN where there is one among them, which the pixels hide.
+    If a value is NaN, so is the result; the pixels hide it.
     """
     tensor = floating_tensor(returned)
     return 0.0 if tensor is None else float(tensor.max())
@@ -98,24 +98,24 @@ _LONGEST = 300
 
 
 class Published:
-    """Takes lines of the data channel, as ``publish`` makes them."""
+    """Takes the lines that ``publish`` makes for the data channel."""
 
     def __init__(self) -> None:
         self._lines = Meter()
         self._last = b""
 
     def take(self, line: bytes) -> None:
-        """Take a line; on whatever thread publishes it."""
+        """Take a line, on the thread that publishes it."""
         self._last = line
         self._lines.tick()
 
     def clear(self) -> None:
-        """Forget the last line: the function is another."""
+        """Forget the last line: the function has changed."""
         self._last = b""
         self._lines.restart()
 
     def status(self) -> dict[str, str] | None:
-        """Return the last line, cut where it is long, and how many came a second; ``None`` before the first."""
+        """Return the last line, cut if it is long, and how many came a second; ``None`` before the first."""
         if not self._last:
             return None
         line = self._last.decode().strip()

@@ -27,27 +27,27 @@ Extent = tuple[int, int]
 """Width and height of a picture."""
 
 READING_S = 3.0
-# After so many of the same exception in a row nobody learns more from the next.
+# After this many times the same exception in a row, another one tells nothing new.
 PAUSED_AFTER = 10
 
 
 @dataclass(frozen=True)
 class LastError:
-    """A frame that ``process_frame`` failed on, as it came in, and why."""
+    """A frame on which ``process_frame`` failed, as it came in, and why it failed."""
 
     frame: VideoFrame
     params: Params
     failure: Failure
 
     def without_decoder(self) -> LastError:
-        """Return it with pixels of its own: a decoder's picture keeps the memory of all that were decoded with it."""
+        """Return it with pixels of its own: a decoder's picture keeps the memory of all pictures of its pool."""
         copy = VideoFrame.from_pixels(self.frame.view(), self.frame.pts, self.frame.time_base)
         copy.side_data = self.frame.side_data
         return replace(self, frame=copy)
 
     @property
     def traceback(self) -> str:
-        """The user's own lines, and what was raised."""
+        """The user's own lines, and the exception."""
         said = f"{self.failure.error}: {self.failure.message}" if self.failure.message else self.failure.error
         return f"{self.failure.trace}\n{said}".strip()
 
@@ -55,9 +55,9 @@ class LastError:
 class Player:
     """Plays ``feed`` through a version of ``process_frame``; each result goes to ``show`` on the worker thread.
 
-    A new version takes over once a frame has come out of it; ``revert`` brings the last good one back. It owns two
-    threads, ``preview-source`` and ``preview-stage``. ``params`` are those to start with, by default the version's.
-    ``on_event`` is told what no result says.
+    A new version counts as good once it has made a frame; ``revert`` goes back to the last good one. The player owns
+    two threads, ``preview-source`` and ``preview-stage``. It begins with ``params``, by default the version's.
+    ``on_event`` is called for news that no result brings.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Player:
         params: Params | None = None,
     ) -> None:
         self.feed = feed
-        # No burst as in the container: there frames must not be lost to a hiccup, here a picture must not be late.
+        # Unlike in the container, no burst: there no frame may be lost to a hiccup, here no picture may be late.
         self.published = Published()
         self.stage = Stage(
             version,
@@ -110,31 +110,31 @@ class Player:
 
     @property
     def is_playing(self) -> bool:
-        """True between ``play`` and ``pause``, or the end."""
+        """True from ``play`` until ``pause`` or the end."""
         return self.feed.is_playing and not self._is_closed
 
     @property
     def params(self) -> Params:
-        """What the next frame sees."""
+        """The parameters that the next frame sees."""
         return self.stage.params
 
     @property
     def can_revert(self) -> bool:
-        """Whether there is a version to go back to, or forward again."""
+        """Whether there is a version to go back to, or to return to."""
         return self.is_reverted or self._earlier() is not None
 
     @property
     def is_reverted(self) -> bool:
-        """Whether an earlier version plays than the one that came last."""
+        """Whether a version plays that is older than the newest."""
         return self.version is not self._newest
 
     @property
     def newest(self) -> Version:
-        """The version that came last, whichever plays."""
+        """The newest version, even if another one plays."""
         return self._newest
 
     def counts(self) -> StageStats:
-        """Return what the stage has counted since the function was last changed."""
+        """Return the stage's counts since the function last changed."""
         now, then = self.stage.stats(), self._counted_from
         drops = {reason: count - then.drops.get(reason, 0) for reason, count in now.drops.items()}
         return replace(
@@ -155,7 +155,7 @@ class Player:
             self._start(self.feed)
 
     def play(self) -> None:
-        """Start, or go on."""
+        """Start or continue to play."""
         self.start()
         if not self._is_closed:
             self.arrivals.restart()
@@ -171,12 +171,12 @@ class Player:
         self.arrivals.restart()
 
     def clip_feed(self) -> ClipFeed:
-        """Return the feed for a person to steer, who then decides when it plays on.
+        """Return the clip's feed for a person to control; the person then decides when it plays on.
 
-        Raises ``ByocKitError`` for a live one.
+        Raises ``ByocKitError`` if the source is live.
         """
         if not isinstance(self.feed, ClipFeed):
-            msg = f"{self.feed.name} is live: it can be held, not stepped through; record a stretch, or choose a clip"
+            msg = f"{self.feed.name} is live: you can pause it, not step through it; record a part, or choose a clip"
             raise ByocKitError(msg)
         self.is_paused_by_error = False
         return self.feed
@@ -184,7 +184,8 @@ class Player:
     def rest(self, *, is_unwatched: Callable[[], bool]) -> None:
         """Hold the frame until ``wake``, if it plays and no page is open.
 
-        Who wakes it sees to it before that ``is_unwatched`` is false: asked under the lock, it cannot rest after that.
+        The caller of ``wake`` first makes ``is_unwatched`` false. This method asks it under the lock, so it cannot hold
+        the frame after that.
         """
         with self._lock:
             if self.is_playing and is_unwatched():
@@ -199,13 +200,13 @@ class Player:
                 self.feed.play()
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Have the next frame see other parameters; raises ``ParamsError`` and keeps the old."""
+        """Change the parameters from the next frame on. Raises ``ParamsError``, and keeps the old ones."""
         with self._lock:
             self.stage.params = self.stage.params.updated(changes)
         self.feed.again()
 
     def swap(self, version: Version) -> None:
-        """Run another version from the next frame on, the parameters' values kept where it has them too."""
+        """Run another version from the next frame on, and keep the values of the parameters that it also has."""
         self._newest = version
         self._run(version)
 
@@ -226,9 +227,9 @@ class Player:
         self.feed.again()
 
     def revert(self) -> Version | None:
-        """Bring the last good version back: that before the present one, or before one that made no frame yet.
+        """Go back to the last good version before the present one, also if the present one has made no frame yet.
 
-        Where that has been done, the newest one comes back.
+        If an older version plays already, return to the newest.
         """
         other = self._newest if self.is_reverted else self._earlier()
         if other is not None:
@@ -236,7 +237,7 @@ class Player:
         return other
 
     def switch(self, feed: Feed) -> None:
-        """Play another feed, as soon as its first frame is there; until then, and if none comes, the present one."""
+        """Play another feed as soon as its first frame is there. Until then the present one plays."""
         with self._lock:
             if self._is_closed:
                 return
@@ -251,19 +252,19 @@ class Player:
             self._start(feed)
 
     def take_refusal(self) -> str:
-        """Return, once, why a feed that was switched to does not play; empty where nothing is to be said."""
+        """Return, once, why the feed to switch to does not play; empty if there is nothing to report."""
         with self._lock:
             refusal, self._refusal = self._refusal, ""
         return refusal
 
     def recent_error(self) -> LastError | None:
-        """Return the exception of the last frame; playing, also of one so short ago that nobody could have read it."""
+        """Return the last frame's exception. While playing, also one so recent that nobody had time to read it."""
         is_unread = self.is_playing and time.monotonic() - self._failed_s < READING_S
         is_recent = self._same_in_a_row > 0 or is_unread
         return self.last_error if is_recent else None
 
     def close(self) -> None:
-        """End the threads; what waits is dropped."""
+        """End the threads and drop the waiting frames."""
         with self._lock:
             if self._is_closed:
                 return
@@ -294,7 +295,7 @@ class Player:
         with self._lock:
             old = self._take_over(feed) if feed is self._next_feed else None
             if feed is self.feed:
-                # Frames of the feed before may still wait: each says which stream's hooks it wants.
+                # Frames of the previous feed may still wait, so each frame says which stream it belongs to.
                 fitted.side_data.stream = self._stream
                 self.arrivals.tick()
                 self.stage.submit(fitted)
@@ -305,7 +306,7 @@ class Player:
             self._on_event()
 
     def _take_over(self, feed: Feed) -> Feed:
-        """Have the next feed take the place of the present one; returns that, to be closed."""
+        """Replace the present feed by the next one; returns the old one, to be closed."""
         old, self.feed, self._next_feed = self.feed, feed, None
         self._stream += 1
         self.arrivals.restart()
@@ -314,7 +315,7 @@ class Player:
         return old
 
     def _hear(self, feed: Feed) -> None:
-        """Take note of a feed's event."""
+        """Handle a feed's event."""
         with self._lock:
             is_refused = feed is self._next_feed and bool(feed.error)
             if is_refused:
@@ -339,12 +340,12 @@ class Player:
         version, source, output = result.processor, result.source.origin, result.output
         if output is not None or self.sizes is None:
             self.sizes = (source.width, source.height), (output.width, output.height) if output is not None else None
-        if version is self.version and isinstance(version, Version):  # what comes of the one before is past
+        if version is self.version and isinstance(version, Version):  # results of the earlier version no longer matter
             self.outcomes.add(outcome_of(result, largest=version.largest))
 
     def _note_failure(self, result: Processed, failure: Failure) -> None:
         if result.processor is self.version:
-            failure = replace(failure, count=1).counted(self._failures)  # the stage counts since ever
+            failure = replace(failure, count=1).counted(self._failures)  # the stage counts from its start
         last = self.last_error.failure if self.last_error else None
         is_same = last is not None and (last.error, last.where) == (failure.error, failure.where)
         self.last_error = LastError(result.source.original(), result.params, failure)
@@ -362,4 +363,4 @@ class Player:
         with self._lock:
             if version is self.version and version is not self._good:
                 self._before, self._good = self._good, version
-                self._failed_s = 0.0  # what is said of the version before is past
+                self._failed_s = 0.0  # errors of the earlier version no longer matter

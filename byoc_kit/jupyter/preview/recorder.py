@@ -1,4 +1,4 @@
-"""Records what goes through the preview: what came in to one MP4, what came out to another."""
+"""Records what goes through the preview: input to one MP4 file, output to another."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.mp4 import Mp4Writer
 
-# So many frames may wait for the encoder: 60 MB at 720p.
+# This many frames may wait for the encoder: 60 MB at 720p.
 _WAITING = 8
 
 
 class RecordingError(ByocKitError):
-    """A recording that cannot be written."""
+    """A recording cannot be written."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded: ``frames`` of them, not counting those ``dropped`` for want of time to encode them."""
+    """A finished recording of ``frames`` frames, without the ``dropped`` ones that there was no time to encode."""
 
     input: Path
     output: Path
@@ -47,19 +47,19 @@ class _Moment:
 
 
 class Recorder:
-    """Writes ``<name>-input.mp4`` and ``<name>-output.mp4``, or ``<name>-2-...`` where those are there.
+    """Writes ``<name>-input.mp4`` and ``<name>-output.mp4``, or ``<name>-2-...`` if those exist.
 
-    Frames play at the pace at which they were added: a pause is a still picture, a loop goes on. A frame that
-    ``process_frame`` withheld leaves the picture before it, black at first, so that both files run alike. If the
-    process dies meanwhile, both play up to there.
+    Frames play at the pace at which they were added: a pause becomes a still picture, and a loop goes on. For a frame
+    that ``process_frame`` withheld, the picture before stays (black at first), so that both files have the same times.
+    If the process dies, both files play up to that moment.
 
-    Raises ``RecordingError`` where the folder cannot be written to. It owns a thread, ``preview-recorder``.
+    Raises ``RecordingError`` if the folder cannot be written to. It owns a thread, ``preview-recorder``.
     """
 
     def __init__(
         self, folder: Path | str, name: str, *, fps: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin with the first frame; ``fps`` says how long the last one is shown."""
+        """Begin with the first frame. ``fps`` only decides how long the last one is shown."""
         if not 0 < fps < 1000:  # NaN too
             msg = f"fps must be above 0 and below 1000, not {fps}"
             raise RecordingError(msg)
@@ -81,11 +81,11 @@ class Recorder:
 
     @property
     def error(self) -> str:
-        """One sentence once the recording has broken off; empty where all is well."""
+        """One sentence if the recording has broken off, else empty."""
         return str(self._failure or "")
 
     def add(self, source: VideoFrame, output: VideoFrame | None) -> None:
-        """Record a frame and what became of it; returns at once, and counts it as dropped where too many wait."""
+        """Record a frame and its output. Returns at once; if too many wait, it counts the frame as dropped."""
         if self._is_closed:
             return
         try:
@@ -94,10 +94,10 @@ class Recorder:
             self._dropped += 1
 
     def close(self) -> Recording:
-        """Write what waits, and end both files. Raises ``RecordingError`` if it broke off, or no frame came."""
+        """Write the waiting frames and end both files. Raises ``RecordingError`` if it broke off or no frame came."""
         if not self._is_closed:
             self._is_closed = True
-            self._queue.put(None)  # the thread takes until it gets this, whatever happens
+            self._queue.put(None)  # the thread takes from the queue until it gets this, even after an error
         self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -120,7 +120,7 @@ class Recorder:
             while (moment := self._queue.get()) is not None:
                 self._write(moment)
             self._end()
-        except Exception as error:  # noqa: BLE001  # close() raises it
+        except Exception as error:  # noqa: BLE001  # close() raises the error
             self._break_off(error)
             while moment is not None:
                 moment = self._queue.get()
@@ -129,7 +129,7 @@ class Recorder:
         if self._input is None:
             self._first_s = moment.time_s
             self._input, self._output = self._begin()
-        assert self._output is not None  # noqa: S101  # begun together
+        assert self._output is not None  # noqa: S101  # both begin together
         pts = round((moment.time_s - self._first_s) / TIME_BASE)
         last_pts = self._input.last_pts
         pts = pts if last_pts is None else max(pts, last_pts + 1)
@@ -143,7 +143,7 @@ class Recorder:
     def _end(self) -> None:
         if self._input is None or self._output is None:
             return
-        assert self._input.last_pts is not None  # noqa: S101  # begun with a picture
+        assert self._input.last_pts is not None  # noqa: S101  # it begins with a picture
         if self._output.last_pts is None:
             self._output.write(np.zeros((*self._input.shape, 3), np.uint8), 0)
         self._output.hold(self._input.last_pts)
@@ -151,7 +151,7 @@ class Recorder:
         self._output.close()
 
     def _begin(self) -> tuple[Mp4Writer, Mp4Writer]:
-        """Take the first names that are free."""
+        """Open files with the first free names."""
         number = 1
         while True:
             stem = self._name if number == 1 else f"{self._name}-{number}"

@@ -1,4 +1,4 @@
-"""What a live preview says of itself: numbers, errors, and the state of its controls."""
+"""Reports on a live preview: its numbers, its errors, and the state of its controls."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, machi
 from byoc_kit.jupyter.preview.status import Message
 from byoc_kit.sources import suggestions
 
-# The badge says how it stands now, not before a slider was moved.
+# The badge shows the present state, not the state before a slider moved.
 _JUDGED = 100
 _FIRST = "Waiting for the first picture…"
-# After so long, and then at each so many seconds more, it says how long a frame has taken.
+# After this long, and then again after each such time, it says how long a frame has taken.
 _STALLED_S = 5
 _LATE = "The browser answers late: showing a few pictures a second until it catches up."
 _NO_CASE = {"trace": "", "is_case": False}
@@ -31,7 +31,7 @@ _PARAMS_URL = "http://localhost:8000/stream/params"
 class Report:
     """Asks the parts of a preview; ``compared`` is the function compared with the shown one, if any.
 
-    ``notice`` is what was done or refused last; ``params_errors``, of each field, stand as long as they hold.
+    ``notice`` says what was done or refused last. ``params_errors`` has an error for each field that is refused now.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Report:
         )
 
     def status(self) -> Message:
-        """Return what the front end shows, as JSON takes it."""
+        """Return what the front end shows, as values for JSON."""
         stats, feed = self.stats(), self._player.feed
         shown = self._player.version.name
         return {
@@ -115,12 +115,12 @@ class Report:
         return [f"Input {_said(before)}".strip(), f"Output {_said(after)}".strip()]
 
     def _sizes(self) -> str:
-        """Say the output's size and the input's where they differ."""
+        """Name the sizes of output and input if they differ."""
         before, after = self._player.sizes or (None, None)
         return f"{_said(after)} of {_said(before)}" if after and after != before else ""
 
     def _error(self) -> Message | None:
-        """Return what stands on the picture, and the position of the frame that failed, which no picture shows."""
+        """Return the error text on the picture, and the position of the failed frame, which no picture shows."""
         player = self._player
         if player.stage.error is not None:
             return {"text": f"the preview ended: {player.stage.error}; run the cell again", **_NO_CASE}
@@ -151,7 +151,7 @@ class Report:
         return said or self.notice or self._ended() or self._what_it_waits_for()
 
     def _which_version(self) -> str:
-        """Say which version plays where it is not the one that the notebook has."""
+        """Name the version that plays if it is not the notebook's present one."""
         if not self._player.is_reverted:
             return ""
         plays, newest = self._player.version, self._player.newest
@@ -182,7 +182,7 @@ def _said(size: Extent | None) -> str:
 
 
 def _budget(stats: PreviewStats) -> Message | None:
-    """Return the badge: its words, and how much of a frame's time is used."""
+    """Return the badge: its text, and how much of a frame's time is used."""
     budget = stats.budget
     share = budget.p95_ms / budget.frame_ms if budget else 1.0
     detail = ""

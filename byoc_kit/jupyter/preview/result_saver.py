@@ -1,4 +1,4 @@
-"""What a person keeps of a preview, beside the notebook: recordings, golden frames, test cases."""
+"""Saves results of a preview beside the notebook: recordings, golden frames, test cases."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ LONGEST = 100
 
 
 class GoldenStretch:
-    """Keeps the next ``frames`` results, one after the other, to be saved as golden.
+    """Collects the next ``frames`` results in a row, to save them as golden frames.
 
-    For a function that remembers earlier frames, ``lead_in`` more come before them, which are kept as inputs only: what
-    it knew of frames before the stretch is in no folder, and must have worn off when the comparison begins.
+    For a function that remembers earlier frames, ``lead_in`` more frames come before them, as inputs only. What the
+    function remembers of still earlier frames is not saved, and must have no effect any more when comparison begins.
     """
 
     def __init__(self, source: str, *, frames: int = 1, lead_in: int = 0) -> None:
-        """Begin a stretch of ``source``, the name that a person knows it by. Raises ``ByocKitError``."""
+        """Begin a stretch of ``source``, which is the source's name. Raises ``ByocKitError``."""
         if frames < 1 or lead_in < 0 or frames + lead_in > LONGEST:
             msg = f"a golden stretch has 1 to {LONGEST} frames with those that lead in, not {lead_in} and {frames}"
             raise ByocKitError(msg)
@@ -56,17 +56,17 @@ class GoldenStretch:
     def add(
         self, source: VideoFrame, output: VideoFrame | None, params: Params, process_frame: Callable[..., Any]
     ) -> None:
-        """Keep a frame that ``process_frame`` did not fail on, and what it returned; one too many is left out."""
+        """Add a frame and its output. A frame beyond the last one is ignored."""
         if not self.is_full:
             if process_frame not in self._functions:
                 self._functions.append(process_frame)
             self._kept.append((source.original(), output, params))
 
     def golden(self) -> Golden:
-        """Return what was kept, numbered from 0; a frame that was withheld has no picture, and is not compared.
+        """Return the collected frames, numbered from 0. A withheld frame has no picture and is not compared.
 
-        Raises ``RegressionError`` where nothing was kept, all was withheld, or the parameters or the function
-        changed on the way.
+        Raises ``RegressionError`` if there are no frames, if all were withheld, or if the parameters or the function
+        changed meanwhile.
         """
         pictures = {
             number: output.view()
@@ -101,7 +101,7 @@ logger = logging.getLogger(__name__)
 
 RECORDINGS = "recordings"
 GOLDEN = "golden"
-# Where nobody knows the pace; it says only how long the last picture is shown.
+# Used if the pace is unknown; it only decides how long the last picture is shown.
 _FPS = 30.0
 _MOST_SETS = 1000
 
@@ -109,7 +109,7 @@ Chore = Callable[[], str | None]
 
 
 class ResultSaver:
-    """Takes what goes through the stage; ``do`` runs a chore on another thread and says what it returns, if it does."""
+    """Takes the stage's results. ``do`` runs a chore on another thread and shows the text that it returns, if any."""
 
     def __init__(self, do: Callable[[Chore], None], folder: Path | None = None) -> None:
         self._do = do
@@ -119,12 +119,12 @@ class ResultSaver:
 
     @property
     def is_recording(self) -> bool:
-        """Whether a recording has begun and not been ended."""
+        """Whether a recording is running."""
         return self._recorder is not None
 
     @property
     def is_collecting(self) -> bool:
-        """Whether it wants the next frames: for a recording, or as golden."""
+        """Whether it needs the next frames, for a recording or as golden frames."""
         return self._recorder is not None or self._stretch is not None
 
     def take(self, result: Processed) -> None:
@@ -147,26 +147,26 @@ class ResultSaver:
             self._do(lambda: self._save_golden(golden, name))
 
     def begin_recording(self, name: str, fps: float | None) -> None:
-        """Record from the next frame on. Raises ``ByocKitError`` where the folder cannot be written to."""
+        """Record from the next frame on. Raises ``ByocKitError`` if the folder cannot be written to."""
         if self._recorder is None:
             self._recorder = Recorder(self._folder / RECORDINGS, name, fps=fps or _FPS)
 
     def end_recording(self) -> None:
-        """End the recording, and say where it is."""
+        """End the recording and say where it is."""
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             self._do(lambda: _ended(recorder))
 
     def keep_golden(self, name: str, source: str, *, frames: int = 1, lead_in: int = 0) -> None:
-        """Keep the next frames as golden. Raises ``ByocKitError`` for too many, or none."""
+        """Save the next frames as golden frames. Raises ``ByocKitError`` for too many, or none."""
         self._stretch = GoldenStretch(source, frames=frames, lead_in=lead_in), name
 
     def keep_case(self, failed: LastError) -> None:
-        """Keep a frame that failed as a test case."""
+        """Save a failed frame as a test case."""
         self._do(lambda: self._save_case(failed))
 
     def close(self) -> None:
-        """End a recording that nobody ended, on the calling thread; the log says what became of it."""
+        """End a running recording on the calling thread. The log says where it is, or why it failed."""
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
@@ -203,7 +203,7 @@ def _ended(recorder: Recorder) -> str:
 
 
 def _joined(home: Path, name: str, golden: Golden) -> tuple[Path, Golden]:
-    """Add golden frames to those of the same function and parameters; return the folder, and all that it then has."""
+    """Add golden frames to those of the same function and parameters; return the folder and its new content."""
     for number in range(1, _MOST_SETS):
         folder = home / (name if number == 1 else f"{name}-{number}")
         if not (folder / MANIFEST).exists():

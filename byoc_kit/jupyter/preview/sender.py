@@ -1,6 +1,6 @@
-"""Encodes the newest result and sends it when the front end has time for it, on a thread of its own.
+"""Encodes the newest result and sends it when the front end has time for it.
 
-Not on the worker's: what the pictures cost must not be taken for the cost of ``process_frame``.
+It has a thread of its own, so that the time for pictures does not count as time of ``process_frame``.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 
 # How often a sender without a slot checks whether the front end is late; an answer wakes it at once.
 _CHECK_S = 0.05
-# So long without a picture, and it looks whether there is news to tell.
+# After this long without a picture, it checks whether there is news to send.
 NEWS_AFTER_S = 1.0
-# More than may be under way: what a page that was closed never answers is forgotten.
+# More than may be on the way. It forgets the oldest, since a closed page never answers.
 _REMEMBERED = 64
-# The front end answers a picture after a second at the latest.
+# The front end answers a picture within a second.
 _ANSWERED_AFTER_S = 1.1
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Both pictures of one frame; ``right`` is ``None`` where ``process_frame`` dropped it.
+    """Both pictures of one frame; ``right`` is ``None`` if ``process_frame`` dropped it.
 
-    ``due_s`` is when the frame came (``time.monotonic``), ``None`` where it is sent again and nothing is measured;
+    ``due_s`` is when the frame came (``time.monotonic``), or ``None`` if it is sent again and not measured.
     ``captured_ms`` is when the browser's camera took it.
     """
 
@@ -49,11 +49,11 @@ class Shot:
 
 
 class Sender:
-    """Sends shots, the newest first; one that a newer replaces, here or in the page, is counted in ``not_shown``.
+    """Sends only the newest shot. ``not_shown`` counts shots that a newer one replaced, here or in the page.
 
-    What the ``board`` has goes with the pictures; without any, once a second where it has news. ``on_answer`` takes
-    the front end's answers. When no page is open any more, ``on_gone`` is told; the last shot then goes out every few
-    seconds, and who answers it is there again.
+    Each shot carries the ``board``'s status. Without shots, a status with news goes out once a second. ``on_answer``
+    takes the front end's answers. When no page is open any more, it calls ``on_gone`` and sends the last shot every few
+    seconds; once a page answers, it sends as before.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Sender:
 
     @property
     def last(self) -> Shot | None:
-        """The shot that was offered last."""
+        """The newest shot offered."""
         return self._last
 
     def wait_for_first(self, timeout_s: float) -> Shot | None:
-        """Wait for the first shot; ``None`` if there is none by then."""
+        """Wait for the first shot; ``None`` if none came in time."""
         self._has_shot.wait(timeout_s)
         return self._last
 
@@ -92,7 +92,7 @@ class Sender:
         self._thread.start()
 
     def offer(self, shot: Shot) -> None:
-        """Have a shot sent as soon as the window allows; returns at once."""
+        """Send a shot as soon as the window allows; returns at once."""
         with self._changed:
             if self._is_closing:
                 return
@@ -102,7 +102,7 @@ class Sender:
         self._has_shot.set()
 
     def again(self) -> None:
-        """Send the last shot once more: a view came up that has not seen it."""
+        """Send the last shot once more, for a new view that does not have it."""
         with self._changed:
             self._wait_again()
             self._changed.notify()
@@ -130,7 +130,7 @@ class Sender:
         self.latencies.add(drawn_s - due_s if glass_ms is None else glass_ms / 1000)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """End the thread, wait for it, and let the pictures go."""
+        """End the thread, wait for it, and release the pictures."""
         with self._changed:
             self._is_closing = True
             self._waiting = self._last = None
@@ -150,7 +150,7 @@ class Sender:
                 logger.exception("a picture could not be sent")
 
     def _wait_for_turn(self) -> tuple[Shot, SendSlot] | None:
-        """Wait until a shot may go; ``None`` once it is time to look for news."""
+        """Wait until a shot may be sent; ``None`` if it is time to check for news."""
         until_s = time.monotonic() + NEWS_AFTER_S
         with self._changed:
             while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""Which kind of preview there is to make: one that plays, or one that nobody watches."""
+"""Makes the kind of preview that fits: one that plays, or one without a browser."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _still(static: Callable[..., StaticPreview], source: str | Path | ClipSource
 
 
 def _source_at_hand() -> tuple[str, str]:
-    """Return what to play where nobody has said, and a sentence that says so."""
+    """Return the default source, and a sentence that names it."""
     video = first_video(Path())
     if video is not None:
         return video, f"Playing {video}, the first clip here; give another with source=, or above."

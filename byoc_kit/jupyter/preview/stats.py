@@ -1,4 +1,4 @@
-"""The numbers under the pictures, and what the preview runs on."""
+"""The numbers below the pictures, and the machine that the preview runs on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def machine() -> list[Figure]:
 
 
 def _resident_mb() -> float:
-    """Return the resident memory in MB, from ``/proc/self/status``; 0 where that is not to be had."""
+    """Return the resident memory in MB, from ``/proc/self/status``; 0 if that file does not exist."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -34,7 +34,7 @@ def _resident_mb() -> float:
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
-# The first frames load libraries and allocate memory: what they take says nothing of how a stream holds.
+# The first frames load libraries and allocate memory, so their times say nothing about the rest of a stream.
 COLD_FRAMES = 3
 _WINDOW_S = 2.0
 PLACES = {
@@ -55,9 +55,9 @@ class PreviewStats:
     """Rates are of the last two seconds, counts since ``process_frame`` was last changed.
 
     ``not_shown`` frames were processed, but the front end had no time for them. ``drops`` is the stage's count by
-    reason; ``error`` one sentence, empty where all is well. ``timings_ms`` are the median and 95th percentile of the
-    places that a frame passes: decode, wait, process, encode, wire, draw, and of the whole way, glass to canvas where
-    the browser's camera is the source, else from the frame's turn to the canvas. ``target_fps`` is the source's pace.
+    reason. ``error`` is one sentence, or empty if there is none. ``timings_ms`` has the median and 95th percentile for
+    each step of a frame (decode, wait, process, encode, wire, draw) and for the whole way to the canvas: from the lens
+    of the browser's camera, or for other sources from the frame's turn. ``target_fps`` is the source's pace.
     ``trouble`` says that frames of the last two seconds failed, were withheld, or have a NaN.
     """
 
@@ -78,14 +78,14 @@ class PreviewStats:
 
     @property
     def budget(self) -> Budget | None:
-        """Whether ``process_frame`` holds the source's pace; ``None`` where nobody can tell yet."""
+        """Whether ``process_frame`` keeps the source's pace; ``None`` while that is unknown."""
         p95_ms = self.process_ms.get("p95")
         return None if p95_ms is None or not self.target_fps else Budget(p95_ms, self.target_fps)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What ``process_frame`` takes of a frame's time: its 95th percentile against the pace that is wanted."""
+    """How much of a frame's time ``process_frame`` takes: its 95th percentile, compared with the wanted pace."""
 
     p95_ms: float
     fps: float
@@ -97,7 +97,7 @@ class Budget:
 
     @property
     def is_held(self) -> bool:
-        """Whether a live stream of that pace would lose no frame."""
+        """Whether a live stream at that pace loses no frames."""
         return self.p95_ms <= self.frame_ms
 
     def __str__(self) -> str:
@@ -107,9 +107,9 @@ class Budget:
 
 
 class Meter:
-    """Counts events, and how many a second there were of late. Thread-safe.
+    """Counts events, and measures how many a second came lately. Thread-safe.
 
-    Where an event is told late, the rate is of the two seconds before ``known_after_s`` ago.
+    Events may be reported up to ``known_after_s`` late; the rate is then of the two seconds before that.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, known_after_s: float = 0.0) -> None:
@@ -121,7 +121,7 @@ class Meter:
         self._lock = threading.Lock()
 
     def tick(self, at_s: float | None = None) -> None:
-        """Count one, which happened just now or at ``at_s``."""
+        """Count one event, which happened now or at ``at_s``."""
         with self._lock:
             at_s = self._clock() if at_s is None else at_s
             if self._started_s is None:
@@ -130,19 +130,19 @@ class Meter:
             self._ticks.append(at_s)
 
     def restart(self) -> None:
-        """Have the rate begin anew with the next event; the count stays."""
+        """Measure the rate from the next event on; the count stays."""
         with self._lock:
             self._started_s = None
             self._ticks.clear()
 
     @property
     def is_settled(self) -> bool:
-        """Whether the rate is one of two whole seconds."""
+        """Whether the rate covers two whole seconds."""
         started_s = self._started_s
         return started_s is not None and self._clock() - self._known_after_s - started_s >= _WINDOW_S
 
     def rate(self) -> float:
-        """Return events a second over the last two, or since the first."""
+        """Return events a second over the last two seconds, or since the first event."""
         with self._lock:
             if self._started_s is None:
                 return 0.0
@@ -155,7 +155,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the numbers under the pictures: ``title`` explains it; one that ``is_extra`` shows when asked for."""
+    """One of the numbers below the pictures. ``title`` explains it; if ``is_extra``, it shows only on request."""
 
     value: str
     label: str
@@ -163,12 +163,12 @@ class Figure:
     is_extra: bool = False
 
     def message(self) -> list[str | bool]:
-        """Return it as the page takes it."""
+        """Return it in the form that the page takes."""
         return [self.value, self.label, self.title, self.is_extra]
 
 
 def numbers(stats: PreviewStats) -> list[Figure]:
-    """Return the line under the pictures."""
+    """Return the numbers below the pictures."""
     timings, dropped = stats.timings_ms, ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
     rates = [
         Figure(f"{stats.in_fps:.1f} fps", "in", f"Frames a second from the source, {_RATE}"),
@@ -189,7 +189,7 @@ def numbers(stats: PreviewStats) -> list[Figure]:
 
 
 def failure_sentence(failure: Failure) -> str:
-    """Say an exception of ``process_frame`` in one line, its place first."""
+    """Describe an exception of ``process_frame`` in one line, its place first."""
     message = " ".join(failure.message.split())
     said = f"{failure.error}: {message}" if message else failure.error
     return f"process_frame failed at {failure.where}: {said}"

@@ -1,4 +1,4 @@
-"""When a preview says how it stands: a few times a second, at once after a change, or when there is news."""
+"""Decides when a preview sends its status: a few times a second, at once after a change, or when there is news."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
-# Percentiles of 600 values for each place cost a millisecond: not with every picture.
+# Percentiles of 600 values for each step take a millisecond, so not every picture has them.
 INTERVAL_S = 0.2
 Message = dict[str, Any]
 
 
 class StatusBoard:
-    """Makes a status where one is due: after ``change``, or some time after the last. Thread-safe."""
+    """Makes a status when one is due: after ``change``, or some time after the last. Thread-safe."""
 
     def __init__(self, make: Callable[[], Message]) -> None:
         self._make = make
@@ -25,11 +25,11 @@ class StatusBoard:
         self._newest: Message = {"number": 0}
 
     def change(self) -> None:
-        """Have the next one sent without delay."""
+        """Make the next status due at once."""
         self._is_changed = True
 
     def take(self) -> Message | None:
-        """Return the status if it is due; of two that overtake each other, that with the higher ``number`` counts."""
+        """Return the status if it is due. If two overtake each other, the higher ``number`` counts."""
         with self._lock:
             now_s = time.monotonic()
             if not self._is_changed and now_s - self._last_s < INTERVAL_S:
@@ -38,7 +38,7 @@ class StatusBoard:
         return self._made(number)
 
     def news(self) -> Message | None:
-        """Return the status if it says anything else than the one before."""
+        """Return the status if it differs from the one before."""
         before = self._newest
         with self._lock:
             number = self._begin(time.monotonic())

@@ -12,9 +12,9 @@ __all__ = ["Ship", "ship"]
 def ship(notebook: str | Path | None = None) -> Ship:
     """Show what of a notebook goes into the container and what is wrong with it, with a button for each step.
 
-    The buttons run the commands of ``byoc-kit`` in the notebook's folder. What counts is the saved file: the panel
-    reads it again when it is saved. Without a browser (papermill, nbconvert, a script) it prints the cells and the
-    findings, and no more; errors among the findings do not fail the cell: that is what ``byoc-kit check`` is for.
+    The buttons run the commands of ``byoc-kit`` in the notebook's folder. The panel shows the saved
+    file, and reads it again when it is saved. Without a browser (papermill, nbconvert, a script) it only prints the
+    cells and the findings. Errors among the findings do not fail the cell; use ``byoc-kit check`` for that.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def ship(notebook: str | Path | None = None) -> Ship:
     Raises
     ------
     ByocKitError
-        For a file that is missing or no notebook, and where a person looks on but nothing tells which notebook this is;
-        where nobody does, that is only said.
+        If the file is missing or not a notebook. In a browser, also if nothing tells which notebook this is; without
+        one, that is only printed.
 
     Examples
     --------

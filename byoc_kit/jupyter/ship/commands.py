@@ -1,4 +1,4 @@
-"""What the buttons run: the commands that a person would type."""
+"""The commands that the buttons run, as a person would type them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person chose for the commands: all wheels beside an export, another base image for a build."""
+    """A person's choices for the commands: an export with all wheels, another base image for a build."""
 
     has_wheelhouse: bool = False
     base_image: str = ""
@@ -34,7 +34,9 @@ class Choices:
 def arguments(action: Action, target: Target, choices: Choices = Choices()) -> list[str]:
     """Return the arguments of ``byoc-kit``, for the notebook's folder."""
     name = target.notebook.name
-    notebook = f"./{name}" if name.startswith("-") else name  # a dash at its beginning would make it an option
+    notebook = (
+        f"./{name}" if name.startswith("-") else name
+    )  # a name that begins with a dash would be read as an option
     if action is Action.FIX:
         return ["check", "--fix", notebook]
     if action is Action.CHECK:
@@ -51,15 +53,15 @@ def shown(arguments: Sequence[str]) -> str:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """Return the command that a process is started with: ``child``, in this environment.
+    """Return the command for a new process: it runs ``child`` in this environment.
 
-    ``-P``: a file beside the notebook must not stand for a module, and does not for the ``byoc-kit`` command either.
+    With ``-P``, a file beside the notebook cannot replace a module; it cannot for the ``byoc-kit`` command either.
     """
     return [sys.executable, "-P", "-m", "byoc_kit.jupyter.ship.child", str(os.getpid()), *arguments]
 
 
 def why_not(action: Action, overview: Overview) -> str:
-    """Say what has to be done before a step; empty where it can be taken."""
+    """Say what must be done before a step; empty if the step can be taken now."""
     if action is Action.CHECK:
         return ""
     if action is Action.FIX:

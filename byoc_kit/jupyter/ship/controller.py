@@ -1,4 +1,4 @@
-"""What the panel does, without its looks: reads the notebook again, runs the commands, watches the server."""
+"""The panel's actions, without its appearance: reads the notebook again, runs the commands, watches the server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 class Controller:
-    """Holds what there is to show, and acts; ``on_change`` is called whenever that may have changed.
+    """Has the values to show, and acts. It calls ``on_change`` whenever those values may have changed.
 
-    ``on_progress`` is called while something runs, for what changes by itself: its time, its log, its health.
+    While a command runs, it calls ``on_progress`` for values that change by themselves: its time, its log, its health.
 
-    Everything happens on the loop that ``main`` runs on, and the other methods are to be called there. One command
-    runs at a time, and the server beside it.
+    Everything happens on the loop that runs ``main``; call the other methods there. One command runs at a time, and the
+    server may run with it.
     """
 
     def __init__(self, overview: Overview, *, on_change: Callable[[], None], on_progress: Callable[[], None]) -> None:
@@ -57,7 +57,9 @@ class Controller:
             self._on_change()
             while not self._stopped.is_set():
                 stamp = read_stamp(self.overview.target, self.overview.assets)
-                if stamp != self.overview.stamp and stamp[0] is not None:  # none while it is being replaced
+                if (
+                    stamp != self.overview.stamp and stamp[0] is not None
+                ):  # the file does not exist while it is being replaced
                     self.refresh()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), _CHECK_S)
@@ -65,11 +67,11 @@ class Controller:
             await self._end_all()
 
     def stop(self) -> None:
-        """End it."""
+        """End ``main``."""
         self._stopped.set()
 
     def refresh(self) -> None:
-        """Read the notebook again, and what lies beside it."""
+        """Read the notebook and the files beside it again."""
         try:
             self.overview = read_overview(self.overview.target)
             self.fault = ""
@@ -78,15 +80,15 @@ class Controller:
         self._on_change()
 
     def why_not(self, action: Action) -> str:
-        """Say what keeps a step from being taken now; empty where nothing does."""
+        """Say why a step cannot be taken now; empty if it can."""
         if action is Action.SERVE and self.is_serving:
             return ""  # it stops the server
         if action is not Action.SERVE and self.is_busy:
-            return "wait until what runs has ended, or cancel it"
+            return "wait until the running command ends, or cancel it"
         return self.fault or why_not(action, self.overview)
 
     def press(self, action: Action) -> None:
-        """Take a step, or stop the server, where that can be done now."""
+        """Take a step, or stop the server, if that is possible now."""
         if self.why_not(action):
             return
         if action is Action.SERVE and self.server is not None and self.is_serving:
@@ -96,7 +98,7 @@ class Controller:
         self._on_change()
 
     def choose(self, choices: Choices) -> None:
-        """Have the commands run otherwise from now on."""
+        """Run the commands with other choices from now on."""
         self.choices = choices
         self._on_change()
 
@@ -125,7 +127,7 @@ class Controller:
             job.end(f"failed: {type(error).__name__}: {error}", is_failure=True)
 
     def _note_end(self, job: Job) -> None:
-        """Take note of the end of a job's task, which was cancelled perhaps before it began."""
+        """Handle the end of a job's task, which may have been cancelled before it began."""
         if job.is_running:
             job.end("stopped" if job.action is Action.SERVE else "cancelled")
         self.refresh()

@@ -1,4 +1,4 @@
-"""What ``ship`` returns: the same for a panel with buttons and for a text that nobody acts on."""
+"""The object that ``ship`` returns, with or without a browser."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class Ship(Protocol):
     """What ``ship`` returns; as a cell's last value it shows itself."""
 
     def close(self) -> None:
-        """End what runs, the server too, and the widgets; running the cell again does it as well."""
+        """End what runs, the server too, and the widgets. Running the cell again does this too."""
         ...

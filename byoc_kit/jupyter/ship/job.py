@@ -1,4 +1,4 @@
-"""A step of the panel as it stands: what runs, for how long, the end of its log, and how it ended."""
+"""The state of one step of the panel: its command, its time, the end of its log, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """A command that runs, or ran. ``ending`` says how it ended, empty while it runs; ``health`` is a server's."""
+    """A command that runs or has run. ``ending`` says how it ended and is empty before; ``health`` is of a server."""
 
     action: Action
     arguments: list[str]
@@ -32,7 +32,7 @@ class Job:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it has not ended yet."""
         return not self.ending
 
     @property
@@ -41,12 +41,12 @@ class Job:
         return (self.ended_s or time.monotonic()) - self.started_s
 
     def end(self, ending: str, *, is_failure: bool = False) -> None:
-        """Say how it ended."""
+        """Set how it ended."""
         self.ended_s = time.monotonic()
         self.ending, self.is_failure = ending, is_failure
 
     def end_with(self, code: int) -> None:
-        """Say what an exit code means, with what the command itself said last."""
+        """Set how it ended from its exit code, with the command's last words."""
         if code == 0:
             self.end("done")
             return
@@ -54,7 +54,7 @@ class Job:
         self.end(f"failed ({how}): {self.tail.last}".removesuffix(": "), is_failure=True)
 
     def cancel(self) -> None:
-        """Interrupt it; the second time, kill it. It ends a little later."""
+        """Interrupt it, or kill it the second time. It ends a little later."""
         if self.is_running and self.task is not None:
             self.is_cancelled = True
             self.task.cancel()

@@ -1,4 +1,4 @@
-"""What would be exported, as values and as plain text: the cells, the findings, and the bundle that is there."""
+"""What an export would contain, as values and as plain text: the cells, the findings, and the present bundle."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 
 _FIRST_LINE = 80
 
-# When the notebook, the bundle, the report and each asset were written, in ns; ``None`` for what is not there.
+# When the notebook, the bundle, the report and each asset were written, in ns; ``None`` for a missing one.
 Stamp = tuple[int | None, ...]
 
 
 class BundleState(StrEnum):
-    """How the bundle's code stands to that of the notebook."""
+    """How the bundle's code compares with the notebook's."""
 
     MISSING = "missing"
     SAME = "same"
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The cell's number, and its title where that is not what it defines."""
+        """The cell's number, and its title if that is not what it defines."""
         cell = self.cell
         return str(cell.number) if cell.title in self.defines else cell.label.removeprefix("cell ")
 
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the commands run, and where they write, relative to there; the names are those that they choose."""
+    """Where the commands run, and the relative paths that they write; they choose these names themselves."""
 
     notebook: Path
 
@@ -86,11 +86,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Overview:
-    """A notebook as it was saved, and what there is of it beside it.
+    """The saved notebook, its bundle and its report.
 
-    Findings are in the notebook's order, errors before warnings before notes. ``capability`` is empty where it cannot
-    be read; ``stamp`` is that of the files when they were read. ``why_different`` says in one sentence how the bundle
-    is not what the notebook says. ``assets`` are the files beside the notebook that the cells declare; ``untagged`` the
+    Findings are in the notebook's order, errors before warnings before notes. ``capability`` is empty if it cannot be
+    read. ``stamp`` has the files' times when they were read. ``why_different`` says in one sentence how the bundle
+    differs from the notebook. ``assets`` are the files beside the notebook that the cells declare. ``untagged`` has the
     numbers of the cells that ``check --fix`` tags.
     """
 
@@ -132,18 +132,18 @@ class Overview:
 
 
 def read_stamp(target: Target, assets: Iterable[Path]) -> Stamp:
-    """Return what changes when one of the files is written."""
+    """Return the files' times, which change when one of them is written."""
     bundle = target.folder / target.bundle
     others = (bundle / MANIFEST, bundle / PROCESSOR, *assets)
     return tuple(map(_written, (target.notebook, target.folder / target.report, *others)))
 
 
 def read_overview(target: Target) -> Overview:
-    """Read a notebook and what lies beside it; nothing is run.
+    """Read a notebook and the files beside it; nothing is run.
 
-    Raises ``NotebookError`` if it is missing or no notebook.
+    Raises ``NotebookError`` if the file is missing or not a notebook.
     """
-    saved = _written(target.notebook)  # before the rest: what is saved meanwhile is seen at the next look
+    saved = _written(target.notebook)  # before the rest, so that the next check sees what is saved meanwhile
     notebook = read_notebook(target.notebook)
     analysis = Analysis(notebook)
     assets, findings = _assets(analysis), check_notebook(analysis)
@@ -185,7 +185,7 @@ def _row(cell: Cell) -> Row:
 
 
 def _defined(cell: Cell) -> tuple[str, ...]:
-    """Return what a tagged cell binds, imports left out, those names first that the exporter looks for."""
+    """Return the names that a tagged cell defines, without imports, and first those that the exporter looks for."""
     try:
         bound = bindings_in([cell])
     except SyntaxError:  # check has a finding of it
@@ -199,7 +199,7 @@ def _is_import(binding: Binding) -> bool:
 
 
 def _bundle_state(analysis: Analysis, bundle: Path) -> tuple[BundleState, str]:
-    """Return how the bundle stands to the notebook, and why it is another where it is."""
+    """Return how the bundle compares with the notebook, and if it differs, why."""
     if not (bundle / MANIFEST).is_file():
         return BundleState.MISSING, ""
     if any(finding.is_error for finding in check_notebook(analysis)):
@@ -223,7 +223,7 @@ _HEADS = ("", "cell", "defines", "begins with")
 
 
 def as_plain(overview: Overview) -> str:
-    """Return the cells and the findings; the findings as ``byoc-kit check`` says them."""
+    """Return the cells and the findings; the findings read as in ``byoc-kit check``."""
     head = f"{overview.title} goes to {printable(str(overview.target.bundle))}"
     if overview.capability:
         head += f" as {overview.capability}"

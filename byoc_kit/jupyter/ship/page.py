@@ -1,7 +1,7 @@
-"""The overview and the jobs as HTML. Every text of a notebook or a log is escaped: a title may be ``<script>``.
+"""Shows the overview and the jobs as HTML. Each text of a notebook or a log is escaped: a title may be ``<script>``.
 
-Its links to cells are those that JupyterLab knows (``name.ipynb#cell-id=...``): it scrolls to the cell even where its
-windowing has detached it. They work where JupyterLab itself renders the HTML, as in an output.
+The links to cells have JupyterLab's form (``name.ipynb#cell-id=...``): JupyterLab scrolls to the cell even if its
+windowing has detached it. They work only in HTML that JupyterLab itself renders, as in an output.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SPINNER = '<span class="byoc-ship-spinner" aria-hidden="true"></span>'
 
 
 def headline(job: Job) -> str:
-    """Return what runs, or how it ended. It changes only with that, so that a screen reader says it once."""
+    """Return what runs, or how it ended. It changes only with that, so a screen reader reads it once."""
     command = f"<code>{_as_text(shown(job.arguments))}</code>"
     if not job.is_running:
         role, look = ("alert", "byoc-ship-bad") if job.is_failure else ("status", "byoc-ship-good")
@@ -91,7 +91,7 @@ def as_html(overview: Overview) -> str:
 
 
 def exports(overview: Overview) -> str:
-    """Return what stands beside the notebook: the bundle, as it stands to what was saved, and the report of verify."""
+    """Return the bundle, how it compares with the saved notebook, and the report of verify."""
     bundle = f"<code>{_text(str(overview.target.bundle))}</code>"
     said = {
         BundleState.MISSING: f"{bundle} is not there yet.",
@@ -168,7 +168,7 @@ def _where(place: Place) -> str:
 
 
 def _excerpt(place: Place) -> str:
-    """Return the line that a finding is about, what it is about marked; of a long one, what stands around that."""
+    """Return the line that a finding is about, with its place marked; of a long line, only the part around it."""
     lines = place.cell.text
     line = lines[(place.line or 1) - 1] if (place.line or 1) <= len(lines) else ""
     begin = (place.column or 1) - 1
@@ -180,14 +180,14 @@ def _excerpt(place: Place) -> str:
 
 
 def _link(overview: Overview, cell: Cell, text: str) -> str:
-    """Return a link to a cell; its text alone where the file has no id for it, as before nbformat 4.5."""
+    """Return a link to a cell, or only its text if the file has no id for it, as before nbformat 4.5."""
     if cell.id is None:
         return escape(text)
     return f'<a href="{_href(Path(overview.name))}#cell-id={quote(cell.id)}">{escape(text)}</a>'
 
 
 def _href(path: Path) -> str:
-    """Return the way to a file from the notebook; the dot keeps a colon in a name from being taken for a protocol."""
+    """Return a file's path relative to the notebook; after ``./``, a colon in a name does not look like a protocol."""
     return escape(f"./{quote(path.as_posix())}")
 
 
@@ -196,7 +196,7 @@ def _text(text: str) -> str:
 
 
 def reasons(reasons: Mapping[Action, str], fault: str) -> str:
-    """Return why buttons are disabled, those of one reason together."""
+    """Return why buttons are disabled, grouped by reason."""
     if fault:
         return f'<p class="byoc-ship-verdict byoc-ship-bad" role="alert">{_text(fault)}</p>'
     actions = sorted((reason, list(Action).index(action), action) for action, reason in reasons.items() if reason)
@@ -208,7 +208,7 @@ def reasons(reasons: Mapping[Action, str], fault: str) -> str:
 
 
 def what_runs(target: Target, choices: Choices) -> str:
-    """Return the command of each button, and where it runs; a click selects one as a whole."""
+    """Return the command of each button, and where it runs. A click selects a whole command."""
     rows = "".join(
         f'<tr><th scope="row">{action.capitalize()}</th>'
         f'<td><code class="byoc-ship-command">{_text(shown(arguments(action, target, choices)))}</code></td></tr>'

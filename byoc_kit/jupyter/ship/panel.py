@@ -1,4 +1,4 @@
-"""The panel in a notebook: the overview, a button for each step, and what became of the last ones."""
+"""The panel in a notebook: the overview, a button for each step, and the results of the last steps."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _DOUBLE_CLICK_S = 0.5
 
 
 class Page:
-    """HTML that JupyterLab renders as it does an output, so that links to cells and files open in it.
+    """HTML that JupyterLab renders like an output, so that links to cells and files open inside JupyterLab.
 
-    An ``HTML`` widget's links are the browser's, which would leave JupyterLab.
+    The browser follows an ``HTML`` widget's links, and would leave JupyterLab.
     """
 
     def __init__(self) -> None:
         self.view = widgets.Output()
 
     def show(self, html: str) -> None:
-        """Show it, unless it is shown already."""
+        """Show ``html``, unless it is shown already."""
         data = {"text/html": html, "text/plain": ""}
         self.view.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
 
 class JobView:
-    """What runs, or how it ended, with the end of its log; empty before there is a job."""
+    """Shows what runs, or how it ended, with the end of its log; empty before the first job."""
 
     def __init__(self) -> None:
         self._headline, self._how_long, self._log = widgets.HTML(), widgets.HTML(), widgets.HTML()
@@ -48,7 +48,7 @@ class JobView:
         self.view.add_class("byoc-ship-job")
 
     def show(self, job: Job) -> None:
-        """Show a job as it stands; what has not changed is not sent."""
+        """Show a job's present state; only changes are sent."""
         self.view.layout.display = None
         self._headline.value = job_page.headline(job)
         self._how_long.value = job_page.how_long(job)
@@ -56,7 +56,7 @@ class JobView:
 
 
 def make_button(name: str, about: str, act: Callable[[], None]) -> widgets.Button:
-    """Make a button; a double click acts once, for the second one would stop what the first has begun."""
+    """Make a button. A double click acts once, since its second click would stop what the first began."""
     button = widgets.Button(description=name, tooltip=about, layout=widgets.Layout(width="auto"))
     acted_s = -_DOUBLE_CLICK_S
 
@@ -88,8 +88,8 @@ _ABOUT_BASE = "An image with Python 3.11 that the build starts from"
 class Panel:
     """Shows a notebook's overview and runs the commands of its buttons.
 
-    The widgets' callbacks run on other threads (JupyterLab's subshells): they only hand a call to the panel's thread,
-    ``ship-panel``, which does all the work and alone changes the widgets.
+    The widgets' callbacks run on other threads (JupyterLab's subshells). They only pass a call to the panel's thread,
+    ``ship-panel``. That thread does all the work, and no other thread changes the widgets.
     """
 
     def __init__(self, overview: Overview) -> None:
@@ -114,7 +114,7 @@ class Panel:
         self.cancel_button = self._make_button("Cancel", "Interrupt the command that runs", self._controller.cancel)
         self.refresh_button = self._make_button("Refresh", "Read the saved notebook again", self._controller.refresh)
         for button in (*self.buttons.values(), self.cancel_button):
-            button.disabled = True  # until it is known what can be done
+            button.disabled = True  # until the panel knows which steps are possible
         self.view = self._lay_out()
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ class Panel:
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
 
-        # The text stays where no kernel runs: on a page that shows the saved notebook.
+        # The text shows if no kernel runs: on a page with the saved notebook.
         view = self.view._repr_mimebundle_()
         publish_display_data({**view, "text/plain": as_plain(self._controller.overview)})
         self.start()
@@ -171,7 +171,7 @@ class Panel:
         return view
 
     def _show(self) -> None:
-        """Bring the widgets up to date; what has not changed is not sent."""
+        """Update the widgets; only changes are sent."""
         if self._is_ending:
             return
         controller = self._controller
@@ -193,7 +193,7 @@ class Panel:
         self._show_jobs()
 
     def _show_jobs(self) -> None:
-        """Bring what runs up to date, which changes all the time."""
+        """Update what runs, which changes all the time."""
         if self._is_ending:
             return
         if self._controller.job is not None:

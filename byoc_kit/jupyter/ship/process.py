@@ -1,4 +1,4 @@
-"""A command as a process of its own group: its log, its end, and its cancelling."""
+"""Runs a command in a process group of its own, with its log, and ends or cancels it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from byoc_kit.errors import ByocKitError
 from byoc_kit.system.log_tail import Tail
 
-# A server first delivers what is left of its streams; go-livepeer's own grace is 8 s.
+# A server first sends the rest of its streams; go-livepeer itself waits 8 s.
 INTERRUPT_GRACE_S = 10.0
 
 _CHUNK = 1 << 16
@@ -23,12 +23,12 @@ _MOST_CHUNKS_AT_END = 32  # a pipe holds 1 MiB at most
 async def run(command: Sequence[str], folder: Path, tail: Tail) -> int:
     """Run a command in ``folder``, stdout and stderr going to ``tail``; returns its exit code, or minus its signal.
 
-    When cancelled, the group is interrupted as Ctrl-C does it and, where that does not end it, killed; a second
-    cancelling kills it at once. Nothing of the group is left in any case. Raises ``ByocKitError`` where the
-    command cannot be started.
+    When cancelled, it interrupts the group as Ctrl-C does, and kills it if that does not end it. A second cancellation
+    kills the group at once. No process of the group is left in any case. Raises ``ByocKitError`` if the command cannot
+    be started.
     """
     process = _start(command, folder)
-    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    assert process.stdout is not None  # noqa: S101  # it was started with a pipe
     output = process.stdout.fileno()
     os.set_blocking(output, False)
     loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ async def run(command: Sequence[str], folder: Path, tail: Tail) -> int:
             await asyncio.wait_for(_ended(process.pid), INTERRUPT_GRACE_S)
         raise
     finally:
-        _signal_group(process.pid, signal.SIGKILL)  # before it is reaped: until then the number is its own
+        _signal_group(process.pid, signal.SIGKILL)  # before it is reaped: until then no other process gets its number
         process.wait()
         loop.remove_reader(output)
         with suppress(BlockingIOError):
@@ -69,7 +69,7 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """Return the kernel's environment as a terminal has it: matplotlib's inline backend works in a kernel only."""
+    """Return the kernel's environment as in a terminal: matplotlib's inline backend works only in a kernel."""
     inherited = {
         name: value for name, value in own.items() if name != "MPLBACKEND" or not value.startswith("module://")
     }
@@ -77,7 +77,7 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _ended(pid: int) -> None:
-    """Return once a child has ended; it is not reaped."""
+    """Return once a child has ended, without reaping it."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
     descriptor = os.pidfd_open(pid)
     loop.add_reader(descriptor, event.set)
@@ -89,12 +89,12 @@ async def _ended(pid: int) -> None:
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # somebody's os.wait() reaped it
+    with suppress(ProcessLookupError):  # another os.wait() reaped it
         os.killpg(leader, number)
 
 
 def _read(output: int, tail: Tail) -> bool:
-    """Take what there is; False at the end of the output."""
+    """Take the output so far; ``False`` at its end."""
     try:
         return _take(output, tail)
     except BlockingIOError:

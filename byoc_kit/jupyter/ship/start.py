@@ -1,4 +1,4 @@
-"""Which kind of panel there is to make: one with buttons, or a text that nobody acts on."""
+"""Makes the kind of panel that fits: one with buttons, or printed text without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _panels = OpenByCell()
 
 
 class Printed:
-    """The panel without a browser: it has printed the cells and the findings."""
+    """The panel without a browser: it only prints the cells and the findings."""
 
     def __init__(self, text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -25,7 +25,7 @@ class Printed:
         """Nothing is open."""
 
     def _ipython_display_(self) -> None:
-        """Nothing is to be shown besides."""
+        """Show nothing more."""
 
 
 def start(notebook: str | Path | None) -> Ship:

@@ -33,7 +33,7 @@ def check_gpu(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _needs(analysis: Analysis, call: Reference) -> str:
-    """Return what of a call needs a GPU; empty where nothing does."""
+    """Return what of a call needs a GPU; empty if nothing does."""
     given = {keyword.arg: keyword.value for keyword in call.call.keywords} if call.call else {}
     if isinstance(call.node, ast.Attribute) and call.node.attr == "cuda":
         return ".cuda()"

@@ -280,7 +280,7 @@ def _file_use(call: Reference, constants: Mapping[str, str]) -> FileUse | None:
 
 
 def _mode(call: Reference, position: int) -> str | None:
-    """Return the mode that a call opens a file in; ``None`` where only running would tell."""
+    """Return the mode that a call opens a file in; ``None`` if only running would tell."""
     node = call.argument(position, "mode")
     if node is None:
         return "r"

@@ -168,7 +168,7 @@ def _missing(analysis: Analysis, module: str, name: str, place: Place) -> Findin
 
 @lru_cache(maxsize=256)
 def module_names(module: str) -> frozenset[str] | None:
-    """Return the names that a module has, submodules apart; ``None`` where its source does not say."""
+    """Return the names that a module has, submodules apart; ``None`` if its source does not say."""
     if module == "byoc_kit":
         return frozenset(dir(byoc_kit))
     if module.partition(".")[0] in sys.stdlib_module_names:  # known exactly, where this process has imported it

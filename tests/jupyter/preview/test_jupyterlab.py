@@ -271,7 +271,7 @@ def test_the_browsers_camera_is_a_source_and_a_refusal_is_said(lab, page):
     for name, said in (
         ("NotAllowedError", "was not allowed to use the camera"),
         ("NotFoundError", "has no camera"),
-        ("NotReadableError", "another program holds the camera"),
+        ("NotReadableError", "another program uses the camera"),
         ("SecurityError", "only to pages from https or localhost"),
     ):
         page.evaluate(

@@ -891,11 +891,9 @@ def test_a_camera_that_is_refused_when_it_is_chosen_again_has_ended(webcam_twice
     refused = {"kind": "camera-refused", "turn": second, "reason": "busy", "detail": ""}
     live._pictures._handle_custom_msg(refused, [])
     status = front_end.wait_for_status(lambda status: status["error"])
-    assert status["error"]["text"] == (
-        "the browser's camera was to start anew, which failed; choose webcam again, or a clip"
-    )
+    assert status["error"]["text"] == ("the browser's camera could not be restarted; choose webcam again, or a clip")
     assert not status["state"]["is_playing"]
-    front_end.wait_for_status(lambda status: "another program holds the camera" in status["notice"])
+    front_end.wait_for_status(lambda status: "another program uses the camera" in status["notice"])
 
 
 def test_the_camera_chosen_again_is_not_let_go_by_the_one_before(webcam_twice, front_end):

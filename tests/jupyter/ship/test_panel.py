@@ -198,7 +198,7 @@ def test_one_command_runs_at_a_time_and_can_be_cancelled(make_panel, monkeypatch
     panel.until(lambda panel: not panel.cancel_button.disabled)
     first = panel._controller.job
     panel.click(Action.EXPORT)
-    panel.until(lambda panel: "wait until what runs has ended" in panel.shown and not panel.enabled)
+    panel.until(lambda panel: "wait until the running command ends" in panel.shown and not panel.enabled)
     panel.until_shown("serving tint on http://127.0.0.1:")
     assert panel._controller.job is first
     panel.cancel_button.click()
