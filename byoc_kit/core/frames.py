@@ -19,6 +19,7 @@ from pytrickle.frames import AudioFrame, SideData
 from pytrickle.frames import VideoFrame as PytrickleVideoFrame
 
 from byoc_kit.core.picture_advice import what_to_write
+from byoc_kit.core.tensors import from_unit_floats, to_unit_floats
 from byoc_kit.errors import ByocKitError
 
 __all__ = [
@@ -187,8 +188,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         if isinstance(self.untouched, _TensorPicture):
             self._tensor = self.untouched.tensor.clone()
         elif self._tensor is None:
-            writable = np.require(self.pixels, requirements="W")  # torch warns about a read-only array, such as PIL's
-            self._tensor = torch.from_numpy(writable).to(torch.float32).div_(255).unsqueeze_(0)
+            self._tensor = to_unit_floats(self.pixels).unsqueeze_(0)
             self._pixels = None
         return self._tensor
 
@@ -325,9 +325,8 @@ def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
         raise FrameError(msg)
     picture = picture.detach()
     if picture.is_floating_point():
-        scaled = picture.to(torch.float32).mul(255).round_().nan_to_num_(0).clamp_(0, 255)
-        picture = scaled.to(torch.uint8)
-    elif picture.dtype != torch.uint8:
+        return from_unit_floats(picture)
+    if picture.dtype != torch.uint8:
         hint = what_to_write(tensor)
         msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}; {hint}"
         raise FrameError(msg)
