@@ -153,7 +153,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
             if tensor is None:
                 msg = "a VideoFrame needs a tensor or a picture"
                 raise FrameError(msg)
-            origin, tensor = _TensorPicture(tensor), None
+            origin, tensor = _TensorPicture(_checked_tensor(tensor)), None
         self.origin: Picture = origin
         self._pixels: Pixels | None = None
         self._tensor = tensor
@@ -194,7 +194,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @tensor.setter
     def tensor(self, tensor: torch.Tensor) -> None:
-        self._tensor = tensor
+        self._tensor = _checked_tensor(tensor)
         self._pixels = None
 
     @property
@@ -259,7 +259,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         Raises
         ------
         FrameError
-            If ``pixels`` are no picture, or neither is given.
+            If ``tensor`` is none, ``pixels`` are no picture, or neither is given.
         """
         if tensor is None and pixels is None:
             msg = "replace() needs a tensor or pixels"
@@ -303,8 +303,20 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return f"VideoFrame({self.width}x{self.height}, pts={self.pts}, time_base={self.time_base})"
 
 
+def _checked_tensor(tensor: Any) -> torch.Tensor:
+    """Return ``tensor``, or raise ``FrameError`` where it is none; its shape is looked at when it becomes a picture."""
+    if not isinstance(tensor, torch.Tensor):
+        hint = "; give pixels=, or torch.from_numpy(...)" if isinstance(tensor, np.ndarray) else ""
+        msg = f"tensor= takes a torch tensor, not {type(tensor).__name__}{hint}"
+        raise FrameError(msg)
+    return tensor
+
+
 def check_pixels(pixels: Any) -> Pixels:
     """Return ``pixels`` as contiguous uint8 ``[H, W, 3]``, or raise ``FrameError``."""
+    if isinstance(pixels, torch.Tensor):
+        msg = "pixels= takes a uint8 array, not a torch tensor; give tensor=, or tensor.cpu().numpy()"
+        raise FrameError(msg)
     array = np.asarray(pixels)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         shape = "x".join(map(str, array.shape))

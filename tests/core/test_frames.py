@@ -287,3 +287,33 @@ def test_a_frame_shows_its_picture_in_a_notebook_and_stays_as_it_is():
         assert image.size == (640, 360)
         assert image.getpixel((0, 0)) == (200, 200, 200)
     assert frame.untouched is frame.origin
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda frame: frame.replace(tensor=black()),
+        lambda frame: frame.replace_tensor(black() / 255),
+        lambda frame: setattr(frame, "tensor", black()),
+        lambda frame: VideoFrame(black(), frame.pts, frame.time_base),
+    ],
+)
+def test_an_array_is_no_tensor(source, give):
+    said = r"^tensor= takes a torch tensor, not ndarray; give pixels=, or torch\.from_numpy\(\.\.\.\)$"
+    with pytest.raises(FrameError, match=said):
+        give(source)
+
+
+def test_what_is_neither_a_tensor_nor_an_array_is_named(source):
+    with pytest.raises(FrameError, match=r"^tensor= takes a torch tensor, not Image$"):
+        source.replace(tensor=Image.fromarray(black()))
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(4, 6, 3), torch.zeros(4, 6, 3, dtype=torch.uint8)])
+@pytest.mark.parametrize(
+    "give", [lambda frame, made: frame.replace(pixels=made), lambda _, made: VideoFrame.from_pixels(made)]
+)
+def test_a_tensor_is_no_pixels(source, give, tensor):
+    said = r"^pixels= takes a uint8 array, not a torch tensor; give tensor=, or tensor\.cpu\(\)\.numpy\(\)$"
+    with pytest.raises(FrameError, match=said):
+        give(source, tensor)
