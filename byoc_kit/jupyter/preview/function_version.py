@@ -16,6 +16,7 @@ from byoc_kit.errors import ByocKitError, cell_name, name_of, text_of
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.feed import noted
 from byoc_kit.jupyter.preview.outcomes import largest_of
+from byoc_kit.jupyter.preview.printed import Printed, printing_to
 from byoc_kit.system.threads import call_on_thread
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
@@ -26,12 +27,14 @@ class HookState:
     """Which hooks of a notebook have run so far. All versions of ``process_frame`` share it.
 
     So a model is not loaded again because another cell was edited. ``stream`` is the number of the running stream.
+    ``printed`` keeps what the hooks print; without it their text goes where it always goes.
     """
 
     loaded: set[Hook | None] = field(default_factory=set)
     started: set[Hook | None] = field(default_factory=set)
     stream: int | None = None
     is_streaming: bool = False
+    printed: Printed | None = None
 
 
 class Version(FrameProcessor):
@@ -64,8 +67,16 @@ class Version(FrameProcessor):
         """Return a version with another function of the same notebook: a newer one, or one to compare with."""
         return Version(process_frame, hook_state=self._hook_state)
 
+    def print_to(self, printed: Printed) -> None:
+        """Keep what the hooks print, of whatever version, while a frame goes through."""
+        self._hook_state.printed = printed
+
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run the hooks that are due, then ``process_frame``. Raises what they raise."""
+        with printing_to(self._hook_state.printed):
+            return self._process(frame, params)
+
+    def _process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         hook_state = self._hook_state
         stream = noted(frame, "stream")
         if stream != hook_state.stream:

@@ -19,6 +19,8 @@ interface Status {
   sizes: string;
   version: string;
   published: { rate: string; line: string } | null;
+  /** The last lines that the hooks have printed. */
+  printed: { head: string; text: string } | null;
   curl: string;
   state: {
     is_playing: boolean;

@@ -17,6 +17,7 @@ from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.outcomes import Outcomes, Published, outcome_of
+from byoc_kit.jupyter.preview.printed import Printed
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Meter
 from byoc_kit.media.frame_size import Size
 from byoc_kit.system.allocator import freed_memory_goes_back
@@ -73,6 +74,8 @@ class Player:
         self.feed = feed
         # Unlike in the container, no burst: there no frame may be lost to a hiccup, here no picture may be late.
         self.published = Published()
+        self.printed = Printed()
+        version.print_to(self.printed)
         self.stage = Stage(
             version,
             self._sink,
@@ -220,6 +223,7 @@ class Player:
             self._counted_from = self.stage.stats()
             self.outcomes.clear()
             self.published.clear()
+            self.printed.clear()
             self.sizes = None
             was_paused_by_error, self.is_paused_by_error = self.is_paused_by_error, False
         if was_paused_by_error:

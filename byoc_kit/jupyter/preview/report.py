@@ -96,6 +96,7 @@ class Report:
             "sizes": self._sizes(),
             "version": self._which_version(),
             "published": self._player.published.status(),
+            "printed": self._player.printed.status(),
             "curl": curl(self._player.params),
             "state": {
                 "is_playing": self._player.is_playing,

@@ -31,6 +31,9 @@ class View {
     this.published = make("p", { className: "byoc-preview-published", hidden: true, parent: this.root });
     this.publishedRate = make("strong", { parent: this.published });
     this.publishedLine = make("code", { parent: this.published });
+    this.printed = make("details", { className: "byoc-preview-printed", open: true, hidden: true, parent: this.root });
+    this.printedHead = make("summary", { parent: this.printed });
+    this.printedText = make("pre", { tabIndex: 0, parent: this.printed });
     this.notice = make("p", { className: "byoc-preview-notice", role: "status", parent: this.root });
     this.notice.textContent = "Waiting for the first picture…";
     this.buildParams();
@@ -226,6 +229,7 @@ class View {
     this.tellState(status);
     this.tellNumbers(status.numbers);
     this.tellPublished(status.published);
+    this.tellPrinted(status.printed);
     const { budget } = status;
     this.budget.hidden = !budget;
     if (!budget) return;
@@ -261,6 +265,20 @@ class View {
     if (!published) return;
     setText(this.publishedRate, `published ${published.rate}`);
     setText(this.publishedLine, published.line);
+  }
+
+  /**
+   * Show the last line, unless somebody has scrolled back.
+   * @param {Status["printed"]} printed
+   */
+  tellPrinted(printed) {
+    this.printed.hidden = !printed;
+    if (!printed) return;
+    const pre = this.printedText;
+    const isAtEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4;
+    setText(this.printedHead, printed.head);
+    setText(pre, printed.text);
+    if (isAtEnd) pre.scrollTop = pre.scrollHeight;
   }
 
   /** @param {Status} status */

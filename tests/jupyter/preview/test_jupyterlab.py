@@ -457,3 +457,21 @@ def test_a_notebook_opened_without_its_kernel_shows_the_poster(lab, page):
     assert not lost.is_visible()
     assert poster.is_visible()
     screenshot(page, "reopened")
+
+
+def test_what_is_printed_for_each_frame_stands_in_the_preview_and_its_last_lines_stay(lab, page):
+    body = "global count\n    count += 1\n    print('frame', count)\n    return frame"
+    model = f"count = 0\ndef process_frame(frame):\n    {body}"
+    play(page, lab, "prints.ipynb", model=f"import byoc_kit\n{model}")
+    wait_for_text(page, ".byoc-preview-printed summary", "the last 50 of them")
+    printed = page.locator(".byoc-preview-printed pre")
+    lines = printed.inner_text().splitlines()
+    assert len(lines) == 50
+    numbers = [int(line.removeprefix("frame ")) for line in lines]
+    assert numbers == list(range(numbers[0], numbers[0] + 50))
+    height = printed.bounding_box()["height"]
+    edit_cell(page, 1, model)  # its output got them, before
+    wait_for_text(page, ".byoc-preview-printed pre", "frame 120\n")
+    assert printed.bounding_box()["height"] == height < 200
+    assert page.locator(".jp-OutputArea-output", has_text=re.compile(r"^frame \d")).count() == 0
+    screenshot(page, "printed")

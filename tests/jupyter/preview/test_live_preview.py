@@ -1226,6 +1226,20 @@ def test_what_is_published_is_shown(make_live, front_end):
     assert re.fullmatch(r"\d+\.\d lines/s", published["rate"])
 
 
+def test_what_is_printed_is_shown_until_the_function_is_another(make_live, front_end):
+    def process_frame(frame):
+        print("frame", frame.pts)  # noqa: T201
+        return frame
+
+    live = make_live(process_frame)
+    live.play()
+    printed = front_end.wait_for_status(lambda status: (status["printed"] or {}).get("text", "").count("\n") > 20)
+    assert re.fullmatch(r"(frame \d+\n)+frame \d+", printed["printed"]["text"])
+    live.swap(invert)
+    front_end.sent.clear()
+    front_end.wait_for_status(lambda status: status["printed"] is None)
+
+
 def test_which_version_plays_is_said_until_it_is_redone(make_live, front_end, monkeypatch):
     cells = {invert: "In[5]", fill: "In[6]"}
     monkeypatch.setattr(Version, "cell", property(lambda version: cells[version.hooks.process_frame]))

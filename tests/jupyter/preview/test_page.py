@@ -46,6 +46,7 @@ STATUS = {
     "version": "",
     "sizes": "",
     "published": None,
+    "printed": None,
     "captions": ["input", "output"],
     "curl": "curl",
     "numbers": [["30 fps", "in", "Frames a second", False], ["1 MB", "memory", "Of the kernel", True]],
@@ -535,3 +536,22 @@ def test_a_page_that_is_not_secure_has_no_camera(page):
     shown.receive({"kind": "camera", "on": True, "turn": 1})
     [refused] = shown.wait_for("camera-refused")
     assert refused["reason"] == "insecure"
+
+
+def test_the_last_printed_line_is_in_sight_unless_somebody_scrolled_back(shown):
+    def tell(last):
+        text = "\n".join(f"line {number}" for number in range(last))
+        shown.receive(
+            {"kind": "status", "status": {**STATUS, "number": last, "printed": {"head": "Printed", "text": text}}}
+        )
+
+    printed = shown.page.locator(".byoc-preview-printed")
+    shown.receive({"kind": "status", "status": {**STATUS, "number": 2}})
+    assert not printed.is_visible()
+    tell(50)
+    assert printed.is_visible()
+    left = "document.querySelector('.byoc-preview-printed pre')"
+    assert shown.page.evaluate(f"{left}.scrollTop + {left}.clientHeight >= {left}.scrollHeight - 4")
+    shown.page.evaluate(f"{left}.scrollTop = 0")
+    tell(60)
+    assert shown.page.evaluate(f"{left}.scrollTop") == 0
