@@ -1,4 +1,4 @@
-"""For regression notebooks: what a processor made of frames once (golden, or a failing case), and makes of them now."""
+"""For regression notebooks: compares a processor's frames with golden ones, and runs failing cases again."""
 
 from byoc_kit.regress.cases import Case, load_case, replay_case, save_case
 from byoc_kit.regress.comparison import Comparison, compare

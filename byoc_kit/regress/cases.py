@@ -1,4 +1,4 @@
-"""Frames that ``process_frame`` failed on, kept beside the notebook: a PNG and ``case.json`` each."""
+"""Saves frames on which ``process_frame`` failed beside the notebook, each as a PNG and ``case.json``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SLUG_LENGTH = 40
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """One frame, as it came in (uint8 ``[H, W, 3]``), and what ``process_frame`` was given with it.
+    """One frame, as it came in (uint8 ``[H, W, 3]``), and the parameters that ``process_frame`` got with it.
 
-    ``error`` is what it raised (``ZeroDivisionError: division by zero``), empty if the picture only looked wrong;
-    ``where`` the line that raised it. ``pts`` counts in units of ``time_base`` seconds.
+    ``error`` is the exception (``ZeroDivisionError: division by zero``), or empty if the picture only looked wrong.
+    ``where`` is the line that raised it. ``pts`` counts in units of ``time_base`` seconds.
     """
 
     pixels: Pixels
@@ -48,9 +48,9 @@ class Case:
 
 
 def save_case(folder: Path | str, case: Case) -> Path:
-    """Keep a case in a new folder ``cases/<error>-<number>`` of ``folder``, the notebook's; return that.
+    """Save a case in a new folder ``cases/<error>-<number>`` of ``folder``, the notebook's; returns the new folder.
 
-    Raises ``RegressionError`` if it cannot be written; nothing is left behind then.
+    Raises ``RegressionError`` if it cannot be written, and then leaves no files behind.
     """
     home = Path(folder) / FOLDER
     new: Path | None = None
@@ -62,7 +62,7 @@ def save_case(folder: Path | str, case: Case) -> Path:
     except OSError as error:
         if new is not None:
             shutil.rmtree(new, ignore_errors=True)
-        msg = f"cannot keep the case in {home}: {error.strerror or error}; make room there, or let it be written"
+        msg = f"cannot keep the case in {home}: {error.strerror or error}; make room there, or make it writable"
         raise RegressionError(msg) from error
     return new
 
@@ -78,16 +78,16 @@ def load_case(path: Path | str) -> Case:
         manifest["time_base"] = Fraction(manifest["time_base"])
         return Case(pixels=read_png(folder / INPUT), **manifest)
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
-        msg = f"the case in {folder} is damaged ({error}); restore it, or keep it anew"
+        msg = f"the case in {folder} is damaged ({error}); restore it, or save it again"
         raise RegressionError(msg) from error
 
 
 def replay_case(process_frame: Callable[..., Any] | FrameProcessor, case: Case | Path | str) -> VideoFrame | None:
     """Run a notebook's function, or an exported processor with its other hooks, once on a case's frame.
 
-    ``case`` is one that was loaded, or its folder: ``replay_case(process_frame, "cases/value-error-1")``. Returns what
-    it makes of it, ``None`` if it withholds it, and raises what it raises. Raises
-    ``ParamsError`` where the case's parameters do not fit it any more.
+    ``case`` is a loaded case or its folder: ``replay_case(process_frame, "cases/value-error-1")``. Returns the output,
+    or ``None`` if the function withholds the frame, and raises what the function raises. Raises ``ParamsError`` if the
+    case's parameters no longer fit.
     """
     if not isinstance(case, Case):
         case = load_case(case)

@@ -1,4 +1,4 @@
-"""Golden frames against what a processor makes now: how far apart, whether that is allowed, and how it is shown."""
+"""Compares golden frames with a processor's present frames: how far they differ, whether that is allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AMPLIFIED = 8
 _GAP = 8
-# A notebook shows the picture as wide as its cell: captions grow with it, so that they stay legible.
+# A notebook scales the picture to its cell's width. Captions grow with the picture, so they stay legible.
 _FONT_OF_WIDTH, _SMALLEST_FONT = 1 / 50, 14
 
 
@@ -107,13 +107,13 @@ def _psnr(difference: Difference) -> str:
 
 
 MIME_TYPE = "application/vnd.byoc-kit.regression+json"
-# What a frame counts that equals its golden one: its PSNR is infinite, which has no mean and no JSON.
+# The PSNR of a frame that equals its golden one: infinity has no mean and no JSON.
 EQUAL_DB = 100.0
 
 
 @dataclass(frozen=True, repr=False)
 class Difference:
-    """One frame: the largest difference of a channel, of 255, and the PSNR; ``lost`` says why there is no frame."""
+    """One frame: the largest difference of a channel, of 255, and the PSNR. ``lost`` says why there is no frame."""
 
     number: int
     golden: Pixels
@@ -129,9 +129,9 @@ class Difference:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """All golden frames of one bundle, and what is allowed; shown by a notebook as a table.
+    """The comparison of all golden frames, and the limits; a notebook shows it as a table.
 
-    The same figures travel as JSON under ``MIME_TYPE``, for a program that reads the notebook that was run.
+    The output also has the same figures as JSON under ``MIME_TYPE``, for a program that reads the executed notebook.
     """
 
     differences: tuple[Difference, ...]
@@ -144,7 +144,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What is wrong, or how near all frames are, in one sentence."""
+        """What is wrong, or how close all frames are, in one sentence."""
         if self.failure:
             return self.failure
         worst = max(difference.max_abs_diff for difference in self.differences)
@@ -153,17 +153,17 @@ class Comparison:
 
     @cached_property
     def worst(self) -> Difference:
-        """A lost frame, else the one with the largest difference, else with the lowest PSNR."""
+        """A lost frame, else the frame with the largest difference, else the one with the lowest PSNR."""
         return max(self.differences, key=lambda d: (d.lost is not None, d.max_abs_diff, -d.psnr_db))
 
     @cached_property
     def mean_psnr_db(self) -> float:
-        """Mean PSNR; a frame that equals its golden one counts 100 dB, a lost one 0."""
+        """Mean PSNR; a frame that equals its golden one counts as 100 dB, a lost frame as 0."""
         return fmean(difference.psnr_db for difference in self.differences)
 
     @property
     def failure(self) -> str | None:
-        """What is wrong, in one sentence that names the worst frame; ``None`` if all is as allowed."""
+        """What is wrong, in one sentence that names the worst frame; ``None`` if all limits are kept."""
         worst = self.worst
         if worst.lost:
             return f"frame {worst.number} {worst.lost}"
@@ -179,9 +179,9 @@ class Comparison:
         )
 
     def require_met(self) -> None:
-        """Raise ``RegressionError`` where something is not as allowed."""
+        """Raise ``RegressionError`` if a limit is not kept."""
         if self.failure:
-            msg = f"{self.failure}; if that is meant, record the golden frames anew"
+            msg = f"{self.failure}; if that is intended, record the golden frames again"
             if self.golden.inputs:
                 msg += "; where process_frame remembers frames, keep a stretch with p.save_golden(25, lead_in=50)"
             raise RegressionError(msg)
@@ -197,7 +197,7 @@ class Comparison:
 def compare(pictures: Iterable[Picture], golden: Golden, *, max_abs_diff: int, min_psnr_db: float) -> Comparison:
     """Compare pictures with the golden ones of the same numbers.
 
-    ``max_abs_diff`` is allowed for every channel of every pixel, of 255; ``min_psnr_db`` is wanted as the mean.
+    Each channel of each pixel may differ by ``max_abs_diff`` of 255; the mean PSNR must be at least ``min_psnr_db``.
     """
     now = {picture.number: picture.pixels for picture in pictures}
     both = {n: pixels for n in golden.pictures if (pixels := now.get(n)) is not None}

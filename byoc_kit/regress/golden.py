@@ -1,4 +1,4 @@
-"""Golden frames in a folder: a PNG each, which a review shows, and ``golden.json``, which says how they were made."""
+"""Golden frames in a folder: a PNG for each, for reviews, and ``golden.json``, which says how they were made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from byoc_kit.regress.png import read_png, write_png
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, torch, numpy, PyAV and this kit, and the device, as they are here."""
+    """Return the versions of Python, torch, numpy, PyAV and this kit here, and the device."""
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
@@ -41,7 +41,7 @@ def function_sha256(process_frame: Callable[..., Any]) -> str:
     """Return the hash of a function's code without its comments; empty if its source is not known."""
     try:
         code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function_behind(process_frame)))))
-    except (OSError, TypeError, SyntaxError):  # of an extension, of no file, or a lambda amid a line
+    except (OSError, TypeError, SyntaxError):  # from an extension, without a file, or a lambda inside a line
         return ""
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
 
@@ -51,18 +51,18 @@ INPUTS = "inputs"
 
 
 class RegressionError(ByocKitError):
-    """Golden frames that cannot be read, or a processor that does not meet them."""
+    """Golden frames cannot be read, or a processor does not match them."""
 
 
 @dataclass(frozen=True, repr=False)
 class Golden:
     """Pictures by their frame's number (from 0), and what they were made with.
 
-    Made of a clip, the frames are numbered as there: it was scaled to ``width`` pixels a row, and every ``every``-th
-    frame is kept. Else ``inputs`` has each frame that went in, in order, as it came, and no clip is needed: ``clip`` is
-    then the name of what they came of, ``clip_sha256`` empty. An input without a picture is processed, for what the
-    function may remember of it, and not compared. ``function_sha256`` is of the ``process_frame`` that made them; empty
-    where it is not known.
+    Golden frames of a clip have the clip's frame numbers: it was scaled to ``width`` pixels a row, and every
+    ``every``-th frame is kept. Otherwise ``inputs`` has each input frame, in order, and no clip is needed: ``clip`` is
+    then the name of their source, and ``clip_sha256`` is empty. An input without a golden picture is processed, because
+    the function may remember it, but not compared. ``function_sha256`` is of the ``process_frame`` that made them, or
+    empty if it is not known.
     """
 
     clip: str
@@ -80,16 +80,16 @@ class Golden:
         return f"<Golden: {len(self.pictures)} pictures of {self.clip}, {width}x{height}, params {dict(self.params)}>"
 
     def with_more(self, other: Golden) -> Golden:
-        """Return both, the other's frames after these; the versions are the other's.
+        """Return these frames followed by the other's, with the other's versions.
 
-        Raises ``RegressionError`` if one is made of a clip, or their parameters or functions differ.
+        Raises ``RegressionError`` if either is made of a clip, or if their parameters or functions differ.
         """
         if not self.inputs or not other.inputs or dict(self.params) != dict(other.params):
-            msg = "golden frames of a clip, or of other parameters, cannot stand in one folder; name another folder"
+            msg = "golden frames of a clip, or of other parameters, cannot be in one folder; name another folder"
             raise RegressionError(msg)
         functions = {self.function_sha256, other.function_sha256} - {""}
         if len(functions) > 1:
-            msg = "golden frames of two versions of process_frame cannot stand in one folder; name another folder"
+            msg = "golden frames of two versions of process_frame cannot be in one folder; name another folder"
             raise RegressionError(msg)
         after = max(self.inputs) + 1
         pictures = {after + number: picture for number, picture in other.pictures.items()}
@@ -97,23 +97,23 @@ class Golden:
         return replace(other, pictures={**self.pictures, **pictures}, inputs={**self.inputs, **inputs})
 
     def require_clip(self, path: Path | str) -> None:
-        """Raise ``RegressionError`` if the frames were made of another clip than ``path``."""
+        """Raise ``RegressionError`` if the frames were not made from the clip ``path``."""
         if self.inputs:
             msg = "these golden frames bring their own inputs and need no clip; use byoc_kit.regress.process_inputs"
             raise RegressionError(msg)
         if clip_sha256(path) != self.clip_sha256:
-            msg = f"{path} is not the {self.clip} that the golden frames were made of; give that clip, or record anew"
+            msg = f"{path} is not the {self.clip} that the golden frames were made of; give that clip, or record again"
             raise RegressionError(msg)
 
 
 def save_golden(golden: Golden, folder: Path | str) -> None:
-    """Write golden frames, without loss, in place of those that the folder has.
+    """Write golden frames without loss, and replace those in the folder.
 
     Raises ``RegressionError`` if they cannot be written, or would replace other pictures.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists() and any(folder.glob("*.png")):
-        msg = f"{folder} has pictures that are no golden frames, and they would be lost; name another folder"
+        msg = f"{folder} has pictures that are not golden frames, and they would be lost; name another folder"
         raise RegressionError(msg)
     if not golden.inputs and any((folder / INPUTS).glob("*.png")):
         msg = f"{folder} has golden frames with their inputs, as the preview saves them; name another folder"
@@ -139,10 +139,10 @@ def load_golden(folder: Path | str) -> Golden:
         times = manifest.pop(INPUTS, {})
         golden = Golden(**manifest, pictures=_read_pngs(folder), inputs=_read_inputs(folder / INPUTS, times))
     except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-        msg = f"the golden frames in {folder} are damaged ({error}); restore them, or record them anew"
+        msg = f"the golden frames in {folder} are damaged ({error}); restore them, or record them again"
         raise RegressionError(msg) from error
     if not golden.pictures:
-        msg = f"{folder} has a {MANIFEST} and no picture; restore them, or record them anew"
+        msg = f"{folder} has a {MANIFEST} and no picture; restore them, or record them again"
         raise RegressionError(msg)
     return golden
 
@@ -174,7 +174,7 @@ def _manifest(golden: Golden) -> dict[str, Any]:
 
 
 def _write_pngs(folder: Path, pictures: Mapping[int, Pixels]) -> None:
-    """Put pictures in the place of those that a folder has; where one cannot be written, these stay."""
+    """Replace the pictures of a folder. If one cannot be written, the old ones stay."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
         for number, pixels in pictures.items():
@@ -190,7 +190,7 @@ def _read_pngs(folder: Path) -> dict[int, Pixels]:
 
 
 def _read_inputs(folder: Path, times: Mapping[str, tuple[int, str]]) -> dict[int, VideoFrame]:
-    """Read the frames that went in, in the order in which they did."""
+    """Read the input frames, in order."""
     frames = {}
     for number in sorted(map(int, times)):
         pts, time_base = times[str(number)]
@@ -200,9 +200,9 @@ def _read_inputs(folder: Path, times: Mapping[str, tuple[int, str]]) -> dict[int
 
 
 def require_current(processor: FrameProcessor) -> None:
-    """Raise ``RegressionError`` where a processor's bundle makes other frames than its notebook.
+    """Raise ``RegressionError`` if a processor's bundle makes other frames than its notebook.
 
-    Says nothing of a processor without a bundle, and where the notebook is not there, as in a container.
+    It accepts a processor without a bundle, and one whose notebook is missing, as in a container.
     """
     folder = Path(processor.hooks.user_file).parent
     if not (folder / BUNDLE).is_file():
@@ -210,7 +210,7 @@ def require_current(processor: FrameProcessor) -> None:
     bundle = read_bundle(folder)
     if not bundle.notebook.is_file():
         return
-    from byoc_kit.bundle.drift import why_bundle_is_stale  # in a container its libraries are not installed
+    from byoc_kit.bundle.drift import why_bundle_is_stale  # a container does not have the libraries of this module
 
     why = why_bundle_is_stale(bundle, as_it_runs=True)
     if why is not None:

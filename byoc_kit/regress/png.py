@@ -1,4 +1,4 @@
-"""Pictures in files, without loss."""
+"""Reads and writes pictures without loss."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def write_png(pixels: Pixels, path: Path) -> None:
 
 
 def read_png(path: Path) -> Pixels:
-    """Read uint8 ``[H, W, 3]`` pixels. Raises ``OSError``, also for what is no picture."""
+    """Read uint8 ``[H, W, 3]`` pixels. Raises ``OSError``, also for a file that is not a picture."""
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
-    except (SyntaxError, ValueError) as error:  # what Pillow raises for a file that breaks off
+    except (SyntaxError, ValueError) as error:  # Pillow raises this for a truncated file
         msg = f"{path.name}: {error}"
         raise OSError(msg) from error

@@ -1,4 +1,4 @@
-"""A processor over a whole clip or over kept frames, without a network or a codec between; golden frames made anew."""
+"""Runs a processor over a whole clip or over saved frames, without a network or a codec, and makes golden frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from byoc_kit.regress.golden import Golden, RegressionError, clip_sha256, requir
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """What came of a frame: its number in the clip, from 0, and its pixels; ``None`` if it was dropped."""
+    """The output for a frame: its number in the clip, from 0, and its pixels, or ``None`` if it was dropped."""
 
     number: int
     pixels: Pixels | None
@@ -34,8 +34,8 @@ def process_clip(
 ) -> list[Picture]:
     """Run a processor over every frame of a clip, scaled to ``width``, and keep every ``every``-th result.
 
-    Raises ``RegressionError``, naming cell and line, if a hook raises, or where the processor's bundle is not
-    what its notebook says, and ``ParamsError`` for a parameter that does not fit.
+    Raises ``RegressionError``, naming cell and line, if a hook raises, or if the processor's bundle differs from its
+    notebook, and ``ParamsError`` for a parameter that does not fit.
     """
     require_current(processor)
     return _process(processor, enumerate(read_clip(clip, width=width)), params, lambda number: number % every == 0)
@@ -44,10 +44,10 @@ def process_clip(
 def process_inputs(
     processor: FrameProcessor, golden: Golden, *, params: Mapping[str, Any] | None = None
 ) -> list[Picture]:
-    """Run a processor over the frames that golden pictures were made of, in order, each with its own time.
+    """Run a processor over the input frames of golden pictures, in order, each with its own time.
 
-    ``params`` are by default those of then. Raises what ``process_clip`` does, and ``RegressionError`` where
-    the golden pictures were made of a clip.
+    ``params`` are by default those of the golden pictures. Raises what ``process_clip`` does, and ``RegressionError``
+    if the golden pictures were made of a clip.
     """
     require_current(processor)
     if not golden.inputs:
@@ -81,7 +81,9 @@ def _process(
 
     checked = processor.params_with(params)
     try:
-        run_frames(processor, counted(), checked, keep, on_hook=hooks.append)  # all: a hook may remember the last
+        run_frames(
+            processor, counted(), checked, keep, on_hook=hooks.append
+        )  # runs all of them: a hook may remember the last ones
     except (MediaError, RegressionError):
         raise
     except Exception as error:
@@ -90,7 +92,7 @@ def _process(
 
 
 def _failed(processor: FrameProcessor, hook: str, error: Exception) -> RegressionError:
-    """Say in one line what a hook raised, with its cell."""
+    """Say in one line what a hook raised, and in which cell."""
     text = " ".join(text_of(error).split())
     where = processor.where(hook, error)
     return RegressionError(f"{where}: {name_of(error)}: {text}; run the notebook from the top to see it")
@@ -107,8 +109,8 @@ def record_golden(
 ) -> Golden:
     """Run a bundle over a clip, scaled to ``width``, and save every ``every``-th frame in ``folder``.
 
-    Do it when a change of the output is meant, and look at the pictures before you commit them. Raises
-    ``RegressionError`` where the bundle drops a frame that is to be kept; nothing is written then.
+    Do this when you want the output to change, and look at the pictures before you commit them. Raises
+    ``RegressionError`` if the bundle drops a frame that should be kept, and then writes nothing.
     """
     sha256 = clip_sha256(clip)
     processor = load_processor(read_bundle(bundle))

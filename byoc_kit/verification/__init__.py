@@ -1,1 +1,1 @@
-"""Streaming a clip through a bundle and judging what comes back."""
+"""Streams a clip through a bundle and compares what comes back."""

@@ -1,4 +1,4 @@
-"""Comparing what each way of the clip's frames has made of them."""
+"""Compares the frames that the notebook, the module, the server and the container made of a clip."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from byoc_kit.verification.streamed import FrameResult, Pictures, Streamed
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference of a channel, of 255, in the frames that both have kept; ``text`` names the worst frame.
+    """The largest difference of a channel, of 255, in the frames that both kept; ``text`` names the worst frame.
 
-    ``is_alike`` says that each frame had the same outcome and size in both.
+    ``is_alike`` says whether each frame had the same outcome and size in both.
     """
 
     max_abs_diff: int
@@ -32,12 +32,12 @@ class Difference:
     text: str = ""
 
     def is_within(self, limit: int) -> bool:
-        """Whether no frame is further apart; 0 means equal, in those frames too that were not kept."""
+        """Whether no frame differs by more; 0 means that all frames are equal, also those that were not kept."""
         return self.is_alike and self.max_abs_diff <= limit and (limit > 0 or not self.text)
 
 
 def compare_replays(notebook: Replay, module: Replay) -> Difference:
-    """Compare frame by frame: all of them by their hash, those that were kept by their pixels."""
+    """Compare frame by frame: all frames by their hash, and the kept ones by their pixels."""
     pairs = list(zip(notebook.frames, module.frames, strict=True))
     for ours, theirs in pairs:
         if (ours.outcome, ours.size) != (theirs.outcome, theirs.size):
@@ -81,7 +81,7 @@ def compare_streamed(
 ) -> None:
     """Fill the frames and the pictures of ``streamed``. Frames are matched by their time.
 
-    Those that are kept are compared with ``truth``, where there is one.
+    The kept frames are compared with ``truth``, if there is one.
     """
     due_s = clip.picture_times_s
     shown = {kept[round(i * (len(kept) - 1) / (_PICTURES - 1))] for i in range(_PICTURES)}
@@ -100,7 +100,7 @@ def compare_streamed(
             if frame is None or expected is None:
                 continue
             height, width, _ = expected.shape
-            expected = expected[: height // 2 * 2, : width // 2 * 2]  # the encoder leaves out an odd row and column
+            expected = expected[: height // 2 * 2, : width // 2 * 2]  # the encoder drops an odd last row and column
             if expected.shape != frame.pixels.shape:
                 _note_size(streamed, number, frame, expected)
                 continue
@@ -115,7 +115,7 @@ def compare_streamed(
 
 
 class _Back:
-    """The frames that came back, to be asked for in the order of their times."""
+    """The frames that came back; ask for them in the order of their times."""
 
     def __init__(self, data: bytes) -> None:
         self._frames = _decoded(data)
@@ -129,7 +129,7 @@ class _Back:
 
 
 def _decoded(data: bytes) -> Iterator[VideoFrame]:
-    """Decode what came back, as far as that goes; nothing for bytes that hold no video."""
+    """Decode what came back, as far as possible; yield nothing if the bytes hold no video."""
     try:
         with open_stream(io.BytesIO(data)) as container:
             for packet in access_units(container.demux(video=0)):

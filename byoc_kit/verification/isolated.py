@@ -1,4 +1,4 @@
-"""The exported module over a clip, in an interpreter that has nothing but the locked requirements."""
+"""Runs the exported module over a clip, in an interpreter that has only the locked requirements."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.replay import Fault, Replay, Task, replay
 
 LATER_STREAMS_S = 60.0
-"""What the streams after the first may take: they have sixteen frames."""
+"""The time limit for the streams after the first; they have sixteen frames."""
 
 
 def main(task_file: str, folder: str) -> None:
-    """Load a bundle's processor, run the task, and leave what came of it in the task's folder."""
+    """Load a bundle's processor, run the task, and save the result in the task's folder."""
     end_with_parent()
     task = Task.load(task_file)
     _run(task, read_bundle(folder)).save()
@@ -50,7 +50,7 @@ class _Patience:
         return self
 
     def begin(self, first: Replay) -> None:
-        """Keep what the first stream gave; the later ones begin."""
+        """Keep the first stream's result; the later streams begin."""
         first = replace(first, drift=self._drift)
         replace(first, memory=UNFINISHED).save()
         said = f"the second stream was not through within {LATER_STREAMS_S:g} s"
@@ -65,7 +65,7 @@ class _Patience:
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer.join()  # one that gives up right now ends the process
+            self._timer.join()  # if the timer fires right now, it ends the process
 
 
 def _why(error: BundleError, bundle: Bundle) -> str:

@@ -17,9 +17,9 @@ _NAME = re.compile(r"Cell In\[(\d+)\]")
 
 
 def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:
-    """Run the hooks that a namespace has over the task's clip, and leave what came of it in the task's folder.
+    """Run a namespace's hooks over the task's clip, and save the result in the task's folder.
 
-    ``cells`` has the number of the notebook's cell by the number of its execution.
+    ``cells`` maps the number of an execution to the number of the notebook's cell.
     """
     from byoc_kit.verification.replay import Task
 
@@ -43,7 +43,7 @@ def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping
 
 
 def _place(hook: tuple[str, int | None], error: BaseException, notebook: str, cells: Mapping[int, int]) -> str:
-    """Name the innermost cell and line of the notebook; those of the hook where its result was wrong."""
+    """Name the innermost cell and line of the notebook, or those of the hook if its result was wrong."""
     lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     for file, line in [*reversed(lines), hook]:
         found = _NAME.fullmatch(cell_name(file) or "")

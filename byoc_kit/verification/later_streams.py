@@ -1,4 +1,4 @@
-"""Short streams after the first, through the same processor: what it remembers of the one before shows in them."""
+"""Runs short streams after the first, through the same processor, to show what it remembers of an earlier stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from byoc_kit.errors import in_one_line
 from byoc_kit.system.threads import call_on_thread
 
 _FRAMES = 8
-_MOST_BYTES = 64 << 20  # of pictures that are kept for the comparison
+_MOST_BYTES = 64 << 20  # the size of the pictures that are kept for the comparison
 _FIRST, _SAME, _HALF = range(3)
 _RESET = "reset what is kept between frames in on_stream_start"
 
@@ -28,10 +28,10 @@ Place: TypeAlias = Callable[[str, BaseException], str]
 
 @dataclass(frozen=True)
 class Memory:
-    """How a later stream is not as a first one would be, in one sentence; empty if it is.
+    """How a later stream differs from a first one, in one sentence; empty if it does not.
 
-    ``is_failure`` where a hook raises. Other pictures may be meant: a random generator goes on from stream to
-    stream.
+    ``is_failure`` says that a hook raised. Different pictures may be intended: a random generator goes on from stream
+    to stream.
     """
 
     said: str = ""
@@ -39,12 +39,12 @@ class Memory:
 
 
 UNFINISHED = Memory("it ended the process", is_failure=True)
-"""What is known while the later streams run: a process that ends meanwhile leaves it behind."""
+"""The result while the later streams run; it stays if the process ends meanwhile."""
 
 
 @dataclass
 class _Stream:
-    """What came of a stream's first frames: a picture, nothing, or an exception for each."""
+    """The results of a stream's first frames: for each a picture, nothing, or an exception."""
 
     pictures: list[Pixels | None] = field(default_factory=list)
     errors: list[BaseException | None] = field(default_factory=list)
@@ -65,11 +65,10 @@ class _Stream:
 
 
 class LaterStreams:
-    """Follows a clip's stream by its first frames as a second one, and by those at half the size as a third.
+    """Runs two more streams after the clip's own: its first frames again, and then these at half the size.
 
-    All go through the same processor, with ``on_stream_stop`` and ``on_stream_start`` between them, and on the same
-    thread, as in a container. ``open_clip`` yields the clip's frames. ``on_first`` is called when the clip's stream is
-    through.
+    All go through the same processor on the same thread, with ``on_stream_stop`` and ``on_stream_start`` between them,
+    as in a container. ``open_clip`` yields the clip's frames. ``on_first`` is called at the end of the clip's stream.
     """
 
     def __init__(
@@ -83,11 +82,11 @@ class LaterStreams:
 
     @property
     def is_first(self) -> bool:
-        """Whether the stream that runs is the clip's own."""
+        """Whether the running stream is the clip's own."""
         return self._at == _FIRST
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield the frames of all streams; between two of them the hooks run."""
+        """Yield the frames of all streams, and run the hooks between two streams."""
         yield from self._open()
         self._on_first()
         for at in (_SAME, _HALF):
@@ -97,16 +96,15 @@ class LaterStreams:
             yield from self._frames_of(at)
 
     def take(self, ran: Ran) -> None:
-        """Keep what came of a frame, where it is one of its stream's first."""
+        """Keep the result of a frame if it is one of its stream's first."""
         stream = self._streams[self._at]
         if len(stream.errors) < _FRAMES and stream.bytes < _MOST_BYTES:
             stream.take(ran)
 
     def memory(self, place: Place, *, max_diff: int, make_fresh: Callable[[], FrameProcessor]) -> Memory:
-        """Return what a later stream shows of the ones before it.
+        """Return how earlier streams show in a later one.
 
-        ``make_fresh`` makes a processor that remembers nothing: a size that raises in it too has nothing to do with
-        memory.
+        ``make_fresh`` makes a processor that remembers nothing. If a size raises in that too, memory is not the cause.
         """
         first, same, half = self._streams
         if self._failure is not None:
@@ -120,13 +118,13 @@ class LaterStreams:
         return _difference(first, same, place, max_diff)
 
     def _restart(self) -> bool:
-        """End the stream that runs and start another one; whether that works."""
+        """End the running stream and start another one. Returns whether that worked."""
         start = partial(self._processor.start_stream, self._params)
         try:
             for name, hook in (("on_stream_stop", self._processor.stop_stream), ("on_stream_start", start)):
                 self._hook = name
                 call_on_thread(hook, name=name)
-        except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
+        except BaseException as error:  # noqa: BLE001  # shows any exception of a hook, also SystemExit
             self._failure = error
         return self._failure is None
 
@@ -136,11 +134,11 @@ class LaterStreams:
         return frames if at == _SAME else map(_halved, frames)
 
     def _raises(self, make_fresh: Callable[[], FrameProcessor]) -> bool:
-        """Whether a processor without memory raises at half the size, too; so does one that cannot be made twice."""
+        """Whether a processor without memory also raises at half the size, or cannot be made twice."""
         stream = _Stream()
         try:
             run_frames(make_fresh(), self._frames_of(_HALF), self._params, stream.take)
-        except BaseException:  # noqa: BLE001  # a second model may not fit the GPU: then nothing is known
+        except BaseException:  # noqa: BLE001  # a second model may not fit on the GPU, and then the cause stays unknown
             return True
         return bool(stream.raised)
 
@@ -154,11 +152,11 @@ def _difference(first: _Stream, second: _Stream, place: Place, max_diff: int) ->
             continue
         if was is None or now is None or was.shape != now.shape:
             said = f"frame {number} is {_shown(now)}, in the first stream it is {_shown(was)}"
-            return Memory(f"{said}; if that is not meant, {_RESET}")
+            return Memory(f"{said}; if you do not want that, {_RESET}")
         apart = int(np.abs(was.astype(np.int16) - now).max())
         if apart > max_diff:
             said = f"frame {number} is up to {apart} of 255 from that of the first stream"
-            return Memory(f"{said}; if that is not meant, {_RESET}")
+            return Memory(f"{said}; if you do not want that, {_RESET}")
     return Memory()
 
 
@@ -171,7 +169,7 @@ def _shown(picture: Pixels | None) -> str:
 
 
 def _halved(frame: VideoFrame) -> VideoFrame:
-    """Return a frame of half the width and height, both even as an encoder has them."""
+    """Return a frame of half the width and height, both even, as an encoder needs them."""
     height, width = (side // 4 * 4 for side in frame.view().shape[:2])
     smaller = np.ascontiguousarray(frame.view()[:height:2, :width:2])
     return VideoFrame.from_pixels(smaller, frame.pts, frame.time_base)

@@ -1,6 +1,6 @@
-"""A folder of links to what is installed here of the locked requirements: all that an image will have, and no more.
+"""Makes a folder of links to the locked requirements as installed here: exactly what an image will have.
 
-Nothing is downloaded and nothing copied, so that it takes no network and no time, however large torch is.
+Nothing is downloaded or copied, so it needs no network and almost no time, however large torch is.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _KIT = "byoc-kit"
 
 
 class LinkedSiteError(ByocKitError):
-    """Requirements that are not installed here as they are locked."""
+    """The locked requirements are not installed here in their locked versions."""
 
 
 def link_site(locked: Mapping[str, str], folder: Path) -> None:
-    """Link the locked distributions, by name and version, into a folder to put on ``sys.path``; the kit itself always.
+    """Link the locked distributions, by name and version, and always the kit, into a folder for ``sys.path``.
 
-    A folder that one distribution has alone is linked whole, one that several share file by file. Raises
-    ``LinkedSiteError`` where another version is installed than is locked, or none.
+    A folder that belongs to one distribution is linked whole; a folder that several share is linked file by file.
+    Raises ``LinkedSiteError`` if a distribution is not installed, or in another version than the locked one.
     """
     installed = _installed()
-    for headed, headless in HEADLESS.items():  # the same library, and here with what shows windows
+    for headed, headless in HEADLESS.items():  # the same library, installed here with its windows
         if headless in locked and headless not in installed and headed in installed:
             installed[headless] = installed.pop(headed)
     _require_locked(locked, installed)
@@ -57,7 +57,7 @@ def link_site(locked: Mapping[str, str], folder: Path) -> None:
 
 
 def _installed() -> dict[str, Distribution]:
-    """Return the distributions by canonical name: of two, the one that an import finds."""
+    """Return the distributions by canonical name; if there are two, the one that an import finds."""
     found: dict[str, Distribution] = {}
     for one in distributions():
         found.setdefault(canonicalize_name(one.metadata["Name"] or ""), one)
@@ -79,7 +79,7 @@ def _require_locked(locked: Mapping[str, str], installed: Mapping[str, Distribut
 
 
 def _files(found: Distribution) -> dict[str, list[str]]:
-    """Return what a distribution has installed beside others, by the first part of its path."""
+    """Return the files that a distribution has installed in site-packages, by the first part of their paths."""
     record = found.read_text("RECORD")
     lines = record.splitlines() if record else [f"{path}," for path in found.files or []]
     tops: dict[str, list[str]] = defaultdict(list)
@@ -92,7 +92,7 @@ def _files(found: Distribution) -> dict[str, list[str]]:
 
 
 def _editable(found: Distribution) -> Iterator[Path]:
-    """Yield the packages of a distribution that is installed as a link to its source."""
+    """Yield the packages of an editable distribution."""
     if not json.loads(found.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
         return
     named = (found.read_text("top_level.txt") or "").split()

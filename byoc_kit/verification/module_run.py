@@ -1,4 +1,4 @@
-"""Running the exported module in a fresh interpreter, with the locked requirements and nothing else."""
+"""Runs the exported module in a new interpreter that has only the locked requirements."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.linked_site import LinkedSiteError, link_site
 from byoc_kit.verification.replay import Fault, Replay, Task
 
-# Behind the standard library, as site-packages is: cv2 puts a folder of its own second.
+# After the standard library, like site-packages: cv2 inserts a folder of its own as the second.
 _MAIN = "import sys; sys.path.append(sys.argv[1]); from byoc_kit.verification.isolated import main; main(*sys.argv[2:])"
 
 
 async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Replay:
-    """Run the task with the bundle's module, in the bundle's folder as in its image."""
+    """Run the task with the bundle's module, in the bundle's folder, as in its image."""
     site, task_file = task.folder / "site", task.save()
     try:
         locked = read_lock(bundle.folder)
@@ -29,7 +29,7 @@ async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Repl
     except (LinkedSiteError, OSError, ValueError) as error:
         return Replay.broken(task, Fault.LOCK, _why_no_site(error))
     log = task.folder / "log"
-    # -I and -S leave the standard library alone on the path: neither site-packages nor the working folder is there.
+    # -I and -S leave only the standard library on the path, without site-packages and the working folder.
     command = [sys.executable, "-I", "-S", "-B", "-c", _MAIN, str(site), str(task_file), str(bundle.folder.resolve())]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -47,13 +47,13 @@ async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Repl
     found = Replay.load(task.folder)
     late = f"was not through after {timeout_s:g} s; see --timeout"
     said = f"exit code {process.returncode}: {_last_line(log)}" if is_in_time else late
-    if found is not None and found.memory == UNFINISHED:  # what the first stream gave is as good as ever
+    if found is not None and found.memory == UNFINISHED:  # the first stream's result is still valid
         return replace(found, memory=Memory(f"the second stream: {said}", is_failure=is_in_time))
     return found if found is not None and is_in_time else Replay.broken(task, Fault.RUN, said)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of a process and of those that it started."""
+    """Kill a process and those that it started, as far as they still run."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

@@ -1,4 +1,4 @@
-"""Running the whole notebook in a fresh kernel, as Run All does, and then its hooks over a clip."""
+"""Runs the whole notebook in a new kernel, as Run All does, and then its hooks over a clip."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from byoc_kit.verification.replay import Fault, Replay, Task
 _START_S = 60.0
 _AFTER = "__import__('byoc_kit.verification.kernel').verification.kernel.replay_notebook(globals(), {!r}, {!r}, {!r})"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# What the kernel calls an exception that was raised where a cell's value is shown.
+# The kernel's name for an exception that was raised while a cell's value was shown.
 _OF_NO_ERROR = "NoneType: None"
 _PLACE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 
 
 async def replay_notebook(path: Path, task: Task, *, timeout_s: float) -> Replay:
-    """Run the notebook's code cells in its folder, then the task with the hooks that they leave.
+    """Run the notebook's code cells in its folder, and then the task with the hooks that they define.
 
-    The kernel is of the Python that runs the kit: that is the one whose packages the bundle has locked.
+    The kernel uses the Python that runs the kit, since the bundle has locked its packages.
     """
     try:
         run = _Run(read_notebook(path), task)
@@ -46,7 +46,7 @@ async def replay_notebook(path: Path, task: Task, *, timeout_s: float) -> Replay
 
 
 class _Run:
-    """One run of a notebook; ``at`` says how far it is."""
+    """One run of a notebook; ``at`` says what runs now."""
 
     def __init__(self, notebook: Notebook, task: Task) -> None:
         self.at = "the start of the kernel"
@@ -98,7 +98,7 @@ class _Run:
 
 @asynccontextmanager
 async def _kernel(folder: str, scratch: Path) -> AsyncIterator[tuple[AsyncKernelManager, AsyncKernelClient]]:
-    """Start a kernel of this Python, whatever kernels the machine knows, and kill it and its children at the end."""
+    """Start a kernel of this Python, whichever kernels are registered, and kill it and its children at the end."""
     manager = AsyncKernelManager(
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), connection_file=str(scratch / "kernel.json")
     )

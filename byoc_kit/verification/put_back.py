@@ -1,4 +1,4 @@
-"""A notebook that writes its own assets when it runs: they are put back as they were."""
+"""Restores a notebook's assets if the notebook writes them when it runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from byoc_kit.core.bundle_reader import Bundle
 
 @contextmanager
 def assets_put_back(bundle: Bundle, scratch: Path) -> Iterator[list[str]]:
-    """Put each asset beside the notebook back that the body changes or removes; the list then has their names.
+    """Restore each asset beside the notebook that the body changes or removes; the list then has their names.
 
-    A notebook may train its model and save the weights: running it must not replace the ones that were exported.
+    A notebook may train its model and save the weights. Running it must not replace the exported ones.
     """
     changed: list[str] = []
     originals = dict(_originals(bundle, scratch))
@@ -34,9 +34,9 @@ def assets_put_back(bundle: Bundle, scratch: Path) -> Iterator[list[str]]:
 
 
 def _originals(bundle: Bundle, scratch: Path) -> Iterator[tuple[Path, tuple[Path, str]]]:
-    """Yield each asset beside the notebook with a file of the same bytes, and their hash.
+    """Yield each asset beside the notebook with another file of the same bytes, and their hash.
 
-    The bundle has one of an asset that is as exported; only another is copied.
+    The bundle has such a file for each asset that is unchanged since the export; only other assets are copied.
     """
     assets = read_manifest(bundle.folder).get("assets")
     for number, name in enumerate(assets if isinstance(assets, dict) else ()):

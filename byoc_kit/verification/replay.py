@@ -1,7 +1,7 @@
-"""A notebook's hooks over the frames of a clip, as one stream: what comes of each, and its pixels where they are kept.
+"""Runs a notebook's hooks over a clip as one stream, and saves each frame's outcome and some frames' pixels.
 
-It runs in a notebook's kernel and in an interpreter that has the locked requirements only, so it imports no more of the
-kit than every image has. What it found goes back as files.
+It runs in a notebook's kernel and in an interpreter that has only the locked requirements, so it imports only the parts
+of the kit that every image has. It returns its results as files.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _REPLAY = "replay.json"
 _PROGRESS = "progress"
 
 Place = Callable[[str, BaseException], str]
-"""Names the line of the notebook that an exception of a hook came from."""
+"""Names the notebook's line where a hook raised."""
 
 
 class Outcome(StrEnum):
-    """What came of a frame. The original goes out for one whose ``process_frame`` raised."""
+    """The outcome of a frame. If ``process_frame`` raised, the original goes out."""
 
     MADE = "made"
     DROPPED = "dropped"
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
 
 class Fault(StrEnum):
-    """Why there are no frames: where it broke off."""
+    """The step that failed, so that there are no frames."""
 
     LOCK = "lock"
     LOAD = "load"
@@ -55,10 +55,10 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done: a clip as MPEG-TS, the parameters to change, and the numbers of the frames to keep.
+    """The task: a clip as MPEG-TS, the parameters to change, and the numbers of the frames to keep.
 
-    Of those that share a ``clip`` one at a time is at its frames. ``max_diff`` is how far a second stream may be from
-    the first, of 255; without one there is no second stream.
+    Only one of the tasks that share a ``clip`` processes frames at a time. ``max_diff`` is how far a second stream may
+    differ from the first, of 255; if it is ``None``, there is no second stream.
     """
 
     clip: Path
@@ -81,20 +81,20 @@ class Task:
         return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]), said["max_diff"])
 
     def count(self, done: int) -> None:
-        """Let another process see how many frames are through."""
+        """Show another process how many frames are done."""
         (self.folder / _PROGRESS).write_text(str(done))
 
     @property
     def done(self) -> int:
-        """How many frames are through."""
-        with suppress(FileNotFoundError, ValueError):  # it has none yet, or is writing the next number
+        """How many frames are done."""
+        with suppress(FileNotFoundError, ValueError):  # there is no number yet, or it is being written
             return int((self.folder / _PROGRESS).read_text())
         return 0
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """One frame: its number in the clip, from 0; what came of it, ``size`` and ``sha256`` where a picture did."""
+    """One frame: its number in the clip, from 0; its outcome; ``size`` and ``sha256`` of its picture, if any."""
 
     number: int
     pts: int
@@ -107,11 +107,11 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Replay:
-    """All frames of a clip; the pixels of those kept lie in ``folder``.
+    """All frames of a clip; the pixels of the kept ones are in ``folder``.
 
-    ``fault`` and ``failure`` say where and why it broke off; ``drift`` how the parameters differ from their schema, and
-    ``memory`` how a second stream differs from a first; it is ``None`` if none was run. ``said_of_scale`` is what
-    the processor says of tensors that are not 0 to 1.
+    ``fault`` and ``failure`` say where and why it broke off. ``drift`` says how the parameters differ from their
+    schema. ``memory`` says how a second stream differs from a first; it is ``None`` if none was run. ``said_of_scale``
+    is the processor's warning about tensors that are not 0 to 1.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ class Replay:
 
     @classmethod
     def broken(cls, task: Task, fault: Fault, failure: str) -> Replay:
-        """Return one that has no frames."""
+        """Return a replay without frames."""
         return cls(task.folder, fault=fault, failure=failure)
 
     @cached_property
@@ -134,11 +134,11 @@ class Replay:
         return {frame.pts: frame for frame in self.frames}
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many frames came to that."""
+        """Return how many frames had this outcome."""
         return sum(frame.outcome is outcome for frame in self.frames)
 
     def took_ms(self) -> dict[str, float]:
-        """Return percentiles of what ``process_frame`` took."""
+        """Return percentiles of the time that ``process_frame`` took."""
         return percentiles_ms(frame.took_s for frame in self.frames)
 
     def pixels(self, number: int) -> Pixels | None:
@@ -147,7 +147,7 @@ class Replay:
         return np.load(path) if path.is_file() else None
 
     def save(self) -> None:
-        """Write it into its folder, in place of one that is there: whoever reads meanwhile finds a whole one."""
+        """Write it into its folder and replace an earlier one at once, so that a reader always finds a whole one."""
         written = self.folder / f"{_REPLAY}.part"
         written.write_text(json.dumps(asdict(self), default=str))
         written.replace(self.folder / _REPLAY)
@@ -172,11 +172,11 @@ def replay(
     make_fresh: Callable[[], FrameProcessor] | None = None,
     on_first: Callable[[Replay], None] = lambda _: None,
 ) -> Replay:
-    """Run a processor's hooks over the clip, in the order of a stream, and keep what the task says.
+    """Run a processor's hooks over the clip, in the order of a stream, and keep the frames that the task names.
 
-    An exception of ``process_frame`` is an outcome of its frame; one of any other hook ends it all. With
-    ``make_fresh``, which makes another processor of the same module, short streams follow where the task asks for them;
-    ``on_first`` is handed what the clip's own stream gave before they begin.
+    An exception of ``process_frame`` is an outcome of its frame; an exception of any other hook ends the replay. With
+    ``make_fresh``, which makes another processor of the same module, short streams follow if the task asks for them.
+    ``on_first`` gets the result of the clip's own stream before they begin.
     """
     hook, frames, memory = "", list[Replayed](), None
 
@@ -203,19 +203,19 @@ def replay(
             memory = streams.memory(place, max_diff=task.max_diff, make_fresh=make_fresh)
     except ParamsError as error:
         return Replay.broken(task, Fault.PARAMS, str(error))
-    except BaseException as error:  # noqa: BLE001  # whatever somebody's hook raises, SystemExit too, is shown
+    except BaseException as error:  # noqa: BLE001  # shows any exception of a hook, also SystemExit
         return Replay.broken(task, Fault.RUN, f"{hook} raises {in_one_line(error)} ({place(hook, error)})")
     return replace(first(), memory=memory)
 
 
 def _one_at_a_time(clip: Path, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     with clip.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would measure each other
+        fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would slow each other down and measure that
         yield from frames
 
 
 def _replayed(task: Task, number: int, ran: Ran, place: Place) -> Replayed:
-    """Return what came of a frame, its picture kept where it is wanted."""
+    """Return a frame's outcome, and keep its picture if the task names it."""
     pts = ran.source.pts
     if ran.error is not None:  # the container counts it, and the original goes out
         result, outcome = ran.source.original(), Outcome.RAISED

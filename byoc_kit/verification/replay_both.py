@@ -1,4 +1,4 @@
-"""The clip through the notebook and through the exported module, here, without a server or a codec between."""
+"""Runs the clip through the notebook and through the exported module, without a server or a codec in between."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from byoc_kit.verification.module_run import replay_module
 from byoc_kit.verification.notebook_run import replay_notebook
 from byoc_kit.verification.replay import Replay, Task
 
-# What is kept of a replay lies on disk, which /tmp may have in memory.
+# The kept frames of a replay go to disk; /tmp may be in memory.
 _FRAMES, _BYTES = 60, 256 << 20
 _FEWEST = 5
 _SAY_EACH_S = 10.0
 
 
-async def prove(
+async def run_both(
     bundle: Bundle, clip: LiveClip, params: Mapping[str, Any], kept: tuple[int, ...], folder: Path, *,
     timeout_s: float, with_notebook: bool, max_diff: int = 0, say: Callable[[str], None],
 ) -> tuple[Replay | None, Replay]:  # fmt: skip
-    """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the frames that are kept.
+    """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the kept frames.
 
-    Both start at the same time, and wait for each other with their frames. A second stream of the module may be
-    ``max_diff`` of 255 from its first. ``say`` is told how far they are.
+    Both start at the same time, but process their frames one after the other. A second stream of the module may differ
+    by ``max_diff`` of 255 from its first. ``say`` gets texts about their progress.
     """
     file = folder / "clip.ts"
     file.write_bytes(clip.data)
@@ -35,7 +35,7 @@ async def prove(
     tasks = {name: Task(file, params, kept, folder / name, max_diff if name == "module" else None) for name in names}
     telling = asyncio.create_task(_tell(tasks, len(clip.picture_times_s), say))
     try:
-        # The module may have to wait for the notebook's frames.
+        # The module may have to wait until the notebook's frames are done.
         module = replay_module(bundle, tasks["module"], timeout_s=timeout_s * len(tasks))
         if not with_notebook:
             return None, await module
@@ -48,14 +48,14 @@ async def prove(
 
 
 async def _tell(tasks: Mapping[str, Task], frames: int, say: Callable[[str], None]) -> None:
-    """Say now and then how many frames are through; whoever waits for a slow model sees that it goes on."""
+    """Say now and then how many frames are done, so that a slow model does not seem to hang."""
     while True:
         await asyncio.sleep(_SAY_EACH_S)
         say("; ".join(f"{name}: {task.done} of {frames} frames" for name, task in tasks.items()))
 
 
 def golden_frames(clip: LiveClip) -> tuple[int, ...]:
-    """Return the numbers of the frames to compare: spread evenly, the first and the last among them."""
+    """Return the numbers of the frames to compare, spread evenly from the first to the last."""
     count = len(clip.picture_times_s)
     first = next(clip.frames(), None)
     if first is None:

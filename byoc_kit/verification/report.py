@@ -1,4 +1,4 @@
-"""The verdict as a table on the terminal and as one HTML file: a row for each way that the frames went."""
+"""Shows the verdict as a table on the terminal and as one HTML file, with a row for each way of the frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "
 
 @dataclass(frozen=True)
 class Row:
-    """One way: its name, its figures as text, and in ``note`` what they are of, or why there are none."""
+    """One way: its name and its figures as text; ``note`` says what they are about, or why there are none."""
 
     name: str
     frames: str = ""
@@ -117,7 +117,7 @@ _WIDEST = 60
 
 
 def print_table(result: Result) -> None:
-    """Print the ways that the frames went, and the verdict line by line."""
+    """Print a row for each way, and the verdict line by line."""
     ways = rows(result)
     name_width = max(len(way.name) for way in ways)
     figures = iter(_columns([(HEADS[0].ljust(name_width), *HEADS[1:]), *(way.cells for way in ways if way.is_run)]))
@@ -140,19 +140,19 @@ def print_table(result: Result) -> None:
 
 
 def _columns(lines: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return texts in columns; a long text pushes the rest of its line away, and no other line's."""
+    """Return texts in columns. A long text shifts the rest of its own line only."""
     columns = zip(*lines, strict=True)
     widths = [max((len(text) for text in column if len(text) <= _WIDEST), default=0) for column in columns]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def output_path(folder: Path, kind: str) -> Path:
-    """Return where the video is kept that comes back from a server or a container."""
+    """Return the file for the video that comes back from a server or a container."""
     return folder / f"{kind}.mp4"
 
 
 def write_report(folder: Path, bundle: Bundle, clip: Path, result: Result) -> Path:
-    """Write ``report.html``, whole in itself but for the links to the videos; returns its path."""
+    """Write ``report.html``, which needs no other files except the videos that it links to; returns its path."""
     from jinja2 import Environment, PackageLoader
 
     page = Environment(
@@ -176,7 +176,7 @@ def write_report(folder: Path, bundle: Bundle, clip: Path, result: Result) -> Pa
 
 
 def _section(one: Streamed, folder: Path) -> dict[str, Any]:
-    """Return what the report shows of one way through a server or a container."""
+    """Return the report's section about one server or container."""
     video = output_path(folder, one.where.kind)
     latencies_ms = [None if frame.latency_s is None else 1000 * frame.latency_s for frame in one.frames]
     return {
@@ -220,7 +220,7 @@ def _data_url(pixels: Pixels) -> str:
 
 
 def _chart(name: str, unit: str, values: list[float | None]) -> dict[str, Any]:
-    """Return a line chart's points, broken where a frame did not come back."""
+    """Return the points of a line chart, with a gap for each frame that did not come back."""
     width, height = _CHART
     known = [value for value in values if value is not None and math.isfinite(value)]
     top = max(known, default=1.0) * 1.1 or 1.0

@@ -1,4 +1,4 @@
-"""What a verification found, and whether it is good enough."""
+"""The result of a verification, and whether it is good enough."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from byoc_kit.verification.streamed import Check, Limits, Streamed
 
 @dataclass
 class Result:
-    """All that was seen; filled while the verification goes on.
+    """The result, filled while the verification runs.
 
-    ``notebook`` and ``module`` are what they made of the clip here, ``difference`` how far they are apart where both
-    ran; ``streams`` are the server here and the container, as far as asked for, and ``not_served`` says why the former
-    is not among them. ``drift`` says how the bundle differs from what its notebook says, as far as there is one.
-    ``put_back`` names the assets that running the notebook changed, ``busy`` says what else the machine was at, and
-    ``report`` is the page that was written.
+    ``notebook`` and ``module`` are their results for the clip; if both ran, ``difference`` says how far they differ.
+    ``streams`` are the server and the container, if asked for; ``not_served`` says why the server is not among them.
+    ``drift`` says how the bundle differs from its notebook, if there is one. ``put_back`` names the assets that running
+    the notebook changed. ``busy`` says how busy the machine was. ``report`` is the written page.
     """
 
     limits: Limits
@@ -37,12 +36,12 @@ class Result:
 
     @property
     def truth(self) -> Replay | None:
-        """What comes back is judged against this: the notebook's frames, else the module's."""
+        """The frames to compare with: the notebook's, else the module's."""
         return next((one for one in (self.notebook, self.module) if one is not None and one.fault is None), None)
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """All the parameters, as far as a replay has said them."""
+        """All parameters, if a replay has reported them."""
         return (self.truth.params if self.truth else None) or {}
 
     def checks(self) -> list[Check]:
@@ -60,7 +59,7 @@ class Result:
         return checks
 
     def notes(self) -> list[tuple[str, str]]:
-        """Return what falls not short and is hardly meant, each with what it is of."""
+        """Return what does not fail but is probably not intended, each with its subject."""
         replays = [one for one in (self.notebook, self.module) if one is not None and one.said_of_scale]
         return [("process_frame", one.said_of_scale) for one in replays[:1]]
 
@@ -104,11 +103,11 @@ class Result:
 
     @property
     def is_met(self) -> bool:
-        """Whether nothing falls short."""
+        """Whether all checks are met."""
         return all(check.is_met for check in self.checks())
 
 
 def first_error(one: Replay) -> str:
-    """Say what ``process_frame`` raises first, and how often it raises."""
+    """Say which exception ``process_frame`` raises first, and how often it raises."""
     error = next(frame.error for frame in one.frames if frame.outcome is Outcome.RAISED)
     return f"{error}, in {one.count(Outcome.RAISED)} of {len(one.frames)} frames"

@@ -1,4 +1,4 @@
-"""``byoc-kit verify``: a clip through a bundle, from notebook to container, and how alike what comes of it is."""
+"""``byoc-kit verify``: runs a clip through notebook, module, server and container, and compares the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from byoc_kit.media.paced_clip import LiveClip, live_clip, save_mp4
 from byoc_kit.verification.compare import compare_replays, compare_streamed
 from byoc_kit.verification.put_back import assets_put_back
 from byoc_kit.verification.replay import Fault
-from byoc_kit.verification.replay_both import golden_frames, prove
+from byoc_kit.verification.replay_both import golden_frames, run_both
 from byoc_kit.verification.report import output_path, write_report
 from byoc_kit.verification.result import Result
 from byoc_kit.verification.stream_clip import require_target, stream_clip
@@ -34,10 +34,10 @@ _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
 
 @dataclass(frozen=True)
 class Request:
-    """What to verify, with which clip (default: the first beside the notebook, in ``clips/``) and parameters.
+    """What to verify, with which clip (by default the first in ``clips/`` beside the notebook) and which parameters.
 
-    ``ways`` are those through a server or a container, one after the other. ``timeout_s`` is what the notebook's
-    cells and frames may take, and the module's.
+    ``ways`` are the servers and containers to use, one after the other. ``timeout_s`` is the time limit for the
+    notebook's cells and frames, and for the module's.
     """
 
     bundle: Path
@@ -51,10 +51,10 @@ class Request:
 
 
 def verify(request: Request) -> Result:
-    """Verify a bundle, saying on stderr what is done, and write the report.
+    """Verify a bundle, report progress on stderr, and write the report.
 
-    A server or container that does not come up, or dies, falls short. Raises ``ByocKitError`` if there is
-    nothing to verify: no bundle, clip, engine or image, or parameters that do not fit.
+    A server or container that does not start, or dies, is a failed check. Raises ``ByocKitError`` if there is nothing
+    to verify: no bundle, clip, engine or image, or parameters that do not fit.
     """
     bundle = read_bundle(request.bundle)
     for where in request.ways:
@@ -65,7 +65,9 @@ def verify(request: Request) -> Result:
         _say(note)
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
-    has_notebook = request.with_notebook or bundle.notebook.is_file()  # a bundle may have been copied without it
+    has_notebook = (
+        request.with_notebook or bundle.notebook.is_file()
+    )  # a bundle may have been copied without its notebook
     drift = why_bundle_is_stale(bundle) if has_notebook else None
     result = Result(request.limits, drift=drift, has_notebook=has_notebook, busy=busy)
     folder = request.report or report_folder(bundle.folder)
@@ -83,7 +85,7 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
     _say("running the notebook and the module over the clip" if request.with_notebook else "running the module")
     with assets_put_back(bundle, scratch) as result.put_back:
         result.notebook, result.module = asyncio.run(
-            prove(
+            run_both(
                 bundle, clip, params, kept, scratch, timeout_s=request.timeout_s, with_notebook=request.with_notebook,
                 max_diff=request.limits.max_diff, say=_say,
             )
@@ -111,13 +113,13 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
 def _save(data: bytes, path: Path) -> None:
     try:
         save_mp4(data, path)
-    except av.FFmpegError as error:  # of a stream that broke off there may be too little
+    except av.FFmpegError as error:  # a stream that broke off may have too few bytes
         path.unlink(missing_ok=True)
         _say(f"what came back is no whole video ({error}): the report has none")
 
 
 def _busy() -> str:
-    """Say how busy this machine is; nothing where it is not."""
+    """Say how busy this machine is; empty if it is not."""
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     return f"load {load:.1f} on {cpus} CPUs" if load > _BUSY * cpus else ""
 

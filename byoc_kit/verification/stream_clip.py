@@ -1,4 +1,4 @@
-"""The live part of a verification: the container, a local network around it, and the clip going through both."""
+"""The live part of a verification: streams the clip through the container and a local network around it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from byoc_kit.verification.target import BrokenOffError, Target, Where, running,
 
 @dataclass
 class Received:
-    """What came back: its bytes, and when each picture (by its pts, in 1/90000 s) was whole.
+    """What came back: its bytes, and when each picture (by its pts, in 1/90000 s) was complete.
 
     Times are monotonic; ``started_s`` is when the clip's first chunk was sent.
     """
@@ -47,7 +47,7 @@ class Received:
 
 
 async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
-    """Publish a clip at its own pace, which closes the channel at the end; returns the monotonic time of the first."""
+    """Publish a clip at its own pace and close the channel; returns the monotonic time of the first chunk."""
     publisher = SegmentPublisher(http, url, VIDEO_TYPE)
     running = asyncio.create_task(publisher.run())
     loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
 
 
 async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> None:
-    """Read the output until its channel ends, noting when each picture was whole."""
+    """Read the output until its channel ends, and note when each picture was complete."""
     inlet = ByteInlet()
     thread = threading.Thread(target=note_arrivals, args=(inlet, received.arrived_s), name="receive", daemon=True)
     thread.start()
@@ -81,7 +81,7 @@ async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> 
 
 
 def note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
-    """Note by its pts when each picture was whole; nothing where no video comes. Blocks until the inlet ends."""
+    """Note when each picture, by its pts, was complete; nothing if no video comes. Blocks until the inlet ends."""
     with suppress(av.FFmpegError):
         for program in read_programs(inlet, lambda *_: None):
             for packet in program.packets():
@@ -99,10 +99,10 @@ Say = Callable[[str], None]
 async def stream_clip(
     bundle: Bundle, clip: LiveClip, params: dict[str, Any], streamed: Streamed, *, say: Say
 ) -> Received:
-    """Stream the clip in real time through what ``streamed`` names, and fill in its health, status and ending.
+    """Stream the clip in real time through the container of ``streamed``, and fill in its health, status and ending.
 
-    Where the container does not come up, refuses the stream or ends in the middle of it, ``streamed`` says so, and what
-    came back until then is returned.
+    If the container does not start, refuses the stream or ends during it, ``streamed`` says so. Returns what came back
+    until then.
     """
     from byoc_kit.image.docker import HOST_NAME
 
@@ -116,7 +116,7 @@ async def stream_clip(
             health_interval_s=_POLL_S,
             container_host=HOST_NAME if is_image else None,
         )
-        # A container reaches this machine through Docker's bridge, so the trickle server must listen there too.
+        # A container reaches this machine through Docker's bridge, so the trickle server must also listen there.
         async with serve_orchestrator(orchestrator, "0.0.0.0" if is_image else "127.0.0.1"):  # noqa: S104
             watch = orchestrator.health[entry.model_id]
             try:
@@ -137,7 +137,7 @@ async def stream_clip(
 
 
 def require_target(bundle: Bundle, where: Where) -> None:
-    """Raise ``ByocKitError`` where there is no such container to start: no engine, no image, no entry of it."""
+    """Raise ``ByocKitError`` if the container cannot be started: no engine, no image, or no entry for it."""
     _entry(bundle)
     if where.image is not None:
         from byoc_kit.image.docker import require_engine, require_image
@@ -177,7 +177,7 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
         async with running(command, port, called="the container") as target:
             yield target
     finally:
-        # Where the grace ran out it was the docker client that was killed: the container would run on.
+        # After the grace period only the docker client was killed, and the container would go on running.
         await asyncio.to_thread(remove_container, name)
 
 
@@ -203,7 +203,7 @@ async def _through(
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
         watching = asyncio.create_task(_follow_status(http, url, entry.token, streamed))
         try:
-            received.started_s = asyncio.get_running_loop().time()  # for the case that it breaks off
+            received.started_s = asyncio.get_running_loop().time()  # kept in case it breaks off
             received.started_s = await send(http, _local(started.urls.input), clip)
             async with asyncio.timeout(_END_TIMEOUT_S):
                 await watching
@@ -219,7 +219,7 @@ async def _through(
 
 
 async def _follow_status(http: aiohttp.ClientSession, url: str, token: str | None, streamed: Streamed) -> None:
-    """Keep the newest ``/stream/status`` of the stream; returns once it has ended."""
+    """Keep the stream's newest ``/stream/status`` until the stream ends."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     while True:
         async with http.get(f"{url}/stream/status", headers=headers) as answer:
@@ -233,5 +233,5 @@ async def _follow_status(http: aiohttp.ClientSession, url: str, token: str | Non
 
 
 def _local(url: str) -> str:
-    """Name this machine as it reaches itself; a server that listens everywhere gives its URLs as 0.0.0.0."""
+    """Return a URL that works on this machine; a server that listens everywhere gives its URLs as 0.0.0.0."""
     return url.replace("//0.0.0.0:", "//127.0.0.1:")

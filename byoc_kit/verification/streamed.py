@@ -1,4 +1,4 @@
-"""The clip's way through a server or a container: what came back, and whether it is good enough."""
+"""The result of streaming the clip through a server or a container, and whether it is good enough."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _PTS_HZ = 90_000  # MPEG-TS counts in these
 
 @dataclass(frozen=True)
 class Limits:
-    """What must be met.
+    """The limits that a verification must keep.
 
-    The part of the frames that come back, the mean PSNR in dB, and how far the module may be from the notebook, of 255.
-    Where ``min_frames`` is ``None``, 94 % of the frames that ``process_frame`` has the time for must come back.
+    They are the part of the frames that come back, the mean PSNR in dB, and how far the module may differ from the
+    notebook, of 255. If ``min_frames`` is ``None``, 94 % of the frames that ``process_frame`` has time for must come
+    back.
     """
 
     min_frames: float | None
@@ -33,9 +34,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One frame of the clip: its pts, and what came back for it; ``quality`` where it was compared.
+    """One frame of the clip: its pts, and what came back for it; ``quality`` if it was compared.
 
-    ``is_wanted`` is false for one that ``process_frame`` drops.
+    ``is_wanted`` is false if ``process_frame`` drops it.
     """
 
     pts: int
@@ -47,7 +48,7 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class Pictures:
-    """One frame of the clip, what the hooks make of it, and what came back."""
+    """One frame of the clip, the hooks' output for it, and the picture that came back."""
 
     number: int
     source: Pixels
@@ -67,10 +68,10 @@ class Check:
 
 @dataclass
 class Streamed:
-    """All that was seen of one way; filled while the clip goes through.
+    """The result of one server or container, filled while the clip goes through.
 
-    ``broken`` says how the server or container broke off, and ``last_lines`` is what it said last. ``pictures`` are
-    for the report.
+    ``broken`` says how it broke off, and ``last_lines`` are the last lines of its output. ``pictures`` are for the
+    report.
     """
 
     where: Where
@@ -88,36 +89,36 @@ class Streamed:
 
     @property
     def received(self) -> list[FrameResult]:
-        """The frames that came back, of those that were to."""
+        """The wanted frames that came back."""
         return [frame for frame in self.wanted if frame.is_back]
 
     @property
     def wanted(self) -> list[FrameResult]:
-        """The frames that were to come back."""
+        """The frames that should come back."""
         return [frame for frame in self.frames if frame.is_wanted]
 
     @property
     def mean_psnr_db(self) -> float:
-        """Mean PSNR of the frames that were compared; one equal to its expectation counts 100 dB."""
+        """Mean PSNR of the compared frames; a frame that is equal to the expected one counts as 100 dB."""
         return _mean([min(frame.quality.psnr_db, 100.0) for frame in self.frames if frame.quality])
 
     @property
     def mean_ssim(self) -> float:
-        """Mean SSIM of the frames that were compared."""
+        """Mean SSIM of the compared frames."""
         return _mean([frame.quality.ssim for frame in self.frames if frame.quality])
 
     def latency_ms(self) -> dict[str, float]:
-        """Return the median and 95th percentile of the time from a frame's being due to its being back whole."""
+        """Return the median and 95th percentile of the time from when a frame is due until it is back completely."""
         return percentiles_ms(frame.latency_s for frame in self.frames if frame.latency_s is not None)
 
     @property
     def drops(self) -> dict[str, int]:
-        """The container's own count of the frames it left out, by place and reason."""
+        """The container's own counts of dropped frames, by place and reason."""
         places: dict[str, dict[str, int]] = self.status.get("drops", {})
         return {f"{place}: {reason}": count for place, reasons in places.items() for reason, count in reasons.items()}
 
     def checks(self, limits: Limits, *, is_compared: bool) -> list[Check]:
-        """Return the verdict, line by line; without the quality where there is nothing to compare with."""
+        """Return the verdict, line by line; without the quality if there is nothing to compare with."""
         possible = self._possible()
         wanted_frames = math.ceil(
             _MIN_FRAMES * possible if limits.min_frames is None else limits.min_frames * len(self.wanted)
@@ -134,7 +135,7 @@ class Streamed:
             checks.append(Check("mean PSNR", value, f">= {limits.min_psnr_db:g} dB", is_met))
         value = self.broken or ("ended" if self.is_ended else "hung")
         checks.append(Check("stream", value, "ended", self.is_ended and not self.broken))
-        if self.where.is_ours and not (self.broken and self.stopped_in_s is None):  # it has ended by itself
+        if self.where.is_ours and not (self.broken and self.stopped_in_s is None):  # it ended by itself
             took = math.nan if self.stopped_in_s is None else self.stopped_in_s
             is_clean = self.exit_code == 0 and took <= STOP_GRACE_S
             value = f"exit code {self.exit_code} in {took:.1f} s"
@@ -143,22 +144,22 @@ class Streamed:
 
     @property
     def why_fewer(self) -> str:
-        """Say that ``process_frame`` is slower than the clip; nothing where it is not."""
+        """Say that ``process_frame`` is slower than the clip; empty if it is not."""
         fps, clip_fps = self._model_fps, self._clip_fps
         if fps >= clip_fps:
             return ""
         return f"{fps:.0f} fps of {clip_fps:.0f}, since process_frame takes {1000 / fps:.0f} ms"
 
     def _possible(self) -> int:
-        """Return how many of the frames ``process_frame`` has the time for.
+        """Return how many of the frames ``process_frame`` has time for.
 
-        A stage that is behind drops frames to stay live: that a model is slow is no fault of its container.
+        A stage that is behind drops frames to stay live: a slow model is not a fault of its container.
         """
         return round(len(self.wanted) * min(1.0, self._model_fps / self._clip_fps)) if self._clip_fps else 0
 
     @property
     def _model_fps(self) -> float:
-        """Frames a second that ``process_frame`` has the time for, as the container measured it."""
+        """Frames a second that ``process_frame`` has time for, as the container measured it."""
         took_ms = self.status.get("timings_ms", {}).get("process", {}).get("p50", 0.0)
         return 1000 / took_ms if took_ms else math.inf
 

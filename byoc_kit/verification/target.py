@@ -1,4 +1,4 @@
-"""The container under test: a bundle served here, its image, or one that runs somewhere already."""
+"""The container under test: a bundle served here, its image, or a container that runs already."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ T = TypeVar("T")
 STOP_GRACE_S = 8.0
 _LINES = 20
 _PIECE = 1 << 16
-# From a connection's end to the process's own, and to the last of its output.
+# The time from a connection's end to the end of the process, and to the last of its output.
 _LAST_BREATH_S = 2.0
-# Shells and Docker add it to the number of the signal that killed a process.
+# Shells and Docker report 128 plus the number of the signal that killed a process.
 _SIGNALLED = 128
 
 
@@ -31,7 +31,7 @@ _SIGNALLED = 128
 class Where:
     """Where the container is: served here by default, or an ``image`` ("" for the bundle's own), or at a ``url``.
 
-    An image is run with ``gpus`` as Docker takes them.
+    ``gpus`` is passed to Docker when it runs an image.
     """
 
     image: str | None = None
@@ -40,12 +40,12 @@ class Where:
 
     @property
     def is_here(self) -> bool:
-        """Whether the bundle is served by this command."""
+        """Whether this command serves the bundle."""
         return self.image is None and self.url is None
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is this command that starts it, and ends it."""
+        """Whether this command starts and ends the container."""
         return self.url is None
 
     @property
@@ -55,11 +55,11 @@ class Where:
 
 
 class BrokenOffError(ByocKitError):
-    """The container did not come up, or did not last."""
+    """The container did not start, or ended too early."""
 
 
 class Target:
-    """Where the container answers; ``process`` is ``None`` for one that is not ours to end."""
+    """Where the container answers; ``process`` is ``None`` if this command did not start it."""
 
     def __init__(
         self, url: str, process: asyncio.subprocess.Process | None = None, *, called: str = "the container"
@@ -73,13 +73,15 @@ class Target:
         self._following = asyncio.create_task(_follow(process, self.log)) if process else None
 
     async def outlives(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what ``work`` does; raises ``BrokenOffError`` if the process ends first, by itself."""
+        """Return the result of ``work``; raises ``BrokenOffError`` if the process ends first, by itself."""
         working = asyncio.create_task(work)
         ending = asyncio.create_task(self._process.wait() if self._process else asyncio.Event().wait())
         try:
             await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and isinstance(working.exception(), BrokenOffError):
-                await asyncio.wait([ending], timeout=_LAST_BREATH_S)  # the reason may be that it is about to end
+                await asyncio.wait(
+                    [ending], timeout=_LAST_BREATH_S
+                )  # perhaps it failed because the process is about to end
             is_well = working.done() and working.exception() is None
             if ending.done() and not is_well and self._process is not None:
                 await self._read_all()
@@ -93,7 +95,7 @@ class Target:
             await asyncio.wait([working, ending])
 
     async def stop(self) -> None:
-        """SIGTERM the process, as an orchestrator does, and kill it where it has not ended in ``STOP_GRACE_S``."""
+        """SIGTERM the process, as an orchestrator does, and kill it if it has not ended in ``STOP_GRACE_S``."""
         if self._process is None or self._process.returncode is not None:
             await self._read_all()
             return
@@ -109,7 +111,7 @@ class Target:
         await self._read_all()
 
     async def _read_all(self) -> None:
-        """Take what the process has said; not for long, where a child of its own lives on and holds its output open."""
+        """Take the process's output, but not for long: a child that goes on running may hold the output open."""
         if self._following is None:
             return
         await asyncio.wait([self._following], timeout=_LAST_BREATH_S)
@@ -123,7 +125,7 @@ def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def running(command: list[str], port: int, *, called: str = "the server") -> AsyncIterator[Target]:
-    """Run a serving command while the body runs, then stop it; ``called`` is what to say of it."""
+    """Run a serving command while the body runs, then stop it; ``called`` is its name in messages."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -144,6 +146,6 @@ def _ending(code: int) -> str:
 
 
 async def _follow(process: asyncio.subprocess.Process, log: Tail) -> None:
-    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    assert process.stdout is not None  # noqa: S101  # it was started with a pipe
     while piece := await process.stdout.read(_PIECE):
         log.feed(piece)

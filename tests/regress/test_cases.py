@@ -156,7 +156,7 @@ def test_a_missing_case_is_one_sentence(tmp_path):
 def test_a_damaged_case_is_one_sentence(case, tmp_path, damage):
     folder = save_case(tmp_path, case)
     damage(folder)
-    with pytest.raises(RegressionError, match=r"is damaged \(.*\); restore it, or keep it anew"):
+    with pytest.raises(RegressionError, match=r"is damaged \(.*\); restore it, or save it again"):
         load_case(folder)
 
 

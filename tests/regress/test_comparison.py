@@ -49,7 +49,7 @@ def test_a_failure_is_one_sentence_that_names_the_worst_frame(judge, golden):
         comparison.require_met()
     assert str(caught.value) == (
         "frame 24 differs from its golden one by up to 20 of 255 (allowed 4), and the mean PSNR is "
-        f"{comparison.mean_psnr_db:.1f} dB (wanted 45); if that is meant, record the golden frames anew"
+        f"{comparison.mean_psnr_db:.1f} dB (wanted 45); if that is intended, record the golden frames again"
     )
 
 

@@ -46,7 +46,7 @@ def test_a_picture_that_cannot_be_written_costs_none_of_those_before(golden, tmp
 
 def test_other_pictures_are_not_replaced(golden, tmp_path):
     (tmp_path / "00001.png").write_bytes(b"somebody's")
-    with pytest.raises(RegressionError, match="has pictures that are no golden frames, and they would be lost"):
+    with pytest.raises(RegressionError, match="has pictures that are not golden frames, and they would be lost"):
         save_golden(golden, tmp_path)
     assert (tmp_path / "00001.png").read_bytes() == b"somebody's"
 
@@ -71,7 +71,7 @@ def test_missing_golden_frames_say_how_to_make_them(tmp_path):
 def test_damaged_golden_frames_are_one_line(golden, tmp_path, damage):
     save_golden(golden, tmp_path)
     damage(tmp_path)
-    with pytest.raises(RegressionError, match=r"are damaged \(.*\); restore them, or record them anew"):
+    with pytest.raises(RegressionError, match=r"are damaged \(.*\); restore them, or record them again"):
         load_golden(tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_inputs_are_ordered_by_number_not_by_name(golden, tmp_path):
 def test_damaged_inputs_are_one_line(stretch, tmp_path, damage):
     save_golden(stretch, tmp_path)
     damage(tmp_path)
-    with pytest.raises(RegressionError, match=r"are damaged \(.*\); restore them, or record them anew"):
+    with pytest.raises(RegressionError, match=r"are damaged \(.*\); restore them, or record them again"):
         load_golden(tmp_path)
 
 

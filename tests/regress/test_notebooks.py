@@ -72,7 +72,7 @@ def test_another_parameter_fails_with_the_frame(run, name):
         run(name, params=OTHERWISE[name])
     assert caught.value.ename == "RegressionError"
     assert "differs from its golden one by up to" in caught.value.evalue
-    assert caught.value.evalue.endswith("if that is meant, record the golden frames anew")
+    assert caught.value.evalue.endswith("if that is intended, record the golden frames again")
 
 
 def test_a_changed_processor_fails(run, changed_bundle):

@@ -86,7 +86,7 @@ def test_a_picture_of_the_same_size_that_is_remembered_shows(memory):
 
     found = memory(make)
     assert found.said.startswith("frame 0 is up to ")
-    assert found.said.endswith(f" of 255 from that of the first stream; if that is not meant, {RESET}")
+    assert found.said.endswith(f" of 255 from that of the first stream; if you do not want that, {RESET}")
     assert not found.is_failure
     assert memory(make, max_diff=255) == NOTHING
 
@@ -169,7 +169,7 @@ def test_a_generator_that_goes_on_from_stream_to_stream_does_not_fall_short(expo
     task = replace(make_task(), max_diff=0)
     task.save()
     value, is_met = second_stream(_run(task, export(flow)))
-    assert "of 255 from that of the first stream; if that is not meant" in value
+    assert "of 255 from that of the first stream; if you do not want that" in value
     assert is_met
 
 

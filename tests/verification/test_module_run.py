@@ -7,7 +7,7 @@ import pytest
 from byoc_kit.verification.later_streams import Memory
 from byoc_kit.verification.module_run import replay_module
 from byoc_kit.verification.replay import Fault
-from byoc_kit.verification.replay_both import prove
+from byoc_kit.verification.replay_both import run_both
 
 pytestmark = pytest.mark.slow
 
@@ -183,7 +183,7 @@ async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export,
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     kept = tuple(range(10))
-    notebook, module = await prove(
+    notebook, module = await run_both(
         bundle, live_clip(small_clip), {"gain": 1.5}, kept, scratch, timeout_s=60, with_notebook=True, say=print
     )
     assert (notebook.failure, module.failure) == ("", "")
@@ -202,7 +202,7 @@ async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path,
     scratch.mkdir()
     slow = "import time\ndef process_frame(frame):\n    time.sleep(0.05)\n    return frame"
     said = []
-    await prove(
+    await run_both(
         export(slow), live_clip(small_clip), {}, (0,), scratch, timeout_s=60, with_notebook=True, say=said.append
     )
     assert said[0] == "notebook: 0 of 10 frames; module: 0 of 10 frames"
