@@ -35,6 +35,20 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
             task.result()
 
 
+async def until_either(work: Coroutine[Any, Any, None], stop: Coroutine[Any, Any, None]) -> None:
+    """Run two coroutines until one ends, cancel and await the other, and raise what the work raised."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
+
+
 def set_at_signal() -> asyncio.Event:
     """Return an event of the running loop that SIGTERM and SIGINT set."""
     stopped = asyncio.Event()

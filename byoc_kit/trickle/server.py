@@ -3,17 +3,16 @@
 Left out, as clients do without them: the ``100 Continue`` that keeps a waiting POST alive, and the change feed.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from byoc_kit.system.threads import until_either
 from byoc_kit.trickle.channels import (
     LATEST_WRITTEN,
     NEXT_WRITE,
@@ -87,7 +86,7 @@ class SegmentResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the segment ends or the client leaves, whichever comes first."""
-        await _until_either(self._answer(scope, receive, send), _disconnected(receive))
+        await until_either(self._answer(scope, receive, send), _disconnected(receive))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -137,7 +136,7 @@ class _Routes:
         channel = self._find(name)
         segment = channel.open_for_write(_parsed_seq(seq, lowest=NEXT_WRITE), reset=RESET_HEADER in request.headers)
         try:
-            await _until_either(_copy_body(request, channel, segment), segment.wait_closed())
+            await until_either(_copy_body(request, channel, segment), segment.wait_closed())
         except ClientDisconnect:
             return PlainTextResponse("Server error", status_code=500)
         except SegmentFullError:
@@ -182,20 +181,6 @@ async def _copy_body(request: Request, channel: Channel, segment: Segment) -> No
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _until_either(work: Coroutine[Any, Any, None], stop: Coroutine[Any, Any, None]) -> None:
-    """Run two coroutines until one ends, cancel and await the other, and raise what the work raised."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.result()
 
 
 def _segment_missing(missing: SegmentMissingError) -> Response:
