@@ -2,18 +2,23 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 
 from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
+from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
+from byoc_kit.network.runner_routes import add_live_runners
 from byoc_kit.network.streams import StreamStatus
+from byoc_kit.network.websocket_tunnel import WebSocketTunnel
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.trickle.server import BASE_PATH, trickle_router
 
@@ -21,24 +26,38 @@ GRACE_S = 1
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an app while the body runs and give its base URL; port 0 takes a free one.
+async def serving(
+    app: FastAPI,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    websockets: Callable[..., asyncio.Protocol] | None = None,
+) -> AsyncIterator[str]:
+    """Serve an app while the body runs and give its base URL, also in ``app.state``; port 0 takes a free one.
 
-    Signals stay with the caller. On leaving, the app's lifespan ends first, so that an app can end its own open
-    streams; a response that is still open after ``GRACE_S`` is cancelled.
+    ``websockets`` makes what takes over a connection that asks for an upgrade. Signals stay with the caller. On
+    leaving, the app's lifespan ends first, so that an app can end its own open streams; a response that is still open
+    after ``GRACE_S`` is cancelled.
     """
     with listen(host, port) as listener:
         # What it accepts inherits this, which asyncio does not set here: a picture would wait 40 ms otherwise.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        app.state.base_url = url_of(listener)
         config = uvicorn.Config(
-            app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+            app,
+            lifespan="off",
+            ws=cast("type[asyncio.Protocol]", websockets) if websockets else "none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
         )
         server = _Server(config)
         task = None
         try:
             async with app.router.lifespan_context(app):
                 task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-                yield url_of(listener)
+                yield app.state.base_url
         finally:
             server.should_exit = True
             if task is not None:
@@ -61,26 +80,35 @@ class StartRequest(BaseModel):
 
 
 @asynccontextmanager
-async def serve_orchestrator(orchestrator: Orchestrator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve_orchestrator(
+    orchestrator: Orchestrator, host: str = "127.0.0.1", port: int = 0, *, live_runners: LiveRunners | None = None
+) -> AsyncIterator[str]:
     """Serve an orchestrator's HTTP routes and watch its containers while the body runs; gives the base URL."""
-    async with serving(create_app(orchestrator), host=host, port=port) as base_url:
-        orchestrator.base_url = base_url
+    websockets = partial(WebSocketTunnel, live_runners.find_app) if live_runners is not None else None
+    app = create_app(orchestrator, live_runners)
+    async with serving(app, host=host, port=port, websockets=websockets) as base_url:
         yield base_url
 
 
-def create_app(orchestrator: Orchestrator) -> FastAPI:
+def create_app(orchestrator: Orchestrator, live_runners: LiveRunners | None = None) -> FastAPI:
     """Return the app of an orchestrator, the trickle server under ``BASE_PATH`` included."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with orchestrator.watching():
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        orchestrator.base_url = app.state.base_url
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(orchestrator.watching())
+            if live_runners is not None:
+                await stack.enter_async_context(live_runners.running(orchestrator.channels, orchestrator.base_url))
             yield
 
     app = FastAPI(title="byoc-kit orchestrator", lifespan=lifespan)
     app.include_router(trickle_router(orchestrator.channels), prefix=BASE_PATH.rstrip("/"))
     app.include_router(_orchestrator_router(orchestrator))
+    add_live_runners(app, live_runners)
     app.add_exception_handler(ModelNotAdvertisedError, _unavailable)
     app.add_exception_handler(StreamNotFoundError, _not_found)
+    app.add_exception_handler(HTTPException, _as_text)
     return app
 
 
@@ -126,3 +154,10 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _not_found(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=404)
+
+
+async def _as_text(_: Request, error: Exception) -> Response:
+    """Answer what no route has answered as Go does: with a text."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)

@@ -46,7 +46,9 @@ class SignalChannel:
 
     def queue(self, message: bytes) -> None:
         """Have a message written by the next ``write``."""
-        if self._is_closed or len(self._waiting) >= MAX_WAITING_MESSAGES:
+        if self._is_closed:
+            return
+        if len(self._waiting) >= MAX_WAITING_MESSAGES:
             logger.warning("a message for %s is dropped: %s", self.channel.channel_name, message.decode())
             return
         self._waiting.append(message)

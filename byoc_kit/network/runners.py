@@ -57,6 +57,22 @@ class SingleShotTarget:
 
 
 @dataclass
+class Faults:
+    """What an orchestrator does wrong on purpose, each a switch that may be turned at any time.
+
+    ``fails_health`` has each health check of a static runner fail, which ends its sessions. ``loses_messages`` drops
+    what a runner would hear of its sessions. ``is_full`` refuses each reservation for want of capacity. ``is_html``
+    answers with a page that a proxy on the way would send, and ``delay_s`` waits before each answer.
+    """
+
+    fails_health: bool = False
+    loses_messages: bool = False
+    is_full: bool = False
+    is_html: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass
 class Session:
     """One session: its channels by name, and the targets of its proxies by id."""
 
@@ -65,7 +81,7 @@ class Session:
     proxies: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False)
 class Runner:
     """A registered runner; a static one has a health URL, a dynamic one a heartbeat secret and a signal channel."""
 
@@ -102,16 +118,17 @@ class RunnerRegistry:
         secret: str = "",
         heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
         heartbeat_ttl_s: float = HEARTBEAT_TTL_S,
+        faults: Faults | None = None,
         on_message: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.urls = urls
-        self.loses_messages = False
         self._channels = channels
         self._secret = secret
         self._interval_s = heartbeat_interval_s
         self._ttl_s = heartbeat_ttl_s
+        self._faults = faults or Faults()
         self._on_message = on_message
         self._clock = clock
         self._now = now
@@ -172,7 +189,7 @@ class RunnerRegistry:
         runner = self._ready(route)
         if session_id in runner.sessions:
             raise RunnerError(409, "session already exists")
-        if len(runner.sessions) >= runner.record.capacity:
+        if self._faults.is_full or len(runner.sessions) >= runner.record.capacity:
             raise RunnerError(503, "no capacity available for runner")
         while not session_id or session_id in runner.sessions:
             session_id = f"session_{random_id(_ID_BYTES)}"
@@ -417,7 +434,7 @@ class RunnerRegistry:
             self._channels.delete(channel.channel_name)
 
     def _tell(self, runner: Runner, event: str, session_id: str) -> None:
-        if runner.signals is None or self.loses_messages:
+        if runner.signals is None or self._faults.loses_messages:
             return
         timestamp = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
         message = {"event": event, "session": session_id, "timestamp": timestamp}

@@ -12,7 +12,7 @@ from runner_rig import SECRET, Clock, static
 from byoc_kit.network.proxy_urls import ProxyTemplate
 from byoc_kit.network.runner_records import Gpu, Heartbeat, RunnerError
 from byoc_kit.network.runner_urls import RunnerUrls
-from byoc_kit.network.runners import AppTarget, RunnerRegistry, SingleShotTarget, go_duration
+from byoc_kit.network.runners import AppTarget, Faults, RunnerRegistry, SingleShotTarget, go_duration
 from byoc_kit.trickle.channels import Channels
 
 PUBLIC = "https://public.example.com"
@@ -464,11 +464,26 @@ async def test_a_signal_channel_that_somebody_deleted_stays_away(registry, regis
     assert list(channels) == []
 
 
-async def test_messages_can_be_lost(registry, register, channels):
-    answer = register()
-    registry.loses_messages = True
-    registry.reserve("runner-1")
+async def test_messages_can_be_lost(make, channels):
+    faults = Faults()
+    registry = make(faults=faults)
+    answer = registry.heartbeat(beat(), SECRET)
+    faults.loses_messages = True
+    session = registry.reserve("runner-1").session_id
     assert await messages(registry, channels, answer) == []
+    faults.loses_messages = False
+    registry.release("runner-1", session)
+    assert [one["event"] for one in await messages(registry, channels, answer)] == ["released"]
+
+
+def test_capacity_can_be_refused(make):
+    faults = Faults(is_full=True)
+    registry = make(faults=faults)
+    registry.heartbeat(beat(), SECRET)
+    with refused(503, "no capacity available for runner"):
+        registry.reserve("runner-1")
+    faults.is_full = False
+    registry.reserve("runner-1")
 
 
 def test_who_writes_the_messages_is_told_of_each(make):
