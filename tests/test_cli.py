@@ -38,7 +38,7 @@ def test_export_writes_the_bundle_and_its_wheel(run, write, tmp_path):
     assert (code, err) == (0, "")
     assert out == (
         "wrote export/effects: processor.py, processor.map.json, requirements.lock, sbom.cdx.json, Dockerfile, "
-        ".dockerignore, aiModels.json, bundle.json; next: byoc-kit verify export/effects\n"
+        ".dockerignore, aiModels.json, runners.json, register.json, bundle.json; next: byoc-kit verify export/effects\n"
     )
     assert len(list((tmp_path / "export" / "effects" / "wheels").glob("byoc_kit-*.whl"))) == 1
 

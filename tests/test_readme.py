@@ -50,6 +50,7 @@ RUN_BY = {
     "error[untagged-name]": "test_a_finding_looks_as_shown",
     "papermill --cwd": "test_a_regression_notebook_of_ones_own",
     "curl https://ORCHESTRATOR": "test_the_registration_is_of_the_types_that_an_orchestrator_takes",
+    "livepeer -orchestrator": "test_the_image_of_a_managed_model_is_given_as_a_flag",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
     'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
     'model_id="grade"': "test_a_model_of_the_docs_is_exported_and_runs",
@@ -362,10 +363,18 @@ def test_a_regression_notebook_of_ones_own(sepia, environment):
 
 def test_the_registration_is_of_the_types_that_an_orchestrator_takes():
     arguments = shlex.split(block("curl https://ORCHESTRATOR"))
-    body = json.loads(arguments[arguments.index("--json") + 1])
+    body = json.loads((ROOT / arguments[arguments.index("--json") + 1].removeprefix("@")).read_bytes())
     kinds = {name: type(value) for name, value in body.items()}
     numbers = dict.fromkeys(["capacity", "price_per_unit", "price_scaling"], int)
     assert kinds == dict.fromkeys(["name", "description", "url", "currency"], str) | numbers
+
+
+def test_the_image_of_a_managed_model_is_given_as_a_flag(clone, environment):
+    run("byoc-kit export notebooks/green_tint.ipynb --managed --no-hashes", cwd=clone, env=environment)
+    said = run(block("livepeer -orchestrator").replace("livepeer", r"printf '%s\n'"), cwd=clone, env=environment)
+    flags, value = said.split("-aiRunnerImageOverrides\n")
+    assert flags.splitlines() == ["-orchestrator", "-aiWorker", "-aiModels", "aiModels.json", "-nvidia", "0"]
+    assert json.loads(value) == {"live": {"green-tint": "byoc/green-tint:latest"}}
 
 
 def test_the_test_commands_find_tests(environment):

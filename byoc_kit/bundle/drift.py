@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest, with_unix_lines
-from byoc_kit.bundle.plan import Plan, plan_own
+from byoc_kit.bundle.plan import OPTIONAL, Plan, plan_own
 from byoc_kit.core.assets import sha256_of
-from byoc_kit.core.bundle_reader import MANIFEST, SCHEMA, Bundle
+from byoc_kit.core.bundle_reader import MANIFEST, Bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
@@ -40,8 +40,10 @@ def drift(analysis: Analysis, bundle: Path) -> Drift:
     The lock and the kit's version are left out: another one makes no code stale. Raises
     ``ByocKitError`` where the notebook has faults.
     """
-    planned, manifest = plan_own(analysis, bundle), read_manifest(bundle)
-    wanted = {**manifest, **planned.content, "kit_version": manifest.get("kit_version")}
+    manifest = read_manifest(bundle)
+    managed, kit_version = manifest.get("managed") is True, str(manifest.get("kit_version"))
+    planned = plan_own(analysis, bundle, managed=managed, kit_version=kit_version)
+    wanted = {**manifest, **planned.content}
     files = {**planned.files, MANIFEST: (json.dumps(wanted, indent=2) + "\n").encode()}
     return compare(replace(planned, files=files))
 
@@ -49,8 +51,9 @@ def drift(analysis: Analysis, bundle: Path) -> Drift:
 def compare(plan: Plan) -> Drift:
     """Return how the bundle in the plan's folder differs from the plan."""
     files = dict(plan.files)
-    if (plan.target / SCHEMA).is_file():
-        files.setdefault(SCHEMA, b"")
+    for name in OPTIONAL:
+        if (plan.target / name).is_file():
+            files.setdefault(name, b"")
     said = {name: list(_differs(plan.target / name, data)) for name, data in files.items()}
     for name in sorted(plan.assets):
         path = plan.target / name

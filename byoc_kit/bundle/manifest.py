@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import byoc_kit
 from byoc_kit.bundle.module_map import read_exported, split_module, text_sha256
 from byoc_kit.core.bundle_reader import MANIFEST, BundleError
 from byoc_kit.core.capability import Capability
@@ -21,17 +20,24 @@ _HASHES = "files"
 
 
 def describe(
-    notebook: Notebook, capability: Capability, assets: Mapping[str, AssetFile], *, way_to_notebook: str
+    notebook: Notebook,
+    capability: Capability,
+    assets: Mapping[str, AssetFile],
+    *,
+    way_to_notebook: str,
+    managed: bool,
+    kit_version: str,
 ) -> dict[str, Any]:
     """Return what the manifest says of a notebook; ``way_to_notebook`` leads from the bundle to its file."""
     return {
         "name": notebook.stem,
         "title": notebook.title,
-        "kit_version": byoc_kit.__version__,
+        "kit_version": kit_version,
         "python": PYTHON,
         "notebook": way_to_notebook,
         "processor": PROCESSOR,
-        "capability": capability.model_dump(),
+        "capability": capability.model_dump(exclude_none=True),
+        "managed": managed,
         "assets": {name: {"sha256": file.sha256, "size": file.size} for name, file in assets.items()},
     }
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.bundle.ai_models import render_ai_models
+from byoc_kit import __version__
+from byoc_kit.bundle.announce import IMAGE_OVERRIDES, render_announcements
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
 from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest, with_unix_lines
@@ -94,25 +95,35 @@ class Plan:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-def plan(notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
+OPTIONAL = (SCHEMA, IMAGE_OVERRIDES)
+"""Files that not every export writes: one of an earlier export goes."""
+
+
+def plan(
+    notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True, managed: bool = False
+) -> Plan:
     """Plan the bundle of a notebook's file, as ``plan_analysis`` does."""
-    return plan_analysis(Analysis(read_notebook(notebook_path)), target, device=device, with_hashes=with_hashes)
+    analysis = Analysis(read_notebook(notebook_path))
+    return plan_analysis(analysis, target, device=device, with_hashes=with_hashes, managed=managed)
 
 
-def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True) -> Plan:
+def plan_analysis(
+    analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True, managed: bool = False
+) -> Plan:
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
     ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
+    ``managed`` if an orchestrator's ai-worker is to start the container.
     Raises ``ByocKitError`` if the notebook has faults or a module is not installed.
     """
-    own = plan_own(analysis, target)
+    own = plan_own(analysis, target, managed=managed)
     # One that is for notebooks is there only where its absence is handled.
     imported = [one for one in imports(analysis) if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
     names = {i.name for i in imported} - missing
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
     capability = _capability(analysis)
-    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes)
+    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes, managed=managed)
     files = {
         PROCESSOR: own.files[PROCESSOR],
         MAP: own.files[MAP],
@@ -127,35 +138,53 @@ def plan_analysis(analysis: Analysis, target: Path, *, device: str | None = None
     return replace(own, files=files, content=content, wheels=lock.wheels, findings=tuple(check_notebook(analysis)))
 
 
-def plan_own(analysis: Analysis, target: Path) -> Plan:
+def plan_own(analysis: Analysis, target: Path, *, managed: bool = False, kit_version: str = __version__) -> Plan:
     """Plan what the notebook alone decides: the module and what it says of itself, without the lock.
 
     Raises ``ByocKitError`` if the notebook has faults.
     """
     module, capability, assets = checked_module(analysis), _capability(analysis), collect(analysis)
-    schema = params_schema(analysis)
+    fields = params_schema(analysis)
+    schema = render_schema(fields) if fields else None
+    schema_sha256 = hashlib.sha256(schema.encode()).hexdigest() if schema else None
     files = {
         PROCESSOR: module.source,
         MAP: render_map(analysis.notebook, module),
-        "aiModels.json": render_ai_models(capability),
-        **({SCHEMA: render_schema(schema)} if schema else {}),
+        **render_announcements(capability, managed=managed, kit_version=kit_version, params_sha256=schema_sha256),
+        **({SCHEMA: schema} if schema else {}),
     }
     path = (analysis.folder or Path()) / analysis.name
-    content = describe(analysis.notebook, capability, assets, way_to_notebook=_relative(path, target))
+    way = _relative(path, target)
+    content = describe(
+        analysis.notebook, capability, assets, way_to_notebook=way, managed=managed, kit_version=kit_version
+    )
     copied = {file.target: file.source for file in assets.values()}
     return Plan(target, {name: text.encode() for name, text in files.items()}, copied, content=content)
 
 
-def plan_again(analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool | None = None) -> Plan:
-    """Plan the bundle of a notebook as the one in ``target``, if there is one, was locked, but for what is given.
+def plan_again(
+    analysis: Analysis,
+    target: Path,
+    *,
+    device: str | None = None,
+    with_hashes: bool | None = None,
+    managed: bool | None = None,
+) -> Plan:
+    """Plan the bundle of a notebook as the one in ``target``, if there is one, was exported, but for what is given.
 
     The device ``INSTALLED`` is that of the torch that is installed.
     """
-    lock = read_manifest(target).get("lock")
+    manifest = read_manifest(target)
+    lock = manifest.get("lock")
     said = {"device": None, "with_hashes": True, **(lock if isinstance(lock, dict) else {})}
     device = said["device"] if device is None else device
-    with_hashes = said["with_hashes"] if with_hashes is None else with_hashes
-    return plan_analysis(analysis, target, device=None if device == INSTALLED else device, with_hashes=with_hashes)
+    return plan_analysis(
+        analysis,
+        target,
+        device=None if device == INSTALLED else device,
+        with_hashes=said["with_hashes"] if with_hashes is None else with_hashes,
+        managed=manifest.get("managed") is True if managed is None else managed,
+    )
 
 
 def write(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> None:
@@ -169,7 +198,7 @@ def staged(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False)
     """Make a plan's bundle beside the target; calling what is yielded puts it in the target's place.
 
     So a bundle is whole or absent. Files of the target that the plan does not name, such as wheels or notes, stay, but
-    for assets and a schema of an earlier export. An edited file is written over only with ``force``, or where
+    for assets and ``OPTIONAL`` files of an earlier export. An edited file is written over only with ``force``, or where
     ``taken_back`` has its name. Raises ``BundleError`` for such an edit, if the target is something else than a
     bundle or an empty folder, or cannot be written; the target is then as it was.
     """
@@ -248,8 +277,9 @@ def _stage(plan: Plan, target: Path, new: Path) -> None:
     for name, data in plan.files.items():
         (new / name).unlink(missing_ok=True)  # it is the target's own file still
         (new / name).write_bytes(data)
-    if SCHEMA not in plan.files:
-        (new / SCHEMA).unlink(missing_ok=True)
+    for name in OPTIONAL:
+        if name not in plan.files:
+            (new / name).unlink(missing_ok=True)
     put_assets(plan.assets, new)
     put_wheels(plan.wheels, new)
 

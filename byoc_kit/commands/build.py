@@ -18,7 +18,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from byoc_kit.bundle.ai_models import image_name
+    from byoc_kit.bundle.announce import image_name
     from byoc_kit.bundle.wheels import missing_wheels, put_kit_wheel
     from byoc_kit.core.bundle_reader import read_bundle
     from byoc_kit.image.docker import build_image

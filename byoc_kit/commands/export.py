@@ -26,6 +26,7 @@ def export(
     hashes: bool | None = None,
     force: bool = False,
     wheelhouse: bool = False,
+    managed: bool | None = None,
 ) -> Bundle:
     """Write the bundle of a notebook: its module, the lock of its requirements, its Dockerfile, what announces it.
 
@@ -44,6 +45,8 @@ def export(
         Overwrite what was edited in the bundle since it was exported.
     wheelhouse : bool, optional
         Collect every wheel, for a build without network.
+    managed : bool, optional
+        Whether an orchestrator's ai-worker is to start the container; by default as the bundle was, else no.
 
     Returns
     -------
@@ -63,7 +66,8 @@ def export(
     """
     from byoc_kit.core.bundle_reader import read_bundle
 
-    plan = _plan(Path(notebook), Path(target) if target is not None else None, device=device, hashes=hashes)
+    output = Path(target) if target is not None else None
+    plan = _plan(Path(notebook), output, device=device, hashes=hashes, managed=managed)
     _write(plan, force=force, wheelhouse=wheelhouse)
     return read_bundle(plan.target)
 
@@ -87,10 +91,16 @@ def add_parser(commands: Commands) -> None:
         choices=_DEVICES,
         help="what torch is built for in the image (default: as the bundle was, else as installed here)",
     )
+    parser.add_argument(
+        "--managed",
+        action=argparse.BooleanOptionalAction,
+        help="announce a container that go-livepeer's ai-worker starts itself (default: as the bundle was, else not)",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
-    plan = _plan(options.notebook, options.output, device=options.device, hashes=options.hashes)
+    chosen = {"device": options.device, "hashes": options.hashes, "managed": options.managed}
+    plan = _plan(options.notebook, options.output, **chosen)
     for finding in plan.findings:
         print(finding, file=sys.stderr)
     if options.check:
@@ -106,13 +116,16 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None) -> Plan:
+def _plan(
+    notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None, managed: bool | None
+) -> Plan:
     from byoc_kit.bundle.plan import plan_again
     from byoc_kit.notebook.analysis import Analysis
     from byoc_kit.notebook.notebook_file import read_notebook
 
     target = target_of(notebook, output)
-    return plan_again(Analysis(read_notebook(notebook)), target, device=device, with_hashes=hashes)
+    analysis = Analysis(read_notebook(notebook))
+    return plan_again(analysis, target, device=device, with_hashes=hashes, managed=managed)
 
 
 def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:

@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if options.image is None:
         return serve(options.bundle, host=options.host, port=options.port)
-    from byoc_kit.bundle.ai_models import image_name
+    from byoc_kit.bundle.announce import image_name
     from byoc_kit.core.bundle_reader import read_bundle
     from byoc_kit.image.docker import run_image
 

@@ -1,13 +1,32 @@
-"""The capability that a container offers the network, as an orchestrator advertises it."""
+"""The capability that a container offers the network, as an orchestrator advertises it in each of three ways."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
 # Also an image name, once in lower case: single separators, none at either end.
 _MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
+_LONGEST_MODEL_ID = 250  # `byoc/` and it are an image's name, of which Docker takes 255 characters
+_INT64 = 2**63 - 1  # what /capability/register reads a price into
+
+# https://semver.org
+_NUMBER = r"(0|[1-9][0-9]*)"
+_PRE_RELEASE = rf"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_VERSION = re.compile(
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+)
+_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
+# https://pkg.go.dev/github.com/distribution/reference
+_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"([A-Za-z0-9]+((\.|-+)[A-Za-z0-9]+)*)(:[0-9]+)?"
+_IMAGE = re.compile(rf"({_HOST}/)?{_NAME}(/{_NAME})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
+_LONGEST_IMAGE = 255
+
+_GPU = {"name": str, "vram_mb": int}
 
 
 class Capability(BaseModel):
@@ -23,6 +42,21 @@ class Capability(BaseModel):
         Whether the model stays loaded.
     capacity : int, optional
         How many streams the container serves at once.
+    version : str, optional
+        The model's own version, as in ``"1.4.0"``; see https://semver.org.
+    description : str, optional
+        What the model does, in a line for people.
+    pixels_per_unit : int, optional
+        How many pixels a compute unit is; by default what the orchestrator's ``-pixelsPerUnit`` says.
+    price_usd_per_hour : float, optional
+        The price of a stream in US dollars an hour, for a Live Runner. Without one it is registered off-chain only.
+    gpu : dict, optional
+        The GPU that the model needs, as clients are shown it: ``{"name": "NVIDIA L40S", "vram_mb": 46068}``, or one of
+        the two.
+    url : str, optional
+        Where orchestrators reach the container, without a slash at the end.
+    image : str, optional
+        The image's name, as in ``"registry.example/tint:1.4.0"``; by default it is made of the model id.
 
     Raises
     ------
@@ -32,16 +66,23 @@ class Capability(BaseModel):
     Examples
     --------
     >>> import byoc_kit
-    >>> byoc_kit.Capability(model_id="Green/Tint", price_per_unit=100).slug
+    >>> byoc_kit.Capability(model_id="Green/Tint", price_per_unit=100, gpu={"vram_mb": 8192}).slug
     'green-tint'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model_id: str
-    price_per_unit: StrictInt = Field(default=0, ge=0)
+    model_id: str = Field(max_length=_LONGEST_MODEL_ID)
+    price_per_unit: StrictInt = Field(default=0, ge=0, le=_INT64)
     warm: StrictBool = True
-    capacity: StrictInt = Field(default=1, ge=1)
+    capacity: StrictInt = Field(default=1, ge=1, le=_INT64)
+    version: StrictStr | None = None
+    description: StrictStr = ""
+    pixels_per_unit: StrictInt | None = Field(default=None, ge=1)
+    price_usd_per_hour: StrictFloat | None = Field(default=None, gt=0, allow_inf_nan=False)
+    gpu: dict[str, Any] | None = None
+    url: StrictStr = "http://localhost:8000"
+    image: StrictStr | None = Field(default=None, max_length=_LONGEST_IMAGE)
 
     @field_validator("model_id")
     @classmethod
@@ -50,6 +91,45 @@ class Capability(BaseModel):
             msg = f"{model_id!r} must be letters and digits, with single . _ / - between them"
             raise ValueError(msg)
         return model_id
+
+    @field_validator("version")
+    @classmethod
+    def _is_semantic(cls, version: str | None) -> str | None:
+        if version is not None and not _VERSION.fullmatch(version):
+            msg = f"{version!r} must be three numbers, as in 1.4.0"
+            raise ValueError(msg)
+        return version
+
+    @field_validator("gpu", mode="before")
+    @classmethod
+    def _is_a_gpu(cls, gpu: Any) -> Any:
+        if gpu is None:
+            return None
+        is_of_both = isinstance(gpu, dict) and gpu and all(type(gpu[key]) is _GPU.get(key) for key in gpu)
+        if not is_of_both or gpu.get("name") == "" or gpu.get("vram_mb", 1) < 1:
+            msg = f'{gpu!r} must be a name, megabytes of memory, or both: {{"name": "NVIDIA L40S", "vram_mb": 46068}}'
+            raise ValueError(msg)
+        return gpu
+
+    @field_validator("url")
+    @classmethod
+    def _is_reachable(cls, url: str) -> str:
+        try:
+            is_whole = _URL.fullmatch(url) is not None and urlsplit(url).port != 0
+        except ValueError:  # a port above 65535, or no IPv6 address in the brackets
+            is_whole = False
+        if not is_whole:
+            msg = f"{url!r} must be as http://host:8000 is: http or https, plain letters, no slash at the end"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("image")
+    @classmethod
+    def _is_an_image(cls, image: str | None) -> str | None:
+        if image is not None and not _IMAGE.fullmatch(image):
+            msg = f"{image!r} must be the name of an image, as in registry.example/tint:1.4.0"
+            raise ValueError(msg)
+        return image
 
     @property
     def slug(self) -> str:

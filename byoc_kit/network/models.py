@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
+from byoc_kit.bundle.dockerfile import PORT
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.settings import ServerSettings
 
@@ -29,7 +30,8 @@ class ModelEntry(BaseModel):
     """One entry of ``aiModels.json``; unknown keys are ignored.
 
     ``price_per_unit`` is in wei per compute unit and has to be a JSON number: a string stops a go-livepeer node.
-    ``container`` is the image reference, which go-livepeer itself ignores.
+    ``container`` is the image reference, which go-livepeer itself ignores. An entry without a ``url`` is one whose
+    container the ai-worker would start; here it is at the URL where ``byoc-kit serve`` serves it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -37,7 +39,7 @@ class ModelEntry(BaseModel):
     pipeline: Literal["live-video-to-video"]
     model_id: str = Field(min_length=1)
     price_per_unit: Annotated[int | float, BeforeValidator(_json_number), Field(ge=0, allow_inf_nan=False)]
-    url: Annotated[str, AfterValidator(_http_url)]
+    url: Annotated[str, AfterValidator(_http_url)] = f"http://localhost:{PORT}"
     warm: StrictBool = False
     container: str | None = None
     capacity: int = Field(default=1, ge=1, strict=True)

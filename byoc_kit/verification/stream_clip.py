@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import av
 
-from byoc_kit.bundle.ai_models import image_name
+from byoc_kit.bundle.announce import image_name
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.paced_clip import LiveClip

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -6,10 +7,13 @@ from pathlib import Path
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
+import byoc_kit
+from byoc_kit.bundle.drift import compare, drift
 from byoc_kit.bundle.manifest import render_manifest
-from byoc_kit.bundle.plan import Plan, plan, write
+from byoc_kit.bundle.plan import Plan, plan, plan_again, plan_analysis, write
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
-from byoc_kit.notebook.notebook_file import NotebookError
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
 
 FILES = [
     "processor.py",
@@ -19,6 +23,8 @@ FILES = [
     "Dockerfile",
     ".dockerignore",
     "aiModels.json",
+    "runners.json",
+    "register.json",
     "bundle.json",
 ]
 
@@ -239,7 +245,39 @@ def test_an_optional_module_that_is_missing_is_left_out(write_notebook, tmp_path
     ]
 
 
-def test_the_networks_configuration_has_a_number_for_a_price(write_notebook, tmp_path):
-    [entry] = json.loads(plan(write_notebook(), tmp_path / "out").files["aiModels.json"])
-    assert entry["price_per_unit"] == 0
-    assert (entry["model_id"], entry["container"]) == ("tint", "byoc/tint:latest")
+def test_a_runner_is_announced_with_the_hash_of_its_schema(write_notebook, tmp_path):
+    params = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1"
+    cells = params, CAPABILITY, "def process_frame(frame, params: Params):\n    return frame"
+    files = plan(write_notebook(cells=[("byoc", source) for source in cells]), tmp_path / "out").files
+    [runner] = json.loads(files["runners.json"])["runners"]
+    assert json.loads(runner["metadata"]) == {
+        "byoc_kit": byoc_kit.__version__,
+        "model_id": "tint",
+        "params_sha256": hashlib.sha256(files["params.schema.json"]).hexdigest(),
+    }
+
+
+def test_a_managed_bundle_stays_one_until_it_is_said_otherwise(write_notebook, tmp_path):
+    analysis, target = Analysis(read_notebook(write_notebook())), tmp_path / "effects"
+    write(plan_again(analysis, target, with_hashes=False, managed=True))
+    again = plan_again(analysis, target)
+    assert b"MODEL_ID=tint BYOC_KIT_CONTRACT=ai-worker\n" in again.files["Dockerfile"]
+    assert {name: (target / name).read_bytes() for name in again.files} == again.files
+    assert json.loads((target / "aiRunnerImageOverrides.json").read_bytes()) == {"live": {"tint": "byoc/tint:latest"}}
+    assert not drift(analysis, target)
+
+    external = plan_again(analysis, target, managed=False)
+    assert compare(external).files == ("Dockerfile", "aiModels.json", "bundle.json", "aiRunnerImageOverrides.json")
+    write(external)
+    assert not (target / "aiRunnerImageOverrides.json").exists()
+    assert b"CONTRACT" not in (target / "Dockerfile").read_bytes()
+
+
+def test_another_kit_alone_makes_no_bundle_stale(write_notebook, tmp_path, monkeypatch):
+    analysis, target = Analysis(read_notebook(write_notebook())), tmp_path / "effects"
+    write(plan_analysis(analysis, target, with_hashes=False))
+    manifest = json.loads((target / "bundle.json").read_bytes())
+    for name in ("bundle.json", "runners.json"):
+        text = (target / name).read_text()
+        (target / name).write_text(text.replace(manifest["kit_version"], "0.0.9"))
+    assert not drift(analysis, target)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from byoc_kit.bundle.announce import image_name
 from byoc_kit.core.capability import Capability
 
 
@@ -21,6 +22,14 @@ def test_a_model_is_free_warm_and_serves_one_stream_unless_said():
         ({"price_per_unit": True}, "valid integer"),
         ({"price_per_unit": None}, "valid integer"),
         ({"price_per_unit": -1}, "greater than or equal to 0"),
+        ({"price_per_unit": 2**63}, "less than or equal to 9223372036854775807"),  # /capability/register has an int64
+        ({"price_usd_per_hour": 0}, "greater than 0"),
+        ({"price_usd_per_hour": "0.5"}, "valid number"),
+        ({"price_usd_per_hour": float("inf")}, "finite number"),
+        ({"pixels_per_unit": 0}, "greater than or equal to 1"),
+        ({"pixels_per_unit": 1.5}, "valid integer"),
+        ({"description": None}, "valid string"),
+        ({"image": "a" * 256}, "at most 255 characters"),
         ({"capacity": 0}, "greater than or equal to 1"),
         ({"capacity": "2"}, "valid integer"),
         ({"warm": 1}, "valid boolean"),
@@ -44,8 +53,110 @@ def test_a_model_id_that_does_not_route_is_refused_and_shown(model_id):
     assert repr(model_id) in raised.value.errors()[0]["msg"]
 
 
+def test_a_model_id_leaves_room_for_the_rest_of_an_images_name():
+    assert len(image_name(Capability(model_id="a" * 250))) <= 255 + len(":latest")
+    with pytest.raises(ValidationError, match="at most 250 characters"):
+        Capability(model_id="a" * 251)
+
+
+@pytest.mark.parametrize("version", ["0.0.0", "1.4.0", "1.0.0-rc.1", "1.0.0-0a.x-y+build.007"])
+def test_a_version_is_semantic(version):
+    assert Capability(model_id="a", version=version).version == version
+
+
+@pytest.mark.parametrize("version", ["", "1", "1.4", "v1.4.0", "1.04.0", "1.4.0-", "1.4.0-01", "1.4.0 ", "1.4.0\n"])
+def test_another_version_is_refused_and_shown(version):
+    with pytest.raises(ValidationError, match="must be three numbers") as raised:
+        Capability(model_id="a", version=version)
+    assert repr(version) in raised.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8000",
+        "https://gpu-1.example/tint/v2",
+        "http://my_service:80",
+        "http://[::1]:8000",
+        "http://10.0.0.1",
+    ],
+)
+def test_a_container_is_where_its_url_says(url):
+    assert Capability(model_id="a", url=url).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000",
+        "ftp://host",
+        "http://",
+        "http://host/",
+        "http://host:port",
+        "http://host:65536",
+        "http://host:0",
+        "http://me:secret@host",
+        "http://host?a=b",
+        "http://host#a",
+        "http://ho st",
+        "http://[::1",
+        "http://[:::]",
+        "http://host/%zz",
+        "http://host\n",
+    ],
+)
+def test_a_url_that_leads_to_no_container_is_refused_and_shown(url):
+    with pytest.raises(ValidationError, match="must be as http://host:8000 is") as raised:
+        Capability(model_id="a", url=url)
+    assert repr(url) in raised.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "image", ["tint", "byoc/tint:latest", "registry.example:5000/a/b__c:1.4.0-rc.1", f"a/b@sha256:{'0' * 64}"]
+)
+def test_an_image_may_be_named(image):
+    assert image_name(Capability(model_id="a", image=image)) == image
+
+
+@pytest.mark.parametrize(
+    "image", ["", "Tint", "tint:", "tint:a b", "/tint", "tint/", "a//b", "tint@sha256:0", "tint\n"]
+)
+def test_what_docker_does_not_take_for_an_image_is_refused_and_shown(image):
+    with pytest.raises(ValidationError, match="must be the name of an image") as raised:
+        Capability(model_id="a", image=image)
+    assert repr(image) in raised.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize("gpu", [{"name": "NVIDIA L40S"}, {"vram_mb": 1}, {"name": "NVIDIA L40S", "vram_mb": 46068}])
+def test_a_gpu_has_a_name_or_memory(gpu):
+    assert Capability(model_id="a", gpu=gpu).gpu == gpu
+
+
+@pytest.mark.parametrize(
+    "gpu",
+    [
+        {},
+        True,
+        0,
+        "NVIDIA L40S",
+        {"name": ""},
+        {"name": 1},
+        {"vram_mb": 0},
+        {"vram_mb": "46068"},
+        {"vram_mb": True},
+        {"vram": 1},
+        {1: 2},
+    ],
+)
+def test_a_gpu_of_another_form_is_refused_and_shown(gpu):
+    with pytest.raises(ValidationError, match="must be a name, megabytes of memory, or both") as raised:
+        Capability(model_id="a", gpu=gpu)
+    assert repr(gpu) in raised.value.errors()[0]["msg"]
+
+
 def test_a_price_in_wei_keeps_every_digit():
-    assert Capability(model_id="a", price_per_unit=10**30).price_per_unit == 10**30
+    assert Capability(model_id="a", price_per_unit=2**63 - 1).price_per_unit == 2**63 - 1
 
 
 def test_a_capability_cannot_be_written_to():

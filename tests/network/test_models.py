@@ -63,11 +63,16 @@ def test_an_error_names_file_entry_and_field(read, change, sentence):
 
 def test_each_missing_field_is_one_sentence(read):
     with pytest.raises(ByocKitError) as caught:
-        read([{"pipeline": "live-video-to-video", "model_id": "x"}])
+        read([{"pipeline": "live-video-to-video"}])
     assert [line.partition(", ")[2] for line in str(caught.value).splitlines()] == [
+        "entry 0, model_id: field required",
         "entry 0, price_per_unit: field required",
-        "entry 0, url: field required",
     ]
+
+
+def test_an_entry_that_the_ai_worker_would_start_is_served_here(read):
+    [entry] = read([{key: value for key, value in ENTRY.items() if key != "url"}])
+    assert entry.url == "http://localhost:8000"
 
 
 @pytest.mark.parametrize(

@@ -413,6 +413,11 @@ def test_a_name_for_a_literal_must_be_above_the_capability(make):
         ("", "model_id: Field required"),
         ('model_id="tint", price_per_unit="3"', "price_per_unit: Input should be a valid integer"),
         ('model_id="tint", capacity=0', "capacity: Input should be greater than or equal to 1"),
+        (
+            'model_id="tint", gpu={}',
+            'gpu: {} must be a name, megabytes of memory, or both: {"name": "NVIDIA L40S", "vram_mb": 46068}',
+        ),
+        ('model_id="tint", price_usd_per_hour="1"', "price_usd_per_hour: Input should be a valid number"),
     ],
 )
 def test_capability_with_a_bad_argument(make, arguments, wrong):
@@ -424,10 +429,11 @@ def test_capability_with_a_bad_argument(make, arguments, wrong):
 
 
 def test_capability_with_an_argument_that_it_does_not_have(make):
-    cells = ("byoc", 'from byoc_kit import Capability\ncapability = Capability(model_id="tint", gpu=True)')
+    cells = ("byoc", 'from byoc_kit import Capability\ncapability = Capability(model_id="tint", gpus=1)')
     assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
-        "effects.ipynb, cell 1, line 2: Capability has no gpu; "
-        "it has model_id, price_per_unit, warm, capacity [capability]"
+        "effects.ipynb, cell 1, line 2: Capability has no gpus; "
+        "it has model_id, price_per_unit, warm, capacity, version, description, pixels_per_unit, price_usd_per_hour, "
+        "gpu, url, image [capability]"
     ]
 
 
