@@ -16,7 +16,7 @@ def test_the_same_sources_give_the_same_bytes():
 def test_it_carries_the_package_and_no_caches():
     with zipfile.ZipFile(BytesIO(kit_wheel()[1])) as archive:
         names = archive.namelist()
-    assert {"byoc_kit/py.typed", "byoc_kit/verify/report.html", "byoc_kit/server/probe.py"} <= set(names)
+    assert {"byoc_kit/py.typed", "byoc_kit/verification/report.html", "byoc_kit/server/probe.py"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 
