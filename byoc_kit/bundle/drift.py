@@ -18,7 +18,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import checked_module
-from byoc_kit.notebook.hooks import PROCESSOR as CLASS
+from byoc_kit.notebook.hook_names import PROCESSOR as CLASS
 from byoc_kit.notebook.notebook_file import read_notebook
 from byoc_kit.system.text import printable
 

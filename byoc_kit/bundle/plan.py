@@ -27,12 +27,12 @@ from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import collect
-from byoc_kit.notebook.capability_cell import read_capability
 from byoc_kit.notebook.check import check_notebook, checked_module
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import imports
 from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
 from byoc_kit.notebook.params_class import params_schema, render_schema
+from byoc_kit.notebook.rules.capability import read_capability
 from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
 from byoc_kit.system.text import printable
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byoc_kit.commands.arguments import Commands
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.text import printable
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.findings import Finding
@@ -54,16 +56,17 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--format", choices=["text", "json", "github"], default="text", help="(default: %(default)s)")
     parser.add_argument("--fix", action="store_true", help="tag the cells that the tagged ones need, and show the diff")
     parser.add_argument("--codes", action="store_true", help="list all codes with what they are about")
+    parser.add_argument("--explain", metavar="CODE", help="say what a code is about, and why, with an example")
 
 
 def _run(options: argparse.Namespace) -> int:
     from byoc_kit.notebook import report
 
-    if options.codes:
-        sys.stdout.write(report.explain())
+    if options.codes or options.explain:
+        _explain(options.explain)
         return 0
     if options.notebook is None:
-        raise ByocKitError("give the path of a notebook, or --codes")
+        raise ByocKitError("give the path of a notebook, or --codes, or --explain CODE")
     if options.fix:
         _fix(options.notebook)
     findings = check(options.notebook)
@@ -75,9 +78,23 @@ def _run(options: argparse.Namespace) -> int:
     return int(is_bad)
 
 
+def _explain(code: str | None) -> None:
+    """Print all of one rule, or a line on each."""
+    from byoc_kit.notebook import report
+    from byoc_kit.notebook.registry import RULES
+
+    if code is None:
+        sys.stdout.write(report.list_codes(RULES.values()))
+    elif code in RULES:
+        sys.stdout.write(report.explain(RULES[code]))
+    else:
+        near = difflib.get_close_matches(code, RULES, 1)
+        hint = f"did you mean {near[0]}?" if near else "`byoc-kit check --codes` lists them"
+        raise ByocKitError(f"there is no finding called {printable(code)}; {hint}")
+
+
 def _fix(notebook: Path) -> None:
     from byoc_kit.notebook.fix import fix
-    from byoc_kit.system.text import printable
 
     fixed = fix(notebook)
     sys.stderr.write(fixed.diff(str(notebook)))

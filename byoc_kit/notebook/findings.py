@@ -1,4 +1,4 @@
-"""What is wrong with a notebook, as values, and the codes of it. Codes are stable: scripts and comments name them."""
+"""What is wrong with a notebook, as values, each of a rule. Codes are stable: scripts and comments name them."""
 
 from __future__ import annotations
 
@@ -20,98 +20,25 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Code:
-    """A kind of finding: its severity, and in one sentence what it is about."""
+class Rule:
+    """A kind of finding, as ``byoc-kit check --explain CODE`` and ``docs/findings.md`` say it.
 
+    ``example`` breaks the rule in a notebook beside ``files``. It is the text of one tagged cell, or of several cells,
+    each below a line ``# %% byoc`` where it is tagged, else ``# %%``. It is empty where no cell shows it.
+
+    Ignorable is what the code does when it runs, of which its author may know more; without the others there is no
+    export. Fixable is what ``check --fix`` mends. What is said once needs one change, wherever it is found.
+    """
+
+    code: str
     severity: Severity
     about: str
-
-
-_ERRORS = {
-    "absolute-path": "a tagged cell reads a file by a path of this machine, which no container has",
-    "ambiguous-module": "several installed distributions provide the module, and the code does not say which",
-    "asset-not-literal": "asset() is not given a literal, and the exporter does not run the notebook",
-    "asset-path": "an asset lies outside the notebook's folder, which is all that the exporter copies from",
-    "capability": "capability is no call of Capability with literals",
-    "future-import": "`from __future__` must be the first statement of the module",
-    "hidden-params": "a decorator hides from the server that a hook takes params",
-    "hook-annotation": "a hook says that it takes or returns what the server neither gives nor takes",
-    "hook-signature": "a hook cannot be called as the server calls it",
-    "magic": "a line is IPython, not Python",
-    "missing-asset": "the file of an asset is not there",
-    "missing-module": "no installed distribution provides an imported module",
-    "missing-name": "an installed module does not have the name that is taken from it",
-    "no-capability": "no tagged cell says what the container offers",
-    "no-process-frame": "no tagged cell defines process_frame",
-    "no-tagged-cell": "nothing is tagged for the export",
-    "notebook-only": "a tagged cell uses what only a notebook has",
-    "params-class": "the parameters are of a class that is not made from byoc_kit.Params",
-    "params-default": "a field of the parameters has no default, or one that does not fit it, so no stream can start",
-    "relative-import": "an exported module has no package around it",
-    "reserved-name": "a name is taken that the exported module needs",
-    "reserved-param": "a parameter has a name that clients' messages use for something else",
-    "secret": "a literal looks like a password or a key, and an image is no place for one",
-    "shadowed-hook": "a hook is bound a second time",
-    "shadowed-module": "a file beside the notebook is imported in place of a module of the same name",
-    "shared-state": "process_frame changes what several streams would share",
-    "star-import": "`import *` hides which names there are",
-    "syntax-error": "a tagged cell is no Python",
-    "top-level-await": "`await` outside a function works in a notebook only",
-    "undeclared-file": "a tagged cell reads a file that is no declared asset, so the container does not have it",
-    "undefined-name": "a name is used that nothing defines",
-    "unknown-param": "params is asked for a field that its class does not have",
-    "untagged-name": "a name is defined only in a cell that is not tagged",
-    "used-before-definition": "a name is used in a cell above its definition",
-}
-_WARNINGS = {
-    "download": "a tagged cell fetches something over the network when the container starts",
-    "file-beside": "a library is given the name of a file beside the notebook, which is no declared asset",
-    "growing-state": "each frame makes a list or dictionary of the module longer, until the memory is full",
-    "hook-name": "a function that nothing calls is named nearly like a hook, so the server does not call it",
-    "kept-frame": "process_frame keeps what it makes of a frame, and no stream sets it back",
-    "needs-gpu": "a tagged cell puts something on a GPU, and does not look whether there is one",
-    "params-schema": "the parameters' class cannot be read without running it, so the bundle has no schema of them",
-    "pickle": "loading a pickle may run code that is in it",
-    "python-version": "the notebook was run with another Python than the container's",
-    "rebound-name": "a cell without the tag binds a name anew, so that notebook and bundle have different values",
-    "untagged-hook": "only a cell without the tag defines a hook: the preview calls it, the container does not",
-    "unused-ignore": "a comment `# byoc: ignore[...]` names what is not found in its line, or cannot be ignored",
-}
-_NOTES = {
-    "dropped-magic": "a magic that changes nothing in a container is left out",
-}
-
-CODES = {
-    code: Code(severity, about)
-    for severity, codes in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS), (Severity.NOTE, _NOTES))
-    for code, about in codes.items()
-}
-
-# About what the code does when it runs, of which its author may know more. Without the others there is no export.
-IGNORABLE = frozenset(
-    {
-        "absolute-path",
-        "download",
-        "file-beside",
-        "growing-state",
-        "hidden-params",
-        "hook-name",
-        "kept-frame",
-        "missing-module",
-        "missing-name",
-        "needs-gpu",
-        "notebook-only",
-        "pickle",
-        "rebound-name",
-        "secret",
-        "shared-state",
-        "undeclared-file",
-        "undefined-name",
-        "unknown-param",
-        "untagged-name",
-        "used-before-definition",
-    }
-)
+    why: str
+    example: str = ""
+    files: tuple[str, ...] = ()
+    ignorable: bool = False
+    fixable: bool = False
+    is_said_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,12 +85,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: a stable code, what is wrong, what to do, and where. Its text is one line.
+    """One fault: the rule, what is wrong, what to do, and where. Its text is one line.
 
     ``needs_cell`` is the number of the cell that would mend it if it were tagged.
     """
 
-    code: str
+    rule: Rule
     notebook: str
     message: str
     hint: str
@@ -171,9 +98,14 @@ class Finding:
     needs_cell: int | None = None
 
     @property
+    def code(self) -> str:
+        """The code of the rule."""
+        return self.rule.code
+
+    @property
     def severity(self) -> Severity:
         """How bad it is."""
-        return CODES[self.code].severity
+        return self.rule.severity
 
     @property
     def is_error(self) -> bool:

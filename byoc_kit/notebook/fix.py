@@ -11,7 +11,7 @@ from pathlib import Path
 
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
-from byoc_kit.notebook.names import bindings_in, free_names, untagged_cell
+from byoc_kit.notebook.names import bindings_in, untagged_cell
 from byoc_kit.notebook.notebook_file import (
     TAG,
     Cell,
@@ -21,6 +21,7 @@ from byoc_kit.notebook.notebook_file import (
     read_file,
     write_notebook,
 )
+from byoc_kit.notebook.rules.names import free_names
 from byoc_kit.system.text import printable
 
 

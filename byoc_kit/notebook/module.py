@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from byoc_kit.core.source_map import CellSpan
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.hooks import OPTIONAL_HOOKS, PROCESSOR
+from byoc_kit.notebook.hook_names import OPTIONAL_HOOKS, PROCESSOR
 from byoc_kit.notebook.imports import merge_imports
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell

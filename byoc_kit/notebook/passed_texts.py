@@ -12,7 +12,7 @@ from typing import TypeGuard
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls, local_names, module_scope
 from byoc_kit.notebook.constants import bound_once, literal_path, text_constants
-from byoc_kit.notebook.hooks import HOOKS
+from byoc_kit.notebook.hook_names import HOOKS
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from textwrap import fill, indent
 from typing import Any
 
-from byoc_kit.notebook.findings import CODES, IGNORABLE, Finding, Place, Severity
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.system.text import printable
 
 _WIDEST = 120
+_TEXT_WIDTH = 80
 
 
 def as_text(findings: Sequence[Finding], path: str) -> str:
@@ -36,14 +38,34 @@ def as_github(findings: Sequence[Finding], path: str) -> str:
     return "".join(lines)
 
 
-def explain() -> str:
+def list_codes(rules: Iterable[Rule]) -> str:
     """Return all codes with what they are about, those that a comment lets pass with a star."""
-    width = max(map(len, CODES)) + 2
-    lines = [
-        f"{(code + ' *' * (code in IGNORABLE)).ljust(width)}  {kind.severity.value.ljust(7)}  {kind.about}\n"
-        for code, kind in CODES.items()
-    ]
+    starred = {rule.code + " *" * rule.ignorable: rule for rule in rules}
+    width = max(map(len, starred))
+    lines = [f"{code.ljust(width)}  {rule.severity.value.ljust(7)}  {rule.about}\n" for code, rule in starred.items()]
     return "".join([*lines, "\n* passes where its line ends with a comment, as `# byoc: ignore[secret]`\n"])
+
+
+def explain(rule: Rule) -> str:
+    """Return all that is to be said about a rule, for a terminal."""
+    about = f"{rule.about[0].upper()}{rule.about[1:]}. {rule.why}"
+    parts = [f"{rule.severity}[{rule.code}]", fill(about, _TEXT_WIDTH)]
+    if rule.example:
+        parts += [example_head(rule), indent(rule.example.rstrip(), "    ")]
+    return "\n\n".join([*parts, *ways_out(rule)]) + "\n"
+
+
+def example_head(rule: Rule) -> str:
+    """Say what the lines of a rule's example are."""
+    cells = "A cell below `# %% byoc` has the tag" if rule.example.startswith("# %%") else "A tagged cell"
+    return f"Example. {cells}{', with ' + ', '.join(rule.files) + ' beside the notebook' if rule.files else ''}:"
+
+
+def ways_out(rule: Rule) -> list[str]:
+    """Return what can be done about a rule's findings without touching the code, one sentence each."""
+    fix = ["`byoc-kit check --fix` tags the cell that is missing."] if rule.fixable else []
+    ignore = [f"Where you know better, end the line with `# byoc: ignore[{rule.code}]`."] if rule.ignorable else []
+    return fix + ignore
 
 
 def summary(findings: Sequence[Finding], path: str) -> str:

@@ -6,9 +6,9 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.capability_cell import read_capability
 from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
+from byoc_kit.notebook.rules.capability import read_capability
 
 
 def said(notebook):

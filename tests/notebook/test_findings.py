@@ -7,8 +7,8 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.cli import main
-from byoc_kit.notebook.findings import CODES, IGNORABLE
 from byoc_kit.notebook.notebook_file import parse_notebook
+from byoc_kit.notebook.registry import RULES
 from byoc_kit.notebook.report import as_github, as_json, as_text
 
 NOTHING = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
@@ -412,7 +412,7 @@ def test_the_text_of_a_code(code):
 
 
 def test_every_code_has_a_text():
-    assert set(GOLDEN) | set().union(*ELSEWHERE.values()) == set(CODES)
+    assert set(GOLDEN) | set().union(*ELSEWHERE.values()) == set(RULES)
     for name, codes in ELSEWHERE.items():
         tests = (Path(__file__).parent / f"{name}.py").read_text()
         assert [code for code in codes if code not in tests] == []
@@ -582,11 +582,46 @@ def test_the_command_prints_and_counts(write_notebook, capsys):
 def test_the_command_lists_the_codes(capsys):
     assert main(["check", "--codes"]) == 0
     *listed, empty, star = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == list(CODES)
-    assert {line.split()[0] for line in listed if line.split()[1] == "*"} == IGNORABLE
+    assert [line.split()[0] for line in listed] == list(RULES)
+    starred = {line.split()[0] for line in listed if line.split()[1] == "*"}
+    assert starred == {code for code, rule in RULES.items() if rule.ignorable}
     assert (empty, star) == ("", "* passes where its line ends with a comment, as `# byoc: ignore[secret]`")
 
 
 def test_the_command_needs_a_notebook(capsys):
     assert main(["check"]) == 2
-    assert capsys.readouterr().err == "byoc-kit: give the path of a notebook, or --codes\n"
+    assert capsys.readouterr().err == "byoc-kit: give the path of a notebook, or --codes, or --explain CODE\n"
+
+
+def test_the_command_explains_a_code(capsys):
+    assert main(["check", "--explain", "untagged-name"]) == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+error[untagged-name]
+
+A name is defined only in a cell that is not tagged. The container runs the
+tagged cells alone. The name is there in the notebook, and not in the container.
+
+Example. A cell below `# %% byoc` has the tag:
+
+    # %%
+    GAIN = 0.5
+
+    # %% byoc
+    def process_frame(frame):
+        return frame.tensor * GAIN
+
+`byoc-kit check --fix` tags the cell that is missing.
+
+Where you know better, end the line with `# byoc: ignore[untagged-name]`.
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [("magik", "did you mean magic?"), ("xyz", "`byoc-kit check --codes` lists them")]
+)
+def test_the_command_explains_no_code_that_there_is_not(capsys, code, hint):
+    assert main(["check", "--explain", code]) == 2
+    assert capsys.readouterr().err == f"byoc-kit: there is no finding called {code}; {hint}\n"

@@ -1,5 +1,6 @@
 import pytest
 
+from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.names import bindings, imports
 
 
@@ -23,17 +24,17 @@ from byoc_kit.notebook.names import bindings, imports
     ],
 )
 def test_what_binds_a_name_at_the_top_level(make, source, names):
-    assert sorted(b.name for b in bindings(make(("byoc", source)).exported)) == sorted(names)
+    assert sorted(b.name for b in bindings(Analysis(make(("byoc", source))))) == sorted(names)
 
 
 def test_a_binding_knows_its_cell_and_line(make):
-    [binding] = bindings(make(("", ""), ("byoc", "\nif 1:\n    a = 2")).exported)
+    [binding] = bindings(Analysis(make(("", ""), ("byoc", "\nif 1:\n    a = 2"))))
     assert (binding.cell.number, binding.place.line, binding.node is binding.statement) == (2, 3, False)
 
 
 def test_imports_are_found_at_any_depth_and_in_order(make):
     source = "def f():\n    import b.c\nfrom a.d import e\nfrom . import no\nimport os, sys"
-    assert [(i.module, i.place.line) for i in imports(make(("byoc", source)).exported)] == [
+    assert [(i.module, i.place.line) for i in imports(Analysis(make(("byoc", source))))] == [
         ("b", 2),
         ("a", 3),
         ("os", 5),
@@ -52,7 +53,7 @@ def test_imports_are_found_at_any_depth_and_in_order(make):
 )
 def test_an_import_whose_absence_is_handled_is_optional(make, handler, is_optional):
     source = f"try:\n    import cupy\n{handler}:\n    import numpy"
-    assert [(i.module, i.is_optional) for i in imports(make(("byoc", source)).exported)] == [
+    assert [(i.module, i.is_optional) for i in imports(Analysis(make(("byoc", source))))] == [
         ("cupy", is_optional),
         ("numpy", False),
     ]
@@ -68,17 +69,17 @@ def test_an_import_whose_absence_is_handled_is_optional(make, handler, is_option
     ],
 )
 def test_an_import_below_such_a_guard_is_optional_too(make, guard):
-    cells = make(("byoc", f"{guard}\n    import cupy\nimport numpy")).exported
-    assert [(i.module, i.is_optional) for i in imports(cells)] == [("cupy", True), ("numpy", False)]
+    found = imports(Analysis(make(("byoc", f"{guard}\n    import cupy\nimport numpy"))))
+    assert [(i.module, i.is_optional) for i in found] == [("cupy", True), ("numpy", False)]
 
 
 @pytest.mark.parametrize("guard", ["with suppress(KeyError):", "with open(ImportError):", 'if not find_spec("cupy"):'])
 def test_an_import_below_another_is_not(make, guard):
-    [found] = imports(make(("byoc", f"{guard}\n    import numpy")).exported)
+    [found] = imports(Analysis(make(("byoc", f"{guard}\n    import numpy"))))
     assert not found.is_optional
 
 
 @pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
 def test_what_only_type_checkers_import_is_not_imported(make, test):
     source = f"if {test}:\n    import jaxtyping\nelse:\n    import numpy"
-    assert [i.module for i in imports(make(("byoc", source)).exported)] == ["numpy"]
+    assert [i.module for i in imports(Analysis(make(("byoc", source))))] == ["numpy"]

@@ -17,7 +17,8 @@ from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.params_class import check_params, params_schema
+from byoc_kit.notebook.params_class import params_schema
+from byoc_kit.notebook.rules.params import check_params
 from byoc_kit.regress import process_clip
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session

@@ -1,1 +1,1 @@
-"""What is looked for in the tagged cells: one module a subject, each finding made where its subject is known."""
+"""What is looked for in the tagged cells: one module a subject, with its rules and the checks that yield them."""

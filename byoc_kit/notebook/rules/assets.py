@@ -8,8 +8,50 @@ from byoc_kit.core.assets import AssetError, asset_key, find_asset
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import asset_name, asset_references, assets_of
 from byoc_kit.notebook.calls import Reference
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.rules.files import writing_cell
+
+ASSET_NOT_LITERAL = Rule(
+    code="asset-not-literal",
+    severity=Severity.ERROR,
+    about="asset() is not given a literal, and the exporter does not run the notebook",
+    why=(
+        "The exporter copies the files into the bundle, and does not run the notebook. So it must read their names "
+        "from the text."
+    ),
+    example="""\
+import os
+
+import byoc_kit
+
+weights = byoc_kit.asset(os.environ["WEIGHTS"])
+""",
+)
+ASSET_PATH = Rule(
+    code="asset-path",
+    severity=Severity.ERROR,
+    about="an asset lies outside the notebook's folder, which is all that the exporter copies from",
+    why=(
+        "The bundle has each asset by its path from the notebook. A path that leads out of the folder has no place "
+        "there."
+    ),
+    example="""\
+import byoc_kit
+
+weights = byoc_kit.asset("../weights.safetensors")
+""",
+)
+MISSING_ASSET = Rule(
+    code="missing-asset",
+    severity=Severity.ERROR,
+    about="the file of an asset is not there",
+    why="The exporter copies the file into the bundle. It cannot copy what is not there.",
+    example="""\
+import byoc_kit
+
+weights = byoc_kit.asset("weights.safetensors")
+""",
+)
 
 
 def check_assets(analysis: Analysis) -> Iterator[Finding]:
@@ -24,11 +66,11 @@ def check_assets(analysis: Analysis) -> Iterator[Finding]:
         try:
             asset_key(use.name) if analysis.folder is None else find_asset(analysis.folder, use.name)
         except AssetError as error:
-            code = "missing-asset" if error.is_missing else "asset-path"
+            rule = MISSING_ASSET if error.is_missing else ASSET_PATH
             message, _, hint = str(error).rpartition("; ")
             if error.is_missing and (cell := writing_cell(analysis, use.name)):
                 hint = f"run cell {cell.number}, which writes it"
-            yield Finding(code, analysis.name, message, hint, use.place)
+            yield Finding(rule, analysis.name, message, hint, use.place)
 
 
 def _not_literal(analysis: Analysis, reference: Reference) -> Finding:
@@ -37,4 +79,4 @@ def _not_literal(analysis: Analysis, reference: Reference) -> Finding:
     if reference.call is None:
         message = "asset is used without a name, and the exporter does not run the notebook"
     hint = 'write each file\'s own name: asset("weights.safetensors")'
-    return Finding("asset-not-literal", analysis.name, message, hint, place)
+    return Finding(ASSET_NOT_LITERAL, analysis.name, message, hint, place)

@@ -8,11 +8,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import unparse
-from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.hooks import Function
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import Function
 from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.params_class import takes_params
 from byoc_kit.notebook.static_eval import static_of
+
+HIDDEN_PARAMS = Rule(
+    code="hidden-params",
+    severity=Severity.ERROR,
+    about="a decorator hides from the server that a hook takes params",
+    why=(
+        "The server looks at the signature of a hook to see whether it takes `params`. A wrapper of `*args, **kwargs`"
+        " does not show it, so the hook is called without them."
+    ),
+    example="""\
+def timed(function):
+    def run(*args, **kwargs):
+        return function(*args, **kwargs)
+    return run
+
+@timed
+def process_frame(frame, params):
+    return frame
+""",
+    ignorable=True,
+)
 
 _HOOKS = ("process_frame", "process_audio")
 # What keeps the signature of the function that is wrapped.
@@ -34,7 +55,7 @@ def check_decorators(analysis: Analysis) -> Iterator[Finding]:
             found = _hiding(decorator, defined)
             if found is not None:
                 message = f"{hook} takes params, and `{shown(unparse(decorator))}` hides that from the server"
-                yield Finding("hidden-params", analysis.name, message, _hint(*found), Place.of(used.cell, decorator))
+                yield Finding(HIDDEN_PARAMS, analysis.name, message, _hint(*found), Place.of(used.cell, decorator))
 
 
 def _hint(maker: _Maker, inner: _Inner) -> str:

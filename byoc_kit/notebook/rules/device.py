@@ -9,8 +9,21 @@ from collections.abc import Iterator
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import NotConstantError, constant, constants
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import handling
+
+NEEDS_GPU = Rule(
+    code="needs-gpu",
+    severity=Severity.WARNING,
+    about="a tagged cell puts something on a GPU, and does not look whether there is one",
+    why="The container may run on a machine without a GPU, where the call fails. It can ask first, and take the CPU.",
+    example="""\
+import torch
+
+net = torch.nn.Linear(1, 1).cuda()
+""",
+    ignorable=True,
+)
 
 _CUDA = re.compile(r"cuda(?::\d+)?")
 # A condition that has to do with the device, such as `if use_cuda`.
@@ -29,7 +42,7 @@ def check_gpu(analysis: Analysis) -> Iterator[Finding]:
     for call in calls(analysis):
         if id(call.node) not in guarded and (what := _needs(analysis, call)):
             message = f"{what} fails on a machine without a GPU"
-            yield Finding("needs-gpu", analysis.name, message, _HINT, Place.of(call.cell, call.node))
+            yield Finding(NEEDS_GPU, analysis.name, message, _HINT, Place.of(call.cell, call.node))
 
 
 def _needs(analysis: Analysis, call: Reference) -> str:

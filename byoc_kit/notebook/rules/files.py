@@ -15,10 +15,40 @@ from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import handling
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.passed_texts import passed_calls
+
+ABSOLUTE_PATH = Rule(
+    code="absolute-path",
+    severity=Severity.ERROR,
+    about="a tagged cell reads a file by a path of this machine, which no container has",
+    why="The container has a file system of its own. It has no home folder of yours, and no drive.",
+    example='labels = open("/home/me/labels.txt").read()',
+    ignorable=True,
+)
+UNDECLARED_FILE = Rule(
+    code="undeclared-file",
+    severity=Severity.ERROR,
+    about="a tagged cell reads a file that is no declared asset, so the container does not have it",
+    why="The image has the module and the declared assets. It has no other file of the notebook's folder.",
+    example='labels = open("labels.txt").read()',
+    ignorable=True,
+)
+FILE_BESIDE = Rule(
+    code="file-beside",
+    severity=Severity.WARNING,
+    about="a library is given the name of a file beside the notebook, which is no declared asset",
+    why="The call most likely reads the file. The image has only the declared assets.",
+    example="""\
+import cv2
+
+stars = cv2.utils.findFile("stars.png")
+""",
+    ignorable=True,
+    files=("stars.png",),
+)
 
 # What reads a file: the position and the name of the argument that says which.
 _READERS = {
@@ -183,7 +213,7 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
         else:
             message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
-            yield Finding("undeclared-file", analysis.name, message, hint, place)
+            yield Finding(UNDECLARED_FILE, analysis.name, message, hint, place)
     yield from _check_other_calls(analysis, {id(use.node) for use in uses}, written)
 
 
@@ -247,7 +277,7 @@ def _check_other_calls(analysis: Analysis, said: set[int], written: set[str]) ->
                 continue
             message = f"{call.name} is given {shown(name)}, a file beside the notebook that the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(name)})"
-            yield Finding("file-beside", analysis.name, message, hint, Place.of(call.cell, node))
+            yield Finding(FILE_BESIDE, analysis.name, message, hint, Place.of(call.cell, node))
 
 
 def _is_file(folder: Path, name: str) -> bool:
@@ -338,7 +368,7 @@ def _not_a_path(node: ast.AST) -> Iterator[ast.AST]:
 def _absolute_path(analysis: Analysis, text: str, place: Place) -> Finding:
     message = f"{shown(text)} is a path of this machine, which no container has"
     hint = 'put the file beside the notebook and write byoc_kit.asset("its name")'
-    return Finding("absolute-path", analysis.name, message, hint, place)
+    return Finding(ABSOLUTE_PATH, analysis.name, message, hint, place)
 
 
 def _quoted(name: str) -> str:

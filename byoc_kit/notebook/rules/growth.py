@@ -7,10 +7,27 @@ from collections.abc import Iterable, Iterator
 
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.capability_cell import read_capability
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import bindings
+from byoc_kit.notebook.rules.capability import read_capability
 from byoc_kit.notebook.rules.state import called_by, state_names
+
+GROWING_STATE = Rule(
+    code="growing-state",
+    severity=Severity.WARNING,
+    about="each frame makes a list or dictionary of the module longer, until the memory is full",
+    why=(
+        "A stream may last for days, with 30 frames a second. What grows with each of them takes all memory in the end."
+    ),
+    example="""\
+times = []
+
+def process_frame(frame):
+    times.append(frame.time_s)
+    return frame
+""",
+    ignorable=True,
+)
 
 _RUN_BY_FRAMES = ("process_frame", "process_audio")
 _ADDING = {"append", "appendleft", "extend", "extendleft", "insert"}
@@ -40,7 +57,7 @@ def check_growth(analysis: Analysis) -> Iterator[Finding]:
                 said.add(name)
                 message = f"{name} grows with each frame, and nothing takes from it while a stream runs"
                 hint = "bound it, as with collections.deque(maxlen=N), or take the oldest out"
-                yield Finding("growing-state", analysis.name, message, hint, Place.of(cell, node))
+                yield Finding(GROWING_STATE, analysis.name, message, hint, Place.of(cell, node))
 
 
 def _without_bound(nodes: Iterable[ast.AST]) -> set[str]:

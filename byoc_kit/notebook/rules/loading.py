@@ -11,8 +11,40 @@ from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.rules.files import file_uses
+
+PICKLE = Rule(
+    code="pickle",
+    severity=Severity.WARNING,
+    about="loading a pickle may run code that is in it",
+    why="Whoever can change the file can run code in the container. Formats such as safetensors have data only.",
+    example="""\
+import pickle
+
+import byoc_kit
+
+with open(byoc_kit.asset("model.pkl"), "rb") as file:
+    model = pickle.load(file)
+""",
+    ignorable=True,
+    files=("model.pkl",),
+)
+DOWNLOAD = Rule(
+    code="download",
+    severity=Severity.WARNING,
+    about="a tagged cell fetches something over the network when the container starts",
+    why=(
+        "The start takes longer, and fails where the network or the server is down. What is fetched may also be "
+        "another file by then."
+    ),
+    example="""\
+import torch
+
+model = torch.hub.load("org/repo", "tiny")
+""",
+    ignorable=True,
+)
 
 _LOADERS = {
     *("cloudpickle.load", "cloudpickle.loads", "dill.load", "dill.loads", "joblib.load", "pandas.read_pickle"),
@@ -34,7 +66,7 @@ def check_pickles(analysis: Analysis) -> Iterator[Finding]:
     unsafe = [call for call in called if _loads_pickles(call)]
     for call in unsafe:
         hint = f"{_INSTEAD}, or pass weights_only=True" if call.name == "torch.load" else _hint_of(call)
-        yield Finding("pickle", analysis.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
+        yield Finding(PICKLE, analysis.name, f"{call.name}: {_WHY}", hint, Place.of(call.cell, call.node))
     of_torch = [call for call in called if call.name == "torch.load"]
     is_torch_safe = bool(of_torch) and not any(call in unsafe for call in of_torch)
     settled = [*unsafe, *of_torch, *(call for call in called if call.name == "torch.jit.load")]
@@ -44,7 +76,7 @@ def check_pickles(analysis: Analysis) -> Iterator[Finding]:
         is_safe = id(node) in said or (is_torch_safe and _OF_TORCH.fullmatch(suffix))
         if _SUFFIX.fullmatch(suffix) and not is_safe:
             message = f"{shown(name)} is a pickle by its name, and {_WHY}"
-            yield Finding("pickle", analysis.name, message, f"{_INSTEAD}, if it is yours to choose", place)
+            yield Finding(PICKLE, analysis.name, message, f"{_INSTEAD}, if it is yours to choose", place)
 
 
 def _named_files(analysis: Analysis) -> Iterator[tuple[str, ast.expr, Place]]:
@@ -103,13 +135,13 @@ def check_downloads(analysis: Analysis) -> Iterator[Finding]:
     for call in calls(analysis):
         if call.name in _FETCHING and not _is_local(call):
             message = f"{call.name} fetches over the network when the container starts"
-            yield Finding("download", analysis.name, message, _HINT, Place.of(call.cell, call.node))
+            yield Finding(DOWNLOAD, analysis.name, message, _HINT, Place.of(call.cell, call.node))
         elif call.name.endswith(_BY_NAME):
             node = call.argument(0, "pretrained_model_name_or_path")
             name = None if node is None else literal_path(node, call.scope, text_constants(analysis))
             if name and not (analysis.folder and (analysis.folder / name).exists()):
                 message = f"{shown(name)} is fetched over the network when the container starts"
-                yield Finding("download", analysis.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))
+                yield Finding(DOWNLOAD, analysis.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))
 
 
 def _is_local(call: Reference) -> bool:

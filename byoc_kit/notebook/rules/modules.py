@@ -20,10 +20,63 @@ from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.module_owners import providers
 from byoc_kit.notebook.names import Import, bindings, bound_by, handling, imports
 from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
+
+SHADOWED_MODULE = Rule(
+    code="shadowed-module",
+    severity=Severity.ERROR,
+    about="a file beside the notebook is imported in place of a module of the same name",
+    why=(
+        "The notebook's folder comes first where Python looks for a module. The container has no such file, and "
+        "imports the installed module."
+    ),
+    example="""\
+import numpy as np
+
+zero = np.zeros(3)
+""",
+    is_said_once=True,
+    files=("numpy.py",),
+)
+AMBIGUOUS_MODULE = Rule(
+    code="ambiguous-module",
+    severity=Severity.ERROR,
+    about="several installed distributions provide the module, and the code does not say which",
+    why="The image installs what provides a module. Here it cannot know which distribution you mean.",
+    is_said_once=True,
+)
+MISSING_MODULE = Rule(
+    code="missing-module",
+    severity=Severity.ERROR,
+    about="no installed distribution provides an imported module",
+    why=(
+        "The image installs the distributions that provide the imported modules, in the versions of this environment."
+        " This one has none."
+    ),
+    example="import no_such_module_is_there",
+    ignorable=True,
+    is_said_once=True,
+)
+MISSING_NAME = Rule(
+    code="missing-name",
+    severity=Severity.ERROR,
+    about="an installed module does not have the name that is taken from it",
+    why="The import or the line raises an error in the container. The name is misspelt, or of another version.",
+    example="from byoc_kit import Field, Params",
+    ignorable=True,
+)
+PYTHON_VERSION = Rule(
+    code="python-version",
+    severity=Severity.WARNING,
+    about="the notebook was run with another Python than the container's",
+    why=(
+        "Between versions of Python, syntax and libraries differ. What works in the notebook may not work in the "
+        "container."
+    ),
+)
 
 PYTHON = "3.11"
 
@@ -48,7 +101,7 @@ def check_python(analysis: Analysis) -> Iterator[Finding]:
     if python is None or python.split(".")[:2] == PYTHON.split("."):
         return
     message = f"the notebook was run with Python {python}, and the container has {PYTHON}"
-    yield Finding("python-version", analysis.name, message, f"run it with a kernel of Python {PYTHON}")
+    yield Finding(PYTHON_VERSION, analysis.name, message, f"run it with a kernel of Python {PYTHON}")
 
 
 def _check(analysis: Analysis, found: Import) -> Finding | None:
@@ -58,11 +111,11 @@ def _check(analysis: Analysis, found: Import) -> Finding | None:
     if beside and (is_standard or provided):
         message = f"the notebook imports {beside}, which lies beside it, and the container another {found.module}"
         hint = f"rename {beside}, and move what you use of it to a tagged cell"
-        return Finding("shadowed-module", analysis.name, message, hint, found.place)
+        return Finding(SHADOWED_MODULE, analysis.name, message, hint, found.place)
     if len(provided - _OPENCV) + bool(provided & _OPENCV) > 1:
         message = f"{' and '.join(sorted(provided))} both provide the module {found.module}"
         hint = "uninstall all but the one that you mean"
-        return Finding("ambiguous-module", analysis.name, message, hint, found.place)
+        return Finding(AMBIGUOUS_MODULE, analysis.name, message, hint, found.place)
     if is_standard or provided or found.is_optional:
         return None
     hint = "install it in this environment with pip"
@@ -76,7 +129,7 @@ def _check(analysis: Analysis, found: Import) -> Finding | None:
             f"it may be {below}, which is not exported; move what you use of it to a tagged cell, or make it a package"
         )
     message = f"no installed distribution provides the module {found.module}"
-    return Finding("missing-module", analysis.name, message, hint, found.place)
+    return Finding(MISSING_MODULE, analysis.name, message, hint, found.place)
 
 
 def _below(folder: Path | None, module: str) -> str | None:
@@ -163,7 +216,7 @@ def _missing(analysis: Analysis, module: str, name: str, place: Place) -> Findin
     hint = f"did you mean {near[0]}?" if near else "import it from where it is defined"
     if root == "byoc_kit":
         hint = f"write `from {_HOMES[name]} import {name}`" if name in _HOMES else hint
-    return Finding("missing-name", analysis.name, f"the module {module} has no {shown(name)}", hint, place)
+    return Finding(MISSING_NAME, analysis.name, f"the module {module} has no {shown(name)}", hint, place)
 
 
 @lru_cache(maxsize=256)

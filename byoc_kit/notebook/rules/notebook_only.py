@@ -14,8 +14,20 @@ from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.constants import constants
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling
+
+NOTEBOOK_ONLY = Rule(
+    code="notebook-only",
+    severity=Severity.ERROR,
+    about="a tagged cell uses what only a notebook has",
+    why="The container has no IPython, no front end and nobody who types. There the line fails, or waits for ever.",
+    example="""\
+def process_frame(frame):
+    display(frame)
+""",
+    ignorable=True,
+)
 
 _OF_THE_KIT = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
 # These can be imported anywhere, and need a front end only when they are called.
@@ -44,7 +56,7 @@ def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
             if id(node) in guarded:
                 continue
             for message, hint in _said_of(node, names.get(id(node)), own):
-                yield Finding("notebook-only", analysis.name, message, hint, Place.of(cell, node))
+                yield Finding(NOTEBOOK_ONLY, analysis.name, message, hint, Place.of(cell, node))
 
 
 def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:

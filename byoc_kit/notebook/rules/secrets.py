@@ -7,7 +7,16 @@ import re
 from collections.abc import Iterator
 
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+
+SECRET = Rule(
+    code="secret",
+    severity=Severity.ERROR,
+    about="a literal looks like a password or a key, and an image is no place for one",
+    why="The exported module is in the image. Whoever pulls the image can read it.",
+    example='token = "hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"',
+    ignorable=True,
+)
 
 # As their issuers mark them.
 _KEYS = {
@@ -47,7 +56,7 @@ def check_secrets(analysis: Analysis) -> Iterator[Finding]:
             if kind is None and id(node) in named and _is_filled(named[id(node)], text):
                 kind = "a secret, by the name " + named[id(node)]
             if kind:
-                yield Finding("secret", analysis.name, f"this looks like {kind}", _HINT, Place.of(cell, node))
+                yield Finding(SECRET, analysis.name, f"this looks like {kind}", _HINT, Place.of(cell, node))
 
 
 def _named(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -9,12 +9,70 @@ from typing import NamedTuple
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import imported_names
-from byoc_kit.notebook.capability_cell import read_capability
 from byoc_kit.notebook.constants import bound_once, constants
-from byoc_kit.notebook.findings import Finding, Place
-from byoc_kit.notebook.hooks import HOOKS
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import HOOKS
 from byoc_kit.notebook.names import Binding, bindings, bindings_in
 from byoc_kit.notebook.notebook_file import Cell
+from byoc_kit.notebook.rules.capability import read_capability
+
+SHARED_STATE = Rule(
+    code="shared-state",
+    severity=Severity.ERROR,
+    about="process_frame changes what several streams would share",
+    why=(
+        "With a capacity of several streams, one module serves them all. What a frame of one stream changes, the "
+        "others see."
+    ),
+    example="""\
+from byoc_kit import Capability
+
+capability = Capability(model_id="tint", capacity=4)
+seen = []
+
+def process_frame(frame):
+    seen.append(frame)
+    return frame
+""",
+    ignorable=True,
+    is_said_once=True,
+)
+KEPT_FRAME = Rule(
+    code="kept-frame",
+    severity=Severity.WARNING,
+    about="process_frame keeps what it makes of a frame, and no stream sets it back",
+    why=(
+        "The next stream may have pictures of another size. What was kept of the last one then does not fit, or shows"
+        " in it."
+    ),
+    example="""\
+previous = None
+
+def process_frame(frame):
+    global previous
+    previous = frame.tensor
+    return frame
+""",
+    ignorable=True,
+)
+REBOUND_NAME = Rule(
+    code="rebound-name",
+    severity=Severity.WARNING,
+    about="a cell without the tag binds a name anew, so that notebook and bundle have different values",
+    why="In the notebook the name has the value of the last cell that ran. The bundle has that of the tagged cell.",
+    example="""\
+# %% byoc
+GAIN = 1.0
+
+# %%
+GAIN = 2.0
+
+# %% byoc
+def process_frame(frame):
+    return frame.tensor * GAIN
+""",
+    ignorable=True,
+)
 
 _RUN_BY_STREAMS = ("process_frame", "process_audio")
 _CHANGING = {
@@ -36,7 +94,7 @@ def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
         for name, node in changes(function, state):
             message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
             hint = "set capacity=1: the container then takes one stream at a time"
-            yield Finding("shared-state", analysis.name, message, hint, Place.of(cell, node))
+            yield Finding(SHARED_STATE, analysis.name, message, hint, Place.of(cell, node))
 
 
 def state_names(bound: Iterable[Binding]) -> set[str]:
@@ -128,7 +186,7 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
                 said.add(name)
                 message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
                 hint = "set it back in on_stream_start(params)"
-                yield Finding("kept-frame", analysis.name, message, hint, Place.of(cell, node))
+                yield Finding(KEPT_FRAME, analysis.name, message, hint, Place.of(cell, node))
 
 
 class _Fixed(NamedTuple):
@@ -249,7 +307,7 @@ def _finding(analysis: Analysis, own: Binding, again: Binding) -> Finding:
     who = "papermill's" if _INJECTED in again.cell.tags else "not tagged"
     message = f"{again.cell.label}, {who}, binds {own.name} anew, and the bundle has the value of this cell"
     hint = f"write the value here, or use another name in cell {again.cell.number}"
-    return Finding("rebound-name", analysis.name, message, hint, own.place)
+    return Finding(REBOUND_NAME, analysis.name, message, hint, own.place)
 
 
 def _is_same(own: Binding, again: Binding) -> bool:

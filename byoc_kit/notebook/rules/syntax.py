@@ -7,21 +7,86 @@ from collections.abc import Iterator
 
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import beginnings, instead_of, is_magic, parse
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.imports import is_future
 from byoc_kit.notebook.module import render_module
-from byoc_kit.notebook.notebook_file import Cell
+from byoc_kit.notebook.notebook_file import TAG, Cell
+
+NO_TAGGED_CELL = Rule(
+    code="no-tagged-cell",
+    severity=Severity.ERROR,
+    about="nothing is tagged for the export",
+    why="The container gets the cells with the tag `byoc`, and no others.",
+    example="""\
+# %%
+def process_frame(frame):
+    return frame
+""",
+)
+DROPPED_MAGIC = Rule(
+    code="dropped-magic",
+    severity=Severity.NOTE,
+    about="a magic that changes nothing in a container is left out",
+    why="It sets how the notebook shows or reloads things. The module has no use for it.",
+    example="%matplotlib inline",
+)
+MAGIC = Rule(
+    code="magic",
+    severity=Severity.ERROR,
+    about="a line is IPython, not Python",
+    why="The exported module is plain Python. IPython's commands do not run there.",
+    example="!pip install torch",
+)
+TOP_LEVEL_AWAIT = Rule(
+    code="top-level-await",
+    severity=Severity.ERROR,
+    about="`await` outside a function works in a notebook only",
+    why="IPython runs an event loop around each cell. A module has none while it is imported.",
+    example="""\
+import asyncio
+
+await asyncio.sleep(1)
+""",
+)
+SYNTAX_ERROR = Rule(
+    code="syntax-error",
+    severity=Severity.ERROR,
+    about="a tagged cell is no Python",
+    why="The container could not import the module.",
+    example="""\
+x = 1
+y = = 2
+""",
+)
+FUTURE_IMPORT = Rule(
+    code="future-import",
+    severity=Severity.ERROR,
+    about="`from __future__` must be the first statement of the module",
+    why="Python takes `from __future__` at the top of a file only. The tagged cells become one file.",
+    example="""\
+# %% byoc
+x = 1
+
+# %% byoc
+from __future__ import annotations
+""",
+)
 
 _SHOWN = 60
 
 
 def check_cells(analysis: Analysis) -> Iterator[Finding]:
-    """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it."""
+    """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it.
+
+    Without a tagged cell that is what is wrong.
+    """
+    if not analysis.cells:
+        yield _no_tagged_cell(analysis)
     for cell in analysis.cells:
         for line in cell.dropped_lines:
             message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
             hint = "move it to a cell without the tag to be rid of this note"
-            yield Finding("dropped-magic", analysis.name, message, hint, _whole_line(cell, line))
+            yield Finding(DROPPED_MAGIC, analysis.name, message, hint, _whole_line(cell, line))
         try:
             _ = cell.tree
         except SyntaxError as error:
@@ -36,14 +101,12 @@ def check_module(analysis: Analysis) -> Iterator[Finding]:
             if is_future(node):
                 message = "`from __future__` works only at the top of the module"
                 hint = f"move it to the top of cell {cells[0].number}, the first tagged one"
-                yield Finding("future-import", analysis.name, message, hint, Place.of(cell, node))
+                yield Finding(FUTURE_IMPORT, analysis.name, message, hint, Place.of(cell, node))
                 return
     for node in cells[0].tree.body:
         if is_future(node) and not _has_its_own_lines(cells[0], node):
             message = "`from __future__` shares a line with another statement, and goes to the top of the module"
-            yield Finding(
-                "future-import", analysis.name, message, "give it a line of its own", Place.of(cells[0], node)
-            )
+            yield Finding(FUTURE_IMPORT, analysis.name, message, "give it a line of its own", Place.of(cells[0], node))
             return
     module = render_module(analysis)
     try:
@@ -51,6 +114,14 @@ def check_module(analysis: Analysis) -> Iterator[Finding]:
     except SyntaxError as error:
         cell, line = module.locate(error.lineno or 1)
         yield _syntax_finding(analysis, error, cell, line)
+
+
+def _no_tagged_cell(analysis: Analysis) -> Finding:
+    hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
+    near = {tag for cell in analysis.notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
+    if near and near != {TAG}:
+        hint = f"the tag is `{TAG}`, written so; there is `{min(near)}`"
+    return Finding(NO_TAGGED_CELL, analysis.name, "no code cell with something in it is tagged", hint)
 
 
 def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
@@ -66,11 +137,11 @@ def _not_python(analysis: Analysis, cell: Cell, error: SyntaxError) -> Finding:
     if magic is not None:
         line = cell.lines[magic - 1]
         message = f"`{_shown(cell, magic)}` is IPython, not Python"
-        return Finding("magic", analysis.name, message, instead_of(line), _whole_line(cell, magic))
+        return Finding(MAGIC, analysis.name, message, instead_of(line), _whole_line(cell, magic))
     if _is_await(error):
         message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
         hint = "await it in load_model(), which may be async"
-        return Finding("top-level-await", analysis.name, message, hint, _place(error, cell, error.lineno))
+        return Finding(TOP_LEVEL_AWAIT, analysis.name, message, hint, _place(error, cell, error.lineno))
     return _syntax_finding(analysis, error, cell, error.lineno)
 
 
@@ -84,7 +155,7 @@ def _is_await(error: SyntaxError) -> bool:
 def _syntax_finding(analysis: Analysis, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
     message = error.msg if line is None else f"{error.msg}: `{_shown(cell, line)}`"
     place = _place(error, cell, line)
-    return Finding("syntax-error", analysis.name, message, "mend it, or remove the tag", place)
+    return Finding(SYNTAX_ERROR, analysis.name, message, "mend it, or remove the tag", place)
 
 
 def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:

@@ -11,11 +11,114 @@ from difflib import get_close_matches
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import dotted_name, module_scope
 from byoc_kit.notebook.cell_source import unparse
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import HOOKS, OPTIONAL_HOOKS, PROCESSOR, Function, is_kit_import
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, Cell
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+NO_PROCESS_FRAME = Rule(
+    code="no-process-frame",
+    severity=Severity.ERROR,
+    about="no tagged cell defines process_frame",
+    why="The container calls `process_frame` for each frame. Without it there is nothing to serve.",
+    example="""\
+# %% byoc
+from byoc_kit import Capability
+
+capability = Capability(model_id="tint")
+
+# %%
+def process_frame(frame):
+    return frame
+""",
+    fixable=True,
+)
+HOOK_SIGNATURE = Rule(
+    code="hook-signature",
+    severity=Severity.ERROR,
+    about="a hook cannot be called as the server calls it",
+    why=(
+        "The server calls each hook with what it has: a frame, and the parameters by the name `params`. It has no "
+        "other value to give, so the first frame would fail."
+    ),
+    example="""\
+def process_frame(frame, gain):
+    return frame.tensor * gain
+""",
+)
+HOOK_ANNOTATION = Rule(
+    code="hook-annotation",
+    severity=Severity.ERROR,
+    about="a hook says that it takes or returns what the server neither gives nor takes",
+    why=(
+        "The annotation shows that the hook was written for something else. The server gives `process_frame` a "
+        "VideoFrame, and takes back a picture or None."
+    ),
+    example="""\
+def process_frame(frame) -> dict[str, int]:
+    return {}
+""",
+)
+SHADOWED_HOOK = Rule(
+    code="shadowed-hook",
+    severity=Severity.ERROR,
+    about="a hook is bound a second time",
+    why="Python keeps the last definition only. The container would never call the first one.",
+    example="""\
+# %% byoc
+def process_frame(frame):
+    return frame
+
+# %% byoc
+from os import fspath as process_frame
+""",
+)
+UNTAGGED_HOOK = Rule(
+    code="untagged-hook",
+    severity=Severity.WARNING,
+    about="only a cell without the tag defines a hook: the preview calls it, the container does not",
+    why=(
+        "The preview runs the notebook, where the hook is defined. The container runs the tagged cells alone, and "
+        "does without it."
+    ),
+    example="""\
+# %%
+def on_stream_start(params):
+    print("a stream starts")
+
+# %% byoc
+def process_frame(frame):
+    return frame
+""",
+    fixable=True,
+)
+HOOK_NAME = Rule(
+    code="hook-name",
+    severity=Severity.WARNING,
+    about="a function that nothing calls is named nearly like a hook, so the server does not call it",
+    why=(
+        "The server calls hooks by their exact names. A function with nearly such a name is most often a slip of the "
+        "pen, and is never called."
+    ),
+    example="""\
+def load_models():
+    pass
+""",
+    ignorable=True,
+)
+RESERVED_NAME = Rule(
+    code="reserved-name",
+    severity=Severity.ERROR,
+    about="a name is taken that the exported module needs",
+    why=(
+        "The exported module has a class `Processor`, and calls the package by its name `byoc_kit`. Another value of "
+        "that name would break it."
+    ),
+    example="""\
+class Processor:
+    pass
+""",
+)
 
 # What each hook is given by position, and what it may be given by name.
 _GIVEN = {
@@ -45,25 +148,25 @@ _PARTS = {
 }
 
 
-def check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
+def _check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
     """Yield what is wrong with the arguments and the annotations of a hook."""
     name = function.name
     message = _cannot_be_called(function)
     if message:
-        yield Finding("hook-signature", analysis.name, message, _WRITE[name], head(cell, function))
+        yield Finding(HOOK_SIGNATURE, analysis.name, message, _WRITE[name], head(cell, function))
     if _is_generator(function):
         message = f"{name} is a generator: it yields, and its result is what it returns"
-        yield Finding("hook-signature", analysis.name, message, "return the result", head(cell, function))
+        yield Finding(HOOK_SIGNATURE, analysis.name, message, "return the result", head(cell, function))
     wrong = _annotation(function.returns) in _WRONG_RESULTS.get(name, set())
     if wrong and function.returns is not None:
         message = f"{name} is said to return {unparse(function.returns)}"
         kind = "VideoFrame" if name == "process_frame" else "AudioFrame"
         hint = f"return the {kind}, a tensor or an array, or None to drop it"
-        yield Finding("hook-annotation", analysis.name, message, hint, Place.of(cell, function.returns))
+        yield Finding(HOOK_ANNOTATION, analysis.name, message, hint, Place.of(cell, function.returns))
     first = next(iter([*function.args.posonlyargs, *function.args.args]), None)
     if first is not None and first.annotation and _annotation(first.annotation) in _WRONG_FRAMES.get(name, set()):
         message = f"{name} is said to take {unparse(first.annotation)}"
-        yield Finding("hook-annotation", analysis.name, message, _PARTS[name], Place.of(cell, first.annotation))
+        yield Finding(HOOK_ANNOTATION, analysis.name, message, _PARTS[name], Place.of(cell, first.annotation))
 
 
 def _cannot_be_called(function: Function) -> str | None:
@@ -115,11 +218,6 @@ def head(cell: Cell, function: Function) -> Place:
     )
 
 
-# In the order of their use; `process_frame` is always there.
-OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
-HOOKS = ("process_frame", *OPTIONAL_HOOKS)
-# The class that the exporter adds to the module.
-PROCESSOR = "Processor"
 _NEAR = 0.85
 _ONLY_WRAP = ("functools.", "torch.")
 # What one might call a hook, in small letters without underscores; names like this are no slips of the pen.
@@ -146,18 +244,10 @@ def check_hooks(analysis: Analysis) -> Iterator[Finding]:
     for binding in bound:
         if binding.name == PROCESSOR:
             message = f"the name {PROCESSOR} is taken: the exporter adds a class of that name"
-            yield Finding("reserved-name", analysis.name, message, "rename yours", binding.place)
+            yield Finding(RESERVED_NAME, analysis.name, message, "rename yours", binding.place)
         if binding.name == "byoc_kit" and not is_kit_import(binding.node):
             message = "the name byoc_kit is taken: the exported module calls the package by it"
-            yield Finding("reserved-name", analysis.name, message, "rename yours", binding.place)
-
-
-def is_kit_import(node: ast.AST) -> bool:
-    """Whether a node is an import that binds ``byoc_kit`` to this package."""
-    if not isinstance(node, ast.Import):
-        return False
-    as_itself = [alias for alias in node.names if alias.asname is None and alias.name.split(".")[0] == "byoc_kit"]
-    return bool(as_itself) and all(alias.asname != "byoc_kit" for alias in node.names)
+            yield Finding(RESERVED_NAME, analysis.name, message, "rename yours", binding.place)
 
 
 def _no_process_frame(analysis: Analysis) -> Finding:
@@ -166,7 +256,7 @@ def _no_process_frame(analysis: Analysis) -> Finding:
     if untagged:
         hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
     message = "no tagged cell defines process_frame"
-    return Finding("no-process-frame", analysis.name, message, hint, needs_cell=untagged)
+    return Finding(NO_PROCESS_FRAME, analysis.name, message, hint, needs_cell=untagged)
 
 
 def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:
@@ -176,10 +266,10 @@ def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iter
         is_same = binding.cell == first.cell and binding.statement is first.statement
         if not is_same and not _reads_itself(binding):
             message = f"{hook} is defined a second time (first in cell {first.cell.number})"
-            yield Finding("shadowed-hook", analysis.name, message, "keep one of them tagged", binding.place)
+            yield Finding(SHADOWED_HOOK, analysis.name, message, "keep one of them tagged", binding.place)
     for binding in bound:
         if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from check_signature(analysis, binding.cell, binding.node)
+            yield from _check_signature(analysis, binding.cell, binding.node)
 
 
 def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[Finding]:
@@ -193,7 +283,7 @@ def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[
         if isinstance(binding.node, Function) and not _may_be_registered(analysis, binding.node):
             message = f"{binding.name} is not called by anything"
             place = head(binding.cell, binding.node)
-            yield Finding("hook-name", analysis.name, message, f"did you mean {hook}?", place)
+            yield Finding(HOOK_NAME, analysis.name, message, f"did you mean {hook}?", place)
 
 
 def _may_be_registered(analysis: Analysis, function: Function) -> bool:
@@ -216,7 +306,7 @@ def _check_untagged_hooks(analysis: Analysis, tagged: AbstractSet[str]) -> Itera
         if untagged and hook not in tagged:
             message = f"{hook} is not in the tagged cells, so the container does not call it"
             hint = f"cell {untagged} defines it; tag that cell `{TAG}`, or rename it"
-            yield Finding("untagged-hook", analysis.name, message, hint, needs_cell=untagged)
+            yield Finding(UNTAGGED_HOOK, analysis.name, message, hint, needs_cell=untagged)
 
 
 def _reads_itself(binding: Binding) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
@@ -11,9 +12,45 @@ from byoc_kit.core.params import params_error
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.calls import module_scope
 from byoc_kit.notebook.constants import NotConstantError, constant, constants
-from byoc_kit.notebook.findings import Finding, Place
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG
+
+NO_CAPABILITY = Rule(
+    code="no-capability",
+    severity=Severity.ERROR,
+    about="no tagged cell says what the container offers",
+    why=(
+        "The capability says under which name, at which price and for how many streams at once the network finds the "
+        "container."
+    ),
+    example="""\
+# %%
+from byoc_kit import Capability
+
+capability = Capability(model_id="tint")
+
+# %% byoc
+def process_frame(frame):
+    return frame
+""",
+    fixable=True,
+)
+CAPABILITY = Rule(
+    code="capability",
+    severity=Severity.ERROR,
+    about="capability is no call of Capability with literals",
+    why=(
+        "The exporter does not run the notebook. It reads the capability from the text, and so needs the values "
+        "themselves."
+    ),
+    example="""\
+from byoc_kit import Capability
+
+NAME = input()
+capability = Capability(model_id=NAME)
+""",
+)
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
 
@@ -29,10 +66,10 @@ def read_capability(analysis: Analysis) -> Capability | Finding:
         untagged = untagged_cell(analysis, "capability")
         hint = f"cell {untagged} does; tag that cell `{TAG}`" if untagged else _EXAMPLE
         message = "no tagged cell says what the container offers"
-        return Finding("no-capability", analysis.name, message, hint, needs_cell=untagged)
+        return Finding(NO_CAPABILITY, analysis.name, message, hint, needs_cell=untagged)
 
     def finding(message: str, hint: str) -> Finding:
-        return Finding("capability", analysis.name, message, hint, Place.of(binding.cell, binding.statement))
+        return Finding(CAPABILITY, analysis.name, message, hint, Place.of(binding.cell, binding.statement))
 
     classes = {"Capability", *(b.name for b in bound if _is_capability_class(b))}
     named = _named_arguments(binding.statement, classes)
@@ -52,6 +89,13 @@ def read_capability(analysis: Analysis) -> Capability | Finding:
         if wrong.field not in Capability.model_fields:
             return finding(f"Capability has no {wrong.field}", f"it has {', '.join(Capability.model_fields)}")
         return finding(f"Capability, {wrong.field}: {wrong.reason}", _ALL)
+
+
+def check_capability(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what keeps the capability from being read."""
+    found = read_capability(analysis)
+    if isinstance(found, Finding):
+        yield found
 
 
 def _is_capability_class(binding: Binding) -> bool:

@@ -1,0 +1,30 @@
+"""All rules and checks: what the modules of ``rules/`` define. A rule that stands there needs no other mention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from byoc_kit.notebook import rules
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.findings import Finding, Rule, Severity
+
+Check = Callable[[Analysis], Iterator[Finding]]
+
+_MODULES: list[ModuleType] = [import_module(f"{rules.__name__}.{found.name}") for found in iter_modules(rules.__path__)]
+_VALUES = [(module, name, value) for module in _MODULES for name, value in vars(module).items()]
+
+# By code; errors first, then warnings, then notes.
+RULES: dict[str, Rule] = {
+    rule.code: rule
+    for rule in sorted(
+        {value for *_, value in _VALUES if isinstance(value, Rule)},
+        key=lambda rule: (list(Severity).index(rule.severity), rule.code),
+    )
+}
+# In the order of the modules' names, and in each in that of the text.
+CHECKS: tuple[Check, ...] = tuple(
+    value for module, name, value in _VALUES if name.startswith("check_") and value.__module__ == module.__name__
+)

@@ -1,0 +1,154 @@
+"""Names that the tagged cells use and nothing defines, and imports that a module cannot have."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.cell_source import parse, unparse
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.names import NOTEBOOK_NAMES, first_bound, untagged_cell
+from byoc_kit.notebook.notebook_file import TAG, Cell
+
+STAR_IMPORT = Rule(
+    code="star-import",
+    severity=Severity.ERROR,
+    about="`import *` hides which names there are",
+    why=(
+        "Nobody can say which names the line brings. A name that is missing in the container could not be found "
+        "before it runs."
+    ),
+    example="from math import *",
+)
+RELATIVE_IMPORT = Rule(
+    code="relative-import",
+    severity=Severity.ERROR,
+    about="an exported module has no package around it",
+    why="The exported module is one file. A relative import needs a package around it.",
+    example="from .lib import shade",
+)
+UNDEFINED_NAME = Rule(
+    code="undefined-name",
+    severity=Severity.ERROR,
+    about="a name is used that nothing defines",
+    why="The line raises a NameError when the container comes to it.",
+    example="""\
+def process_frame(frame):
+    return frame.tensor * GAIN
+""",
+    ignorable=True,
+)
+UNTAGGED_NAME = Rule(
+    code="untagged-name",
+    severity=Severity.ERROR,
+    about="a name is defined only in a cell that is not tagged",
+    why="The container runs the tagged cells alone. The name is there in the notebook, and not in the container.",
+    example="""\
+# %%
+GAIN = 0.5
+
+# %% byoc
+def process_frame(frame):
+    return frame.tensor * GAIN
+""",
+    ignorable=True,
+    fixable=True,
+)
+USED_BEFORE_DEFINITION = Rule(
+    code="used-before-definition",
+    severity=Severity.ERROR,
+    about="a name is used in a cell above its definition",
+    why="The exported module runs the cells from top to bottom. The notebook ran them in another order.",
+    example="""\
+# %% byoc
+double = 2 * GAIN
+
+# %% byoc
+GAIN = 0.5
+""",
+    ignorable=True,
+)
+
+
+def check_names(analysis: Analysis) -> Iterator[Finding]:
+    """Yield the names that the tagged cells use and nothing above defines.
+
+    They are read in the notebook's order. In the module imports may stand further up, which only defines more.
+    """
+    from pyflakes import messages
+
+    for cell, message in _undefined_names(analysis.cells):
+        name = message.message_args[0]
+        if isinstance(message, messages.ImportStarUsage) and not untagged_cell(analysis, name):
+            continue  # the star may bring it
+        end = message.col + len(name.encode(errors="surrogatepass"))
+        place = Place.at(cell, message.lineno, message.col, end)
+        if isinstance(message, messages.UndefinedLocal):
+            text = f"{name} is used in this function before it is assigned there"
+            hint = f"write `global {name}` first, or give the local one another name"
+            yield Finding(USED_BEFORE_DEFINITION, analysis.name, text, hint, place)
+        elif name not in NOTEBOOK_NAMES:
+            yield _undefined(analysis, name, place)
+
+
+def free_names(cell: Cell) -> set[str]:
+    """Return the names that a cell uses and does not define, without those that only a notebook has."""
+    return {str(message.message_args[0]) for _, message in _undefined_names([cell])} - NOTEBOOK_NAMES
+
+
+def _undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
+    """Return pyflakes' messages on names that nothing above defines, each with its cell, in the order of the text."""
+    from pyflakes import checker, messages
+
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
+    cell_of = {id(statement): cell for cell in cells for statement in cell.tree.body}
+    found: dict[int, tuple[Cell, Any]] = {}
+
+    class Checker(checker.Checker):  # type: ignore[misc]  # pyflakes has no type hints
+        def report(self, kind: type[Any], node: ast.AST, *about: Any) -> None:
+            super().report(kind, node, *about)
+            if issubclass(kind, kinds):
+                while id(node) not in cell_of:
+                    node = self.getParent(node)
+                found[id(self.messages[-1])] = cell_of[id(node)], self.messages[-1]
+
+        def handleStringAnnotation(self, s: str, *where: Any) -> None:  # noqa: N802
+            with suppress(SyntaxError):
+                parse(s)  # pyflakes minds only what the parser raises of itself
+                super().handleStringAnnotation(s, *where)
+
+    tree = ast.Module(body=[statement for cell in cells for statement in cell.tree.body], type_ignores=[])
+    left = [found[id(message)] for message in Checker(tree).messages if id(message) in found]  # it takes some back
+    return sorted(left, key=lambda one: (one[0].number, one[1].lineno, one[1].col))
+
+
+def check_imports(analysis: Analysis) -> Iterator[Finding]:
+    """Yield imports that an exported module cannot have, or that hide what it has."""
+    for cell in analysis.cells:
+        for node in cell.nodes:
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            if node.level:
+                message = f"`{unparse(node)}` is relative, and the exported module has no package around it"
+                hint = "import an installed package by its name"
+                yield Finding(RELATIVE_IMPORT, analysis.name, message, hint, Place.of(cell, node))
+            elif any(alias.name == "*" for alias in node.names):
+                message = f"`{unparse(node)}` hides which names there are, so that none can be checked"
+                hint = f"import what you use by name: from {node.module} import ..."
+                yield Finding(STAR_IMPORT, analysis.name, message, hint, Place.of(cell, node))
+
+
+def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
+    below = first_bound(analysis).get(name)
+    untagged = untagged_cell(analysis, name, above=place.cell.number)
+    is_above = untagged is not None and untagged < place.cell.number
+    if below and not is_above:
+        message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
+        return Finding(USED_BEFORE_DEFINITION, analysis.name, message, hint, place)
+    if untagged:
+        message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
+        return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
+    return Finding(UNDEFINED_NAME, analysis.name, f"nothing defines {name}", "define or import it", place)

@@ -1,0 +1,253 @@
+"""The class of the parameters, and what the hooks ask it for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from byoc_kit.core.assets import shown
+from byoc_kit.core.params import DefaultError, Params, params_errors
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.cell_source import unparse
+from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import Function
+from byoc_kit.notebook.names import bindings, untagged_cell
+from byoc_kit.notebook.notebook_file import TAG, Cell
+from byoc_kit.notebook.params_class import (
+    ARGUMENTS_BEFORE_PARAMS,
+    PARAMS,
+    NotParams,
+    ParamsClass,
+    arguments_of,
+    read_params,
+    unquoted,
+)
+from byoc_kit.notebook.rules.names import UNTAGGED_NAME
+from byoc_kit.notebook.static_eval import NotStatic, static_of
+
+PARAMS_CLASS = Rule(
+    code="params-class",
+    severity=Severity.ERROR,
+    about="the parameters are of a class that is not made from byoc_kit.Params",
+    why=(
+        "The server validates what clients send with `byoc_kit.Params`. Another class does not do so, and has no "
+        "schema that it knows."
+    ),
+    example="""\
+from pydantic import BaseModel
+
+class Params(BaseModel):
+    gain: float = 1.0
+
+def process_frame(frame, params: Params):
+    return frame.tensor * params.gain
+""",
+)
+PARAMS_SCHEMA = Rule(
+    code="params-schema",
+    severity=Severity.WARNING,
+    about="the parameters' class cannot be read without running it, so the bundle has no schema of them",
+    why=(
+        "The bundle has a schema of the parameters, by which clients know what to send. It can be made only of what "
+        "the text of the class says."
+    ),
+    example="""\
+import os
+
+import byoc_kit
+
+class Params(byoc_kit.Params):
+    gain: float = os.cpu_count()
+
+def process_frame(frame, params: Params):
+    return frame.tensor * params.gain
+""",
+)
+PARAMS_DEFAULT = Rule(
+    code="params-default",
+    severity=Severity.ERROR,
+    about="a field of the parameters has no default, or one that does not fit it, so no stream can start",
+    why="A stream may start without any parameters. Then each field has its default.",
+    example="""\
+import byoc_kit
+
+class Params(byoc_kit.Params):
+    gain: float
+
+def process_frame(frame, params: Params):
+    return frame.tensor * params.gain
+""",
+)
+RESERVED_PARAM = Rule(
+    code="reserved-param",
+    severity=Severity.ERROR,
+    about="a parameter has a name that clients' messages use for something else",
+    why="Clients send all parameters under the name `params`. A field of that name cannot be told from them.",
+    example="""\
+import byoc_kit
+
+class Params(byoc_kit.Params):
+    params: float = 1.0
+
+def process_frame(frame, params: Params):
+    return frame
+""",
+)
+UNKNOWN_PARAM = Rule(
+    code="unknown-param",
+    severity=Severity.ERROR,
+    about="params is asked for a field that its class does not have",
+    why="The line raises an AttributeError for each frame. Most often the name is misspelt.",
+    example="""\
+import byoc_kit
+
+class Params(byoc_kit.Params):
+    gain: float = 1.0
+
+def process_frame(frame, params: Params):
+    return frame.tensor * params.gian
+""",
+    ignorable=True,
+)
+
+_WRAPPER = "params"
+
+
+def check_params(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what keeps the parameters from having a schema, bad defaults, and uses of fields that they do not have."""
+    found = read_params(analysis)
+    if isinstance(found, NotParams):
+        hint = f"write class {found.node.name}(byoc_kit.Params)"
+        yield Finding(PARAMS_CLASS, analysis.name, str(found), hint, Place.of(found.cell, found.node))
+        return
+    if isinstance(found, NotStatic):
+        message = f"{found}, so the bundle has no schema of the parameters"
+        hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
+        yield Finding(PARAMS_SCHEMA, analysis.name, message, hint, Place.of(found.cell, found.node))
+        return
+    if found.type is Params and (untagged := _untagged_class(analysis)):
+        yield untagged
+        return
+    yield from _check_field_names(analysis, found.type)
+    if found.is_plain:
+        yield from _check_defaults(analysis, found.type)
+    if not found.is_open:
+        for binding in bindings(analysis):
+            if binding.name in ARGUMENTS_BEFORE_PARAMS and isinstance(binding.node, Function):
+                yield from _check_uses(analysis, binding.cell, binding.node, found)
+
+
+def _untagged_class(analysis: Analysis) -> Finding | None:
+    """Return what is wrong where process_frame takes ``params``, and their class stays in the notebook."""
+    hook = static_of(analysis).binding("process_frame")
+    untagged = untagged_cell(analysis, PARAMS)
+    if hook is None or not isinstance(hook.node, Function) or untagged is None:
+        return None
+    for argument in arguments_of(hook.node)[ARGUMENTS_BEFORE_PARAMS["process_frame"] :]:
+        if argument.arg == "params" and argument.annotation is None:
+            message = f"process_frame takes params, and {PARAMS} is not in the tagged cells"
+            hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
+            place = Place.of(hook.cell, argument)
+            return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
+    return None
+
+
+def _check_field_names(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:
+    """Yield the field that clients cannot set: ``{"params": ...}`` is what stands around all parameters."""
+    for name, field in kind.model_fields.items():
+        if _WRAPPER in {name, field.alias, field.validation_alias}:
+            message = f"no client can set a parameter called {_WRAPPER}: all of them are sent under that name"
+            place = _place_of_field(analysis, kind, name)
+            yield Finding(RESERVED_PARAM, analysis.name, message, "rename the field", place)
+
+
+def _place_of_field(analysis: Analysis, kind: type[Params], field: str) -> Place:
+    """Return where a class annotates a field; where it does not, the class."""
+    binding = next(found for found in reversed(bindings(analysis)) if found.name == kind.__name__)
+    statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
+    fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
+    return Place.of(binding.cell, next(fields, binding.node))
+
+
+def _check_defaults(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:
+    """Yield the first field whose default keeps a stream from starting; what a factory makes is not known here."""
+    factories = {name: field for name, field in kind.model_fields.items() if field.default_factory is not None}
+    made = {*factories, *(field.alias for field in factories.values())}
+    try:
+        kind()
+    except ValidationError as error:
+        wrong = [one for one in params_errors(error) if one.field.partition(".")[0] not in made]
+    else:
+        return
+    if not wrong:
+        return
+    field = wrong[0].field
+    message, _, hint = str(DefaultError(field, wrong[0].reason)).rpartition("; ")
+    yield Finding(PARAMS_DEFAULT, analysis.name, message, hint, _place_of_field(analysis, kind, field))
+
+
+def _check_uses(analysis: Analysis, cell: Cell, function: Function, known: ParamsClass) -> Iterator[Finding]:
+    name = _params_name(function)
+    nodes = [node for statement in function.body for node in ast.walk(statement)]
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    if name is None or name in bound:
+        return  # it may be something else there
+    as_dictionaries = {id(node.func) for node in nodes if isinstance(node, ast.Call) and _asked_for(node, name)}
+    for node in nodes:
+        field = _asked_for(node, name)
+        match node:
+            case ast.Subscript() | ast.Call() if field and _method(node) not in known.names:
+                message = f"{shown(unparse(node))}: the parameters are a {known.type.__name__}, not a dictionary"
+                yield Finding(UNKNOWN_PARAM, analysis.name, message, f"write {name}.{field}", Place.of(cell, node))
+            case ast.Attribute(value=ast.Name(id=owner), attr=field) if owner == name and field not in known.names:
+                if id(node) in as_dictionaries:
+                    continue  # said of the call
+                message = f"{name}.{shown(field)}: {known.type.__name__} has no field {shown(field)}"
+                hint = _hint(analysis, known, name, field)
+                yield Finding(UNKNOWN_PARAM, analysis.name, message, hint, Place.of(cell, node))
+
+
+def _asked_for(node: ast.AST, name: str) -> str | None:
+    """Return the field that is asked for as of a dictionary, ``params["gain"]`` or ``params.get("gain")``."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=owner), slice=ast.Constant(value=str(field))) if owner == name:
+            return field if field.isidentifier() else None
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=owner), attr="get"), args=[ast.Constant(value=str(field)), *_]
+        ) if owner == name:
+            return field if field.isidentifier() else None
+    return None
+
+
+def _method(node: ast.Subscript | ast.Call) -> str:
+    """Return the method that a class has for being asked so."""
+    return "__getitem__" if isinstance(node, ast.Subscript) else "get"
+
+
+def _hint(analysis: Analysis, known: ParamsClass, name: str, field: str) -> str:
+    fields = list(known.type.model_fields)
+    if known.type is Params and any(binding.name == PARAMS for binding in bindings(analysis)):
+        return f"write process_frame(frame, params: {PARAMS}), which says what the parameters are"
+    if known.type is Params:
+        return f"write a class {PARAMS}(byoc_kit.Params) with that field in a tagged cell"
+    near = get_close_matches(field, fields, 1)
+    if near:
+        return f"did you mean {name}.{near[0]}?"
+    return f"add it to the class, which has {shown(', '.join(fields)) or 'none'}"
+
+
+def _params_name(function: Function) -> str | None:
+    """Return the name of the argument that takes the parameters."""
+    arguments = arguments_of(function)[ARGUMENTS_BEFORE_PARAMS[function.name] :]
+    if function.name == "on_stream_start":
+        return arguments[0].arg if arguments else None
+    annotated = (a.arg for a in arguments if _ends_with_params(unquoted(a.annotation)))
+    return next((a.arg for a in arguments if a.arg == "params"), None) or next(annotated, None)
+
+
+def _ends_with_params(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith(PARAMS)
