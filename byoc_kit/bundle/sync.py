@@ -157,7 +157,9 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
     What the module does not show of a cell stays where it is in it. It goes to the cell's top where it could not stay
     hidden otherwise: an import with a new comment above it, or a `from __future__` with new code above it.
     """
-    sources = {}
+    sources: dict[Cell, str] = {}
+    if not edits:
+        return sources
     for cell, lines in edits.items():
         before = [cell.lines[number - 1] for number in merged.kept[cell]]
         sources[cell] = "\n".join(_with_edits(cell.lines, merged.kept[cell], before, lines))

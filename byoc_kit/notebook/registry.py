@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from types import ModuleType
 
 from byoc_kit.notebook import rules
@@ -13,7 +13,9 @@ from byoc_kit.notebook.findings import Finding, Rule, Severity
 
 Check = Callable[[Analysis], Iterator[Finding]]
 
-_MODULES: list[ModuleType] = [import_module(f"{rules.__name__}.{found.name}") for found in iter_modules(rules.__path__)]
+# Not pkgutil's iter_modules, whose import takes 3 ms.
+_NAMES = sorted(path.stem for folder in rules.__path__ for path in Path(folder).glob("[!_]*.py"))
+_MODULES: list[ModuleType] = [import_module(f"{rules.__name__}.{name}") for name in _NAMES]
 _VALUES = [(module, name, value) for module in _MODULES for name, value in vars(module).items()]
 
 # By code; errors first, then warnings, then notes.
