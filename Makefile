@@ -5,7 +5,7 @@
 # BASE_IMAGE what `make demo` builds the image from; default: that of the Dockerfile
 PYTHON := $(shell command -v python3.11 || echo python3)
 NOTEBOOK := notebooks/green_tint.ipynb
-BASE_IMAGE :=
+BASE_IMAGE ?=
 
 BIN := .venv/bin
 # Two processes share the files of tests; more would make each other late.

@@ -1,3 +1,5 @@
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,10 @@ def test_nothing_follows_a_step_that_failed(tmp_path, monkeypatch, capfd):
         "",
         "export the notebook  failed with exit code 2",
     ]
+
+
+def test_make_takes_the_base_image_from_the_environment_too():
+    makefile = Path(__file__).parents[2] / "Makefile"
+    command = ["make", "--dry-run", "--file", str(makefile), "--assume-old", ".venv/made", "demo"]
+    said = subprocess.check_output(command, text=True, cwd=makefile.parent, env={**os.environ, "BASE_IMAGE": "mine:1"})
+    assert "byoc-kit demo notebooks/green_tint.ipynb --base-image mine:1\n" in said
