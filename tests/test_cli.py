@@ -304,3 +304,12 @@ def test_the_local_network_says_how_to_start_a_stream_and_ends_with_ctrl_c(tmp_p
     assert first == f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:\n"
     assert second == f"""  curl {url}/stream/start -H content-type:application/json -d '{{"model_id": "tint"}}'\n"""
     assert (process.returncode, rest) == (0, ("", ""))
+
+
+@pytest.mark.parametrize(("command", "port"), [("serve", 8000), ("watch", 8000), ("network", 8935)])
+def test_where_a_server_listens_is_in_its_help(run, capsys, command, port):
+    with pytest.raises(SystemExit):
+        run(command, "--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--host HOST the address to listen on; 0.0.0.0 is each that this machine has (default: 127.0.0.1)" in said
+    assert f"--port PORT the TCP port to listen on; 0 takes a free one (default: {port})" in said

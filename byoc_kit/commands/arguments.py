@@ -26,8 +26,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_address(parser: argparse.ArgumentParser, *, port: int) -> None:
     """Add ``--host`` and ``--port``, where to listen."""
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=number(int, 0, LAST_PORT), default=port)
+    host = "the address to listen on; 0.0.0.0 is each that this machine has (default: %(default)s)"
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    any_port = "the TCP port to listen on; 0 takes a free one (default: %(default)s)"
+    parser.add_argument("--port", type=number(int, 0, LAST_PORT), default=port, metavar="PORT", help=any_port)
 
 
 def number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
