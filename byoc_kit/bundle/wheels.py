@@ -151,6 +151,6 @@ def _download(bundle: Path, missing: Iterable[Pin]) -> None:
         input="\n".join(pins), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-        msg = f"pip download ended with exit code {done.returncode}; mend what its last lines say:\n{tail}"
+        sys.stderr.write("".join(done.stderr.splitlines(keepends=True)[-5:]))
+        msg = f"pip download ended with exit code {done.returncode}; mend what its last lines say, above"
         raise WheelError(msg)

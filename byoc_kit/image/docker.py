@@ -22,7 +22,8 @@ _HINTS = {
         "the base image is not to be had here; name one that is with --base-image"
     ),
     r"No matching distribution found|name resolution|CERTIFICATE_VERIFY_FAILED|Failed to establish a new connection": (
-        "pip reaches no index from within the build; `byoc-kit export --wheelhouse` collects the wheels here"
+        "pip reaches no index from within the build; collect the wheels here with "
+        "`byoc-kit export NOTEBOOK --wheelhouse`, and build again"
     ),
 }
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
@@ -54,7 +55,7 @@ def require_engine() -> None:
 def build_image(
     bundle: Path, *, model_id: str, tag: str, base_image: str | None = None, no_index: bool = False
 ) -> None:
-    """Build the image; the engine's output goes to stderr. Raises ``ImageError`` with its last lines.
+    """Build the image; the engine's output goes to stderr. Raises ``ImageError`` where it fails.
 
     Untagged images that earlier builds for ``model_id`` left are removed, those that are the cache of the next stay.
     Unless ``no_index``, its pip has the indexes that the environment names: PyTorch's builds have one for each device.
@@ -135,7 +136,8 @@ def require_base_image(image: str) -> None:
     try:
         _run_and_show(["docker", "pull", image], called=f"docker pull {image}")
     except ImageError as error:
-        msg = f"the base image {image} is not here and cannot be pulled; name one that is with BASE_IMAGE=NAME"
+        msg = f"the base image {image} is not here and cannot be pulled; name one that is: "
+        msg += "make demo BASE_IMAGE=NAME, or byoc-kit demo --base-image NAME"
         raise ImageError(msg) from error
 
 
@@ -151,7 +153,7 @@ def _has_image(image: str) -> bool:
 def _run_and_show(command: list[str], *, called: str) -> list[str]:
     """Run a command, its output going to stderr, and return its lines.
 
-    Raises ``ImageError`` with its exit code, its last lines, and what helps where that is known.
+    Raises ``ImageError`` with its exit code, and what helps where that is known: the last thing that a reader sees.
     """
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -162,7 +164,7 @@ def _run_and_show(command: list[str], *, called: str) -> list[str]:
     if process.returncode:
         said = "".join(lines[-_TAIL:]).rstrip()
         hint = next((hint for pattern, hint in _HINTS.items() if re.search(pattern, said)), "")
-        advice = hint or "mend what its last lines say"
-        msg = f"{called} ended with exit code {process.returncode}; {advice}:\n{said}"
+        advice = hint or "mend what its last lines say, above"
+        msg = f"{called} ended with exit code {process.returncode}; {advice}"
         raise ImageError(msg)
     return lines
