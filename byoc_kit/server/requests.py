@@ -7,10 +7,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
 from byoc_kit.core.params import ParamsError, load_json, params_error, parse_changes
+from byoc_kit.errors import cut
 from byoc_kit.server.listener import REQUEST_TIMEOUT_S
 from byoc_kit.system.addresses import without_secrets
 from byoc_kit.system.threads import on_thread
@@ -32,6 +34,20 @@ def refused(request: web.Request, status: int, message: str, *, field: str | Non
         return web.json_response({"detail": {"msg": said}}, status=status)
     content: dict[str, Any] = {"status": "error", "message": said} | ({"field": field} if field else {})
     return web.json_response(content, status=status)
+
+
+@web.middleware
+async def refused_by_the_router(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer an unknown path and a method that is not taken as every other refusal; aiohttp's answers are bare text."""
+    error = request.match_info.http_exception
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = refused(request, error.status, f"{request.method} is not taken here; send {allowed}")
+        response.headers[hdrs.ALLOW] = allowed
+        return response
+    if isinstance(error, web.HTTPNotFound):
+        return refused(request, error.status, f"there is no {cut(request.path)}; GET / lists what there is")
+    return await handler(request)
 
 
 T = TypeVar("T")

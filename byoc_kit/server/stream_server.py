@@ -30,6 +30,7 @@ from byoc_kit.server.requests import (
     parsed,
     read_body,
     refused,
+    refused_by_the_router,
     started_stream,
     stream_of,
 )
@@ -131,7 +132,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_ready = False
         self._is_stopping = False
         guarding = guard(self.settings, origins=options.get("cors_config") or ())
-        self.app.middlewares[:0] = [noted_at_request, guarding]
+        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router]
         self.enable_default_routes = enable_default_routes
         if enable_default_routes:
             self._add_routes()

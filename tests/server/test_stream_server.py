@@ -405,6 +405,19 @@ async def test_a_body_of_a_hundred_thousand_names_is_one_short_refusal(ready):
     assert (status, answer["field"]) == (400, "u0")
 
 
+async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json(ready):
+    assert await ready.get("/nope") == (
+        404,
+        {"status": "error", "message": "there is no /nope; GET / lists what there is"},
+    )
+    async with ready.http.delete(f"{ready.url}/health") as answer:
+        assert answer.headers["Allow"] == "GET, HEAD"
+        said = "DELETE is not taken here; send GET, HEAD"
+        assert (answer.status, await answer.json()) == (405, {"status": "error", "message": said})
+    status, content = await ready.get(f"/{'x' * 5000}")
+    assert (status, len(content["message"]) < 3000) == (404, True)
+
+
 async def test_params_without_a_stream_are_404(ready):
     assert (await ready.post("/stream/params", {"gain": 1}))[0] == 404
 
