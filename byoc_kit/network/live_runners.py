@@ -100,11 +100,8 @@ class LiveRunners:
     async def check_health(self) -> None:
         """Ask all static runners for their health, one after the other; one failure ends every session of a runner."""
         for runner in self.registry:
-            if runner.static is None:
-                continue
-            is_healthy = await self._is_healthy(runner.static)
-            if any(one is runner for one in self.registry):
-                self.registry.set_health(runner, is_healthy=is_healthy)
+            if runner.static is not None:
+                self.registry.set_health(runner, is_healthy=await self._is_healthy(runner.static))
 
     async def restart(self) -> None:
         """Forget all, as a node that is restarted does; only what was declared at the start is there again."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from byoc_kit.network.certificate import Certificate
 from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
 from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
@@ -32,17 +33,19 @@ async def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     websockets: Callable[..., asyncio.Protocol] | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[str]:
     """Serve an app while the body runs and give its base URL, also in ``app.state``; port 0 takes a free one.
 
-    ``websockets`` makes what takes over a connection that asks for an upgrade. Signals stay with the caller. On
-    leaving, the app's lifespan ends first, so that an app can end its own open streams; a response that is still open
-    after ``GRACE_S`` is cancelled.
+    ``websockets`` makes what takes over a connection that asks for an upgrade; with a ``certificate``, all is TLS.
+    Signals stay with the caller. On leaving, the app's lifespan ends first, so that an app can end its own open
+    streams; a response that is still open after ``GRACE_S`` is cancelled.
     """
     with listen(host, port) as listener:
         # What it accepts inherits this, which asyncio does not set here: a picture would wait 40 ms otherwise.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        app.state.base_url = url_of(listener)
+        base_url = url_of(listener)
+        app.state.base_url = base_url.replace("http:", "https:", 1) if certificate else base_url
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -51,6 +54,8 @@ async def serving(
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=certificate.certificate if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         server = _Server(config)
         task = None
@@ -81,12 +86,17 @@ class StartRequest(BaseModel):
 
 @asynccontextmanager
 async def serve_orchestrator(
-    orchestrator: Orchestrator, host: str = "127.0.0.1", port: int = 0, *, live_runners: LiveRunners | None = None
+    orchestrator: Orchestrator,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    live_runners: LiveRunners | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[str]:
     """Serve an orchestrator's HTTP routes and watch its containers while the body runs; gives the base URL."""
     websockets = partial(WebSocketTunnel, live_runners.find_app) if live_runners is not None else None
     app = create_app(orchestrator, live_runners)
-    async with serving(app, host=host, port=port, websockets=websockets) as base_url:
+    async with serving(app, host=host, port=port, websockets=websockets, certificate=certificate) as base_url:
         yield base_url
 
 

@@ -385,7 +385,8 @@ def echo_websocket(app):
 @pytest.mark.usefixtures("echo_websocket")
 async def test_a_websocket_passes_both_ways(proxied, app):
     _, http, path = proxied
-    async with http.ws_connect(f"{path}/ws?x=1", protocols=("chat",)) as socket:
+    headers = {"Livepeer-Session-Id": "forged", "X-Forwarded-For": "1.2.3.4", "X-Custom": "kept"}
+    async with http.ws_connect(f"{path}/ws?x=1", protocols=("chat",), headers=headers) as socket:
         assert socket.protocol == "chat"
         await socket.send_str("hello")
         assert await socket.receive_str() == f"hello of {path.split('/')[4]}"
@@ -395,7 +396,12 @@ async def test_a_websocket_passes_both_ways(proxied, app):
         await socket.send_str("bye")
         closing = await socket.receive()
         assert (closing.type, closing.data, closing.extra) == (aiohttp.WSMsgType.CLOSE, 4001, "as you wish")
-    assert app.requests[0].path_qs == "/base/ws?x=1"
+    [request] = app.requests
+    assert request.path_qs == "/base/ws?x=1"
+    assert request.headers.getall("Livepeer-Session-Id") == [path.split("/")[4]]
+    assert request.headers["Host"] == app.url.removeprefix("http://")
+    assert request.headers["X-Custom"] == "kept"
+    assert "X-Forwarded-For" not in request.headers
 
 
 @pytest.mark.usefixtures("echo_websocket")

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +8,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.network.runner_file import read_runners
 from byoc_kit.network.runner_records import Gpu
 
+ROOT = Path(__file__).parents[2]
 ENTRY = {
     "label": "green-tint",
     "runner_url": "http://localhost:8000",
@@ -132,3 +134,10 @@ def test_a_file_that_is_no_utf_8_is_refused(tmp_path):
     (tmp_path / "runners.json").write_bytes(b'{"runners": "\xff"}')
     with pytest.raises(ByocKitError, match="is not UTF-8"):
         read_runners(tmp_path / "runners.json")
+
+
+@pytest.mark.parametrize("bundle", sorted(path.name for path in (ROOT / "export").iterdir()))
+def test_what_a_bundle_declares_is_read(bundle):
+    [entry] = read_runners(ROOT / "export" / bundle / "runners.json")
+    assert entry.app.startswith("live-video-to-video/")
+    assert entry.record().mode == "persistent"
