@@ -174,8 +174,45 @@ def test_a_decoded_frame_is_converted_once_and_only_when_somebody_asks():
     assert frame.pixels.max() == 7
     assert origin.conversions == 1
     assert frame.untouched is None
-    assert as_frame(frame, frame).untouched is None
     assert frame.original().untouched is origin
+
+
+def read_pixels(frame):
+    return frame.pixels
+
+
+def read_tensor(frame):
+    return frame.tensor[0]
+
+
+@pytest.mark.parametrize("read", [read_pixels, read_tensor])
+def test_a_frame_that_was_only_read_goes_out_as_it_came(read):
+    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=(origin := Decoded()))
+    read(frame)
+    assert as_frame(frame, frame).untouched is origin
+    assert frame.untouched is None
+
+
+@pytest.mark.parametrize("read", [read_pixels, read_tensor])
+@pytest.mark.parametrize("corner", [0, -1])
+def test_one_value_that_was_written_goes_out(read, corner):
+    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=Decoded())
+    read(frame)[corner, corner, corner] = 1
+    assert as_frame(frame, frame).pixels[corner, corner].max() > as_frame(frame, frame).pixels[corner, corner].min()
+
+
+def test_what_a_frame_was_given_goes_out_without_a_look_at_its_origin(source):
+    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=(origin := Decoded()))
+    assert as_frame(frame.replace(pixels=black() + 7), frame).untouched is None
+    frame.tensor = torch.full((1, 4, 6, 3), 7 / 255)
+    assert as_frame(frame, frame).untouched is None
+    assert origin.conversions == 0
+
+
+def test_a_frame_kept_and_only_read_goes_out_with_its_own_picture(source):
+    kept = VideoFrame(None, 1, Fraction(1, 12_800), origin=Decoded())
+    assert kept.pixels.max() == 7
+    assert as_frame(kept, source).pixels.max() == 7
 
 
 def test_a_frame_kept_from_before_goes_out_with_the_time_of_the_present_one(source):
