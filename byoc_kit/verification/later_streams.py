@@ -85,6 +85,21 @@ class LaterStreams:
         """Whether the running stream is the clip's own."""
         return self._at == _FIRST
 
+    @property
+    def number(self) -> int:
+        """The number of the running stream, from 1."""
+        return self._at + 1
+
+    @property
+    def done(self) -> int:
+        """How many frames of the running stream are kept."""
+        return len(self._streams[self._at].errors)
+
+    @property
+    def length(self) -> int:
+        """How many frames a later stream has."""
+        return max(1, len(self._streams[_FIRST].errors))
+
     def frames(self) -> Iterator[VideoFrame]:
         """Yield the frames of all streams, and run the hooks between two streams."""
         yield from self._open()
@@ -129,8 +144,7 @@ class LaterStreams:
         return self._failure is None
 
     def _frames_of(self, at: int) -> Iterator[VideoFrame]:
-        count = max(1, len(self._streams[_FIRST].errors))
-        frames = islice(self._open(), count)
+        frames = islice(self._open(), self.length)
         return frames if at == _SAME else map(_halved, frames)
 
     def _raises(self, make_fresh: Callable[[], FrameProcessor]) -> bool:

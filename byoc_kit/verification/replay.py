@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property, partial
@@ -31,6 +30,7 @@ from byoc_kit.verification.later_streams import LaterStreams, Memory
 TASK = "task.json"
 _REPLAY = "replay.json"
 _PROGRESS = "progress"
+_STREAMS = {2: "second", 3: "third"}
 
 Place = Callable[[str, BaseException], str]
 """Names the notebook's line where a hook raised."""
@@ -80,16 +80,20 @@ class Task:
         said = json.loads(Path(path).read_bytes())
         return cls(Path(said["clip"]), said["params"], tuple(said["kept"]), Path(said["folder"]), said["max_diff"])
 
-    def count(self, done: int) -> None:
-        """Show another process how many frames are done."""
-        (self.folder / _PROGRESS).write_text(str(done))
+    def count(self, done: int, *, of: int | None = None, stream: int = 1) -> None:
+        """Show another process how many frames of which stream are done; ``of`` is how many it has."""
+        written = self.folder / f"{_PROGRESS}.part"
+        written.write_text(json.dumps([done, of, stream]))
+        written.replace(self.folder / _PROGRESS)  # whoever reads meanwhile finds the numbers before
 
-    @property
-    def done(self) -> int:
-        """How many frames are done."""
-        with suppress(FileNotFoundError, ValueError):  # there is no number yet, or it is being written
-            return int((self.folder / _PROGRESS).read_text())
-        return 0
+    def progress(self, *, of: int) -> str:
+        """Say how many frames are done; the clip's own stream has ``of``."""
+        try:
+            done, of_later, stream = json.loads((self.folder / _PROGRESS).read_bytes())
+        except FileNotFoundError:
+            return f"0 of {of} frames"
+        name = f"{_STREAMS[stream]} stream, " if stream > 1 else ""
+        return f"{name}{done} of {of_later or of} frames"
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,8 @@ def replay(
         if streams.is_first:
             frames.append(_replayed(task, len(frames), ran, place))
             task.count(len(frames))
+        else:
+            task.count(streams.done, of=streams.length, stream=streams.number)
 
     def first() -> Replay:
         return Replay(task.folder, tuple(frames), as_json(params), said_of_scale=processor.said_of_scale)

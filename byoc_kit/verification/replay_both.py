@@ -51,7 +51,7 @@ async def _tell(tasks: Mapping[str, Task], frames: int, say: Callable[[str], Non
     """Say now and then how many frames are done, so that a slow model does not seem to hang."""
     while True:
         await asyncio.sleep(_SAY_EACH_S)
-        say("; ".join(f"{name}: {task.done} of {frames} frames" for name, task in tasks.items()))
+        say("; ".join(f"{name}: {task.progress(of=frames)}" for name, task in tasks.items()))
 
 
 def golden_frames(clip: LiveClip) -> tuple[int, ...]:

@@ -60,6 +60,24 @@ def remembering(*, resets):
     return make
 
 
+def test_the_progress_never_goes_back_without_naming_the_next_stream(make_task):
+    task = replace(make_task(), max_diff=0)
+    task.save()
+    said = [task.progress(of=10)]
+
+    def process_frame(frame):
+        said.append(task.progress(of=10))
+        return frame
+
+    def fresh():
+        return FrameProcessor(Hooks.of(process_frame))
+
+    replay(fresh(), task, lambda *_: "here", make_fresh=fresh)
+    later = [f"{stream} stream, {done} of 8 frames" for stream in ("second", "third") for done in range(1, 9)]
+    own = [f"{done} of 10 frames" for done in range(11)]
+    assert list(dict.fromkeys([*said, task.progress(of=10)])) == [*own, *later]
+
+
 def test_what_is_reset_is_not_remembered(memory):
     assert memory(remembering(resets=True)) == NOTHING
     assert memory(lambda: {"process_frame": lambda frame: frame}) == NOTHING
