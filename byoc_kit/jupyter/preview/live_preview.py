@@ -190,7 +190,7 @@ class LivePreview(Preview):
                 self._swap(version)
             is_compared_new = self._compared is not None and self._compared.follow(namespace)
         except ByocKitError as error:
-            self._say(f"{error}; the version before goes on")
+            self._say(f"{error}; the version before goes on", is_warning=True)
             return
         if function is not None or is_compared_new:
             self._say("")  # an error of an earlier version no longer matters
@@ -306,7 +306,7 @@ class LivePreview(Preview):
         try:
             _COMMANDS[name](self, value)
         except ByocKitError as error:
-            self._say(str(error))
+            self._say(str(error), is_warning=True)
 
     def _switch_at_leisure(self, source: str | None) -> None:
         """Open a source on another thread. Without a source, or with the present one's name, open that again."""
@@ -326,22 +326,23 @@ class LivePreview(Preview):
         try:
             said = chore()
         except ByocKitError as error:
-            said = str(error)
+            self._say(str(error), is_warning=True)
         except Exception as error:
             logger.exception("a chore of the preview failed")
-            said = f"that failed: {type(error).__name__}: {error}"
-        if said is not None:
-            self._say(said)
+            self._say(f"that failed: {type(error).__name__}: {error}", is_warning=True)
+        else:
+            if said is not None:
+                self._say(said)
 
     def _hear(self) -> None:
         """Take the player's news between results."""
         refused = self._player.take_refusal()
         if refused or self._report.notice == self._opening:
-            self._report.notice = refused
+            self._report.notice, self._report.is_warning = refused, True
         self._tell()
 
-    def _say(self, notice: str) -> None:
-        self._report.notice = notice
+    def _say(self, notice: str, *, is_warning: bool = False) -> None:
+        self._report.notice, self._report.is_warning = notice, is_warning
         self._tell()
 
     def _tell(self) -> None:

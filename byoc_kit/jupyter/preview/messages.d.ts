@@ -15,6 +15,8 @@ interface Status {
   budget: { text: string; is_held: boolean; share: number; detail: string } | null;
   error: Failure | null;
   notice: string;
+  /** Whether the notice says that something is wrong. */
+  is_warning: boolean;
   captions: string[];
   sizes: string;
   version: string;

@@ -44,6 +44,7 @@ class Report:
         compared: ComparedFunction | None,
     ) -> None:
         self.notice = ""
+        self.is_warning = False
         self.params_errors: dict[str, str] = {}
         self._player = player
         self._sender = sender
@@ -91,7 +92,7 @@ class Report:
             "numbers": [figure.message() for figure in (*numbers(stats), *machine())],
             "budget": _budget(stats),
             "error": self._error(),
-            "notice": self._notice(),
+            **self._notice(),
             "captions": [self._compared.name, shown] if self._compared else self._captions(),
             "sizes": self._sizes(),
             "version": self._which_version(),
@@ -145,11 +146,15 @@ class Report:
     def _params_error(self) -> str:
         return "; ".join(list(self.params_errors.values()))
 
-    def _notice(self) -> str:
+    def _notice(self) -> Message:
+        """Return the text below the pictures, and whether something is wrong."""
         compared = self._compared.error if self._compared else ""
         trouble = self._player.outcomes.trouble()
-        said = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
-        return said or self.notice or self._ended() or self._what_it_waits_for()
+        wrong = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
+        if wrong or self.notice:
+            return {"notice": wrong or self.notice, "is_warning": bool(wrong) or self.is_warning}
+        is_late = self._ack_window.is_late and not self._ended()
+        return {"notice": self._ended() or self._what_it_waits_for(), "is_warning": is_late}
 
     def _which_version(self) -> str:
         """Name the version that plays if it is not the notebook's present one."""

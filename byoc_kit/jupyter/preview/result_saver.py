@@ -92,6 +92,10 @@ class GoldenStretch:
         return Golden(self._source, "", inputs[0].width, 1, values, pictures, inputs, versions(), made_by)
 
 
+def _refuse(reason: str) -> str:
+    raise RegressionError(reason)
+
+
 def _changed(params: Params, other: Params) -> set[str]:
     now, then = dict(params), dict(other)
     return {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
@@ -139,7 +143,7 @@ class ResultSaver:
         golden, name = stretch
         if result.failure is not None:
             self._stretch = None
-            self._do(lambda: f"{name} failed, so no golden frames were kept; fix it, and save again")
+            self._do(lambda: _refuse(f"{name} failed, so no golden frames were kept; fix it, and save again"))
             return
         golden.add(result.source, result.output, result.params, result.processor.hooks.process_frame)
         if golden.is_full:

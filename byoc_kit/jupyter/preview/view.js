@@ -223,7 +223,7 @@ class View {
   tell(status) {
     this.adoptControls();
     setText(this.notice, status.notice);
-    this.notice.classList.toggle("byoc-preview-quiet", status.state.has_ended);
+    this.notice.classList.toggle("byoc-preview-quiet", !status.is_warning);
     this.pair.caption(status.captions, status.sizes);
     this.tellError(status.error);
     this.tellState(status);

@@ -671,7 +671,8 @@ def test_a_live_source_at_its_end_says_so_and_plays_again(make_live, front_end):
     live = make_live(invert, broadcast)
     live.play()
     status = front_end.wait_for_status(lambda status: status["state"]["has_ended"])
-    assert (status["error"], status["notice"]) == (None, "broadcast has ended. Play opens it again.")
+    said = "broadcast has ended. Play opens it again."
+    assert (status["error"], status["notice"], status["is_warning"]) == (None, said, False)
     before = live._player.feed
     front_end.command(live, "play")
     front_end.wait_for_status(lambda _: live._player.feed is not before)
@@ -828,6 +829,7 @@ def test_a_source_that_is_not_there_is_said_and_the_old_one_plays_on(make_live, 
     front_end.command(live, "source", "nowhere.mp4")
     status = front_end.wait_for_status(lambda status: "nowhere.mp4" in status["notice"] and "…" not in status["notice"])
     assert "there is no" in status["notice"]
+    assert status["is_warning"]
     front_end.sent.clear()
     front_end.wait_for(lambda content: content["kind"] == "pair")
 
@@ -1045,6 +1047,7 @@ def test_a_recording_that_breaks_off_is_said_at_once(make_live, front_end, tmp_p
     front_end.command(live, "record")
     status = front_end.wait_for_status(lambda status: "broke off" in status["notice"])
     assert "No space left on device; make room there, or choose another folder" in status["notice"]
+    assert status["is_warning"]
     assert not status["state"]["is_recording"]
 
 
@@ -1077,7 +1080,8 @@ def test_the_held_frame_is_kept_as_golden(make_live, front_end, tmp_path, monkey
     live.seek(4)
     front_end.wait_for_frame(4)
     front_end.command(live, "save_golden")
-    front_end.wait_for_status(lambda status: status["notice"].startswith("golden/fill has 1 frame now: "))
+    said = front_end.wait_for_status(lambda status: status["notice"].startswith("golden/fill has 1 frame now: "))
+    assert not said["is_warning"]
     golden = load_golden(tmp_path / "golden" / "fill")
     assert golden.params == {"level": 90, "word": "ok"}
     assert (golden.pictures[0] == 90).all()
@@ -1134,6 +1138,7 @@ def test_no_golden_frames_are_kept_of_a_function_that_fails(make_live, front_end
     front_end.command(live, "save_golden")
     status = front_end.wait_for_status(lambda status: "golden" in status["notice"])
     assert status["notice"] == "<lambda> failed, so no golden frames were kept; fix it, and save again"
+    assert status["is_warning"]
     live.swap(invert)
     front_end.wait_for_pair(lambda _, right: right is not None)
     assert not (tmp_path / "golden").exists()
@@ -1147,7 +1152,8 @@ def test_the_frame_that_failed_is_kept_as_a_case(make_live, front_end, tmp_path,
 
     live = make_live(fail_later)
     front_end.command(live, "save_case")
-    front_end.wait_for_status(lambda status: status["notice"].startswith("no frame has failed yet"))
+    said = front_end.wait_for_status(lambda status: status["notice"].startswith("no frame has failed yet"))
+    assert said["is_warning"]
     live.play()
     front_end.wait_for_status(lambda status: status["error"])
     front_end.command(live, "save_case")
@@ -1189,6 +1195,7 @@ def test_the_badge_is_not_green_while_no_good_picture_comes(make_live, front_end
     status = front_end.wait_for_status(lambda status: (status["budget"] or {}).get("text") == badge)
     assert not status["budget"]["is_held"]
     assert status["notice"] == advice
+    assert status["is_warning"] == bool(advice)
     front_end.sent.clear()
     live.swap(invert)
     front_end.wait_for_status(lambda status: (status["budget"] or {}).get("is_held"))

@@ -41,6 +41,7 @@ STATE = {
 STATUS = {
     "number": 1,
     "notice": "",
+    "is_warning": False,
     "error": None,
     "state": {**STATE, "can_revert": False, "is_reverted": False, "is_recording": False},
     "version": "",
@@ -252,10 +253,24 @@ def test_a_long_error_leaves_its_button_in_sight(shown):
     assert panel["height"] <= box(shown, ".byoc-preview-pictures")["height"]
 
 
+def tell_notice(shown, notice, *, is_warning):
+    shown.receive({"kind": "status", "status": {**STATUS, "notice": notice, "is_warning": is_warning}})
+
+
+def is_quiet(shown):
+    return "byoc-preview-quiet" in shown.page.locator(".byoc-preview-notice").get_attribute("class")
+
+
 def test_the_end_of_a_live_source_is_no_alarm(shown):
-    status = {**STATUS, "notice": "a has ended", "state": {**STATUS["state"], "has_ended": True}}
-    shown.receive({"kind": "status", "status": status})
-    assert "byoc-preview-quiet" in shown.page.locator(".byoc-preview-notice").get_attribute("class")
+    tell_notice(shown, "a has ended", is_warning=False)
+    assert is_quiet(shown)
+
+
+def test_only_a_warning_has_the_colour_of_one(shown):
+    tell_notice(shown, "golden/tint has 1 frame now", is_warning=False)
+    assert is_quiet(shown)
+    tell_notice(shown, "there is no clip nowhere.mp4", is_warning=True)
+    assert not is_quiet(shown)
 
 
 def test_after_a_switch_the_source_says_what_plays(shown):
