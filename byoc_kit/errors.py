@@ -7,7 +7,7 @@ from traceback import walk_tb
 
 
 class ByocKitError(Exception):
-    """Something a person can mend. Its text is one sentence: what is wrong, where, and what to do next.
+    """An error that a person can fix. Its text is one sentence: what is wrong, where, and what to do next.
 
     Every error that byoc-kit raises on purpose is one. Anything else is a fault of byoc-kit.
 

@@ -169,7 +169,7 @@ def test_a_target_that_is_no_bundle_is_left_alone(run, write, tmp_path):
     assert run("export", "effects.ipynb", "-o", "thesis") == (
         2,
         "",
-        "byoc-kit: thesis is there and is no bundle; choose another folder with --output, or remove it\n",
+        "byoc-kit: thesis exists and is not a bundle; choose another folder with --output, or remove it\n",
     )
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["main.tex"]
 

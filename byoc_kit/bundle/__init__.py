@@ -1,1 +1,1 @@
-"""What goes out: the module, the lock, the Dockerfile and the network's configuration."""
+"""Writes a bundle: the module, the lock, the Dockerfile and the network's configuration."""

@@ -1,4 +1,4 @@
-"""What distributions need, followed through what they declare; from this environment, and from pip where it says."""
+"""Finds all distributions that some distributions need, by what each declares, in this environment or from pip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.version import Version
 from byoc_kit.bundle.pip import LockError
 from byoc_kit.notebook.module_owners import PathState, path_state
 
-# pytrickle 0.1.6 declares these, and imports none of them where byoc-kit uses it.
+# pytrickle 0.1.6 declares these, but the parts that byoc-kit uses import none of them.
 LEFT_OUT = {
     "asyncio-mqtt": "never imported",
     "opencv-python": "for an overlay that byoc-kit does not use; it wants libGL",
@@ -25,7 +25,7 @@ LEFT_OUT = {
     "pytest-mock": "a test tool",
     "uvloop": "never imported",
 }
-# PyTorch builds these for each device.
+# PyTorch has a build of these for each device.
 VARIED = ("torch", "torchaudio", "torchvision")
 _DECLARED_BY = "pytrickle"
 _MAX_LICENCE = 100
@@ -33,10 +33,10 @@ _MAX_LICENCE = 100
 
 @dataclass(frozen=True)
 class Needed:
-    """A distribution: its canonical name, its version, what it declares that it requires, and its licence.
+    """A distribution: its canonical name, its version, its declared requirements, and its licence.
 
-    ``direct_url`` is where it was installed from, as PEP 610 has it, where that is no index. ``needs`` are the
-    canonical names of what it requires here.
+    If it was not installed from an index, ``direct_url`` says where from, as in PEP 610. ``needs`` are the canonical
+    names of the distributions that it requires here.
     """
 
     name: str
@@ -48,15 +48,17 @@ class Needed:
 
     @property
     def pin(self) -> str:
-        """The requirement that names this version and no other."""
+        """The requirement that names exactly this version."""
         return f"{self.name}=={self.version}"
 
     @classmethod
     def installed(cls, found: Distribution) -> Needed:
-        """Return what is known of an installed distribution."""
+        """Read an installed distribution's metadata."""
         said = found.metadata
         direct_url = found.read_text("direct_url.json")
-        is_condas = (found.read_text("INSTALLER") or "").strip() == "conda"  # its folders are those of its build farm
+        is_condas = (
+            found.read_text("INSTALLER") or ""
+        ).strip() == "conda"  # its folders are those of the build machine
         return cls(
             canonicalize_name(said["Name"]),
             str(Version(said["Version"])),
@@ -67,7 +69,7 @@ class Needed:
 
     @classmethod
     def reported(cls, metadata: Mapping[str, Any]) -> Needed:
-        """Return what pip's report has of a distribution."""
+        """Read a distribution's metadata from pip's report."""
         licence = _licence(
             metadata.get("license_expression"), metadata.get("classifier") or [], metadata.get("license")
         )
@@ -76,10 +78,10 @@ class Needed:
 
 
 def closure(roots: Iterable[str], others: Mapping[str, Needed] | None = None) -> dict[str, Needed]:
-    """Follow what ``roots`` require; returns all by canonical name, without what pytrickle declares and nobody uses.
+    """Return all that ``roots`` require, by canonical name, without what pytrickle declares but nothing uses.
 
-    ``others`` stand for what is not installed here, or in a version that does not do: another build of torch and its
-    libraries. Raises ``LockError`` for what is neither.
+    ``others`` replace distributions that are missing here or have an unsuitable version, such as another build of torch
+    and its libraries. Raises ``LockError`` for a distribution that is neither installed nor among them.
     """
     others = others or {}
     found: dict[str, Needed] = {}
@@ -115,7 +117,7 @@ def _requirement(line: str) -> Requirement:
 
 @lru_cache(maxsize=1024)
 def _installed(name: str, _path: PathState) -> Needed | None:
-    """Return what is installed; read once for as long as nothing is installed or removed."""
+    """Return the installed distributions; they are read again only after something was installed or removed."""
     try:
         return Needed.installed(distribution(name))
     except PackageNotFoundError:
@@ -137,7 +139,7 @@ def _find(requirement: Requirement, others: Mapping[str, Needed]) -> Needed:
 
 
 def _licence(expression: str | None, classifiers: Iterable[str], text: str | None) -> str:
-    """Return an SPDX expression, or the names that the metadata has; a licence's whole text is none."""
+    """Return an SPDX expression or the licence names in the metadata, but not a licence's whole text."""
     if expression:
         return expression
     parts = [one.split(" :: ") for one in classifiers if one.startswith("License :: ")]

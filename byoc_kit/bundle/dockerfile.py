@@ -7,7 +7,7 @@ from byoc_kit.core.capability import Capability
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 PORT = 8000
 LABEL = "byoc-kit.model"
-"""Names the model on each stage, so that what earlier builds left is found."""
+"""The label that names the model on each stage, to find the leftovers of earlier builds."""
 
 _DOCKERFILE = f"""\
 # Serves {{model_id}}; written by byoc-kit.

@@ -1,4 +1,4 @@
-"""Whether a bundle is still what its notebook says."""
+"""Finds out whether a bundle still matches its notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from byoc_kit.system.text import printable
 
 @dataclass(frozen=True)
 class Drift:
-    """The names of a bundle's files that are not as planned, assets too; ``diff`` shows how, for a terminal."""
+    """The names of a bundle's files that differ from the plan, also assets; ``diff`` shows the differences."""
 
     files: tuple[str, ...]
     diff: str
@@ -35,10 +35,10 @@ class Drift:
 
 
 def drift(analysis: Analysis, bundle: Path) -> Drift:
-    """Return how a bundle differs from what its notebook says.
+    """Return how a bundle differs from its notebook.
 
-    The lock and the kit's version are left out: another one makes no code stale. Raises
-    ``ByocKitError`` where the notebook has faults.
+    The lock and the kit's version do not count: a change of these does not make code stale. Raises ``ByocKitError`` if
+    the notebook has faults.
     """
     manifest = read_manifest(bundle)
     managed, kit_version = manifest.get("managed") is True, str(manifest.get("kit_version"))
@@ -67,7 +67,8 @@ def compare(plan: Plan) -> Drift:
 def why_bundle_is_stale(bundle: Bundle, *, as_it_runs: bool = False) -> str | None:
     """Say in one sentence how a bundle differs from its notebook's file; ``None`` if it does not.
 
-    With ``as_it_runs``, only what makes frames counts: the module's code and its assets, and no heading or comment.
+    With ``as_it_runs``, only the module's code and its assets count, since they make the frames; headings and comments
+    do not.
     """
     try:
         analysis = Analysis(read_notebook(bundle.notebook))
@@ -87,7 +88,7 @@ def _runs_the_same(analysis: Analysis, bundle: Path) -> bool:
 
 
 def _code(module: str) -> str:
-    """Return what a module runs, without comments, and without the docstrings that have the notebook's title."""
+    """Return a module's code without comments, and without the docstrings that contain the notebook's title."""
     tree = parse(module)
     processors = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS]
     documented: list[ast.Module | ast.ClassDef] = [tree, *processors]
@@ -98,7 +99,7 @@ def _code(module: str) -> str:
 
 
 def why_stale(analysis: Analysis, bundle: Path) -> str | None:
-    """Say in one sentence how a bundle differs from what its notebook says; ``None`` if it does not."""
+    """Say in one sentence how a bundle differs from its notebook; ``None`` if it does not."""
     try:
         found = drift(analysis, bundle)
     except ByocKitError as error:

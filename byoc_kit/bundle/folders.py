@@ -1,4 +1,4 @@
-"""Where a bundle and its reports go: the same place for each command, button and notebook."""
+"""Decides where a bundle and its reports go; all commands, buttons and notebooks use the same places."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _REPORTS = "reports"
 def bundle_folder(notebook: Path, *, here: Path | None = None) -> Path:
     """Return the folder of a notebook's bundle, ``export/NAME``.
 
-    It is in the nearest folder, from the notebook's upwards, that has one there already, or else any bundle. The first
-    bundle goes to ``here``, by default the working folder, where that is above the notebook; otherwise beside it.
+    It is in the nearest folder, from the notebook's upwards, that already has this bundle, or else any bundle. The
+    first bundle goes to ``here``, by default the working folder, if the notebook is below that; otherwise it goes
+    beside the notebook.
     """
     here, folder = _whole(here or Path()), _whole(notebook).parent
     above = [folder, *folder.parents]
@@ -33,12 +34,12 @@ def report_folder(bundle: Path, *, here: Path | None = None) -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there; false in a folder that is not for us, such as root's ``/export``."""
+    """Whether a file exists; false in a folder that this user cannot read, such as root's ``/export``."""
     return os.path.isfile(path)  # noqa: PTH113  # pathlib's raises then
 
 
 def _whole(path: Path) -> Path:
-    """Return the whole path, without ``..`` and without following links."""
+    """Return the absolute path without ``..``; links are not followed."""
     return Path(os.path.abspath(path))  # noqa: PTH100  # pathlib's keeps the dots
 
 

@@ -1,4 +1,4 @@
-"""The files that pip would install, with their hashes: from the cache, or else from pip itself."""
+"""Finds the files that pip would install, with their hashes, from the cache or else from pip."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class File:
 
     @property
     def is_wheel(self) -> bool:
-        """Whether it is no source that has to be built first."""
+        """Whether it is a wheel, not a source that has to be built first."""
         return self.name.endswith(".whl")
 
 
 def files_of(needed: Iterable[Needed]) -> dict[str, File]:
-    """Return the file of each distribution by its name; asks pip, all at once, for those that it never said.
+    """Return the file of each distribution, by name. pip is asked once, for all files that the cache does not have.
 
-    Raises ``LockError`` if pip cannot be asked or finds one of them nowhere.
+    Raises ``LockError`` if pip cannot be asked, or does not find one of them.
     """
     needed = list(needed)
     known = _read(recall(_KIND))
     unknown = [one for one in needed if one.pin not in known]
     if unknown:
-        # `==2.13.0` would take a 2.13.0+cpu as well
+        # `==2.13.0` also accepts 2.13.0+cpu
         known |= keep_reported(report([f"{one.name}==={one.version}" for one in unknown], "--no-deps"))
     for one in needed:
         if one.pin not in known:

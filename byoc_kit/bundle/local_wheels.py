@@ -1,4 +1,4 @@
-"""Wheels of what no index has as it is installed here: local, editable and VCS installs, and bare sources."""
+"""Builds wheels of distributions that no index has: local, editable and VCS installs, and bare sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Wheel:
 
     @property
     def version(self) -> str:
-        """The version that it has, which may be newer than that of an editable install."""
+        """The wheel's version, which may be newer than that of the editable install."""
         return str(parse_wheel_filename(self.name)[1])
 
     @property
@@ -38,9 +38,9 @@ class Wheel:
 
 
 def wheel_of(needed: Needed, wheels: Path) -> Wheel:
-    """Build the wheel of a distribution, or take it from ``wheels`` where its source is as it was then.
+    """Build the wheel of a distribution, or take it from ``wheels`` if its source has not changed since.
 
-    Raises ``LockError`` if its source is gone, or cannot be built.
+    Raises ``LockError`` if its source is gone or cannot be built.
     """
     requirement, state = _source(needed)
     key = hashlib.sha256(f"{needed.pin}\n{requirement}\n{state}".encode()).hexdigest()
@@ -58,7 +58,7 @@ def wheel_of(needed: Needed, wheels: Path) -> Wheel:
 
 
 def _source(needed: Needed) -> tuple[str, str]:
-    """Return what pip builds, and what tells whether it has changed. Raises ``LockError`` if it is gone."""
+    """Return the source for pip, and a text that changes with it. Raises ``LockError`` if it is gone."""
     if needed.direct_url is None:
         return needed.pin, ""
     url, subdirectory = str(needed.direct_url["url"]), needed.direct_url.get("subdirectory")
@@ -76,7 +76,7 @@ def _source(needed: Needed) -> tuple[str, str]:
 
 
 def _state(path: Path) -> Iterator[str]:
-    """Yield a line a file; sizes and times stand for the bytes, as they do for make."""
+    """Yield a line for each file, with its size and time in place of its bytes, as make does."""
     if path.is_file():
         yield hashlib.sha256(path.read_bytes()).hexdigest()
         return
@@ -86,7 +86,7 @@ def _state(path: Path) -> Iterator[str]:
         for name in sorted(names):
             try:
                 found = (here / name).stat()
-            except OSError:  # a link that leads nowhere
+            except OSError:  # a broken link
                 continue
             yield f"{(here / name).relative_to(path)} {found.st_size} {found.st_mtime_ns}"
 

@@ -1,4 +1,4 @@
-"""``requirements.lock``: the distributions that the exported code imports, with all they need, as installed here."""
+"""``requirements.lock``: the distributions that the exported code imports, and all that they need, as installed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHEELS = "wheels"
 KIT = "byoc-kit"
 _CARRIED = "# Its wheel lies in wheels/: no index has what was installed."
 _NO_HASHES = "# Without hashes, by --no-hashes: an image gets whatever file its index has for a version."
-# The builds of OpenCV that need no display, by those that do.
+# For each build of OpenCV that needs a display, the one that does not.
 HEADLESS = {
     "opencv-contrib-python": "opencv-contrib-python-headless",
     "opencv-python": "opencv-python-headless",
@@ -39,9 +39,9 @@ _HEADER = """\
 
 @dataclass(frozen=True)
 class Pin:
-    """A distribution as it is locked; the hash is of the file that pip installs, ``None`` without hashes.
+    """A locked distribution. The hash is of the file that pip installs, or ``None`` without hashes.
 
-    A carried one comes from the bundle's own wheels.
+    If ``is_carried``, the bundle has its wheel.
     """
 
     name: str
@@ -58,16 +58,16 @@ class Pin:
 
 @dataclass(frozen=True)
 class Locked(Pin):
-    """A pin, and what is known of its distribution."""
+    """A pin, and the metadata of its distribution."""
 
     needed: Needed = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class Lock:
-    """What is locked, in order; ``wheels`` are those that a bundle carries, by their file names.
+    """The locked distributions, in order; ``wheels`` are those that the bundle carries, by file name.
 
-    ``imported`` are the distributions that the exported code imports itself.
+    ``imported`` are the distributions that the exported code itself imports.
     """
 
     locked: tuple[Locked, ...]
@@ -78,12 +78,12 @@ class Lock:
 
     @property
     def has_hashes(self) -> bool:
-        """Whether each has its hash."""
+        """Whether each distribution has a hash."""
         return all(one.sha256 for one in self.locked)
 
 
 def missing_modules(names: Iterable[str]) -> set[str]:
-    """Return the modules, by dotted names, that neither Python nor an installed distribution provides."""
+    """Return the dotted names of the modules that neither Python nor an installed distribution provides."""
     return {name for name in _third_party(names) if not providers(name)}
 
 
@@ -95,11 +95,11 @@ def make_lock(
     device: str | None = None,
     with_hashes: bool = True,
 ) -> Lock:
-    """Lock what modules, by their dotted names, need; ``bundle`` may have wheels and hashes of an earlier export.
+    """Lock all that some modules, by dotted name, need; ``bundle`` may have an earlier export's wheels and hashes.
 
-    ``missing`` are modules that are left out, since nothing installed provides them. ``device`` is that of torch's
-    build, such as ``cpu`` or ``cu126``; by default the installed one. Raises ``LockError`` if a module or what
-    its distribution needs is not installed, or where pip does not say a hash.
+    ``missing`` are modules to leave out, since no installed distribution provides them. ``device`` is the device of
+    torch's build, such as ``cpu`` or ``cu126``, by default of the installed build. Raises ``LockError`` if a module, or
+    something that its distribution needs, is not installed, or if pip gives no hash.
     """
     imported = _roots(names)
     needed = closure({KIT, *imported})
@@ -137,7 +137,7 @@ def make_lock(
 
 
 def parse_lock(text: str) -> list[Pin]:
-    """Read a lock. Raises ValueError at a line that is none of a lock."""
+    """Read a lock. Raises ValueError for a line that does not belong in a lock."""
     return list(_parse(text))
 
 
@@ -173,7 +173,7 @@ def _roots(names: Iterable[str]) -> set[str]:
 
 
 def _headless(one: Needed, headless: str, earlier: Mapping[str, str], *, with_hashes: bool) -> Needed | None:
-    """Return the build of OpenCV without windows at the same version: as installed, or else as pip has it."""
+    """Return the build of OpenCV without windows at the same version: the installed one, or else pip's."""
     other = replace(one, name=headless)
     if one.direct_url:
         return None
@@ -214,7 +214,7 @@ def _lock(one: Needed, file: File | None, wheel: Wheel | None, *, with_hashes: b
 
 
 def _earlier(bundle: Path) -> dict[str, str]:
-    """Return the hashes of a bundle's lock by their pins, where it is for this platform; none of a damaged one."""
+    """Return the hashes of a bundle's lock by their pins; none if it is for another platform, or damaged."""
     try:
         text = (bundle / LOCK).read_text()
         locked = parse_lock(text)

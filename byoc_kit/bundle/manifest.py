@@ -1,4 +1,4 @@
-"""``bundle.json``: what a bundle is, and the hashes of its files as the export wrote them."""
+"""``bundle.json``: describes a bundle, and has the hashes of its files as the export wrote them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe(
     managed: bool,
     kit_version: str,
 ) -> dict[str, Any]:
-    """Return what the manifest says of a notebook; ``way_to_notebook`` leads from the bundle to its file."""
+    """Return the manifest's content for a notebook; ``way_to_notebook`` is the path from the bundle to its file."""
     return {
         "name": notebook.stem,
         "title": notebook.title,
@@ -43,13 +43,13 @@ def describe(
 
 
 def render_manifest(content: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-    """Render the manifest, with the hash of each file besides; its own hash is that of its content without them."""
+    """Render the manifest with the hash of each file; its own hash is of its content without these hashes."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     return _dump({**content, _HASHES: {**hashes, MANIFEST: _content_sha256(content)}})
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:
-    """Return what a bundle's manifest says; empty if it is missing or damaged."""
+    """Return the content of a bundle's manifest; empty if it is missing or damaged."""
     try:
         content = json.loads((bundle / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -58,9 +58,9 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
 
 
 def edited_files(bundle: Path) -> list[str]:
-    """Return the names of the files that somebody changed since the export wrote them; one that is gone is none.
+    """Return the names of the files that were changed since the export wrote them; a missing file does not count.
 
-    Where the manifest has no hashes, only ``processor.py`` is looked at: the source map has hashes of its parts.
+    If the manifest has no hashes, only ``processor.py`` is checked: the source map has hashes of its parts.
     """
     content = read_manifest(bundle)
     hashes = content.pop(_HASHES, None)
@@ -81,7 +81,7 @@ def _is_module_edited(bundle: Path) -> bool:
     try:
         exported = read_exported(bundle)
         parts = split_module(module, exported.markers)
-    except BundleError:  # nothing says what it was
+    except BundleError:  # its original content is unknown
         return True
     sections = {cell.marker: cell.section_sha256 for cell in exported.cells if cell.section_sha256}
     return (

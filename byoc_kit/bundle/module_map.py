@@ -1,4 +1,4 @@
-"""``processor.map.json``: which lines of ``processor.py`` are which of the notebook's, and back."""
+"""``processor.map.json``: maps the lines of ``processor.py`` to the notebook's lines, and back."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from byoc_kit.system.text import printable
 
 @dataclass(frozen=True)
 class ExportedCell:
-    """A tagged cell as it was exported: its marker in the module, and the hashes of its source and its part there.
+    """A tagged cell as it was exported: its marker in the module, and the hashes of its source and of its part there.
 
-    A cell of which only imports went out has no part of its own.
+    A cell with nothing but imports has no part of its own.
     """
 
     cell: int
@@ -31,7 +31,7 @@ class ExportedCell:
 
     @property
     def label(self) -> str:
-        """What to call the cell."""
+        """The cell's name in messages."""
         return self.marker.removeprefix(f"{MARKER} ")
 
 
@@ -50,7 +50,7 @@ class Exported:
 
 
 def as_exported(notebook: Notebook, module: Module) -> Exported:
-    """Return the parts of a module that was just rendered; a line of a cell that looks like a marker is none."""
+    """Return the parts of a module that was just rendered; a cell's line may look like a marker without being one."""
     lines = module.source.split("\n")
     sections = {
         section.cell: (section.first_line - 1, section.first_line - 1 + len(section.kept))
@@ -72,7 +72,7 @@ def _hash(lines: Sequence[str], begin: int, end: int) -> str:
 
 
 def render_map(notebook: Notebook, module: Module) -> str:
-    """Render the map, a line a cell and a line a run of lines."""
+    """Render the map, with one line for each cell and each run of lines."""
     exported = as_exported(notebook, module)
     runs = [[span.first_line, span.lines, span.cell, span.cell_line] for span in module.spans]
     return (
@@ -87,7 +87,7 @@ def render_map(notebook: Notebook, module: Module) -> str:
 
 
 def read_exported(bundle: Path) -> Exported:
-    """Read what a bundle's module was. Raises ``BundleError`` for a map that is missing or damaged."""
+    """Read how a bundle's module was exported. Raises ``BundleError`` if the map is missing or damaged."""
     try:
         content = json.loads((bundle / MAP).read_bytes())
         cells = tuple(ExportedCell(**cell) for cell in content["cells"])
@@ -121,9 +121,9 @@ class Parts:
 
 
 def split_module(source: str, markers: Sequence[str]) -> Parts:
-    """Take a module apart at its markers.
+    """Split a module at its markers.
 
-    Raises ``BundleError`` if one is gone, there twice, or they change places.
+    Raises ``BundleError`` if a marker is gone or there twice, or if the order of markers has changed.
     """
     lines = source.split("\n")
     counts = Counter(lines)
@@ -137,7 +137,7 @@ def split_module(source: str, markers: Sequence[str]) -> Parts:
             )
             raise BundleError(msg)
         starts.append(at)
-    after_last = len(lines) - 1 - _find(lines[: at - 1 : -1], MARKER, 0)  # cells may have such a line, too
+    after_last = len(lines) - 1 - _find(lines[: at - 1 : -1], MARKER, 0)  # cells may also have such a line
     starts.append(after_last + 1)
     ends = [start - 1 for start in starts[1:]]
     sections = {m: _trimmed(lines[s:e]) for m, s, e in zip(markers, starts, ends, strict=False)}
@@ -154,7 +154,7 @@ def _find(lines: Sequence[str], wanted: str, begin: int) -> int:
 
 
 def _trimmed(lines: Sequence[str]) -> str:
-    """Join lines, without empty ones at either end."""
+    """Join lines without the empty ones at both ends."""
     kept = list(lines)
     while kept and not kept[0].strip():
         kept.pop(0)

@@ -1,4 +1,4 @@
-"""What is asked of pip, once: which files it would install, and wheels of what has none."""
+"""Asks pip, once, which files it would install, and to build wheels where there are none."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 
 _OPTIONS = ("--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1")
-_EPOCH = "1580601600"  # wheels carry times; a fixed one keeps the bytes the same
+_EPOCH = "1580601600"  # wheels contain times; a fixed time makes the bytes the same each time
 _UNREACHED = ("connection broken", "Could not fetch URL", "connection error")
 NO_HASHES = "lock without hashes, with `byoc-kit export --no-hashes`"
 
 
 class LockError(ByocKitError):
-    """What keeps requirements from being locked."""
+    """Requirements cannot be locked."""
 
 
 class NotFoundError(LockError):
-    """pip knows no file of one of the requirements."""
+    """pip finds no file for one of the requirements."""
 
 
 def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
-    """Return what pip would install for requirements in an empty environment like this one, as it reports it.
+    """Return pip's report on what it would install for requirements in an empty environment like this one.
 
-    Raises ``NotFoundError`` if it finds one of them nowhere, ``LockError`` where it cannot be asked.
+    Raises ``NotFoundError`` if pip does not find one of them, and ``LockError`` if it cannot be asked.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-pip-") as scratch:
         path = Path(scratch) / "report.json"
@@ -52,12 +52,12 @@ def report(requirements: Sequence[str], *options: str) -> list[dict[str, Any]]:
 
 
 def build_wheel(name: str, requirement: str, folder: Path) -> Path:
-    """Build the wheel of a source, a folder, an archive or a URL, into an empty folder; the same gives the same bytes.
+    """Build a wheel of a folder, an archive or a URL in an empty folder. The same source gives the same bytes.
 
     Raises ``LockError`` if that fails.
     """
     with tempfile.TemporaryDirectory(prefix="byoc-kit-build-") as scratch:
-        # setuptools keeps what it built beside the source, and packs what was deleted there since
+        # setuptools keeps a build beside the source, and would pack files that were deleted since
         config = Path(scratch) / "setup.cfg"
         config.write_text(f"[build]\nbuild_base = {scratch}/build\n")
         environment = {"SOURCE_DATE_EPOCH": _EPOCH, "DIST_EXTRA_CONFIG": str(config)}
@@ -86,8 +86,8 @@ def _why_no_report(done: subprocess.CompletedProcess[str]) -> LockError:
     if reason.startswith(prefix):
         return _not_found(reason.removeprefix(prefix).partition(" (from")[0])
     if alone := re.search(r"Cannot install (\S+) because these package versions have conflicting", done.stderr):
-        return _not_found(alone[1])  # what pip says of one that it does not find, where it has constraints
-    return LockError(f"pip gives no hashes ({reason or f'exit code {done.returncode}'}); mend that, or {NO_HASHES}")
+        return _not_found(alone[1])  # pip's text for a requirement that it does not find, if there are constraints
+    return LockError(f"pip gives no hashes ({reason or f'exit code {done.returncode}'}); fix that, or {NO_HASHES}")
 
 
 def _not_found(requirement: str) -> NotFoundError:
@@ -107,28 +107,28 @@ _SCHEMA = 1
 
 
 def platform_tag() -> str:
-    """Return what the wheels of a lock are for, such as ``linux x86_64, CPython 3.11``."""
+    """Return the platform of a lock's wheels, such as ``linux x86_64, CPython 3.11``."""
     system, _, machine = sysconfig.get_platform().partition("-")
     implementation = {"cpython": "CPython"}.get(sys.implementation.name, sys.implementation.name)
     return f"{system} {machine}, {implementation} {sys.version_info.major}.{sys.version_info.minor}"
 
 
 def cache_path() -> Path:
-    """Return the file; it may be deleted at any time."""
+    """Return the cache's file, which may be deleted at any time."""
     folder = os.environ.get("XDG_CACHE_HOME", "")
     root = Path(folder) if Path(folder).is_absolute() else Path.home() / ".cache"
     return root / "byoc-kit" / "hashes.json"
 
 
 def recall(kind: str) -> dict[str, Any]:
-    """Return what is kept of a kind for this platform; a file that is damaged holds nothing."""
+    """Return the cached values of a kind for this platform; a damaged file counts as empty."""
     found = _read().get(kind)
     known = found.get(platform_tag()) if isinstance(found, dict) else None
     return known if isinstance(known, dict) else {}
 
 
 def remember(kind: str, new: Mapping[str, Any]) -> None:
-    """Keep more of a kind; the file is replaced as a whole. One that cannot be written is no error."""
+    """Cache more values of a kind. The file is replaced as a whole; it is not an error if it cannot be written."""
     if not new:
         return
     content = _read()
@@ -162,5 +162,5 @@ def _replace(path: Path, text: str) -> None:
 def _unless_denied(act: Callable[[], object]) -> None:
     try:
         act()
-    except OSError:  # a cache that cannot be kept costs the next export some seconds
+    except OSError:  # without the cache, the next export takes some seconds more
         return

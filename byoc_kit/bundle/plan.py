@@ -1,4 +1,4 @@
-"""A bundle's files: planned from a notebook, then written all together or not at all."""
+"""Plans a bundle's files from a notebook, and then writes all of them or none."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _OURS = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9]{1,16})?")
 
 
 def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
-    """Make the bundle's assets those of ``assets``, the file of each by its place in the bundle.
+    """Replace the bundle's assets by ``assets``, which maps each place in the bundle to its file.
 
-    Copied and not linked: a file that is written anew beside the notebook must not change under the bundle.
-    Raises ``BundleError`` if a file has changed since it was planned.
+    They are copied, not linked: writing a file beside the notebook must not change the bundle. Raises ``BundleError``
+    if a file has changed since it was planned.
     """
     folder = bundle / FOLDER
     if folder.is_symlink():
@@ -67,7 +67,7 @@ def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
 def _copy(source: Path, path: Path, sha256: str) -> None:
     copied = hashlib.sha256()
     with source.open("rb") as read, path.open("xb") as written:
-        while piece := read.read(_PIECE):  # a model's weights may be larger than the memory
+        while piece := read.read(_PIECE):  # in pieces: a model's weights may be larger than the memory
             copied.update(piece)
             written.write(piece)
     if copied.hexdigest() != sha256:
@@ -82,9 +82,9 @@ INSTALLED = "installed"
 class Plan:
     """What an export will write: file names, relative to ``target``, and their bytes.
 
-    ``assets`` has by their names there the files that are copied: they may be larger than the memory. ``wheels`` are
-    those of the lock that no index has, ``findings`` the warnings and notes on the notebook. ``content`` is what the
-    manifest says, without the hashes of files.
+    ``assets`` maps names in the bundle to files to copy, which may be larger than the memory. ``wheels`` are the lock's
+    wheels that no index has. ``findings`` are the warnings and notes about the notebook. ``content`` is the manifest's
+    content without the hashes of files.
     """
 
     target: Path
@@ -139,7 +139,7 @@ def plan_analysis(
 
 
 def plan_own(analysis: Analysis, target: Path, *, managed: bool = False, kit_version: str = __version__) -> Plan:
-    """Plan what the notebook alone decides: the module and what it says of itself, without the lock.
+    """Plan the files that depend only on the notebook: all but the lock.
 
     Raises ``ByocKitError`` if the notebook has faults.
     """
@@ -172,7 +172,7 @@ def plan_again(
 ) -> Plan:
     """Plan the bundle of a notebook as the one in ``target``, if there is one, was exported, but for what is given.
 
-    The device ``INSTALLED`` is that of the torch that is installed.
+    The device ``INSTALLED`` is the one of the installed torch.
     """
     manifest = read_manifest(target)
     lock = manifest.get("lock")
@@ -195,7 +195,7 @@ def write(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) 
 
 @contextmanager
 def staged(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False) -> Iterator[Callable[[], None]]:
-    """Make a plan's bundle beside the target; calling what is yielded puts it in the target's place.
+    """Write a plan's bundle beside the target, and yield a function that puts it in the target's place.
 
     So a bundle is whole or absent. Files of the target that the plan does not name, such as wheels or notes, stay, but
     for assets and ``OPTIONAL`` files of an earlier export. An edited file is written over only with ``force``, or where
@@ -205,7 +205,7 @@ def staged(plan: Plan, *, taken_back: Collection[str] = (), force: bool = False)
     target = plan.target.resolve()  # a link to a bundle stays a link
     with _writing(plan.target):
         if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
-            msg = f"{plan.target} is there and is no bundle; choose another folder with --output, or remove it"
+            msg = f"{plan.target} exists and is not a bundle; choose another folder with --output, or remove it"
             raise BundleError(msg)
         if not force:
             require_unedited(plan, taken_back)
@@ -235,9 +235,9 @@ def _writing(target: Path) -> Iterator[None]:
 
 
 def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
-    """Raise ``BundleError`` where writing a plan would lose what somebody changed in the bundle's folder.
+    """Raise ``BundleError`` if writing a plan would lose changes in the bundle's folder.
 
-    That is an edited file whose name is not in ``taken_back``, or the bundle of another notebook.
+    That is the case for an edited file whose name is not in ``taken_back``, and for the bundle of another notebook.
     """
     other = read_manifest(plan.target).get("notebook")
     if isinstance(other, str) and other != plan.content.get("notebook") and (plan.target / other).is_file():
@@ -255,7 +255,7 @@ def require_unedited(plan: Plan, taken_back: Collection[str] = ()) -> None:
 
 
 def _is_replaced(plan: Plan, name: str) -> bool:
-    """Whether writing the plan would change a file of the bundle, or take it away."""
+    """Whether writing the plan would change or remove a file of the bundle."""
     try:
         return with_unix_lines((plan.target / name).read_bytes()) != plan.files.get(name)
     except OSError:
@@ -270,12 +270,12 @@ def _capability(analysis: Analysis) -> Capability:
 
 
 def _stage(plan: Plan, target: Path, new: Path) -> None:
-    """Make ``new`` the target with the plan's files in place of its own."""
+    """Fill ``new`` with the target's files, and the plan's files in place of its own."""
     new.mkdir()
     if target.exists():
         shutil.copytree(target, new, dirs_exist_ok=True, symlinks=True, copy_function=_link)
     for name, data in plan.files.items():
-        (new / name).unlink(missing_ok=True)  # it is the target's own file still
+        (new / name).unlink(missing_ok=True)  # it is still the target's own file
         (new / name).write_bytes(data)
     for name in OPTIONAL:
         if name not in plan.files:
@@ -285,7 +285,7 @@ def _stage(plan: Plan, target: Path, new: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file instead of copying it, where that works: a wheelhouse has gigabytes."""
+    """Link a file, or copy it if that does not work: a wheelhouse has gigabytes."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
@@ -296,7 +296,7 @@ def _swap(new: Path, target: Path, *, old: Path) -> None:
     if not target.exists():
         new.rename(target)
         return
-    if target.samefile(Path()):  # `byoc-kit sync .`: a shell must not be left in a folder that is gone
+    if target.samefile(Path()):  # for `byoc-kit sync .`: the shell's folder must not disappear
         _swap_contents(new, target, old=old)
         return
     target.rename(old)
@@ -308,7 +308,7 @@ def _swap(new: Path, target: Path, *, old: Path) -> None:
 
 
 def _swap_contents(new: Path, target: Path, *, old: Path) -> None:
-    """Put what is in ``new`` in the place of what is in ``target``, which stays the same folder."""
+    """Replace the content of ``target`` by that of ``new``; ``target`` stays the same folder."""
     old.mkdir()
     moved: list[tuple[Path, Path]] = []
     try:
@@ -323,6 +323,6 @@ def _swap_contents(new: Path, target: Path, *, old: Path) -> None:
 
 
 def _relative(notebook_path: Path, target: Path) -> str:
-    """Return the way from the bundle to the notebook; links in it are followed first, as `..` would."""
+    """Return the path from the bundle to the notebook; links are resolved first, since `..` follows them."""
     notebook = notebook_path.parent.resolve() / notebook_path.name
     return Path(os.path.relpath(notebook, target.resolve())).as_posix()

@@ -1,4 +1,4 @@
-"""``sbom.cdx.json``: what an image has of Python, as CycloneDX tells it; the same lock gives the same bytes."""
+"""``sbom.cdx.json``: an image's Python packages, in CycloneDX; the same lock gives the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from byoc_kit.bundle.lock import Lock, Locked
 from byoc_kit.core.capability import Capability
 
-if TYPE_CHECKING:  # it reads the list of all licences
+if TYPE_CHECKING:  # the import reads the list of all licences
     from cyclonedx.model.component import Component
     from packageurl import PackageURL
 
@@ -20,7 +20,7 @@ _NAMESPACE = UUID("6e4f7d1c-9a55-4f0e-8f0b-8b7a4d1f6b52")
 def render_sbom(lock: Lock, capability: Capability) -> str:
     """Render the components of a lock and the kit, each with what it needs.
 
-    The kit has no hash there, and the file has no time: both would change where nothing else does.
+    The kit has no hash there, and the file has no time, since both would change when nothing else does.
     """
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
@@ -58,7 +58,7 @@ def _component(one: Locked) -> Component:
 
 
 def _purl(one: Locked) -> PackageURL:
-    """Return the package's URL; one that was built from a source of its own is not that of an index."""
+    """Return the package's URL; a package that was built from its own source does not have an index's URL."""
     from packageurl import PackageURL
 
     source = one.needed.direct_url

@@ -1,4 +1,4 @@
-"""``byoc-kit sync``: edits made in ``processor.py`` go back to the cells that they belong to."""
+"""``byoc-kit sync``: takes edits of ``processor.py`` back to the notebook's cells."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from byoc_kit.system.text import printable
 
 
 class SyncError(BundleError):
-    """An edit that cannot go back to the notebook; nothing was written.
+    """An edit cannot go back to the notebook; nothing was written.
 
-    ``diff`` shows, for a terminal, how both sides of what changed in both differ; else it is empty.
+    If a part changed on both sides, ``diff`` shows the difference for a terminal; else it is empty.
     """
 
     def __init__(self, message: str, *, diff: str = "") -> None:
@@ -38,9 +38,9 @@ class SyncError(BundleError):
 
 
 class Synced(NamedTuple):
-    """The cells that a sync changed, as they are now, and the warnings and notes on the notebook.
+    """The cells that a sync changed, as they are now, and the warnings and notes about the notebook.
 
-    ``is_written`` where the bundle was not as the notebook says, and is exported again.
+    ``is_written`` says that the bundle differed from the notebook and was exported again.
     """
 
     cells: list[Cell]
@@ -51,8 +51,8 @@ class Synced(NamedTuple):
 def sync(folder: Path) -> Synced:
     """Take the edits of a bundle's ``processor.py`` back to its notebook, and export it again.
 
-    All is planned before anything is written; where a step fails, notebook and bundle are as they were. Raises
-    ``SyncError`` where a cell has changed in the notebook, too, and where an edit belongs to no cell.
+    Everything is planned before anything is written; if a step fails, notebook and bundle are unchanged. Raises
+    ``SyncError`` if a cell has also changed in the notebook, and if an edit belongs to no cell.
     """
     bundle, exported = read_bundle(folder), read_exported(folder)
     raw = read_file(bundle.notebook)
@@ -67,7 +67,9 @@ def sync(folder: Path) -> Synced:
         return Synced([], (), is_written=False)
     plan = plan_again(analysis, folder)
     with staged(plan, taken_back={PROCESSOR}) as put:
-        if _read_module(folder / PROCESSOR) != module:  # the plan may have waited for pip
+        if (
+            _read_module(folder / PROCESSOR) != module
+        ):  # the plan may have waited for pip, and edits may have come since
             msg = f"{folder / PROCESSOR} was edited in the meantime, and nothing was taken back; sync again"
             raise SyncError(msg)
         if changed:
@@ -82,7 +84,7 @@ def sync(folder: Path) -> Synced:
 
 
 def _with_sources(raw: bytes, changed: Mapping[Cell, str]) -> bytes:
-    """Return a notebook's file with other sources in some cells."""
+    """Return a notebook's file with new sources in some cells."""
     if not changed:
         return raw
     document = json.loads(raw)
@@ -152,9 +154,9 @@ def _both_changed(notebook: Notebook, what: str, theirs: Sequence[str], ours: Se
 
 
 def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell, Sequence[str]]) -> dict[Cell, str]:
-    """Return the sources of the cells whose parts are edited. Raises ``SyntaxError`` if one is no Python.
+    """Return the sources of the cells whose parts are edited. Raises ``SyntaxError`` if one is not valid Python.
 
-    What the module does not show of a cell stays where it is in it. It goes to the cell's top where it could not stay
+    Lines of a cell that the module does not show stay in their places. They go to the cell's top if they could not stay
     hidden otherwise: an import with a new comment above it, or a `from __future__` with new code above it.
     """
     sources: dict[Cell, str] = {}
@@ -163,7 +165,7 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
     for cell, lines in edits.items():
         before = [cell.lines[number - 1] for number in merged.kept[cell]]
         sources[cell] = "\n".join(_with_edits(cell.lines, merged.kept[cell], before, lines))
-        if not _is_python(replace(cell, source=sources[cell])):  # a `from __future__` that has code above it now
+        if not _is_python(replace(cell, source=sources[cell])):  # a `from __future__` now has code above it
             sources[cell] = _below_hidden(cell, merged, lines)
     after = [replace(cell, source=sources.get(cell, cell.source)) for cell in notebook.exported]
     kept = merge_imports(Analysis(notebook, after)).kept
@@ -174,7 +176,7 @@ def _new_sources(notebook: Notebook, merged: MergedImports, edits: Mapping[Cell,
 
 
 def _below_hidden(cell: Cell, merged: MergedImports, lines: Sequence[str]) -> str:
-    """Return a cell's source with its edited part below all that the module does not show of the cell."""
+    """Return a cell's source with its edited part below all lines that the module does not show."""
     shown = set(merged.kept[cell])
     hidden = [line for number, line in enumerate(cell.lines, 1) if number not in shown]
     return "\n".join([*hidden, "", *lines]).lstrip("\n")
@@ -189,12 +191,12 @@ def _is_python(cell: Cell) -> bool:
 
 
 def _with_edits(lines: Sequence[str], kept: Sequence[int], before: Sequence[str], after: Sequence[str]) -> list[str]:
-    """Return a cell's lines with the edits of its part, whose ``before`` are the lines that ``kept`` numbers.
+    """Return a cell's lines with the edits of its part; ``kept`` has the numbers of the part's old lines, ``before``.
 
     Lines of the cell that are not in its part, such as imports, stay where they are.
     """
     edited: list[str] = []
-    taken = 0  # so many lines of the cell are done with
+    taken = 0  # the number of the cell's lines that are done
 
     def up_to(index: int) -> None:
         nonlocal taken
@@ -219,7 +221,7 @@ def _with_edits(lines: Sequence[str], kept: Sequence[int], before: Sequence[str]
 def _edit_imports(
     notebook: Notebook, moved: dict[Cell, list[ImportNode]], block: str, sources: dict[Cell, str]
 ) -> None:
-    """Put the imports that came into the cell that imports first, and take those that went out of all cells."""
+    """Add new imports to the first cell with imports, and remove deleted imports from all cells."""
     wanted = _imported(block)
     had = {name for nodes in moved.values() for node in nodes for name in names_of(node)}
     gone, new = had - wanted, wanted - had - {ImportedName("byoc_kit")}
@@ -242,7 +244,7 @@ def _edit_imports(
 
 
 def _replaced(cell: Cell, sources: dict[Cell, str], node: ImportNode, left: Sequence[str]) -> str:
-    """Return a cell's source with a statement that its lines hold replaced, wherever edits have moved them."""
+    """Return a cell's source with one statement replaced, wherever edits have moved its lines."""
     old = _statement(cell, node)
     source = sources.get(cell, "\n".join(cell.lines))
     lines = source.split("\n")
@@ -259,7 +261,7 @@ def _imported(block: str) -> set[ImportedName]:
     try:
         tree = parse(block)
     except SyntaxError as error:
-        msg = f"the imports of processor.py are no Python ({error.msg}); mend them"
+        msg = f"the imports of processor.py are not valid Python ({error.msg}); fix them"
         raise SyncError(msg) from None
     for node in tree.body:
         if not isinstance(node, ImportNode) or (isinstance(node, ast.ImportFrom) and node.level):

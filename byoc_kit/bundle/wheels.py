@@ -152,5 +152,5 @@ def _download(bundle: Path, missing: Iterable[Pin]) -> None:
     )  # fmt: skip
     if done.returncode:
         sys.stderr.write("".join(done.stderr.splitlines(keepends=True)[-5:]))
-        msg = f"pip download ended with exit code {done.returncode}; mend what its last lines say, above"
+        msg = f"pip download ended with exit code {done.returncode}; fix what its last lines say, above"
         raise WheelError(msg)

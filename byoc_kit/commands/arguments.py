@@ -1,4 +1,4 @@
-"""Arguments that several commands take, and how their values are read."""
+"""Arguments that several commands take, and the functions that read their values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_address(parser: argparse.ArgumentParser, *, port: int) -> None:
 
 
 def number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
-    """Return what reads an argument as a number of a range."""
+    """Return a function that reads an argument as a number within a range."""
 
     def read(text: str) -> N:
         with suppress(ValueError):

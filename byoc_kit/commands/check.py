@@ -1,4 +1,4 @@
-"""``byoc-kit check``: say what would keep a notebook from being exported."""
+"""``byoc-kit check``: say what prevents a notebook's export."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     sys.stdout.write(render(findings, str(options.notebook)))
     is_bad = any(finding.is_error for finding in findings)
     if options.fix and is_bad:
-        print("--fix sets tags and changes no code: what is left is for you to mend", file=sys.stderr)
+        print("--fix sets tags and changes no code: fix the rest yourself", file=sys.stderr)
     return int(is_bad)
 
 
@@ -104,7 +104,7 @@ def _fix(notebook: Path) -> None:
 
 
 def warn_if_open(notebook: Path) -> None:
-    """Say it on stderr where a Jupyter server has the notebook open, whose next save would undo a change."""
+    """Warn on stderr if a Jupyter server has the notebook open: its next save would undo a change."""
     from byoc_kit.notebook.open_in_jupyter import open_notebook_warning
 
     if warning := open_notebook_warning(notebook):

@@ -1,4 +1,4 @@
-"""``byoc-kit completion``: print what makes a shell complete the arguments of ``byoc-kit``."""
+"""``byoc-kit completion``: print a script that makes a shell complete the arguments of ``byoc-kit``."""
 
 from __future__ import annotations
 

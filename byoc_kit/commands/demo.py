@@ -1,4 +1,4 @@
-"""``byoc-kit demo``: the whole way of a notebook, as the commands that anyone would type."""
+"""``byoc-kit demo``: take a notebook from export to image, with the commands that a person would type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FELL_SHORT = 1
 
 @dataclass(frozen=True)
 class Step:
-    """One command of ``byoc-kit``, and what there is to see after it."""
+    """One command of ``byoc-kit``, and the files to look at after it."""
 
     title: str
     arguments: tuple[str, ...]
@@ -43,8 +43,8 @@ def add_parser(commands: Commands) -> None:
 def demo(notebook: Path, *, base_image: str | None = None) -> int:
     """Export a notebook, verify the bundle, then build and verify its image; prints a table of it all.
 
-    The image is left out, and why is said, where there is no Docker engine or no base image. Returns 0, or the exit
-    code of what fell short or failed; nothing follows a step that failed.
+    Without a Docker engine or a base image, the image is left out, and the table says why. Returns 0, or the exit code
+    of a step that failed; no step follows it.
     """
     from byoc_kit.bundle.dockerfile import DEFAULT_BASE
     from byoc_kit.image.docker import ImageError, require_base_image
@@ -69,7 +69,7 @@ def demo(notebook: Path, *, base_image: str | None = None) -> int:
 def plan_steps(notebook: Path, *, base_image: str | None) -> tuple[list[Step], list[Step]]:
     """Return the steps that run anywhere, and those that need Docker.
 
-    The image is built from wheels that this machine's pip collects: where pip works here, the build works as well.
+    The image is built from wheels that this machine's pip collects, so the build works if pip works here.
     """
     from byoc_kit.bundle.folders import bundle_folder, report_folder
 
@@ -94,7 +94,7 @@ def _verify_step(title: str, bundle: Path, report: Path, *options: str) -> Step:
 
 
 def _run(steps: list[Step], rows: list[Row], *, first: int, count: int) -> int:
-    """Run the steps one after the other, up to one that fails; returns the highest exit code."""
+    """Run the steps in order until one fails; returns the highest exit code."""
     worst = 0
     for number, step in enumerate(steps, first):
         _say(f"\n[{number}/{count}] {step.title}: byoc-kit {shlex.join(step.arguments)}")

@@ -11,7 +11,7 @@ from byoc_kit.commands.arguments import BUNDLE, GPUS, Commands, add_address
 
 
 def serve(bundle: Path | str, *, host: str = "127.0.0.1", port: int = 8000) -> int:
-    """Serve a bundle until SIGTERM or SIGINT; the tails of running streams are delivered first.
+    """Serve a bundle until SIGTERM or SIGINT, and then send the rest of running streams.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # As PID 1 of a container a process without a handler does not even see SIGTERM; the server brings its own later.
+    # Without a handler, PID 1 of a container ignores SIGTERM; the server installs its own later.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if options.image is None:
         return serve(options.bundle, host=options.host, port=options.port)

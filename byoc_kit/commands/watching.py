@@ -1,6 +1,6 @@
-"""Serving a notebook, and each change of it as soon as it is saved: what ``byoc-kit watch`` does.
+"""Serves a notebook, and each new version as soon as it is saved, for ``byoc-kit watch``.
 
-A stream that runs goes on with the new code from its next frame; where that cannot be exported or loaded, with the old.
+A running stream uses the new code from its next frame on. If that code cannot be exported or loaded, it keeps the old.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _Stamp = tuple[int, int] | None
 def watch(notebook: Path, target: Path, *, host: str, port: int) -> int:
     """Export a notebook to ``target`` and serve it, again at each change, until SIGTERM or SIGINT; returns 0.
 
-    What is wrong with a version is logged, and the one before it goes on. Raises ``ByocKitError`` if the
-    notebook is not there or the port is taken.
+    If a version has an error, the log shows it, and the version before goes on. Raises ``ByocKitError`` if the notebook
+    does not exist or the port is taken.
     """
     if not notebook.is_file():
         msg = f"there is no notebook {notebook}; give the path of an .ipynb file"
@@ -57,13 +57,13 @@ class _Watch:
         self._listener: Listener | None = None
 
     async def run(self, listener: socket.socket) -> None:
-        """Serve on ``listener`` until a signal comes; one is heard also while a version loads, or hangs."""
+        """Serve on ``listener`` until a signal comes. A signal also works while a version loads or hangs."""
         stopping = asyncio.create_task(set_at_signal().wait(), name="stopping")
         following = asyncio.create_task(self._follow(listener), name="follow")
         try:
             await asyncio.wait([stopping, following], return_when=asyncio.FIRST_COMPLETED)
             if following.done():
-                following.result()  # it never ends by itself but with an error of ours
+                following.result()  # it ends by itself only with an error of the kit
             logger.info("stopping")
         finally:
             for task in (stopping, following):
@@ -77,7 +77,7 @@ class _Watch:
             listener.close()
 
     async def _follow(self, listener: socket.socket) -> None:
-        """Take each version that is saved."""
+        """Serve each version that is saved."""
         seen: _Stamp = None
         while True:
             stamp = _stamp(self._notebook)
@@ -87,7 +87,7 @@ class _Watch:
             await asyncio.sleep(_POLL_S)
 
     async def _take(self, listener: socket.socket) -> None:
-        """Serve what the notebook says now."""
+        """Serve the notebook's present version."""
         started_s = time.monotonic()
         try:
             loaded = await on_thread(self._export, name="export")
@@ -100,7 +100,7 @@ class _Watch:
                 await self._server.swap(processor)
                 self._server.sessions.capacity = bundle.capability.capacity
         except ByocKitError as error:
-            logger.error("%s", error)  # noqa: TRY400  # its text is whole; a traceback through the kit would hide it
+            logger.error("%s", error)  # noqa: TRY400  # its text says all; a traceback through the kit would hide it
         except Exception:
             logger.exception("%s cannot be exported or served; the version before goes on", self._notebook.name)
         else:
@@ -108,7 +108,7 @@ class _Watch:
             logger.info("serving the new version of %s (%.0f ms)", self._notebook.name, took_ms)
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
-        """Export and load the notebook; ``None`` where what is served is as it says."""
+        """Export and load the notebook; ``None`` if the present version is served already."""
         planned = plan_again(Analysis(read_notebook(self._notebook)), self._target)
         if self._server is not None and not compare(planned):
             return None
@@ -128,7 +128,7 @@ class _Watch:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Return what changes when a file is saved; ``None`` while there is none, as between two steps of saving."""
+    """Return a value that changes when a file is saved; ``None`` if the file is missing, as in the middle of saving."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Building and running a bundle's image with the Docker engine."""
+"""Builds and runs a bundle's image with the Docker engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.system.addresses import in_url
 
 _TAIL = 15
-_ANSWERS_WITHIN_S = 60  # a socket that nobody serves any more takes a question and never answers
+_ANSWERS_WITHIN_S = 60  # a socket without a server accepts a request and never answers
 _HINTS = {
     r"pull access denied|manifest unknown|failed to resolve source metadata|registry.*(refused|timeout|no such host)": (
         "the base image is not to be had here; name one that is with --base-image"
@@ -29,16 +29,16 @@ _HINTS = {
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _MOUNTED = "/run/secrets/byoc_kit_token"
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-# A container reaches the trickle server of this machine by this name.
+# By this name, a container reaches this machine's trickle server.
 HOST_NAME = "host.docker.internal"
 
 
 class ImageError(ByocKitError):
-    """The engine is missing, or what it was asked for failed."""
+    """The engine is missing, or its command failed."""
 
 
 def require_engine() -> None:
-    """Raise ``ImageError`` where no Docker engine answers."""
+    """Raise ``ImageError`` if no Docker engine answers."""
     if shutil.which("docker") is None:
         msg = "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
         raise ImageError(msg)
@@ -57,15 +57,15 @@ def build_image(
 ) -> None:
     """Build the image; the engine's output goes to stderr. Raises ``ImageError`` where it fails.
 
-    Untagged images that earlier builds for ``model_id`` left are removed, those that are the cache of the next stay.
-    Unless ``no_index``, its pip has the indexes that the environment names: PyTorch's builds have one for each device.
+    Untagged images of earlier builds for ``model_id`` are removed, except those that are the next build's cache. Unless
+    ``no_index``, its pip uses the indexes that the environment names: PyTorch has an index for each device.
     """
     require_engine()
     arguments = ["--build-arg", f"BASE_IMAGE={base_image}"] if base_image else []
     if no_index:
         arguments += ["--build-arg", "PIP_NO_INDEX=1"]
     else:
-        # By name alone: docker takes the value itself, and a password in it shows nowhere.
+        # Only the name: docker reads the value itself, so a password in it is not visible.
         arguments += [part for name in _INDEXES if os.environ.get(name) for part in ("--build-arg", name)]
     said = _run_and_show(
         ["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build"
@@ -74,7 +74,7 @@ def build_image(
 
 
 def _remove_leftovers(model_id: str, said: Iterable[str]) -> None:
-    """Remove the untagged images of earlier builds; those that this build named in its output stay.
+    """Remove the untagged images of earlier builds, except those that this build named in its output.
 
     The classic builder keeps the last image of each stage, 2 GB each with torch; the newest are its cache.
     """
@@ -83,16 +83,16 @@ def _remove_leftovers(model_id: str, said: Iterable[str]) -> None:
     listed = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
     kept = {found[1] for line in said if (found := _STEP_IMAGE.match(line.rstrip()))}
     leftovers = [image for image in listed if image.removeprefix("sha256:")[:12] not in kept]
-    if leftovers:  # one that a container runs from stays, and is tried again after the next build
+    if leftovers:  # an image in use by a container stays until after the next build
         subprocess.run(["docker", "image", "rm", *leftovers], capture_output=True, check=False)
 
 
 def run_command(
     image: str, *, port: int, host: str = "127.0.0.1", name: str | None = None, gpus: str | None = None
 ) -> list[str]:
-    """Return the command that runs an image in the foreground, its port at ``host:port``.
+    """Return the command that runs an image in the foreground, with its port at ``host:port``.
 
-    It gets this environment's settings of the container, a file with its token, and ``gpus`` as Docker takes them:
+    It passes this environment's settings for the container, a file with its token, and ``gpus`` in Docker's form:
     ``all``, ``device=0``.
     """
     from byoc_kit.server.settings import TOKEN_FILE, variables
@@ -112,7 +112,7 @@ def run_command(
 
 
 def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> NoReturn:
-    """Become the running image: Ctrl-C and SIGTERM reach it."""
+    """Replace this process by ``docker run``, so that Ctrl-C and SIGTERM reach the container."""
     require_engine()
     require_image(image)
     reached_at = "localhost" if host in {"0.0.0.0", "::"} else in_url(host)  # noqa: S104  # no address to type into a browser
@@ -122,14 +122,14 @@ def run_image(image: str, *, port: int, host: str, gpus: str | None = None) -> N
 
 
 def require_image(image: str) -> None:
-    """Raise ``ImageError`` where the engine has no such image."""
+    """Raise ``ImageError`` if the engine has no such image."""
     if not _has_image(image):
         msg = f"there is no image {image}; build it with `byoc-kit build BUNDLE`"
         raise ImageError(msg)
 
 
 def require_base_image(image: str) -> None:
-    """Pull an image unless the engine has it. Raises ``ImageError`` if it is not to be had."""
+    """Pull an image unless the engine has it. Raises ``ImageError`` if it cannot be pulled."""
     require_engine()
     if _has_image(image):
         return
@@ -151,20 +151,20 @@ def _has_image(image: str) -> bool:
 
 
 def _run_and_show(command: list[str], *, called: str) -> list[str]:
-    """Run a command, its output going to stderr, and return its lines.
+    """Run a command with its output on stderr, and return the lines of its output.
 
-    Raises ``ImageError`` with its exit code, and what helps where that is known: the last thing that a reader sees.
+    Raises ``ImageError`` with its exit code, and with advice if there is any, as the last text that a reader sees.
     """
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+        assert process.stdout is not None  # noqa: S101  # it was started with a pipe
         for line in process.stdout:
             sys.stderr.write(line)
             lines.append(line)
     if process.returncode:
         said = "".join(lines[-_TAIL:]).rstrip()
         hint = next((hint for pattern, hint in _HINTS.items() if re.search(pattern, said)), "")
-        advice = hint or "mend what its last lines say, above"
+        advice = hint or "fix what its last lines say, above"
         msg = f"{called} ended with exit code {process.returncode}; {advice}"
         raise ImageError(msg)
     return lines

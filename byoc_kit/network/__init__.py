@@ -1,1 +1,1 @@
-"""A local network in small: trickle server and orchestrator."""
+"""A small local network: trickle server and orchestrator."""

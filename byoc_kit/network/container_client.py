@@ -1,4 +1,4 @@
-"""Calling a container the way go-livepeer's ``byoc/stream_orchestrator.go`` does."""
+"""Calls a container as go-livepeer's ``byoc/stream_orchestrator.go`` does."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _LAST_SUCCESS_STATUS = 399
 
 @dataclass(frozen=True)
 class ContainerAnswer:
-    """What a container answered, to be passed on as it is."""
+    """A container's answer, to be passed on unchanged."""
 
     status: int
     content_type: str
@@ -23,12 +23,12 @@ class ContainerAnswer:
 
     @property
     def is_success(self) -> bool:
-        """Whether go-livepeer takes it for a success: any status up to 399."""
+        """Whether go-livepeer counts it as a success: any status up to 399."""
         return self.status <= _LAST_SUCCESS_STATUS
 
 
 class ContainerRefusedError(ByocKitError):
-    """The container did not start the stream; ``answer`` is what it said."""
+    """The container did not start the stream; ``answer`` is its answer."""
 
     def __init__(self, model_id: str, answer: ContainerAnswer) -> None:
         said = answer.body.decode(errors="replace")
@@ -37,7 +37,7 @@ class ContainerRefusedError(ByocKitError):
 
 
 class ContainerClient:
-    """Posts to the stream routes of containers; no answer at all becomes a 500, as a gateway would see it."""
+    """Posts to the stream routes of containers. If there is no answer, it returns a 500, which a gateway would see."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session

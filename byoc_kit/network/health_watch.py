@@ -1,4 +1,4 @@
-"""Watching a container's ``/health``: it is advertised while, and only while, that says it is ready."""
+"""Watches a container's ``/health``: the container is advertised only while that says it is ready."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _MAX_DETAIL_CHARS = 200
 
 @dataclass(frozen=True)
 class HealthChange:
-    """A moment at which the answer became another one."""
+    """A moment when the answer changed."""
 
     is_ready: bool
     detail: str
@@ -31,7 +31,7 @@ class HealthChange:
 class HealthWatch:
     """Polls one container and keeps the last ``CHANGES_KEPT`` changes of its answer, oldest first.
 
-    Ready means the documented contract and nothing less: status 200 and a body that is exactly ``{"status": "ok"}``.
+    Ready means exactly the documented contract: status 200 and the body ``{"status": "ok"}``.
     """
 
     def __init__(self, url: str, *, interval_s: float = POLL_INTERVAL_S) -> None:
@@ -47,7 +47,7 @@ class HealthWatch:
 
     @property
     def detail(self) -> str:
-        """What the newest answer was."""
+        """The newest answer."""
         return self.history[-1].detail if self.history else "not asked yet"
 
     async def wait_ready(self) -> None:

@@ -1,7 +1,7 @@
-"""A local orchestrator in small: it advertises what ``aiModels.json`` names and starts streams on their containers.
+"""A small local orchestrator: it advertises the models of ``aiModels.json`` and starts streams on their containers.
 
-It does for a stream what go-livepeer's ``byoc/stream_orchestrator.go`` does. Left out: payment, signed jobs, and
-capacity, which go-livepeer leaves to the container, too.
+For a stream it does what go-livepeer's ``byoc/stream_orchestrator.go`` does, without payment and signed jobs. It also
+leaves capacity to the container, as go-livepeer does.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One live stream on the orchestrator: its trickle channels, the keep-alive and the events it hears."""
+"""One live stream on the orchestrator: its trickle channels, its keep-alive and its events."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ class StreamUrls:
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """What is known of a stream; ``last_status`` is its newest event of type "status", which a status call shows."""
+    """A stream's status; ``last_status`` is its newest event of type "status", which a status call shows."""
 
     stream_id: str
     model_id: str
@@ -95,7 +95,7 @@ class Stream:
         return StreamUrls(**{role: f"{trickle_url}{self.id}{suffix}" for role, (suffix, _) in _CHANNELS.items()})
 
     def status(self) -> StreamStatus:
-        """Return what is known now; the watchdog counts from the start until the first event."""
+        """Return the present status. Until the first event, the watchdog counts from the start."""
         quiet_s = self._clock() - self._last_event_at
         is_overdue = quiet_s > MAX_EVENT_GAP_S
         note = f"no event for {quiet_s:.0f} s: a gateway stops the stream after {MAX_EVENT_GAP_S:.0f} s"

@@ -1,4 +1,4 @@
-"""What the live preview plays: clips, folders of images, patterns, and live video."""
+"""The sources that the live preview plays: clips, folders of images, patterns, and live video."""
 
 from byoc_kit.sources.number_strip import read_number
 from byoc_kit.sources.opening import open_source

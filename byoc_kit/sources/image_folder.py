@@ -27,8 +27,8 @@ _16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 class ImageFolder:
     """The pictures of a folder (png, jpg, webp, bmp, tif), ``img2`` before ``img10``, each one frame.
 
-    All get the size of the first: another one is scaled to fit, in its shape, with black bars beside it. A camera's
-    rotation (EXIF) is honoured, transparent parts are black, and of a file of several pages the first counts. Raises
+    All get the size of the first picture: another size is scaled to fit, with black bars to keep its shape.
+    A camera's rotation (EXIF) is applied, transparent parts are black, and only the first page of a file counts. Raises
     ``MediaError``, naming the folder or the file, where there is no picture or one cannot be read.
     """
 
@@ -62,14 +62,14 @@ class ImageFolder:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the pictures of a folder, without those of its folders, in the order that people count in."""
+    """Return the pictures of a folder, without those of folders in it, in the order in which people count."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if is_image(entry)]
     return [folder / name for name in sorted(names, key=_counting)]
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a picture by its name; hidden ones are none."""
+    """Whether the name is of a picture; a hidden file does not count."""
     is_named_so = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122  # quick, for large folders
     return is_named_so and not entry.name.startswith(".") and entry.is_file()
 
@@ -86,12 +86,12 @@ def _read(file: Path) -> Image:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a strange tag, or of a size that this will show to be too large or not
+            warnings.simplefilter("ignore")  # about a strange tag, or about a size that is checked below
             with Image.open(file) as opened:
                 return _to_rgb(ImageOps.exif_transpose(opened))
-    except Exception as error:  # Pillow's readers raise whatever damage leads to
+    except Exception as error:  # Pillow's readers raise many kinds of errors for damaged files
         reason = str(error) or type(error).__name__
-        msg = f"{file} cannot be read as a picture ({reason}); mend it or take it out of the folder"
+        msg = f"{file} cannot be read as a picture ({reason}); repair it or remove it from the folder"
         raise MediaError(msg) from error
 
 

@@ -1,4 +1,4 @@
-"""Video from the network that libav reads: cameras, streaming servers, files and playlists behind HTTP."""
+"""Reads video from the network with libav: cameras, streaming servers, files and playlists over HTTP."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 
-# RTSP over TCP passes through tunnels and loses nothing; probing for longer would hold the first picture back.
+# RTSP over TCP passes through tunnels and loses nothing. Longer probing would delay the first picture.
 _OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "2000000"}
-# Their demuxers make up times, 25 a second, whatever the camera does.
+# Their demuxers invent times, 25 a second, independent of the camera.
 _WITHOUT_TIMES = {"mpjpeg", "mjpeg"}
 _HELD = 4
 _MAX_LAG_S = 0.5
@@ -36,7 +36,7 @@ _MAX_AHEAD_S = 10.0
 class NetworkVideo:
     """Frames of a URL that libav opens. With ``is_paced`` each waits for its time, as a file's must.
 
-    Without, a camera's frames come as they come, and the oldest is dropped where the reader falls behind.
+    Otherwise a camera's frames come as they come, and the oldest is dropped if the reader falls behind.
     """
 
     def __init__(self, url: str, *, is_paced: bool = False) -> None:
@@ -63,7 +63,7 @@ class NetworkVideo:
             self.close()
 
     def close(self) -> None:
-        """See ``close``. libav cannot be broken off: of a quiet stream, its thread ends 10 s later."""
+        """See ``close``. libav cannot be interrupted: for a silent stream, its thread ends 10 s later."""
         self._closed.set()
         self._waiting.close()
 
@@ -105,7 +105,7 @@ class NetworkVideo:
                 return
 
     def _broken(self, error: Exception) -> MediaError:
-        # Broken off in the middle of a handshake, libav takes what it has for damaged.
+        # If a handshake breaks off, libav reports its data as damaged.
         is_late = not self._is_open and time.monotonic() - self._opening_s >= OPEN_TIMEOUT_S
         if is_late or isinstance(error, av.error.ExitError):
             what, timeout_s = (
@@ -120,13 +120,13 @@ class NetworkVideo:
 
 
 class _Pace:
-    """When each frame is due, by its own time: the first at once, the others as long after it as they say."""
+    """Decides when each frame is due: the first at once, the others as long after it as their times say."""
 
     def __init__(self) -> None:
         self._began_s: float | None = None
 
     def due_s(self, time_s: float) -> float:
-        """Return the monotonic time at which a frame is due; after a jump, or when too late, the count begins anew."""
+        """Return the monotonic time at which a frame is due. After a jump, or if too late, it counts from now."""
         now_s = time.monotonic()
         if self._began_s is None or not -_MAX_LAG_S < self._began_s + time_s - now_s < _MAX_AHEAD_S:
             self._began_s = now_s - time_s

@@ -1,7 +1,7 @@
-"""A frame's number in the picture, for programs: a strip of black and white cells along the top.
+"""Writes a frame's number into the picture, for programs: a strip of black and white cells along the top.
 
-From the left: a white and a black cell that say what white and black are, 16 cells of the number, its highest bit
-first, and 4 of a check. Everything is measured in parts of the picture, so that a scaled one can be read too.
+From the left: a white and a black cell as references, 16 cells for the number, highest bit first, and 4 cells for a
+check. All sizes are fractions of the picture, so that a scaled picture can also be read.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ _GUARDS = (1, 0)
 _NUMBER_BITS, _CHECK_BITS = 16, 4
 _CELLS = len(_GUARDS) + _NUMBER_BITS + _CHECK_BITS
 _STRIP_HEIGHT = 1 / 18
-# Of each cell the middle is read: codecs and scalers smear the edges.
+# Only the middle of each cell is read, since codecs and scalers blur the edges.
 _MARGIN = 0.25
 _LEAST_CONTRAST = 24
 
 
 class NumberError(ByocKitError):
-    """The picture has no strip that can be read."""
+    """The picture has no readable strip."""
 
 
 def strip_height(height: int) -> int:
-    """Return the rows that the strip takes of a picture of ``height`` rows."""
+    """Return how many rows the strip takes in a picture of ``height`` rows."""
     return max(4, round(height * _STRIP_HEIGHT))
 
 
 def write_number(pixels: Pixels, number: int) -> None:
-    """Draw ``number`` (0..65535) into uint8 ``[H, W, 3]`` pixels that are 88 wide at least."""
+    """Draw ``number`` (0..65535) into uint8 ``[H, W, 3]`` pixels, at least 88 wide."""
     height, width = strip_height(pixels.shape[0]), pixels.shape[1]
     for cell, bit in enumerate(_bits(number)):
         pixels[:height, cell * width // _CELLS : (cell + 1) * width // _CELLS] = 255 * bit
 
 
 def read_number(pixels: Pixels) -> int:
-    """Read the number that ``write_number`` drew: through JPEG and H.264, scaled to 320 wide, tinted or inverted.
+    """Read the number that ``write_number`` drew, also after JPEG, H.264, scaling to a width of 320, tint or inversion.
 
-    Raises ``NumberError`` if there is none, or one that fails its check.
+    Raises ``NumberError`` if there is no number, or its check fails.
     """
     height, width = pixels.shape[0] * _STRIP_HEIGHT, pixels.shape[1] / _CELLS
     rows = slice(round(height * _MARGIN), max(round(height * (1 - _MARGIN)), round(height * _MARGIN) + 1))
@@ -65,7 +65,7 @@ def _bits(number: int) -> list[int]:
         msg = f"a frame's number must be 0 to {LARGEST_NUMBER}, not {number}"
         raise NumberError(msg)
     nibbles = [number >> shift & 15 for shift in (0, 4, 8, 12)]
-    # Weighted, since a plain sum misses two cells that changed places; never 0, as a black strip's would be.
+    # Weighted, since a plain sum does not notice two swapped cells; never 0, since a black strip would have 0.
     check = 15 - sum(weight * nibble for weight, nibble in zip((1, 3, 5, 7), nibbles, strict=True)) % 16
     text = f"{number:0{_NUMBER_BITS}b}{check:0{_CHECK_BITS}b}"
     return [*_GUARDS, *map(int, text)]

@@ -1,4 +1,4 @@
-"""From what a person names to what is played."""
+"""Opens the source that a person names."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LIVE = {"rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt"}
 
 
 def open_source(source: str | Path) -> ClipSource | LiveSource:
-    """Return what a path, a URL or the name of a pattern stands for.
+    """Return the source for a path, a URL or the name of a pattern.
 
     A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a ``ClipSource``; ``rtsp``,
-    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs a ``LiveSource``: behind ``http`` may be a byoc-kit server,
-    whose input is played, a trickle channel, or any network video. Raises ``MediaError``, in one sentence, where
-    there is nothing to play.
+    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs give a ``LiveSource``. An ``http`` URL may be a byoc-kit server,
+    whose input is played, a trickle channel, or any network video. Raises ``MediaError``, with one sentence, if there
+    is nothing to play.
     """
     if isinstance(source, Path):
         return _open_path(source)

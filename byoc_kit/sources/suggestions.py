@@ -1,4 +1,4 @@
-"""What there is to play in a folder."""
+"""Suggests sources to play from a folder."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _VIDEO_SUFFIXES = {
     *(".mjpeg", ".mjpg", ".gif", ".flv", ".ogv", ".wmv", ".3gp", ".y4m", ".h264", ".hevc"),
 }
 _SYNC = b"G"
-# So much of a large folder is looked at.
+# Only this many entries of a large folder are read.
 _MAX_ENTRIES, _MAX_FOLDERS, _MAX_LOOKED_INTO = 20_000, 200, 100
 
 
 def suggestions(folder: str | Path) -> list[str]:
-    """Return what a person could choose here, 30 at most, to be given to ``open_source`` from that folder.
+    """Return at most 30 sources that a person could choose in a folder, for ``open_source`` in that folder.
 
-    Video files of the folder and of its ``clips/``, then folders of images (with a ``/`` behind), each sorted, then the
-    patterns, and the webcam, which is the preview's to open. A folder that cannot be read has these alone.
+    They are the video files of the folder and of its ``clips/``, then folders of images (with a ``/`` at the end), both
+    sorted, then the patterns, and the webcam, which only the preview can open. If the folder cannot be read, they are
+    only the patterns and the webcam.
     """
     folder = Path(folder)
     always = [*(f"synthetic:{name}" for name in PATTERNS), WEBCAM]
@@ -41,7 +42,7 @@ def suggestions(folder: str | Path) -> list[str]:
 
 
 def first_video(folder: str | Path) -> str | None:
-    """Return the first video of ``clips/``, else of the folder itself, to be opened from that folder."""
+    """Return the first video of ``clips/``, or else of the folder itself, relative to the folder."""
     for place in ("clips/", ""):
         videos, _ = _listed(Path(folder) / place)
         if videos:
@@ -50,7 +51,7 @@ def first_video(folder: str | Path) -> str | None:
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of a folder's videos, and of its folders that hold images."""
+    """Return the names of a folder's videos, and of its folders with images."""
     videos, folders = [], []
     for entry in _entries(folder, _MAX_ENTRIES):
         if entry.name.startswith((".", "__")):
@@ -68,7 +69,7 @@ def _entries(folder: str | Path, most: int) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from islice(entries, most)
     except OSError:
-        return  # not there, or not for us: nothing can be chosen in it
+        return  # it does not exist or cannot be read, so there is nothing to choose
 
 
 def _is_video(entry: os.DirEntry[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Frames that are drawn: patterns with the frame's number in them."""
+"""Draws frames: patterns that contain the frame's number."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw_digits(pixels: Pixels, number: int, *, top: int) -> None:
 Draw = Callable[[int], Pixels]
 """Returns new uint8 ``[H, W, 3]`` pixels for a frame's number."""
 
-# SMPTE EG 1-1990 in RGB: seven bars at 75 %, the castellations below them, and the black-and-white row.
+# SMPTE EG 1-1990 in RGB: seven bars at 75 %, the castellations below them, and the row of black and white.
 _TOP = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191)]
 _MIDDLE = [(0, 0, 191), (19, 19, 19), (191, 0, 191), (19, 19, 19), (0, 191, 191), (19, 19, 19), (191, 191, 191)]
 _BOTTOM = [(0, 33, 76), (255, 255, 255), (50, 0, 106), (19, 19, 19), (9, 9, 9), (29, 29, 29), (19, 19, 19)]
@@ -102,7 +102,7 @@ def ramp(width: int, height: int) -> Draw:
 
 
 def noise(width: int, height: int) -> Draw:
-    """Draw noise, another in each frame and the same each time: what no codec can make small."""
+    """Draw noise that differs in each frame but is the same in each run; no codec can compress it."""
     size = width * height * 3
     drawn_once = np.random.default_rng(0).integers(0, 256, size + _NOISE_OFFSETS, np.uint8)
 
@@ -118,12 +118,12 @@ PATTERNS: dict[str, Callable[[int, int], Draw]] = {"bars": bars, "ball": ball, "
 
 @cache
 def pattern(name: str, width: int, height: int) -> Draw:
-    """Return what draws a pattern at a size; what does not move is made once."""
+    """Return a function that draws a pattern at a size; its still parts are made once."""
     return PATTERNS[name](width, height)
 
 
 def _bounce(way: int, room: int) -> int:
-    """Return where something is that went ``way`` to and fro between 0 and ``room``."""
+    """Return the position of a thing that has moved ``way`` to and fro between 0 and ``room``."""
     there = way % (2 * max(1, room))
     return min(there, 2 * room - there)
 
@@ -132,10 +132,10 @@ _FPS = 30
 
 
 class Synthetic:
-    """A pattern (``bars``, ``ball``, ``ramp`` or ``noise``) that follows from the frame's number alone.
+    """A pattern (``bars``, ``ball``, ``ramp`` or ``noise``) that depends only on the frame's number.
 
-    The number stands in the picture twice: for people, and for
-    ``read_number``. Raises ``MediaError`` for another pattern.
+    The picture contains the number twice: for people, and for ``read_number``. Raises ``MediaError`` for another
+    pattern.
     """
 
     def __init__(self, pattern: str = "bars", *, width: int = 1280, height: int = 720, count: int = 300) -> None:

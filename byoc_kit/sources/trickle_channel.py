@@ -30,7 +30,7 @@ _END_TIMEOUT_S = 5.0
 class TrickleChannel:
     """The frames of a channel of MPEG-TS segments, from the newest segment on, decoded as the server does.
 
-    Where the reader falls behind, the channel's server drops whole segments.
+    If the reader falls behind, the channel's server drops whole segments.
     """
 
     def __init__(self, url: str, *, name: str | None = None) -> None:
@@ -66,7 +66,7 @@ class TrickleChannel:
         """See ``close``."""
         self._is_closed = True
         if self._inlet is not None:
-            with suppress(RuntimeError):  # its loop has ended: nobody waits
+            with suppress(RuntimeError):  # its loop has ended, so nobody waits
                 self._inlet.end()
 
     def _decode(self, inlet: ByteInlet) -> Generator[VideoFrame]:
@@ -96,7 +96,7 @@ class TrickleChannel:
         inlet, is_done = ByteInlet(), asyncio.Event()
         async with background(self._feed(inlet), name="source-feed"):
             ready.set_result((inlet, is_done, asyncio.get_running_loop()))
-            await is_done.wait()  # the inlet needs the loop for as long as it is read
+            await is_done.wait()  # the inlet needs the loop until it has been read
 
     async def _feed(self, inlet: ByteInlet) -> None:
         from byoc_kit.trickle.connection import TrickleError, client_session

@@ -1,4 +1,4 @@
-"""What a web address is: asked for once, of whoever answers there."""
+"""Finds out what kind of source a web address is, with one request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_STATUS_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Answer:
-    """``server_status`` is that of a byoc-kit server; ``is_channel`` says whether it is a trickle channel."""
+    """``server_status`` is a byoc-kit server's status; ``is_channel`` says whether it is a trickle channel."""
 
     server_status: dict[str, Any] | None
     is_channel: bool
@@ -36,8 +36,8 @@ class _Answer:
 def open_web(url: str) -> LiveSource:
     """Return the source behind an ``http`` or ``https`` URL.
 
-    A byoc-kit server gives the input of its newest stream, a trickle channel its video, and whatever else is opened as
-    a network video. Raises ``MediaError`` if nobody answers within 5 s, and for a server without a stream.
+    A byoc-kit server gives the input of its newest stream, and a trickle channel its video. Anything else is opened as
+    a network video. Raises ``MediaError`` if nothing answers within 5 s, and for a server without a stream.
     """
     answer = _what_is_at(url)
     if answer.is_channel:
@@ -65,7 +65,7 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
 
 
 def _what_is_at(url: str) -> _Answer:
-    """Ask on a thread and a loop of its own: a notebook's cell runs on a loop already. Raises ``MediaError``."""
+    """Ask on a new thread with its own loop, since a notebook's cell already runs on one. Raises ``MediaError``."""
     answer: Future[_Answer] = Future()
 
     async def settle() -> None:
@@ -74,7 +74,7 @@ def _what_is_at(url: str) -> _Answer:
         except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
             answer.set_exception(error)
 
-    # Nobody waits for the loop's own end, which waits for a name that is still looked up.
+    # Nobody waits for the loop to end, since it waits for a name that is still being looked up.
     threading.Thread(target=lambda: asyncio.run(settle()), name="source-ask", daemon=True).start()
     return answer.result()
 
@@ -99,7 +99,7 @@ async def _asked(url: str) -> _Answer:
 
 
 def _why(error: Exception) -> str:
-    """Say why a URL cannot be reached, without the words of sockets and TLS contexts."""
+    """Say why a URL cannot be reached, without the terms of sockets and TLS contexts."""
     import aiohttp
 
     kinds: dict[type[Exception], str] = {
@@ -115,7 +115,7 @@ def _why(error: Exception) -> str:
 
 async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any] | None:
     async with http.get(url / "stream" / "status") as answer:
-        # Some answer whatever path with a stream that has no end.
+        # Some servers answer any path with a stream without end.
         if answer.status != HTTPStatus.OK or answer.content_type != "application/json":
             return None
         try:

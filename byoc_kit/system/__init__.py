@@ -1,1 +1,1 @@
-"""What the kit asks of the operating system: processes, threads, addresses, memory, text for a terminal."""
+"""The kit's use of the operating system: processes, threads, addresses, memory, text for a terminal."""

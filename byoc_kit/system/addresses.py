@@ -1,4 +1,4 @@
-"""Addresses: a TCP port to serve on, and URLs as they may be shown."""
+"""Addresses: TCP ports to serve on, and URLs without secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def free_port() -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an IPv4 or IPv6 address or a host's name; ``::`` is all of both kinds.
+    """Return a socket that listens on an IPv4 or IPv6 address or a host's name; ``::`` means all addresses of both.
 
     Raises ``ByocKitError`` if there is no such host here, or the port is taken.
     """
@@ -31,13 +31,13 @@ def listen(host: str, port: int) -> socket.socket:
         family, address = _address_of(host, port)
         is_for_all = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address, family=family, dualstack_ipv6=is_for_all)
-    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+    except (OSError, UnicodeError) as error:  # UnicodeError for a name that no host can have
         msg = f"cannot listen on {in_url(host)}:{port}: {_reason_of(error)}"
         raise ByocKitError(msg) from error
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the URL of a socket that listens."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{in_url(host)}:{port}"
 
@@ -49,7 +49,7 @@ def _address_of(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, 
 
 
 def in_url(host: str) -> str:
-    """Return a host as a URL has it: an IPv6 address in brackets."""
+    """Return a host in the form for a URL: an IPv6 address gets brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -61,9 +61,9 @@ def _reason_of(error: OSError | UnicodeError) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without its user, its password and its query, which may hold a key."""
+    """Return a URL without its user, its password and its query, which may contain a key."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # it is none
+    except ValueError:  # it is not a URL
         return url.partition("://")[0] + "://"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

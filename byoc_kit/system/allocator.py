@@ -1,8 +1,8 @@
-"""The C library's allocator: what it keeps of freed memory for the next frames, and what it gives back.
+"""Sets how much freed memory the C library's allocator keeps for the next frames, and what it gives back.
 
-Only glibc has these functions (https://man7.org/linux/man-pages/man3/mallopt.3.html); elsewhere nothing happens. Who
-has set the environment variable of a bound (``MALLOC_ARENA_MAX``, ``MALLOC_TRIM_THRESHOLD_``,
-``MALLOC_MMAP_THRESHOLD_``) keeps that.
+Only glibc has these functions (https://man7.org/linux/man-pages/man3/mallopt.3.html); elsewhere they do nothing. A
+limit stays as it is if an environment variable sets it (``MALLOC_ARENA_MAX``, ``MALLOC_TRIM_THRESHOLD_``,
+``MALLOC_MMAP_THRESHOLD_``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-# As <malloc.h> numbers them.
+# The numbers in <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-# The largest that glibc takes; what is larger goes back to the system when it is freed.
+# The largest value that glibc takes. A larger block goes back to the system when it is freed.
 _LARGEST_KEPT_BYTES = 32 << 20
 _MOST_KEPT_BYTES = 128 << 20
 _LEAST_GIVEN_BACK = 64 << 10
@@ -24,10 +24,10 @@ _ARENAS = 2
 
 @cache
 def keep_freed_frames() -> bool:
-    """Have each heap keep up to 128 MB of freed memory; returns whether the allocator could be told.
+    """Let each heap keep up to 128 MB of freed memory; returns whether the allocator accepted it.
 
-    By default glibc may give a frame's 3 MB back when it is freed, and fetch them page by page for the next frame:
-    15,000 page faults a second at 720p, 6 % of a core, in one of four processes, as the heap happens to lie.
+    By default glibc may give a frame's 3 MB back when it is freed, and get them page by page for the next frame. In one
+    of four processes, depending on the heap's layout, that took 15,000 page faults a second at 720p, 6 % of a core.
     """
     if {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys():
         return False
@@ -36,16 +36,16 @@ def keep_freed_frames() -> bool:
 
 @cache
 def bound_arenas() -> bool:
-    """Have all threads share two heaps; returns whether the allocator could be told. Call it before threads start.
+    """Make all threads share two heaps; returns whether the allocator accepted it. Call it before threads start.
 
-    By default there may be eight a core. Each stream's threads are new and get any of them, and each heap keeps what
-    frames free: 100 streams of 720p took 1.5 GB.
+    By default there may be eight heaps a core. Each stream has new threads, which use any of the heaps, and each heap
+    keeps the memory of freed frames: 100 streams of 720p took 1.5 GB.
     """
     return "MALLOC_ARENA_MAX" not in os.environ and _set(_M_ARENA_MAX, _ARENAS)
 
 
 def give_back_freed() -> None:
-    """Give what is freed and kept back to the system, as after a stream. Takes some milliseconds."""
+    """Give all freed memory back to the system, for example after a stream. Takes some milliseconds."""
     malloc_trim = getattr(_libc(), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
@@ -53,9 +53,9 @@ def give_back_freed() -> None:
 
 @contextmanager
 def freed_memory_goes_back() -> Iterator[None]:
-    """Have what the body frees go back to the system: the end of a preview, of a source.
+    """Give the memory that the body frees back to the system, at the end of a preview or a source.
 
-    Each thread that took part has left a heap of up to 64 MB, and the next preview's threads get other ones.
+    Each thread of a preview leaves a heap of up to 64 MB, and the next preview's threads get other heaps.
     """
     if not keep_freed_frames():
         yield

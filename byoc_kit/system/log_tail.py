@@ -1,4 +1,4 @@
-"""The end of a log, in bounded memory."""
+"""Keeps the end of a log in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ERROR = "byoc-kit: "
 
 
 class Tail:
-    """Takes a process's output as it comes; ``lines`` are the last ones, without colours and other escapes."""
+    """Takes a process's output as it comes, and keeps its last lines, without colours and other escapes."""
 
     def __init__(self, lines: int = LINES) -> None:
         self.error = ""
@@ -27,7 +27,7 @@ class Tail:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def feed(self, data: bytes) -> None:
-        """Take what came, in pieces of any size."""
+        """Take the next bytes of output, in pieces of any size."""
         *finished, self._unfinished = (self._unfinished + self._decoder.decode(data)).split("\n")
         self._unfinished = self._unfinished[-_LONGEST_UNFINISHED:]
         for line in reversed(finished):
@@ -38,20 +38,20 @@ class Tail:
 
     @property
     def lines(self) -> list[str]:
-        """The last lines, the unfinished one among them."""
+        """The last lines, also an unfinished one."""
         unfinished = _clean(self._unfinished)
         return [*self._lines, *([unfinished] if unfinished else [])][-(self._lines.maxlen or 0) :]
 
     @property
     def last(self) -> str:
-        """What the command said of its failure: its own last error, or else its last line, but for that of a report."""
+        """The command's text about its failure: its own last error, or else its last line that is not of a report."""
         said = [line.strip() for line in self.lines if line.strip() and not line.startswith("report: ")]
         if self.error and not self.error.endswith(":"):
             return self.error
-        return " ".join([self.error, *said[-1:]]).strip()  # one that ends so says what another program said
+        return " ".join([self.error, *said[-1:]]).strip()  # such a line introduces another program's output
 
 
 def _clean(line: str) -> str:
-    """Return a line as a terminal shows it: a carriage return begins it anew, as progress bars do."""
+    """Return a line as a terminal shows it: after a carriage return it begins again, as in progress bars."""
     seen = _ESCAPES.sub("", line[-_LONGEST_UNFINISHED:]).rstrip("\r").rpartition("\r")[2]
     return printable(seen if len(seen) <= _WIDEST else f"{seen[:_WIDEST]} ...").rstrip()

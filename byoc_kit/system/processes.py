@@ -1,4 +1,4 @@
-"""A process that does not outlive the one that started it."""
+"""Ends a process together with the process that started it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent ends, or the parent's thread that started it.
+    """Let the kernel send this process a signal when its parent ends, or the parent's thread that started it.
 
-    prctl(2), ``PR_SET_PDEATHSIG``. A parent that has ended before is not noticed.
+    See prctl(2), ``PR_SET_PDEATHSIG``. It does not notice a parent that ended before the call.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

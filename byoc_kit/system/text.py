@@ -1,4 +1,4 @@
-"""Text of a notebook, made fit for a title, a terminal, a comment."""
+"""Makes a notebook's text fit for a title, a terminal, or a comment."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with what is not printable written out: a terminal obeys escapes, and lines would break."""
+    """Return a text with unprintable characters written out: a terminal would obey escapes, and lines would break."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.replace("\t", _TAB))

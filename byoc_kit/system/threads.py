@@ -1,4 +1,4 @@
-"""Work beside the main thread and the event loop: tasks and threads with an owner, and signals."""
+"""Runs work besides the main thread and the event loop: tasks and threads with an owner, and signals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
-    """Run a coroutine beside the body of the ``async with``; cancel and await it at the end.
+    """Run a coroutine during the body of the ``async with``; cancel and await it at the end.
 
-    An exception of the work is raised when the body is left.
+    The end of the body raises an exception of the coroutine.
     """
     task = asyncio.create_task(work, name=name)
     try:
@@ -58,16 +58,17 @@ def set_at_signal() -> asyncio.Event:
 
 
 async def on_thread(function: Callable[[], T], *, name: str) -> T:
-    """Run a function that may block, or hang, on a daemon thread of its own, and return or raise what it does.
+    """Run a function that may block or hang on a daemon thread of its own; return its result or raise its exception.
 
-    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for somebody's model. What
-    would end the loop (``SystemExit``), or cannot be awaited (``StopIteration``), is raised as a ``ByocKitError``.
+    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for a user's model. An
+    exception that would end the loop (``SystemExit``) or cannot be awaited (``StopIteration``) becomes a
+    ``ByocKitError``.
     """
     return await _outcome(function, lambda run: threading.Thread(target=run, name=name, daemon=True).start())
 
 
 class OwnThread:
-    """One daemon thread that runs function after function; it ends with ``close``, or with this object."""
+    """One daemon thread that runs functions one after the other; it ends with ``close``, or with this object."""
 
     def __init__(self, name: str) -> None:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -81,17 +82,17 @@ class OwnThread:
         self.close()
 
     def close(self) -> None:
-        """End the thread, after what it has to do; nobody waits for that."""
+        """End the thread after the functions that wait; does not wait for that."""
         self._end()
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Do as ``on_thread`` does, after the functions before."""
+        """Run a function as ``on_thread`` does, after the earlier functions."""
         return await _outcome(function, self._waiting.put)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run a function after those before, wait for it, and return or raise what it does.
+        """Run a function after the earlier ones and wait for it; return its result or raise its exception.
 
-        It sees the context variables of the calling thread: where what it prints and publishes goes.
+        It sees the context variables of the calling thread, which decide where its prints and publications go.
         """
         future: Future[T] = Future()
         context = copy_context()
@@ -99,7 +100,7 @@ class OwnThread:
         def run() -> None:
             try:
                 future.set_result(context.run(function))
-            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001  # the waiting caller raises it
                 future.set_exception(ordinary(error) if isinstance(error, StopIteration) else error)
 
         self._waiting.put(run)
@@ -115,7 +116,7 @@ def call_on_thread(function: Callable[[], T], *, name: str) -> T:
 def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:
     while (run := waiting.get()) is not None:
         run()
-        del run  # what it holds may be all that keeps the owner alive
+        del run  # the function may be all that keeps the owner alive
 
 
 async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None]], None]) -> T:
@@ -124,7 +125,7 @@ async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None
     try:
         return await future
     finally:
-        del future  # its exception keeps this frame, and would so keep itself, with all that the function holds
+        del future  # the exception keeps this frame, and so would keep itself and all that the function refers to
 
 
 def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
@@ -132,7 +133,7 @@ def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
     settle: Callable[[], None]
     try:
         settle = partial(future.set_result, function())
-    except BaseException as raised:  # noqa: BLE001  # it is raised where it is awaited
+    except BaseException as raised:  # noqa: BLE001  # the awaiting task raises it
         settle = partial(future.set_exception, ordinary(raised))
     try:
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -147,7 +148,7 @@ def _unless_cancelled(future: asyncio.Future[T], settle: Callable[[], None]) -> 
 
 
 def ordinary(error: BaseException) -> Exception:
-    """Return an exception that passes through an event loop like any other; most are themselves."""
+    """Return an exception that passes through an event loop like any other; most are returned unchanged."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     wrapped = ByocKitError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
@@ -156,7 +157,7 @@ def ordinary(error: BaseException) -> Exception:
 
 
 class LoopThread:
-    """Runs one coroutine on a named thread. It is a daemon: who starts it ends it, at the latest by ``atexit``."""
+    """Runs one coroutine on a named daemon thread. The code that starts it must end it, at the latest by ``atexit``."""
 
     def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
         self._main = main
@@ -170,7 +171,7 @@ class LoopThread:
         self._is_up.wait()
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have the loop call a function, soon; once the thread has ended, nothing happens."""
+        """Let the loop call a function soon; once the thread has ended, do nothing."""
         if self._loop is None:
             return
         try:

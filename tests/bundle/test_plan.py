@@ -200,7 +200,7 @@ def test_a_target_that_is_no_bundle_is_left_alone(write_notebook, tmp_path, kind
     with pytest.raises(BundleError) as caught:
         write(plan(write_notebook(), target))
     assert str(caught.value) == (
-        f"{target} is there and is no bundle; choose another folder with --output, or remove it"
+        f"{target} exists and is not a bundle; choose another folder with --output, or remove it"
     )
 
 

@@ -245,7 +245,7 @@ def test_a_notebook_that_is_no_python_any_more_is_said_with_its_cell(exported, c
         ),
         ("# %%\nclass", "class", r"the line `# %%` is gone"),
         ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is no import"),
-        ("import os\n", "import os\nimport\n", r"the imports of processor\.py are no Python"),
+        ("import os\n", "import os\nimport\n", r"the imports of processor\.py are not valid Python"),
         ("import os\n", "import os  # why\n", r"a comment among the imports of processor\.py would be lost"),
         ("    return frame", "    return fame", r"cell 5, line 2: nothing defines fame"),
     ],

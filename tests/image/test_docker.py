@@ -276,7 +276,7 @@ def test_a_failed_build_shows_its_last_lines_and_its_exit_code(bundle, base_imag
     code, said = byoc_kit("build", broken, "--tag", "byoc-kit-test:broken", "--base-image", base_image)
     assert code == 2
     before, _, ending = said.partition("byoc-kit: ")
-    assert re.fullmatch(r"docker build ended with exit code \d+; mend what its last lines say, above\n", ending)
+    assert re.fullmatch(r"docker build ended with exit code \d+; fix what its last lines say, above\n", ending)
     assert "famous last words" in before
     assert "returned a non-zero code: 3" in before
 
@@ -362,7 +362,7 @@ def test_what_a_failed_build_advises_comes_after_what_the_build_said(fake_docker
     fake_docker("seq 40; exit 7")
     with pytest.raises(ImageError) as caught:
         build_image(tmp_path, model_id="a", tag="a:1")
-    assert str(caught.value) == "docker build ended with exit code 7; mend what its last lines say, above"
+    assert str(caught.value) == "docker build ended with exit code 7; fix what its last lines say, above"
     assert capsys.readouterr().err == "".join(f"{number}\n" for number in range(1, 41))
 
 
@@ -375,7 +375,7 @@ OWN_WHEELS = "collect the wheels here with `byoc-kit export NOTEBOOK --wheelhous
         ("pull access denied for python, repository does not exist", "name one that is with --base-image"),
         ("ERROR: No matching distribution found for torch==2.13.0", OWN_WHEELS),
         ("Temporary failure in name resolution", OWN_WHEELS),
-        ("No space left on device", "mend what its last lines say, above"),
+        ("No space left on device", "fix what its last lines say, above"),
     ],
 )
 def test_a_failed_build_says_what_helps(fake_docker, tmp_path, line, advice):

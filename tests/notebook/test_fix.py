@@ -124,5 +124,5 @@ def test_what_is_left_is_said_to_need_an_edit(write_notebook, capsys):
     assert main(["check", "--fix", str(path)]) == 1
     said = capsys.readouterr()
     assert "tagged cell 1 (capability)\n" in said.err
-    assert said.err.endswith("--fix sets tags and changes no code: what is left is for you to mend\n")
+    assert said.err.endswith("--fix sets tags and changes no code: fix the rest yourself\n")
     assert "nothing defines GAIN" in said.out

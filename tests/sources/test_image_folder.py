@@ -97,7 +97,7 @@ def test_a_damaged_picture_is_named_when_its_turn_comes(tmp_path, content):
     (tmp_path / "2.png").write_bytes(half if content is None else content)
     frames = ImageFolder(tmp_path).frames()
     next(frames)
-    with pytest.raises(MediaError, match=r"2\.png cannot be read as a picture \(.+\); mend it or take it out of the"):
+    with pytest.raises(MediaError, match=r"2\.png cannot be read as a picture \(.+\); repair it or remove it from the"):
         next(frames)
 
 
