@@ -36,6 +36,11 @@ def unparse(node: ast.AST) -> str:
         return "..."
 
 
+def last_name(node: ast.AST) -> str:
+    """Return the last part of a dotted name, ``suppress`` of ``contextlib.suppress``; empty for anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def _depth(tree: ast.AST) -> int:
     depth, level = 0, [tree]
     while level:

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.cell_source import last_name
 from byoc_kit.notebook.findings import Place
 from byoc_kit.notebook.notebook_file import Cell
 
@@ -142,7 +143,7 @@ def _guarded(block: ast.AST) -> Iterator[ast.AST]:
     match block:
         case ast.If(
             body=body, test=ast.Call(func=function) | ast.Compare(left=ast.Call(func=function), ops=[ast.IsNot()])
-        ) if _last_name(function) == "find_spec":
+        ) if last_name(function) == "find_spec":
             guarded = body
     for statement in guarded:
         yield from ast.walk(statement)
@@ -155,14 +156,14 @@ def handling(block: ast.AST, errors: AbstractSet[str]) -> Sequence[ast.stmt]:
             return body if any(_catches(handler.type, errors) for handler in handlers) else []
         case ast.With(body=body, items=items):
             calls = [item.context_expr for item in items if isinstance(item.context_expr, ast.Call)]
-            suppressed = [error for call in calls if _last_name(call.func) == "suppress" for error in call.args]
+            suppressed = [error for call in calls if last_name(call.func) == "suppress" for error in call.args]
             return body if any(_catches(error, errors) for error in suppressed) else []
     return []
 
 
 def _for_type_checkers(block: ast.AST) -> Iterator[ast.AST]:
     """Yield what stands below ``if TYPE_CHECKING``, which never runs."""
-    if isinstance(block, ast.If) and _last_name(block.test) == "TYPE_CHECKING":
+    if isinstance(block, ast.If) and last_name(block.test) == "TYPE_CHECKING":
         for statement in block.body:
             yield from ast.walk(statement)
 
@@ -172,7 +173,3 @@ def _catches(caught: ast.expr | None, errors: AbstractSet[str]) -> bool:
         return True
     names = {name.id for name in ast.walk(caught) if isinstance(name, ast.Name)}
     return bool(names & {*errors, "Exception", "BaseException"})
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

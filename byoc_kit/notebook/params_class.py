@@ -139,21 +139,29 @@ def _annotated(static: Static, argument: ast.arg) -> str | None:
     return name if name and _is_params(static, name, argument) else None
 
 
-def _is_another(static: Static, binding: Binding) -> bool:
-    """Whether a class is surely not made from ``byoc_kit.Params``: all that makes it is known."""
+def _family(static: Static, binding: Binding | None) -> Iterator[tuple[Binding, ast.ClassDef]]:
+    """Yield a class of the tagged cells, and those of them that it is made from."""
     waiting, seen = [binding], set[int]()
     while waiting:
-        binding = waiting.pop()
-        node = binding.node
-        if id(node) in seen or not isinstance(node, ast.ClassDef):
+        found = waiting.pop()
+        if found is None or id(found.node) in seen or not isinstance(found.node, ast.ClassDef):
             continue
-        seen.add(id(node))
+        seen.add(id(found.node))
+        yield found, found.node
+        names = (base.id for base in found.node.bases if isinstance(base, ast.Name))
+        waiting += [static.binding(name, seen_by=found) for name in names]
+
+
+def _is_another(static: Static, binding: Binding) -> bool:
+    """Whether a class is surely not made from ``byoc_kit.Params``: all that makes it is known."""
+    family = list(_family(static, binding))
+    own = {id(node) for _, node in family}
+    for member, node in family:
         decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
         for made_of in (*decorators, *node.bases):
-            own = static.binding(made_of.id, seen_by=binding) if isinstance(made_of, ast.Name) else None
-            if own and isinstance(own.node, ast.ClassDef):
-                waiting.append(own)
-            elif not _is_of(_OTHERS, static.dotted(made_of, seen_by=binding)):
+            known = static.binding(made_of.id, seen_by=member) if isinstance(made_of, ast.Name) else None
+            is_own = known is not None and id(known.node) in own
+            if not is_own and not _is_of(_OTHERS, static.dotted(made_of, seen_by=member)):
                 return False
     return True
 
@@ -164,20 +172,12 @@ def _is_of(packages: tuple[str, ...], dotted: str | None) -> bool:
 
 def _is_params(static: Static, name: str, argument: ast.arg) -> bool:
     """Whether a class of the tagged cells is made from ``byoc_kit.Params``, or may be."""
-    waiting, seen = [name], set[str]()
-    while waiting:
-        name = waiting.pop()
-        binding = static.binding(name)
-        if binding is None or name in seen or not isinstance(binding.node, ast.ClassDef):
-            continue
-        seen.add(name)
-        for base in binding.node.bases:
-            dotted = static.dotted(base, seen_by=binding)
+    for member, node in _family(static, static.binding(name)):
+        for base in node.bases:
+            dotted = static.dotted(base, seen_by=member)
             is_foreign = bool(dotted) and not _is_of(_OTHERS, dotted)
             if dotted in _KIT or (is_foreign and argument.arg == "params"):
                 return True
-            if isinstance(base, ast.Name):
-                waiting.append(base.id)
     return False
 
 
@@ -190,15 +190,8 @@ def unquoted(node: ast.expr | None) -> ast.expr | None:
 
 def _names_of_classes(static: Static, name: str) -> Iterator[str]:
     """Yield the names that the bodies of a class and its bases bind, methods too."""
-    waiting, seen = [name], set[str]()
-    while waiting:
-        name = waiting.pop()
-        binding = static.binding(name)
-        if name in seen or binding is None or not isinstance(binding.node, ast.ClassDef):
-            continue
-        seen.add(name)
-        waiting += [base.id for base in binding.node.bases if isinstance(base, ast.Name)]
-        for statement in binding.node.body:
+    for _, node in _family(static, static.binding(name)):
+        for statement in node.body:
             if isinstance(statement, Function):
                 yield statement.name
             yield from (n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))

@@ -11,14 +11,14 @@ from typing import TypeGuard
 
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls, local_names, module_scope
+from byoc_kit.notebook.cell_source import last_name
 from byoc_kit.notebook.constants import bound_once, literal_path, text_constants
-from byoc_kit.notebook.hook_names import HOOKS
+from byoc_kit.notebook.hook_names import HOOKS, Function
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
 
 # Functions that each call the next with two texts double the runs with each step.
 _MOST_RUNS = 500
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +54,14 @@ class _Own:
     """A function of the tagged cells, or a method of the class ``owner``."""
 
     label: str
-    node: _Function
+    node: Function
     cell: Cell
     owner: ast.ClassDef | None = None
 
     @property
     def itself(self) -> str:
         """What a method calls its object; empty for a function."""
-        is_static = any(_last_name(decorator) == "staticmethod" for decorator in self.node.decorator_list)
+        is_static = any(last_name(decorator) == "staticmethod" for decorator in self.node.decorator_list)
         return self._positional[0] if self.owner is not None and not is_static and self._positional else ""
 
     @property
@@ -135,14 +135,14 @@ class _Code:
             node, name = binding.node, binding.name
             if times[name] > 1 or binding.statement is not node:
                 continue
-            if isinstance(node, _Function):
+            if isinstance(node, Function):
                 self._functions[name] = _Own(name, node, binding.cell)
             elif isinstance(node, ast.ClassDef):
-                inherited = [self._classes.get(_last_name(base), {}) for base in reversed(node.bases)]
-                own = {s.name: _Own(name, s, binding.cell, node) for s in node.body if isinstance(s, _Function)}
+                inherited = [self._classes.get(last_name(base), {}) for base in reversed(node.bases)]
+                own = {s.name: _Own(name, s, binding.cell, node) for s in node.body if isinstance(s, Function)}
                 self._nodes[name] = node
                 self._classes[name] = {method: one for methods in (*inherited, own) for method, one in methods.items()}
-        self._objects = {name: _last_name(value.func) for name, value in bound_once(analysis) if _is_call(value)}
+        self._objects = {name: last_name(value.func) for name, value in bound_once(analysis) if _is_call(value)}
 
     def passed(self) -> Iterator[Passed]:
         """Yield the calls in functions that are run with texts."""
@@ -186,7 +186,7 @@ class _Code:
             case ast.Name(id=name) if call.scope.get(name) is None:
                 own = self._functions.get(name)
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=method) if owner:
-                bases = (self._classes.get(_last_name(base), {}) for base in owner.bases)
+                bases = (self._classes.get(last_name(base), {}) for base in owner.bases)
                 own = next((methods[method] for methods in bases if method in methods), None)
             case ast.Attribute(value=ast.Name(id=name), attr=method):
                 kind = owner.name if owner and around and name == around.itself else self._objects.get(name, name)
@@ -204,7 +204,7 @@ class _Code:
             kept = {name.partition(".")[2]: text for name, text in found.items() if "." in name}
         else:
             node = self._nodes[kind]
-            is_dataclass = any(_last_name(decorator) == "dataclass" for decorator in node.decorator_list)
+            is_dataclass = any(last_name(_called(decorator)) == "dataclass" for decorator in node.decorator_list)
             fields = [s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
             kept = self._texts(_given(fields, [], call.call), call, passed) if is_dataclass else {}
         for method in methods.values():
@@ -277,7 +277,5 @@ def _is_call(node: ast.expr) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call)
 
 
-def _last_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Call):
-        node = node.func
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+def _called(decorator: ast.expr) -> ast.expr:
+    return decorator.func if isinstance(decorator, ast.Call) else decorator

@@ -486,7 +486,7 @@ def test_several_faults_are_one_line_each(make):
     with pytest.raises(NotebookError) as caught:
         _ = checked_module(Analysis(make(("byoc", "a = GAIN\nb = FPS"))))
     codes = [line.split("[")[-1].strip("]") for line in str(caught.value).splitlines()]
-    assert codes == ["no-process-frame", "no-capability", "undefined-name", "undefined-name"]
+    assert codes == ["no-capability", "no-process-frame", "undefined-name", "undefined-name"]
 
 
 def test_nothing_of_the_notebook_is_run(make_sound, tmp_path):

@@ -11,6 +11,7 @@ from byoc_kit.core.capability import Capability
 from byoc_kit.core.params import params_error
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.calls import module_scope
+from byoc_kit.notebook.cell_source import last_name
 from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
@@ -104,14 +105,10 @@ def _is_capability_class(binding: Binding) -> bool:
     return any(alias.name == "Capability" and alias.asname == binding.name for alias in aliases)
 
 
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
 def _named_arguments(statement: ast.stmt, classes: set[str]) -> list[tuple[str, ast.expr]] | None:
     """Return the arguments of ``name = Class(argument=...)``; ``None`` for any other statement."""
     call = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-    if not isinstance(call, ast.Call) or call.args or _last_name(call.func) not in classes:
+    if not isinstance(call, ast.Call) or call.args or last_name(call.func) not in classes:
         return None
     named = [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg]
     return named if len(named) == len(call.keywords) else None

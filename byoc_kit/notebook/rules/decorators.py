@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.cell_source import unparse
+from byoc_kit.notebook.cell_source import last_name, unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.hook_names import Function
 from byoc_kit.notebook.names import Binding, bindings
@@ -84,7 +84,7 @@ def _hiding(decorator: ast.expr, defined: Mapping[str, Binding]) -> tuple[_Maker
     """Return what a decorator puts in a hook's place, and what makes it, if that takes anything and passes it on."""
     called = decorator.func if isinstance(decorator, ast.Call) else decorator
     node = defined[called.id].node if isinstance(called, ast.Name) and called.id in defined else None
-    if node is None or any(_name(part) in _KEEPS for part in ast.walk(node)):
+    if node is None or any(last_name(part) in _KEEPS for part in ast.walk(node)):
         return None
     made = _made_by(node)
     if isinstance(decorator, ast.Call):  # what it makes is the decorator
@@ -129,11 +129,7 @@ def _passes_all(inner: _Inner) -> bool:
     named = {argument.arg for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
     calls = [node for node in ast.walk(inner) if isinstance(node, ast.Call)]
     given = {keyword.arg for call in calls for keyword in call.keywords}
-    passed = {_name(part.value) for call in calls for part in call.args if isinstance(part, ast.Starred)}
-    passed |= {_name(keyword.value) for call in calls for keyword in call.keywords if keyword.arg is None}
+    passed = {last_name(part.value) for call in calls for part in call.args if isinstance(part, ast.Starred)}
+    passed |= {last_name(keyword.value) for call in calls for keyword in call.keywords if keyword.arg is None}
     is_plain = isinstance(inner, ast.Lambda) or not inner.decorator_list
     return bool(stars) and stars <= passed and "params" not in named | given and is_plain
-
-
-def _name(node: ast.AST) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

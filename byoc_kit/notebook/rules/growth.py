@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import Function
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.rules.capability import read_capability
 from byoc_kit.notebook.rules.state import called_by, state_names
@@ -34,7 +35,6 @@ _ADDING = {"append", "appendleft", "extend", "extendleft", "insert"}
 _TAKING = {"clear", "pop", "popitem", "popleft", "remove"}
 _WITHOUT_BOUND = {"OrderedDict", "defaultdict", "deque", "dict", "list"}
 _TIMES = {"pts", "time_s", "timestamp"}
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def check_growth(analysis: Analysis) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ def _is_unbounded(value: ast.expr) -> bool:
     return False
 
 
-def _grown(function: _Function) -> Iterator[tuple[str, ast.AST]]:
+def _grown(function: Function) -> Iterator[tuple[str, ast.AST]]:
     """Yield what a function makes longer, but for what it does only where the length, or what is there, allows it."""
     nodes = list(ast.walk(function))
     counted = {n.target.id for n in nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
@@ -145,7 +145,7 @@ def _is_longer(name: str, value: ast.expr) -> bool:
     return False
 
 
-def _bounded(function: _Function, run: set[str]) -> Iterator[str]:
+def _bounded(function: Function, run: set[str]) -> Iterator[str]:
     """Yield what a function makes shorter, or may: it hands it to another one of the notebook."""
     for node in ast.walk(function):
         match node:
@@ -163,7 +163,7 @@ def _bounded(function: _Function, run: set[str]) -> Iterator[str]:
                 yield from _names(test)
 
 
-def _own_names(function: _Function) -> set[str]:
+def _own_names(function: Function) -> set[str]:
     """Return the names that a function has for itself."""
     nodes = list(ast.walk(function))
     declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
