@@ -7,7 +7,7 @@ from byoc_kit.core.capability import Capability
 VERSIONS = st.from_regex(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){2}(-[a-z]+(\.[1-9][0-9]*)?)?", fullmatch=True)
 HOSTS = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}|\[::1\]", fullmatch=True)
 IMAGES = st.from_regex(
-    r"([a-z][a-z0-9]*(:[1-9][0-9]{3})?/)?[a-z0-9]+(-[a-z0-9]+)?(:[A-Za-z0-9.]{1,20})?", fullmatch=True
+    r"([a-z][a-z0-9]*(:[1-9][0-9]{3})?/)?[a-z0-9]+(-[a-z0-9]+)?(:[A-Za-z0-9][A-Za-z0-9.]{0,20})?", fullmatch=True
 )
 GPUS = st.dictionaries(st.just("name"), st.text(min_size=1, max_size=50), min_size=1) | st.fixed_dictionaries(
     {"vram_mb": st.integers(1, 10**6)}, optional={"name": st.text(min_size=1)}

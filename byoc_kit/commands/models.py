@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byoc_kit.commands.arguments import Commands
+from byoc_kit.commands.arguments import BUNDLE, Commands
 
 if TYPE_CHECKING:
     from byoc_kit.bundle.announce_fields import FileFinding
@@ -24,6 +25,10 @@ def add_parser(commands: Commands) -> None:
     check.set_defaults(run=_check)
     check.add_argument("file", type=Path, help="an aiModels.json, a runners.json or a register.json")
     check.add_argument("--format", choices=["text", "json"], default="text", help="(default: %(default)s)")
+    merge = actions.add_parser("merge", help="put the entries of bundles into a file, and leave the rest of it alone")
+    merge.set_defaults(run=_merge)
+    merge.add_argument("file", type=Path, help="an aiModels.json or a runners.json; a new one is told by its name")
+    merge.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help=BUNDLE)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -33,6 +38,21 @@ def _check(options: argparse.Namespace) -> int:
     render = _as_json if options.format == "json" else _as_text
     sys.stdout.write(render(findings, options.file))
     return int(any(finding.is_error for finding in findings))
+
+
+def _merge(options: argparse.Namespace) -> None:
+    from byoc_kit.bundle.announce_merge import image_overrides, merge
+
+    file: Path = options.file
+    merged = merge(file, options.bundles)
+    for one in merged:
+        if one.lost:
+            said = f"{one.name} had {', '.join(one.lost)}, which its bundle does not say"
+            print(f"{said}; add it again if you need it", file=sys.stderr)
+    done = [f"{'added' if one.is_new else 'replaced'} {one.name}" for one in merged]
+    print(f"wrote {file}: {', '.join(done)}; next: byoc-kit models check {shlex.quote(str(file))}")
+    if images := image_overrides(file):
+        print(f"go-livepeer needs -aiRunnerImageOverrides {shlex.quote(json.dumps({'live': images}))}")
 
 
 def _as_text(findings: Sequence[FileFinding], path: Path) -> str:

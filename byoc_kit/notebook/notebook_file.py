@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.notebook.cell_source import harmless_lines, parse, parse_untagged, without_prompts
+from byoc_kit.system.files import write_whole
 from byoc_kit.system.text import one_line, printable
 
 TAG = "byoc"
@@ -290,22 +289,11 @@ def write_notebook(path: Path, data: bytes, *, before: bytes | None = None) -> N
     Raises ``NotebookError``, also where the file is not ``before`` any more: somebody has saved it since it was
     read, as JupyterLab does by itself.
     """
-    path = path.resolve()  # a link to a notebook stays a link
     try:
         if before is not None and path.read_bytes() != before:
             msg = f"{printable(str(path))} was saved by somebody else in the meantime, and is left so; try again"
             raise NotebookError(msg)
-        mode = path.stat().st_mode
-        handle, name = tempfile.mkstemp(prefix=".byoc-kit-", dir=path.parent)
-        new = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            new.chmod(mode)
-            new.replace(path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
     except OSError as error:
         msg = f"cannot write {printable(str(path))}: {error.strerror}; the notebook is as it was"
         raise NotebookError(msg) from error

@@ -470,6 +470,7 @@ class ExternalCapability:
     token: str = ""
 
 
+@pytest.mark.slow
 @given(CAPABILITIES, st.booleans(), st.none() | st.just("0" * 64))
 def test_what_is_written_of_any_capability_has_nothing_wrong_and_is_read(capability, managed, params_sha256):
     files = render_announcements(capability, managed=managed, kit_version="10.11.12.dev13", params_sha256=params_sha256)

@@ -82,3 +82,23 @@ def test_a_file_that_is_not_there_is_bad_input(run):
         "byoc-kit: cannot read aiModels.json: No such file or directory; "
         "give an aiModels.json, a runners.json or a register.json\n",
     )
+
+
+def test_merge_says_what_it_did_and_what_is_next(run, tmp_path):
+    (tmp_path / "aiModels.json").write_text(
+        '[{"pipeline": "live-video-to-video", "model_id": "green-tint", "token": "a"}]'
+    )
+    bundles = [str(ROOT / "export" / name) for name in ("green_tint", "motion_trails")]
+    assert run("models", "merge", "aiModels.json", *bundles) == (
+        0,
+        "wrote aiModels.json: replaced green-tint, added motion-trails; next: byoc-kit models check aiModels.json\n",
+        "green-tint had token, which its bundle does not say; add it again if you need it\n",
+    )
+
+
+def test_merge_says_the_images_that_the_ai_worker_starts(run, tmp_path):
+    managed = {"pipeline": "live-video-to-video", "model_id": "a", "container": "byoc/a"}
+    (tmp_path / "aiModels.json").write_text(json.dumps([managed]))
+    _, out, _ = run("models", "merge", "aiModels.json", str(ROOT / "export/green_tint"))
+    said = "go-livepeer needs -aiRunnerImageOverrides "
+    assert out.splitlines()[1] == said + """'{"live": {"a": "byoc/a"}}'"""
