@@ -24,7 +24,7 @@ class LoopBack:
 class Server:
     """A stream server in a process of its own, ``python -m MODULE PORT JOB``, whose streams start with ``params``.
 
-    ``settled_s``: its latency is that of the pictures sent from then on. ``with_sound``: its input has sound.
+    ``settled_s``: its latency is that of the pictures sent from then on. ``with_audio``: its input has sound.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Server:
     job: str
     params: Mapping[str, int] | None = None
     settled_s: float = 0.0
-    with_sound: bool = False
+    with_audio: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ _STOCK_PARAMS = {"width": WIDTH, "height": HEIGHT, "max_framerate": RATE}
 LOOP_BACK = LoopBack("loop-back", "loop-back, nothing between")
 STOCK = Server("stock", "stock pytrickle", _STOCK, "pass", _STOCK_PARAMS)
 OURS = Server("byoc-kit", "byoc-kit", _OURS, "pass")
-OURS_SOUND = Server("byoc-kit-sound", "byoc-kit, with sound", _OURS, "pass", with_sound=True)
+OURS_AUDIO = Server("byoc-kit-sound", "byoc-kit, with sound", _OURS, "pass", with_audio=True)
 OURS_PIXELS = Server("byoc-kit-pixels", "byoc-kit, pixels read", _OURS, "pixels")
 FFMPEG = Reencoder("ffmpeg", "ffmpeg decode-rgb24-encode", is_live=True)
 FFMPEG_FLAT_OUT = Reencoder("ffmpeg-flat-out", "the same, flat out", is_live=False)
@@ -65,7 +65,7 @@ ALL: tuple[Contender, ...] = (
     LOOP_BACK,
     STOCK,
     OURS,
-    OURS_SOUND,
+    OURS_AUDIO,
     OURS_PIXELS,
     FFMPEG,
     FFMPEG_FLAT_OUT,

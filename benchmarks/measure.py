@@ -20,7 +20,7 @@ from byoc_kit.trickle.subscriber import read_channel
 from byoc_kit.verification.stream_clip import note_arrivals
 
 # Sound comes between pictures: one behind which nothing comes at once must not wait for what does.
-_SOUND_BEFORE_S = 0.25 / RATE
+_AUDIO_BEFORE_S = 0.25 / RATE
 _HEALTH_INTERVAL_S = 0.05
 _HEALTH_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 _MEMORY_INTERVAL_S = 1.0
@@ -66,9 +66,9 @@ async def publish(http: aiohttp.ClientSession, url: str, pictures: Iterable[Sour
     try:
         for number, picture in enumerate(pictures):
             due_s = started_s + number / RATE
-            if picture.sound:
-                await asyncio.sleep(due_s - _SOUND_BEFORE_S - time.monotonic())
-                await publisher.put(picture.sound)
+            if picture.audio:
+                await asyncio.sleep(due_s - _AUDIO_BEFORE_S - time.monotonic())
+                await publisher.put(picture.audio)
             await asyncio.sleep(due_s - time.monotonic())
             if picture.begins_segment:
                 await publisher.put(None)

@@ -50,8 +50,8 @@ def bench(request: Request) -> int:
     _require_memory(chosen, request.seconds)
     facts = machine.facts()
     sources = {
-        with_sound: make_source(request.clip, seconds=request.seconds, with_sound=with_sound)
-        for with_sound in sorted({_has_sound(contender) for contender in chosen})
+        with_audio: make_source(request.clip, seconds=request.seconds, with_audio=with_audio)
+        for with_audio in sorted({_has_audio(contender) for contender in chosen})
     }
     runs = to_its_end(_rounds(request, chosen, sources))
     record = Record(_settings(request, next(iter(sources.values()))), facts, runs)
@@ -99,8 +99,8 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _has_sound(contender: Contender) -> bool:
-    return isinstance(contender, Server) and contender.with_sound
+def _has_audio(contender: Contender) -> bool:
+    return isinstance(contender, Server) and contender.with_audio
 
 
 async def _rounds(
@@ -112,7 +112,7 @@ async def _rounds(
         for contender in chosen:
             say(f"round {number} of {request.runs}: {contender.title}")
             load = machine.load()
-            seen = await measure(contender, sources[_has_sound(contender)])
+            seen = await measure(contender, sources[_has_audio(contender)])
             settled_s = contender.settled_s if isinstance(contender, Server) else 0.0
             runs.append(Run.of(seen, contender=contender.key, round=number, load=load, settled_s=settled_s))
     return runs

@@ -34,16 +34,16 @@ _X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "forced-idr":
 class SourcePicture:
     """One picture as MPEG-TS packets, with the tables before it where it begins a segment; ``pts`` in 1/90000 s.
 
-    ``sound`` is what comes between the picture before and this one.
+    ``audio`` is what comes between the picture before and this one.
     """
 
     pts: int
     begins_segment: bool
     data: bytes
-    sound: bytes = b""
+    audio: bytes = b""
 
 
-def make_source(clip: Path, *, seconds: float, with_sound: bool = False) -> list[SourcePicture]:
+def make_source(clip: Path, *, seconds: float, with_audio: bool = False) -> list[SourcePicture]:
     """Return ``seconds`` of a clip's pictures, 30 to the second whatever its own rate, and its sound if wanted.
 
     The clip is looped, the pictures at a whole second, with times that run on. Raises
@@ -52,11 +52,11 @@ def make_source(clip: Path, *, seconds: float, with_sound: bool = False) -> list
     wanted = round(seconds * RATE)
     with TransportMuxer() as muxer:
         video = muxer.add_video(_add_video)
-        sound = _sound(clip, muxer) if with_sound else []
+        audio = _audio(clip, muxer) if with_audio else []
         loop = _encode(clip, video, wanted)
         pictures = [_mux(muxer, video, loop[number % len(loop)], number) for number in range(wanted)]
-        sounds = _mux_sound(muxer, sound, wanted)
-    return [replace(picture, sound=sounds[number]) for number, picture in enumerate(pictures)]
+        audio_frames = _mux_audio(muxer, audio, wanted)
+    return [replace(picture, audio=audio_frames[number]) for number, picture in enumerate(pictures)]
 
 
 def _add_video(output: OutputContainer) -> VideoStream:
@@ -79,7 +79,7 @@ def _encode(clip: Path, video: VideoStream, wanted: int) -> list[Packet]:
     return packets[: whole_seconds or len(packets)]
 
 
-def _sound(clip: Path, muxer: TransportMuxer) -> list[Packet]:
+def _audio(clip: Path, muxer: TransportMuxer) -> list[Packet]:
     with open_clip(clip) as source:
         if not source.streams.audio:
             msg = f"{clip} has no sound; give another clip, or name with --only the contenders that need none"
@@ -97,9 +97,9 @@ def _mux(muxer: TransportMuxer, video: VideoStream, packet: Packet, number: int)
     return SourcePicture(pts, packet.is_keyframe, muxer.mux(packet))
 
 
-def _mux_sound(muxer: TransportMuxer, packets: Sequence[Packet], pictures: int) -> dict[int, bytes]:
+def _mux_audio(muxer: TransportMuxer, packets: Sequence[Packet], pictures: int) -> dict[int, bytes]:
     """Return the sound by the number of the picture that comes behind it."""
-    sounds: dict[int, bytes] = defaultdict(bytes)
+    audio_frames: dict[int, bytes] = defaultdict(bytes)
     durations = [(packet.duration or 0) * (packet.time_base or TIME_BASE) for packet in packets]
     time_s = Fraction(0)
     for packet, duration_s in cycle(zip(packets, durations, strict=True)):
@@ -108,6 +108,6 @@ def _mux_sound(muxer: TransportMuxer, packets: Sequence[Packet], pictures: int) 
             break
         packet.pts = packet.dts = _FIRST_PTS + round(time_s / TIME_BASE)
         packet.time_base = TIME_BASE
-        sounds[number] += muxer.mux(packet)
+        audio_frames[number] += muxer.mux(packet)
         time_s += duration_s
-    return sounds
+    return audio_frames

@@ -54,9 +54,9 @@ def check_targets(medians: Mapping[str, Figures]) -> list[Verdict]:
     return [
         *_cpu(contenders.OURS, medians),
         *_latency(contenders.OURS, medians),
-        *_latency(contenders.OURS_SOUND, medians),
+        *_latency(contenders.OURS_AUDIO, medians),
         *_lost(contenders.OURS, medians),
-        *_lost(contenders.OURS_SOUND, medians),
+        *_lost(contenders.OURS_AUDIO, medians),
         *_lost(contenders.OURS_PIXELS, medians),
         *_blocking(medians),
     ]

@@ -78,7 +78,7 @@ class _Splitter:
         self._is_first = True
         self._are_cut = False
         self._is_cut_by_demuxer = False
-        self._sound_from: int | None = None  # the time of the first sound since the last packet
+        self._audio_from: int | None = None  # the time of the first sound since the last packet
         self._is_given = False  # the picture that further slices would belong to
 
     def split(self, packet: Packet) -> Iterator[Packet]:
@@ -87,7 +87,7 @@ class _Splitter:
             yield from self.flush()
             yield packet
             return
-        self._sound_from = None
+        self._audio_from = None
         begin, size = len(self._data), packet.size
         is_between = not self._data or (self._has_picture and self._next_at is None)
         self._marks.append((begin, (packet.pts, packet.dts)))
@@ -111,16 +111,16 @@ class _Splitter:
             yield self._take(len(self._data) if self._next_at is None else self._next_at)
             self._is_given = not self._data
 
-    def is_overdue(self, sound: Packet) -> bool:
+    def is_overdue(self, audio: Packet) -> bool:
         """Whether nothing more can come of the picture that waits, since so much sound has come meanwhile.
 
         That sound is ahead of the picture does not tell: it may always be.
         """
-        if not self._has_picture or sound.dts is None:
+        if not self._has_picture or audio.dts is None:
             return False
-        if self._sound_from is None:
-            self._sound_from = sound.dts
-        return sound.dts - self._sound_from > _OVERDUE
+        if self._audio_from is None:
+            self._audio_from = audio.dts
+        return audio.dts - self._audio_from > _OVERDUE
 
     def _scan(self) -> list[tuple[int, Code]]:
         """Return what came of start codes, each with its place."""

@@ -20,7 +20,7 @@ OnFault = Callable[[str, Exception], None]
 _FRAMES_OFF = Fraction(3, 2)
 
 
-class SoundDecoder:
+class AudioDecoder:
     """Decodes the packets of one stream, in order; ``on_fault`` hears of what cannot be decoded.
 
     The demuxer hands PES packets on as they are. One may hold several frames, of which only the first has a time, and

@@ -28,7 +28,7 @@ __all__ = ["TIME_BASE", "SegmentOutput", "SegmentWriter"]
 
 _SMALLEST = 2
 _SHORTEST_GOP_S, _LONGEST_GOP_S = 0.5, 2.0
-_SOUND_SEGMENT_S = 1.0
+_AUDIO_SEGMENT_S = 1.0
 _MAX_HELD = 500
 
 
@@ -84,7 +84,7 @@ class SegmentWriter:
         self._encodes: _PictureFormat | None = None
         self._audio: AudioStream | None = None
         self._segment_started: Fraction | None = None
-        self._is_sound_alone = not video
+        self._is_audio_alone = not video
         self._last_pts: int | None = None
         if audio is not None:  # at once: what it is copied from may be closed when the first picture comes
             self._audio = self._open_audio(audio)
@@ -118,8 +118,8 @@ class SegmentWriter:
         assert self._encoder is not None  # noqa: S101  # just opened
         self._last_pts = pts
         picture.pts, picture.time_base = pts, TIME_BASE
-        begins_segment = is_new or self._is_sound_alone or self._is_segment_due(frame, pts * TIME_BASE)
-        self._is_sound_alone = False
+        begins_segment = is_new or self._is_audio_alone or self._is_segment_due(frame, pts * TIME_BASE)
+        self._is_audio_alone = False
         if begins_segment:
             self._segment_started = pts * TIME_BASE
         # A decoded picture brings the type it had in the input, which the encoder would follow.
@@ -186,16 +186,16 @@ class SegmentWriter:
         is_key = isinstance(frame.origin, DecodedPicture) and frame.origin.is_key
         return elapsed_s >= (_SHORTEST_GOP_S if is_key else _LONGEST_GOP_S)
 
-    def _release_sound(self, first_s: Fraction | None) -> None:
+    def _release_audio(self, first_s: Fraction | None) -> None:
         """Write the sound that waited for the first picture; what is earlier than ``first_s`` is left out."""
         held, self._held = self._held, None
-        for sound in held or ():
-            if first_s is not None and _time_of(sound) < first_s:
+        for audio in held or ():
+            if first_s is not None and _time_of(audio) < first_s:
                 continue
-            if isinstance(sound, AudioFrame):
-                self.write_audio_frame(sound)
+            if isinstance(audio, AudioFrame):
+                self.write_audio_frame(audio)
             else:
-                self.write_audio(sound)
+                self.write_audio(audio)
 
     def _encode_audio(self, frame: av.AudioFrame | None) -> None:
         """Resample and encode a frame, or what the resampler holds."""
@@ -263,22 +263,22 @@ class SegmentWriter:
             self._write(self._muxer.mux(packet), begins_segment=packet.is_keyframe)
             if self._held is not None:
                 # Sound from before the stream's first picture belongs to no segment.
-                self._release_sound(None if goes_on or pts is None else pts * TIME_BASE)
+                self._release_audio(None if goes_on or pts is None else pts * TIME_BASE)
 
     def _mux_audio(self, packet: Packet) -> None:
         assert self._audio is not None  # noqa: S101  # who calls it has looked
         packet.stream = self._audio
-        begins_segment = self._is_sound_segment_due(packet)
+        begins_segment = self._is_audio_segment_due(packet)
         self._write(self._muxer.mux(packet, with_tables=begins_segment), begins_segment=begins_segment)
 
-    def _is_sound_segment_due(self, packet: Packet) -> bool:
+    def _is_audio_segment_due(self, packet: Packet) -> bool:
         if packet.dts is None or packet.time_base is None:
             return self._segment_started is None
         time = packet.dts * packet.time_base
-        longest_s = _SOUND_SEGMENT_S if self._is_sound_alone else 2 * max(_LONGEST_GOP_S, self._settings.gop_s or 0)
+        longest_s = _AUDIO_SEGMENT_S if self._is_audio_alone else 2 * max(_LONGEST_GOP_S, self._settings.gop_s or 0)
         if self._segment_started is not None and time - self._segment_started < longest_s:
             return False
-        self._segment_started, self._is_sound_alone = time, True
+        self._segment_started, self._is_audio_alone = time, True
         return True
 
     def _write(self, data: bytes, *, begins_segment: bool = False) -> None:
@@ -288,10 +288,10 @@ class SegmentWriter:
             self._output.write(data)
 
 
-def _time_of(sound: AudioFrame | Packet) -> Fraction:
-    if isinstance(sound, AudioFrame):
-        return Fraction(sound.timestamp * sound.time_base)
-    return (sound.dts or 0) * (sound.time_base or TIME_BASE)
+def _time_of(audio: AudioFrame | Packet) -> Fraction:
+    if isinstance(audio, AudioFrame):
+        return Fraction(audio.timestamp * audio.time_base)
+    return (audio.dts or 0) * (audio.time_base or TIME_BASE)
 
 
 def _check_size(frame: VideoFrame, origin: DecodedPicture | None) -> None:

@@ -43,7 +43,7 @@ class Mp4Writer:
         self._last: av.VideoFrame | None = None
         self._last_key = 0
         self._muxed = 0
-        self._sound_bytes = 0
+        self._audio_bytes = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,7 +95,7 @@ class Mp4Writer:
             if self._muxed < 2:  # the first is written when the second comes
                 self.path.unlink(missing_ok=True)
             else:
-                os.truncate(self.path, self._sound_bytes)
+                os.truncate(self.path, self._audio_bytes)
 
     def _open(self, width: int, height: int) -> None:
         container = av.open(str(self.path), "w", format="mp4", options=_GROWING)
@@ -121,7 +121,7 @@ class Mp4Writer:
             packet.duration = round(1 / self._rate / TIME_BASE)
             container.mux(packet)
             self._muxed += 1
-            self._sound_bytes = self.path.stat().st_size
+            self._audio_bytes = self.path.stat().st_size
 
 
 def _put_index_first(path: Path) -> None:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 # Codecs that MPEG-TS carries as they are, and that receivers know.
 _CARRIED = {"h264", "hevc", "mpeg2video"}
-_CARRIED_SOUND = {"aac", "mp2", "mp3", "ac3", "eac3", "opus"}
+_CARRIED_AUDIO = {"aac", "mp2", "mp3", "ac3", "eac3", "opus"}
 _SECOND = 90_000  # of the time base of MPEG-TS
 _FIRST_PTS = _SECOND  # decode times, which are earlier, must not be negative
 _SAME_S = 0.002  # some files count in milliseconds
@@ -135,8 +135,8 @@ def save_mp4(data: bytes, path: Path) -> None:
 
 def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
     """Return the clip's own packets, or ``None`` if other frames come of them than the clip's."""
-    video, sound = video_stream(source), _sound(source)
-    streams: list[VideoStream | AudioStream] = [video] if sound is None else [video, sound]
+    video, audio = video_stream(source), _audio(source)
+    streams: list[VideoStream | AudioStream] = [video] if audio is None else [video, audio]
     packets = list(readable(source, *streams))
     pictures = [packet for packet in packets if packet.stream is video]
     times = {packet.pts for packet in pictures}
@@ -162,9 +162,9 @@ def _encoded(path: Path, clip: Clip) -> LiveClip:
     with TransportMuxer() as muxer:
         packets = _encode(muxer, clip)
         with open_clip(path) as source:
-            if (sound := _sound(source)) is not None:
-                copy = muxer.add_copy(sound)
-                for packet in readable(source, sound):
+            if (audio := _audio(source)) is not None:
+                copy = muxer.add_copy(audio)
+                for packet in readable(source, audio):
                     _move(packet, clip)
                     packet.stream = copy
                     packets.append(packet)
@@ -295,16 +295,16 @@ def _codec_of(stream: VideoStream | AudioStream) -> str:
     return str(stream.codec_context.codec.canonical_name)
 
 
-def _sound(source: InputContainer) -> AudioStream | None:
+def _audio(source: InputContainer) -> AudioStream | None:
     """Return the sound that a player chooses, of those that MPEG-TS carries."""
-    carried = [s for s in source.streams.audio if s.codec_context is not None and _codec_of(s) in _CARRIED_SOUND]
+    carried = [s for s in source.streams.audio if s.codec_context is not None and _codec_of(s) in _CARRIED_AUDIO]
     best = source.streams.best("audio")
     return next((stream for stream in carried if stream is best), carried[0] if carried else None)
 
 
 def _further_notes(path: Path, clip: Clip) -> Iterator[str]:
     with open_clip(path) as source:
-        if source.streams.audio and _sound(source) is None:
+        if source.streams.audio and _audio(source) is None:
             yield f"{clip.name}: its sound is not sent, since MPEG-TS does not carry the codec"
     display = cast("DecodedPicture", next(clip.frames()).origin).display
     if display.pixel_aspect != 1:

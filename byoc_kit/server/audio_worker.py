@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _MAX_WAITING = 100
 
 
-class SoundWorker:
+class AudioWorker:
     """Runs ``process_audio`` over submitted frames, in order, and hands each result to ``sink``.
 
     Where a hundred frames wait (two seconds of AAC), the next is dropped and counted as ``late``. After an exception

@@ -13,12 +13,12 @@ from byoc_kit.core.audio import from_av_audio
 from byoc_kit.core.frames import FrameError, VideoFrame
 from byoc_kit.core.stage import Stage
 from byoc_kit.core.timings import Timings
-from byoc_kit.media.audio_decoder import SoundDecoder
+from byoc_kit.media.audio_decoder import AudioDecoder
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, choose_decoder
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.programs import Program, read_programs
 from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
-from byoc_kit.server.audio_worker import SoundWorker
+from byoc_kit.server.audio_worker import AudioWorker
 from byoc_kit.server.faults import Faults
 from byoc_kit.server.heartbeat import Heartbeat
 from byoc_kit.server.output import Output
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 _MAX_LAG_S = 1.0
 _NO_VIDEO_S = 5.0
 _NOTHING_FOR_S = 5.0
-_LONGEST_SOUND = 45_000  # 1/90000 s; a longer step from packet to packet is a pause of the whole input
+_LONGEST_AUDIO = 45_000  # 1/90000 s; a longer step from packet to packet is a pause of the whole input
 
 
 class Input:
-    """Decodes what the inlet brings: frames go to the stage, sound to ``sound``, or untouched to the output.
+    """Decodes what the inlet brings: frames go to the stage, sound to ``audio``, or untouched to the output.
 
     ``source_size`` says how large the pictures are. A decoder that cannot keep up skips to key frames.
     """
@@ -44,7 +44,7 @@ class Input:
         inlet: ByteInlet,
         stage: Stage,
         output: Output,
-        sound: SoundWorker | None,
+        audio: AudioWorker | None,
         *,
         settings: MediaSettings,
         faults: Faults,
@@ -63,13 +63,13 @@ class Input:
         self._reader = _Reader(inlet)
         self._stage = stage
         self._output = output
-        self._sound = sound
+        self._audio = audio
         self._settings = settings
         self._faults = faults
         self._name = name
         self._limiter = FrameLimiter()
         self._skips_to_key_frame = False
-        self._sound_decoder: SoundDecoder | None = None
+        self._audio_decoder: AudioDecoder | None = None
         self._progress_at_s = time.monotonic()
 
     def read(self) -> None:
@@ -100,7 +100,7 @@ class Input:
         has_video = program.video is not None
         if has_video or program.audio is not None:
             self._output.begin(program, video=has_video)
-        sound_alone = _SoundAlone()
+        audio_alone = _AudioAlone()
         decoder: VideoDecoder | None = None
         try:
             for packet in program.packets():
@@ -109,19 +109,19 @@ class Input:
                 if self._output.is_abandoned:
                     return
                 if isinstance(packet.stream, VideoStream):
-                    sound_alone.end()
+                    audio_alone.end()
                     if packet.size and not has_video:
                         has_video = True
                         self._output.begin(program, video=True)
                     decoder = decoder or VideoDecoder(packet.stream, self.counts, self._faults.add)
                     self._decode_video(packet, decoder)
                     continue
-                sound_alone.add(packet)
-                if has_video and sound_alone.lasts_s > _NO_VIDEO_S:
+                audio_alone.add(packet)
+                if has_video and audio_alone.lasts_s > _NO_VIDEO_S:
                     # A camera that is off: without pictures to cut at, the output would be one segment.
                     has_video = False
                     self._output.begin(program, video=False)
-                self._take_sound(packet)
+                self._take_audio(packet)
         finally:
             if decoder is not None:
                 decoder.close()
@@ -143,21 +143,21 @@ class Input:
             logger.info("stream %s: its input is %dx%d", self._name, frame.width, frame.height)
         self.source_size = frame.width, frame.height
 
-    def _take_sound(self, packet: Packet) -> None:
-        if self._sound is not None:
-            self._decode_sound(packet, self._sound)
+    def _take_audio(self, packet: Packet) -> None:
+        if self._audio is not None:
+            self._decode_audio(packet, self._audio)
         elif packet.size:
-            self._output.put_sound(packet)
+            self._output.put_audio(packet)
 
-    def _decode_sound(self, packet: Packet, worker: SoundWorker) -> None:
+    def _decode_audio(self, packet: Packet, worker: AudioWorker) -> None:
         assert isinstance(packet.stream, AudioStream)  # noqa: S101  # a programme has video and sound
-        if self._sound_decoder is None or self._sound_decoder.stream is not packet.stream:
-            self._sound_decoder = SoundDecoder(packet.stream, self._faults.add)
+        if self._audio_decoder is None or self._audio_decoder.stream is not packet.stream:
+            self._audio_decoder = AudioDecoder(packet.stream, self._faults.add)
         with self.heartbeats[1].step():
-            sounds = list(self._sound_decoder.decode(packet))
-        for sound in sounds:
+            audio_frames = list(self._audio_decoder.decode(packet))
+        for audio in audio_frames:
             try:
-                worker.submit(from_av_audio(sound))
+                worker.submit(from_av_audio(audio))
             except FrameError as error:
                 self._faults.add("undecodable sound", error)
 
@@ -193,7 +193,7 @@ class _Reader:
         return data
 
 
-class _SoundAlone:
+class _AudioAlone:
     """How much sound has come since the last picture, by its own times.
 
     The clock does not tell: after a pause of the input, or of the decoder, sound may come first.
@@ -213,7 +213,7 @@ class _SoundAlone:
         if packet.dts is None:
             return
         if self._last is not None:
-            self._ticks += min(max(0, packet.dts - self._last), _LONGEST_SOUND)
+            self._ticks += min(max(0, packet.dts - self._last), _LONGEST_AUDIO)
         self._last = packet.dts
 
     def end(self) -> None:

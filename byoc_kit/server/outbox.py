@@ -11,7 +11,7 @@ from byoc_kit.core.frames import AudioFrame, VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 
 MAX_FRAMES = 4
-MAX_SOUND = 500
+MAX_AUDIO = 500
 
 Item: TypeAlias = VideoFrame | AudioFrame | Packet | SegmentWriter
 
@@ -25,22 +25,22 @@ class Outbox:
     def __init__(self) -> None:
         self.frames_lost = 0
         self._queue: FrameQueue[Item] = FrameQueue(MAX_FRAMES)
-        self._sound = Lane(MAX_SOUND, drops="newest")
-        self._writers = Lane(MAX_FRAMES + MAX_SOUND + 1)  # which never fills: two of them have something in between
+        self._audio = Lane(MAX_AUDIO, drops="newest")
+        self._writers = Lane(MAX_FRAMES + MAX_AUDIO + 1)  # which never fills: two of them have something in between
 
     @property
-    def sound_lost(self) -> int:
+    def audio_lost(self) -> int:
         """How much sound found no room."""
-        return self._sound.lost
+        return self._audio.lost
 
     def put_frame(self, frame: VideoFrame) -> None:
         """Add a frame; waits while four are there, so that the stage drops at its entry instead."""
         if not self._queue.put(frame):
             self.frames_lost += 1
 
-    def put_sound(self, sound: AudioFrame | Packet) -> None:
+    def put_audio(self, audio: AudioFrame | Packet) -> None:
         """Add sound; never waits: where 500 items are there, about ten seconds, this one is lost and counted."""
-        self._queue.put(sound, self._sound)
+        self._queue.put(audio, self._audio)
 
     def put_writer(self, writer: SegmentWriter) -> None:
         """Let what follows be written by another writer; one of which nothing was to be written is let go."""

@@ -47,7 +47,7 @@ class Output:
         self.encoding = Heartbeat("the encoder")
         self.sending = Heartbeat("the network")
         self._drops: Counter[str] = Counter()
-        self._sound_refused: Counter[str] = Counter()
+        self._audio_refused: Counter[str] = Counter()
         self.encode_times = Timings()
         self.latencies = Timings()
         self._publisher = publisher
@@ -89,9 +89,9 @@ class Output:
             return
         self._outbox.put_frame(processed.output)
 
-    def put_sound(self, sound: AudioFrame | Packet) -> None:
+    def put_audio(self, audio: AudioFrame | Packet) -> None:
         """Take sound; never waits."""
-        self._outbox.put_sound(sound)
+        self._outbox.put_audio(audio)
 
     def finish(self) -> None:
         """Say that nothing follows, and wait until all is encoded, or ``abandon`` is called."""
@@ -125,9 +125,9 @@ class Output:
         return self._drops.copy() + Counter(closed=self._outbox.frames_lost)
 
     @property
-    def sound_drops(self) -> Counter[str]:
+    def audio_drops(self) -> Counter[str]:
         """How many packets or frames of sound did not go out, by reason."""
-        return self._sound_refused.copy() + Counter({"encoder behind": self._outbox.sound_lost})
+        return self._audio_refused.copy() + Counter({"encoder behind": self._outbox.audio_lost})
 
     @property
     def waits_s(self) -> deque[float]:
@@ -174,7 +174,7 @@ class Output:
 
     def _refused(self, item: VideoFrame | AudioFrame | Packet, why: str, error: Exception) -> None:
         is_frame = isinstance(item, VideoFrame)
-        (self._drops if is_frame else self._sound_refused)[why] += 1
+        (self._drops if is_frame else self._audio_refused)[why] += 1
         self._faults.add("unencodable frame" if is_frame else "unencodable sound", error)
         if is_frame:
             self.last_refusal = in_one_line(error)  # text: an exception would keep this object, by its traceback

@@ -23,7 +23,7 @@ from byoc_kit.core.stage import Stage
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import text_of
 from byoc_kit.media.frame_size import Size
-from byoc_kit.server.audio_worker import SoundWorker
+from byoc_kit.server.audio_worker import AudioWorker
 from byoc_kit.server.faults import Faults
 from byoc_kit.server.input import Input
 from byoc_kit.server.output import Output
@@ -74,11 +74,11 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._error: str | None = None
         self._inlet = inlet
-        self._sound: SoundWorker | None = None
+        self._audio: AudioWorker | None = None
         if processor.hooks.process_audio is not None:
-            self._sound = SoundWorker(
+            self._audio = AudioWorker(
                 processor,
-                self._output.put_sound,
+                self._output.put_audio,
                 params=lambda: stage.params,
                 publish=publish,
                 name=f"sound-{name}",
@@ -87,7 +87,7 @@ class Pipeline:
             inlet,
             stage,
             self._output,
-            self._sound,
+            self._audio,
             settings=settings,
             faults=self._faults,
             size=size,
@@ -107,8 +107,8 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads; they end when the inlet does. ``ended`` is set when the last of them has."""
         self.stage.start()
-        if self._sound is not None:
-            self._sound.start()
+        if self._audio is not None:
+            self._audio.start()
         self._output.start()
         self._decoder = threading.Thread(target=self._decode, name=f"decode-{self._name}", daemon=True)
         self._decoder.start()
@@ -116,8 +116,8 @@ class Pipeline:
     def swap(self, processor: FrameProcessor, params: Params) -> None:
         """Run another processor from the next frame on; sound that passes untouched goes on so."""
         self.stage.swap(processor, params)
-        if self._sound is not None:
-            self._sound.processor = processor
+        if self._audio is not None:
+            self._audio.processor = processor
 
     def join(self, timeout_s: float) -> bool:
         """Wait until all that came in has gone out; ``False`` if it has not within ``timeout_s``. Blocks."""
@@ -131,8 +131,8 @@ class Pipeline:
         self._output.abandon()
         self._inlet.end()
         self.stage.close(drain=False, timeout_s=0)
-        if self._sound is not None:
-            self._sound.abandon()
+        if self._audio is not None:
+            self._audio.abandon()
 
     @property
     def refused_in_a_row(self) -> int:
@@ -147,8 +147,8 @@ class Pipeline:
     @property
     def at_work(self) -> list[tuple[str, float]]:
         """The name of each hook that gets frames, and for how many seconds it has been at its present one."""
-        at_sound_s = self._sound.frame_taking_s if self._sound is not None else 0.0
-        return [("process_frame", self.stage.frame_taking_s), ("process_audio", at_sound_s)]
+        at_audio_s = self._audio.frame_taking_s if self._audio is not None else 0.0
+        return [("process_frame", self.stage.frame_taking_s), ("process_audio", at_audio_s)]
 
     @property
     def standing(self) -> tuple[str, float]:
@@ -165,9 +165,9 @@ class Pipeline:
     @property
     def is_running(self) -> bool:
         """Whether a thread of it lives: one that is at a hook or a codec that does not return."""
-        is_at_sound = self._sound is not None and self._sound.is_running
+        is_at_audio = self._audio is not None and self._audio.is_running
         is_decoding = self._decoder is not None and self._decoder.is_alive()
-        return self.stage.is_running or is_at_sound or is_decoding or self._output.is_running
+        return self.stage.is_running or is_at_audio or is_decoding or self._output.is_running
 
     def status(self) -> dict[str, Any]:
         """Return counts since the start, and timings and frames a second of late.
@@ -192,12 +192,12 @@ class Pipeline:
             "encode": self._output.encode_times.percentiles_ms(),
             "publish": percentiles_ms(self._output.waits_s),
         }
-        sound = Counter(self._output.sound_drops)
-        if self._sound is not None:
-            sound["late"] = self._sound.late
-            failures += self._sound.failures
-            timings["process_audio"] = self._sound.process_times.percentiles_ms()
-        drops["sound"] = dict(+sound)
+        audio = Counter(self._output.audio_drops)
+        if self._audio is not None:
+            audio["late"] = self._audio.late
+            failures += self._audio.failures
+            timings["process_audio"] = self._audio.process_times.percentiles_ms()
+        drops["sound"] = dict(+audio)
         return {
             "input_size": None if self.input.source_size is None else "{}x{}".format(*self.input.source_size),
             "frames_in": arrived,
@@ -225,7 +225,7 @@ class Pipeline:
 
     def _finish(self) -> None:
         """Wait until the stage, the sound and the encoder are done with what they have."""
-        waiting_for = [self.stage.close] + ([self._sound.close] if self._sound is not None else [])
+        waiting_for = [self.stage.close] + ([self._audio.close] if self._audio is not None else [])
         for close in waiting_for:
             while not close(timeout_s=0.5) and not self._output.is_abandoned:
                 pass

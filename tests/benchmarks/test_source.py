@@ -37,9 +37,9 @@ def test_each_picture_is_its_own_bytes(source):
 
 
 def test_the_sound_of_the_clip_runs_on_beside_the_pictures(clip):
-    source = make_source(clip, seconds=12, with_sound=True)
+    source = make_source(clip, seconds=12, with_audio=True)
     with av.open(
-        io.BytesIO(b"".join(picture.sound + picture.data for picture in source)), format="mpegts"
+        io.BytesIO(b"".join(picture.audio + picture.data for picture in source)), format="mpegts"
     ) as container:
         packets = [(packet.stream.type, packet.pts) for packet in container.demux() if packet.size]
     assert [pts for kind, pts in packets if kind == "video"] == [picture.pts for picture in source]
@@ -59,7 +59,7 @@ def test_a_clip_without_sound_is_refused_where_sound_is_wanted(clip, tmp_path):
                 packet.stream = video
                 target.mux(packet)
     with pytest.raises(MediaError, match=r"silent\.mp4 has no sound; give another clip"):
-        make_source(silent, seconds=1, with_sound=True)
+        make_source(silent, seconds=1, with_audio=True)
 
 
 def test_a_clip_that_is_not_there_is_named(tmp_path):

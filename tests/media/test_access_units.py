@@ -72,7 +72,7 @@ def test_packets_cut_anywhere_are_put_together(codec, sizes):
     ]
 
 
-def with_sound(packets, *, ahead):
+def with_audio(packets, *, ahead):
     """Write PES packets, and behind each a piece of sound, which is so far ahead of the pictures."""
     transport = Transport()
     for number, (payload, pts, dts) in enumerate(packets):
@@ -88,7 +88,7 @@ def with_sound(packets, *, ahead):
 def test_sound_ahead_of_cut_pictures_costs_none_of_their_parts(ahead):
     sent = units()
     packets = [part for unit in sent for part in ((unit.data[:90], unit.pts, unit.dts), (unit.data[90:], None, None))]
-    data = with_sound(packets, ahead=packets[0][1] + ahead)
+    data = with_audio(packets, ahead=packets[0][1] + ahead)
     with open_stream(io.BytesIO(data)) as container:
         videos = [packet for packet in access_units(container.demux()) if packet.size and packet.stream.type == "video"]
     assert [(bytes(packet), packet.pts) for packet in videos] == [(unit.data, unit.pts) for unit in sent]
@@ -96,7 +96,7 @@ def test_sound_ahead_of_cut_pictures_costs_none_of_their_parts(ahead):
 
 def test_a_picture_that_waits_comes_out_where_only_sound_follows():
     sent = units()[0]
-    data = with_sound([(sent.data, sent.pts, sent.dts), *[(b"", None, None)] * 40], ahead=sent.pts)
+    data = with_audio([(sent.data, sent.pts, sent.dts), *[(b"", None, None)] * 40], ahead=sent.pts)
     with open_stream(io.BytesIO(data)) as container:
         kinds = [packet.stream.type for packet in access_units(container.demux()) if packet.size]
     assert kinds.count("video") == 1

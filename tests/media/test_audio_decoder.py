@@ -8,7 +8,7 @@ from media_rig import Segments
 from sound_clips import RATE, sound_clip
 
 from byoc_kit.core.audio import from_av_audio
-from byoc_kit.media.audio_decoder import SoundDecoder
+from byoc_kit.media.audio_decoder import AudioDecoder
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import SegmentWriter
 
@@ -22,7 +22,7 @@ def decoded(data, change=lambda packet: [packet]):
     faults = []
     with open_stream(io.BytesIO(data)) as container:
         stream = container.streams.audio[0]
-        decoder = SoundDecoder(stream, lambda kind, error: faults.append((kind, error)))
+        decoder = AudioDecoder(stream, lambda kind, error: faults.append((kind, error)))
         packets = [one for packet in container.demux(stream) for one in change(packet)]
         return [frame for packet in packets for frame in decoder.decode(packet)], faults
 
@@ -87,7 +87,7 @@ def test_sound_goes_out_as_what_a_viewer_of_the_input_can_hear(codec, encoded):
     segments = Segments()
     with open_stream(io.BytesIO(sound_clip(codec))) as container:
         stream = container.streams.audio[0]
-        decoder = SoundDecoder(stream, lambda *_: None)
+        decoder = AudioDecoder(stream, lambda *_: None)
         with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet):
@@ -113,7 +113,7 @@ def test_surround_sound_goes_through_process_audio_and_out_again(codec, layout, 
     segments = Segments()
     with open_stream(io.BytesIO(sound_clip(codec, layout=layout))) as container:
         stream = container.streams.audio[0]
-        decoder = SoundDecoder(stream, lambda *_: None)
+        decoder = AudioDecoder(stream, lambda *_: None)
         with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet):

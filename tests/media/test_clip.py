@@ -196,13 +196,13 @@ def test_opening_decodes_the_first_pictures_only(tmp_path, monkeypatch):
 
 
 def test_closing_a_reading_closes_the_file(tmp_path, monkeypatch):
-    opened = Clip(make_clip(tmp_path / "a.mp4"))
+    source = Clip(make_clip(tmp_path / "a.mp4"))
     opened = []
     open_clip = clip_module.open_clip
     monkeypatch.setattr(
         clip_module, "open_clip", lambda path, **options: opened.append(open_clip(path, **options)) or opened[-1]
     )
-    frames = opened.frames(20)
+    frames = source.frames(20)
     next(frames)
     assert opened
     frames.close()

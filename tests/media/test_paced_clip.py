@@ -79,7 +79,7 @@ def test_a_file_without_video_is_refused(tmp_path):
         live_clip(path)
 
 
-def with_sound(path, codec):
+def with_audio(path, codec):
     """Write two seconds of video that MPEG-TS does not carry, with sound."""
     with av.open(str(path), "w") as container:
         video, sound = container.add_stream("mpeg4", rate=25), container.add_stream(codec, rate=48_000, layout="stereo")
@@ -95,7 +95,7 @@ def with_sound(path, codec):
 
 
 def test_sound_is_sent_beside_frames_that_are_encoded_anew(tmp_path):
-    clip = live_clip(with_sound(tmp_path / "a.mp4", "aac"))
+    clip = live_clip(with_audio(tmp_path / "a.mp4", "aac"))
     save_mp4(clip.data, tmp_path / "sent.mp4")
     with av.open(str(tmp_path / "sent.mp4")) as sent:
         assert [stream.codec_context.name for stream in sent.streams] == ["h264", "aac"]
@@ -108,6 +108,6 @@ def test_sound_is_sent_beside_frames_that_are_encoded_anew(tmp_path):
 
 
 def test_sound_that_mpegts_does_not_carry_is_left_out_and_said(tmp_path):
-    clip = live_clip(with_sound(tmp_path / "a.mkv", "pcm_s16le"))
+    clip = live_clip(with_audio(tmp_path / "a.mkv", "pcm_s16le"))
     assert len(list(clip.frames())) == 50
     assert clip.notes[-1] == "a.mkv: its sound is not sent, since MPEG-TS does not carry the codec"

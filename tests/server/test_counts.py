@@ -147,11 +147,11 @@ def test_the_counts_can_be_asked_for_while_a_new_reason_is_counted():
     def count():
         for number in range(50_000):
             output._drops[f"{number}"] += 1
-            output._sound_refused[f"{number}"] += 1
+            output._audio_refused[f"{number}"] += 1
 
     output = Output(None, settings=ServerSettings(), faults=Faults(), encodes_audio=False, name="counted")
     counting = threading.Thread(target=count)
     counting.start()
     while counting.is_alive():
         assert sum(output.drops.values()) >= 0
-        assert sum(output.sound_drops.values()) >= 0
+        assert sum(output.audio_drops.values()) >= 0

@@ -479,8 +479,8 @@ async def test_a_camera_that_goes_off_under_a_slow_model_leaves_the_sound(rig):
     released = threading.Event()
     async with served(rig, process_frame) as it:
         async with streaming(it) as stream:
-            await stream.post(0, with_sound(video=True))
-            await stream.post(1, with_sound(video=False))
+            await stream.post(0, with_audio(video=True))
+            await stream.post(1, with_audio(video=False))
             await stream.until_frames_in(30)
         status = it.server.sessions.ended
         assert (status["error"], status["ended_by"]) == (None, "the input ended")
@@ -491,7 +491,7 @@ async def test_a_camera_that_never_comes_on_leaves_the_sound(rig, monkeypatch):
     async with served(rig) as it:
         async with streaming(it) as stream:
             for seq in range(4):
-                await stream.post(seq, with_sound(video=False, announces_video=True, start_s=seq))
+                await stream.post(seq, with_audio(video=False, announces_video=True, start_s=seq))
             await until(lambda: len(stream.output) > 1000, "sound comes out")
             await stream.post(4, SEGMENTS[0])
             await stream.until_frames_in(10)
@@ -511,10 +511,10 @@ async def test_a_pause_of_the_input_is_no_camera_that_went_off(rig, monkeypatch)
     monkeypatch.setattr("byoc_kit.server.input._NO_VIDEO_S", 1.0)
     monkeypatch.setattr(Output, "begin", counted)
     async with served(rig) as it, streaming(it) as stream:
-        await stream.post(0, with_sound(video=True))
+        await stream.post(0, with_audio(video=True))
         await stream.until_frames_in(30)
         await asyncio.sleep(1.1)  # the pause itself
-        await stream.post(1, with_sound(video=True, start_s=3))
+        await stream.post(1, with_audio(video=True, start_s=3))
         await stream.until_frames_in(60)
     assert programs == [True]
 
@@ -526,7 +526,7 @@ async def test_a_process_audio_that_hangs_shows_in_health(rig):
     async with served(rig, **hooks) as it:
         assert (await it.post("/stream/start", it.start_body()))[0] == 200
         await until(lambda: it.channels.find("in")._ring, "the stream listens")
-        async with it.http.post(f"{it.trickle_url}/in/0", data=with_sound(video=True)):
+        async with it.http.post(f"{it.trickle_url}/in/0", data=with_audio(video=True)):
             pass
         detail = await until(it.server.sessions.problem, "it is noticed")
         assert detail.startswith("process_audio has not returned for ")
@@ -536,7 +536,7 @@ async def test_a_process_audio_that_hangs_shows_in_health(rig):
         await it.until_idle()
 
 
-def with_sound(*, video, announces_video=False, start_s=None):
+def with_audio(*, video, announces_video=False, start_s=None):
     data = io.BytesIO()
     with av.open(data, "w", format="mpegts", options={"mpegts_copyts": "1"}) as container:
         sound = container.add_stream("aac", rate=48_000)

@@ -7,7 +7,7 @@ from media_rig import Segments
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.encode import SegmentWriter
-from byoc_kit.server.outbox import MAX_FRAMES, MAX_SOUND, Outbox
+from byoc_kit.server.outbox import MAX_AUDIO, MAX_FRAMES, Outbox
 
 DEADLINE_S = 10
 
@@ -32,7 +32,7 @@ def full():
 def test_items_come_out_in_order_and_end_when_nothing_follows():
     outbox, packet = Outbox(), Packet(1)
     outbox.put_frame(frame(1))
-    outbox.put_sound(packet)
+    outbox.put_audio(packet)
     outbox.finish()
     assert outbox.take().pts == 1
     assert outbox.take() is packet
@@ -41,7 +41,7 @@ def test_items_come_out_in_order_and_end_when_nothing_follows():
 
 def test_a_frame_waits_for_room_and_sound_does_not_take_it(full):
     outbox, thread = full
-    outbox.put_sound(Packet(1))
+    outbox.put_audio(Packet(1))
     assert thread.is_alive()
     outbox.take()
     thread.join(DEADLINE_S)
@@ -51,13 +51,13 @@ def test_a_frame_waits_for_room_and_sound_does_not_take_it(full):
 def test_sound_never_waits_and_is_counted_where_there_is_no_room():
     outbox = Outbox()
     outbox.put_frame(frame())  # takes no room of the sound's
-    for _ in range(MAX_SOUND + 3):
-        outbox.put_sound(Packet(1))
-    assert outbox.sound_lost == 3
+    for _ in range(MAX_AUDIO + 3):
+        outbox.put_audio(Packet(1))
+    assert outbox.audio_lost == 3
     outbox.take()
     outbox.take()
-    outbox.put_sound(Packet(1))
-    assert outbox.sound_lost == 3
+    outbox.put_audio(Packet(1))
+    assert outbox.audio_lost == 3
 
 
 def test_an_abandoned_outbox_lets_go_of_who_waits_and_gives_nothing_any_more(full):

@@ -13,7 +13,7 @@ from transport_streams import Transport, units
 
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor, Hooks
-from byoc_kit.media.audio_decoder import SoundDecoder
+from byoc_kit.media.audio_decoder import AudioDecoder
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.programs import Program
@@ -60,7 +60,7 @@ async def started(it, name="a"):
     [
         (VideoDecoder, "_decoded", "the video decoder"),
         (SegmentWriter, "write_frame", "the encoder"),
-        (SoundDecoder, "_parts", "the sound decoder"),
+        (AudioDecoder, "_parts", "the sound decoder"),
         (Program, "packets", "the input's reader"),
     ],
 )
