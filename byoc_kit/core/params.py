@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -36,6 +37,7 @@ _ALL = "params"
 # At most one value follows each comma or opening bracket; those inside strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
 _UNKNOWN = "is no parameter of this model"
+_LONGEST_NAME = 100  # to compare two names takes as long as their product
 
 RESERVED_NAMES: Mapping[str, str] = {
     "width": "clients set the width of the frames by it",
@@ -120,6 +122,18 @@ class Params(BaseModel):
 
     _given_params: _Given = PrivateAttr(default_factory=_Given)
 
+    if not TYPE_CHECKING:  # a type checker knows the fields, and would believe in any other
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                near = did_you_mean(name, type(self).model_fields)
+                if not near or name.startswith("_"):
+                    raise
+                msg = f"{type(self).__name__} has no field {name}{near}"
+                raise AttributeError(msg) from None
+
     @model_validator(mode="wrap")
     @classmethod
     def _keep_given(cls, given: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
@@ -165,7 +179,13 @@ def _check_names(kind: type[Params], names: Iterable[str]) -> None:
     known = set(_names_of(kind))
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise ParamsError(cut(unknown), _UNKNOWN)
+        raise ParamsError(cut(unknown), _UNKNOWN + did_you_mean(unknown, sorted(known)))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names the name nearest to a wrong one; empty where none is near."""
+    near = get_close_matches(name, known, 1) if len(name) <= _LONGEST_NAME else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _names_of(kind: type[Params]) -> Iterator[str]:

@@ -43,7 +43,9 @@ class Range(Params):
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"stength": 1}, "stength", "is no parameter of this model"),
+        ({"stength": 1}, "stength", r"is no parameter of this model; did you mean strength\?$"),
+        ({"zoom": 1}, "zoom", "is no parameter of this model$"),
+        ({"strength" * 20: 1}, "strength" * 20, "is no parameter of this model$"),
         ({"strength": 1.5}, "strength", "less than or equal to 1"),
         ({"strength": -0.1}, "strength", "greater than or equal to 0"),
         ({"strength": float("nan")}, "strength", "finite number"),
@@ -58,6 +60,14 @@ def test_a_change_that_does_not_fit_names_its_field(changes, field, reason):
         Effect().updated(changes)
     assert raised.value.field == field
     assert str(raised.value).startswith(f"{field}: ")
+
+
+def test_a_slip_of_the_pen_is_met_with_the_field():
+    with pytest.raises(AttributeError, match=r"^Effect has no field stength; did you mean strength\?$"):
+        Effect().stength  # noqa: B018  # as process_frame reads it
+    for name in ("zoom", "_strength"):
+        with pytest.raises(AttributeError, match=f"^'Effect' object has no attribute '{name}'$"):
+            getattr(Effect(), name)
 
 
 def test_a_rule_about_several_fields_is_said_of_the_params():

@@ -507,7 +507,7 @@ def test_a_schema_that_cannot_be_known_any_more_is_removed(export):
     [
         ({"gain": 9}, "gain: Input should be less than or equal to 4"),
         ({"gain": "much"}, "gain: Input should be a valid number, unable to parse string as a number"),
-        ({"gian": 1}, "gian: is no parameter of this model"),
+        ({"gian": 1}, "gian: is no parameter of this model; did you mean gain?"),
         ({"gain": float("nan")}, "gain: Input should be a finite number"),
     ],
 )
