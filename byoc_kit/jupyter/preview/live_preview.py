@@ -63,6 +63,7 @@ class LivePreview(Preview):
         size: Size | None = None,
         compare: Version | None = None,
         params: Params | None = None,
+        earlier: Version | None = None,
         notice: str = "",
     ) -> None:
         self._width = width
@@ -78,7 +79,7 @@ class LivePreview(Preview):
         # Nothing is refused from here on: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
         self._channel = Channel(self._pictures, self._receive)
-        self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params)
+        self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params, earlier=earlier)
         self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report needs the sender, and the sender takes the board
         self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
         self._controls = ControlPanel(self._player.params, self._change)
@@ -179,6 +180,15 @@ class LivePreview(Preview):
     @override
     def stats(self) -> PreviewStats:
         return self._report.stats()
+
+    def earlier_than(self, version: Version) -> Version | None:
+        """Return the last good version with another function, for a preview that takes the place of this one."""
+        function = self._player.good_other_than(version.hooks.process_frame)
+        if function is None:
+            return None
+        with suppress(ByocKitError):  # it no longer fits the notebook
+            return version.with_function(function)
+        return None
 
     def follow(self, namespace: Mapping[str, Any]) -> None:
         """Use what the notebook has defined again. Called after each cell that ran."""

@@ -58,7 +58,7 @@ class Player:
 
     A new version counts as good once it has made a frame; ``revert`` goes back to the last good one. The player owns
     two threads, ``preview-source`` and ``preview-stage``. It begins with ``params``, by default the version's.
-    ``on_event`` is called for news that no result brings.
+    ``on_event`` is called for news that no result brings. ``earlier`` is a good version to go back to, if there is one.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Player:
         on_event: Callable[[], None],
         size: Size | None = None,
         params: Params | None = None,
+        earlier: Version | None = None,
     ) -> None:
         self.feed = feed
         # Unlike in the container, no burst: there no frame may be lost to a hiccup, here no picture may be late.
@@ -94,7 +95,7 @@ class Player:
         self.last_error: LastError | None = None
         self.is_paused_by_error = False
         self._size = size or Size()
-        self._good: Version | None = None
+        self._good: Version | None = earlier
         self._before: Version | None = None
         self._failed_s = 0.0
         self._same_in_a_row = 0
@@ -254,6 +255,11 @@ class Player:
             given_up.close()
         if is_started:
             self._start(feed)
+
+    def good_other_than(self, process_frame: Callable[..., Any]) -> Callable[..., Any] | None:
+        """Return the function of the last good version that has another than this; ``None`` if there is none."""
+        good = (version.hooks.process_frame for version in (self._good, self._before) if version is not None)
+        return next((function for function in good if function is not process_frame), None)
 
     def take_refusal(self) -> str:
         """Return, once, why the feed to switch to does not play; empty if there is nothing to report."""

@@ -51,7 +51,9 @@ def start(
     asked = dict(zip(("width", "height"), size, strict=True))
     fitted, _ = Size().updated(asked, version.hooks.params_type)
     before = _playing.predecessor(kernel.cell())
-    params = version.carried_over(before.params) if isinstance(before, LivePreview) else None
+    params, earlier = None, None
+    if isinstance(before, LivePreview):
+        params, earlier = version.carried_over(before.params), before.earlier_than(version)
     source, notice = (source, "") if source is not None else _source_at_hand()
     static = partial(StaticPreview, version, width=width, fps=fps, size=fitted, compare=compared)
     if _is_to_be_still():
@@ -59,7 +61,15 @@ def start(
     if not kernel.has_front_end():
         return static(source)
     live = LivePreview(
-        version, source, width=width, fps=fps, size=fitted, compare=compared, params=params, notice=notice
+        version,
+        source,
+        width=width,
+        fps=fps,
+        size=fitted,
+        compare=compared,
+        params=params,
+        earlier=earlier,
+        notice=notice,
     )
     _playing.add(kernel.cell(), live)
     return live

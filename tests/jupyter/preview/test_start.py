@@ -81,6 +81,42 @@ def test_running_a_cell_again_keeps_what_the_sliders_were_moved_to(in_cell, clip
     assert [one._controls["gain"].value for one in again] == [5, 7, 2]
 
 
+def test_running_a_cell_again_keeps_the_function_to_go_back_to(in_cell, clip, front_end):
+    def other(frame):
+        return 255 - frame.pixels
+
+    def third(frame):
+        return frame.pixels // 2
+
+    def play(live):
+        front_end.sent.clear()
+        live._sender.start()
+        live.play()
+        front_end.wait_for(lambda content: content["kind"] == "pair")
+        return live
+
+    in_cell("a", "1")
+    first = play(preview(same, clip))
+    assert not first._player.can_revert
+    front_end.sent.clear()
+    first.swap(other)
+    front_end.wait_for_status(lambda status: status["state"]["can_revert"])
+    front_end.wait_for(lambda content: content["kind"] == "pair")
+    in_cell("a", "2")
+    again = preview(other, clip)  # the cell alone ran again
+    assert again._player.can_revert
+    play(again)
+    again.revert()
+    assert again._player.version.hooks.process_frame is same
+    again.revert()
+    assert again._player.version.hooks.process_frame is other
+    front_end.wait_for_pair(lambda before, after: after == pytest.approx(255 - before, abs=4))
+    in_cell("a", "3")
+    anew = play(preview(third, clip))  # with another function in the same cell
+    anew.revert()
+    assert anew._player.version.hooks.process_frame is other
+
+
 def test_what_stays_in_a_saved_notebook_is_a_sentence(in_cell, clip, monkeypatch):
     published = []
     monkeypatch.setattr("IPython.display.publish_display_data", lambda bundle, **_: published.append(bundle))
