@@ -131,6 +131,8 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
     if found.type is Params and (untagged := _untagged_class(analysis)):
         yield untagged
         return
+    if found.type is Params and _is_left_out(analysis):
+        return  # said of its name; what fields it has is not known here
     yield from _check_field_names(analysis, found.type)
     if found.is_plain:
         yield from _check_defaults(analysis, found.type)
@@ -153,6 +155,15 @@ def _untagged_class(analysis: Analysis) -> Finding | None:
             place = Place.of(hook.cell, argument)
             return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
     return None
+
+
+def _is_left_out(analysis: Analysis) -> bool:
+    """Whether a hook says that its parameters are of a class of a cell without the tag."""
+    bound = {binding.name for binding in bindings(analysis)}
+    hooks = [one.node for one in bindings(analysis) if one.name in ARGUMENTS_BEFORE_PARAMS]
+    said = [unquoted(a.annotation) for hook in hooks if isinstance(hook, Function) for a in arguments_of(hook)]
+    names = {annotation.id for annotation in said if isinstance(annotation, ast.Name)} - bound
+    return any(untagged_cell(analysis, name) for name in names)
 
 
 def _check_field_names(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:
