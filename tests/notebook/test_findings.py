@@ -387,6 +387,7 @@ ELSEWHERE = {
         *("absolute-path", "asset-not-literal", "asset-path", "file-beside", "missing-asset", "pickle"),
         "undeclared-file",
     },
+    "test_check": {"no-return", "shown-figure"},
     "test_ignored": {"unused-ignore"},
     "rules/test_modules": {"ambiguous-module", "shadowed-module"},
     "test_params_class": {"params-class", "params-default", "params-schema", "unknown-param"},

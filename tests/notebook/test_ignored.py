@@ -22,6 +22,13 @@ FOUND = {
     "missing-name": ["from json import no_such_name  ###"],
     "notebook-only": ["from IPython.display import display  ###"],
     "pickle": ['import pickle\n\ndata = pickle.loads(b"")  ###'],
+    "no-return": [
+        "from byoc_kit import VideoFrame",
+        "def process_frame(frame) -> VideoFrame:  ###\n    frame.pixels[:] = 0",
+    ],
+    "shown-figure": [
+        "import numpy as np\nfrom PIL import Image\n\nImage.fromarray(np.zeros((2, 2), np.uint8)).show()  ###"
+    ],
     "needs-gpu": ["import torch\n\nnet = torch.nn.Linear(1, 1).cuda()  ###"],
     "secret": [f'token = "hf_{24 * "a"}"  ###'],
     "shared-state": ["seen = []", "def process_frame(frame):\n    seen.append(frame)  ###\n    return frame"],

@@ -59,6 +59,22 @@ def process_frame(frame) -> dict[str, int]:
     return {}
 """,
 )
+NO_RETURN = Rule(
+    code="no-return",
+    severity=Severity.WARNING,
+    about="process_frame says that it returns a frame, and has no return",
+    why=(
+        "A function without `return` returns None, and None drops the frame: no picture goes out. To write to the "
+        "frame's pixels is not enough."
+    ),
+    example="""\
+from byoc_kit import VideoFrame
+
+def process_frame(frame) -> VideoFrame:
+    frame.pixels[:] = 255 - frame.pixels
+""",
+    ignorable=True,
+)
 SHADOWED_HOOK = Rule(
     code="shadowed-hook",
     severity=Severity.ERROR,
@@ -139,6 +155,7 @@ _WRITE = {
 _NO_RESULT = {"bool", "bytes", "complex", "dict", "float", "int", "set", "str"}
 _NO_PICTURE = {*_NO_RESULT, "list", "tuple", "AudioFrame"}
 _WRONG_RESULTS = {"process_frame": _NO_PICTURE, "process_audio": {*_NO_RESULT, "VideoFrame"}}
+_RESULTS = {"AudioFrame", "NDArray", "Tensor", "VideoFrame", "ndarray"}
 _NO_FRAME = {*_NO_RESULT, "NDArray", "Tensor", "ndarray"}
 _WRONG_FRAMES = {"process_frame": {*_NO_FRAME, "AudioFrame"}, "process_audio": {*_NO_FRAME, "VideoFrame"}}
 # Where what the annotation says is to be had.
@@ -157,6 +174,7 @@ def _check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iter
     if _is_generator(function):
         message = f"{name} is a generator: it yields, and its result is what it returns"
         yield Finding(HOOK_SIGNATURE, analysis.name, message, "return the result", head(cell, function))
+    yield from _check_return(analysis, cell, function)
     wrong = _annotation(function.returns) in _WRONG_RESULTS.get(name, set())
     if wrong and function.returns is not None:
         message = f"{name} is said to return {unparse(function.returns)}"
@@ -167,6 +185,16 @@ def _check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iter
     if first is not None and first.annotation and _annotation(first.annotation) in _WRONG_FRAMES.get(name, set()):
         message = f"{name} is said to take {unparse(first.annotation)}"
         yield Finding(HOOK_ANNOTATION, analysis.name, message, _PARTS[name], Place.of(cell, first.annotation))
+
+
+def _check_return(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
+    """Yield a hook that is said to return frames, and returns nothing."""
+    returns, first = function.returns, next(iter([*function.args.posonlyargs, *function.args.args]), None)
+    if returns is None or first is None or _annotation(returns) not in _RESULTS or _has_result(function):
+        return
+    if function.name in _WRONG_RESULTS:
+        message = f"{function.name} says that it returns {unparse(returns)}, and has no return: no frame goes out"
+        yield Finding(NO_RETURN, analysis.name, message, f"end it with `return {first.arg}`", head(cell, function))
 
 
 def _cannot_be_called(function: Function) -> str | None:
@@ -199,14 +227,25 @@ def _annotation(node: ast.expr | None) -> str | None:
 
 
 def _is_generator(function: Function) -> bool:
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function))
+
+
+def _has_result(function: Function) -> bool:
+    """Whether a function may return something, or is not there yet and raises."""
+    nodes = _own_nodes(function)
+    return any(isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) and n.value is not None for n in nodes) or (
+        isinstance(function.body[-1], ast.Raise)
+    )
+
+
+def _own_nodes(function: Function) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, but for those of the functions and classes in it."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Yield | ast.YieldFrom):
-            return True
+        yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             waiting += ast.iter_child_nodes(node)
-    return False
 
 
 def head(cell: Cell, function: Function) -> Place:

@@ -16,6 +16,7 @@ from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.constants import constants
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling
+from byoc_kit.notebook.notebook_file import Cell
 
 NOTEBOOK_ONLY = Rule(
     code="notebook-only",
@@ -25,6 +26,24 @@ NOTEBOOK_ONLY = Rule(
     example="""\
 def process_frame(frame):
     display(frame)
+""",
+    ignorable=True,
+)
+
+SHOWN_FIGURE = Rule(
+    code="shown-figure",
+    severity=Severity.WARNING,
+    about="a tagged cell shows a figure, and in the container nobody looks",
+    why=(
+        "The container has no screen. There the call does nothing, or waits for a window, for each frame. What is to "
+        "be seen goes out with the frame."
+    ),
+    example="""\
+from PIL import Image
+
+def process_frame(frame):
+    Image.fromarray(frame.pixels).show()
+    return frame
 """,
     ignorable=True,
 )
@@ -39,6 +58,10 @@ _MODULES = {
     *_PROGRESS,
 }
 _WINDOWS = {f"cv2.{name}" for name in ("imshow", "namedWindow", "createTrackbar", "selectROI", "waitKey")}
+_FIGURES = {
+    *("matplotlib.pylab.show", "matplotlib.pyplot.figure().show", "matplotlib.pyplot.pause", "matplotlib.pyplot.show"),
+    *("PIL.Image.fromarray().show", "PIL.Image.open().show"),
+}
 _ASKING = {"builtins.input", "getpass.getpass"}
 _HINT = "move it to a cell without the tag"
 _PRINTS = "write `from tqdm.auto import tqdm`, which prints its progress where there is no notebook"
@@ -48,15 +71,27 @@ def check_notebook_only(analysis: Analysis) -> Iterator[Finding]:
     """Yield uses of what no container has."""
     own = {binding.name for binding in bindings(analysis)}
     names = {id(reference.node): reference for reference in references(analysis)}
+    for cell, node in _run_in_container(analysis):
+        for message, hint in _said_of(node, names.get(id(node)), own):
+            yield Finding(NOTEBOOK_ONLY, analysis.name, message, hint, Place.of(cell, node))
+
+
+def check_figures(analysis: Analysis) -> Iterator[Finding]:
+    """Yield figures that are shown where nobody looks."""
+    shown = {id(one.node): one.name for one in references(analysis) if one.call is not None and one.name in _FIGURES}
+    for cell, node in _run_in_container(analysis):
+        if id(node) in shown:
+            message = f"{shown[id(node)]} shows a figure, and in the container nobody looks"
+            hint = "return it as the frame's pixels, or show it in a cell without the tag"
+            yield Finding(SHOWN_FIGURE, analysis.name, message, hint, Place.of(cell, node))
+
+
+def _run_in_container(analysis: Analysis) -> Iterator[tuple[Cell, ast.AST]]:
+    """Yield the nodes of the tagged cells but those that only a notebook runs."""
     for cell in analysis.cells:
-        nodes = cell.nodes
-        guarded = {id(node) for block in nodes for node in _guarded(block)}
-        guarded |= {id(node) for block in nodes for node in _switched_off(block, constants(analysis))}
-        for node in nodes:
-            if id(node) in guarded:
-                continue
-            for message, hint in _said_of(node, names.get(id(node)), own):
-                yield Finding(NOTEBOOK_ONLY, analysis.name, message, hint, Place.of(cell, node))
+        guarded = {id(node) for block in cell.nodes for node in _guarded(block)}
+        guarded |= {id(node) for block in cell.nodes for node in _switched_off(block, constants(analysis))}
+        yield from ((cell, node) for node in cell.nodes if id(node) not in guarded)
 
 
 def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:
