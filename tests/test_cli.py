@@ -156,8 +156,8 @@ def test_several_faults_are_one_line_each(run, write):
     code, _, err = run("export", "effects.ipynb")
     assert code == 2
     assert [line.split("[")[-1] for line in err.splitlines()] == [
-        "no-process-frame]",
         "no-capability]",
+        "no-process-frame]",
         "undefined-name]",
     ]
 

@@ -5,6 +5,9 @@ For what reading the code cannot know: a path that the base image has, a text th
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
+
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.module import Module, render_module
@@ -42,11 +45,32 @@ def check_notebook(analysis: Analysis) -> list[Finding]:
 
 
 def _said_once(findings: list[Finding]) -> list[Finding]:
-    """Leave out what says again what was said of another line, where one change mends both."""
-    said: dict[object, Finding] = {}
+    """Say in one finding what was found in several lines, where one change mends them all."""
+    same: dict[object, list[Finding]] = {}
     for finding in findings:
-        said.setdefault((finding.code, finding.message) if finding.rule.is_said_once else finding, finding)
-    return list(said.values())
+        key = (finding.code, finding.message, finding.hint) if finding.rule.is_said_once else finding
+        same.setdefault(key, []).append(finding)
+    return [_with_lines(first, others) for first, *others in same.values()]
+
+
+def _with_lines(first: Finding, others: list[Finding]) -> Finding:
+    """Return the first finding, with the lines of the others in its message."""
+    lines = defaultdict[int, set[int]](set)
+    for other in others:
+        if other.cell is not None and other.line is not None and (other.cell, other.line) != (first.cell, first.line):
+            lines[other.cell].add(other.line)
+    if not lines:
+        return first
+    said = "; ".join(
+        ("" if cell == first.cell else f"cell {cell}, ") + f"line{'s' * (len(numbers) > 1)} {_listed(sorted(numbers))}"
+        for cell, numbers in sorted(lines.items())
+    )
+    return replace(first, message=f"{first.message} (also {said})")
+
+
+def _listed(numbers: list[int]) -> str:
+    *before, last = map(str, numbers)
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def _position(finding: Finding) -> tuple[int, int, int]:

@@ -229,8 +229,8 @@ def test_a_missing_module_is_named_with_its_cell(write_notebook, tmp_path):
     with pytest.raises(NotebookError) as caught:
         plan(write_notebook(cells=cells), tmp_path / "out")
     assert str(caught.value).splitlines() == [
-        "effects.ipynb, cell 3, line 4: no installed distribution provides the module no_such_module; "
-        "install it in this environment with pip [missing-module]",
+        "effects.ipynb, cell 3, line 4: no installed distribution provides the module no_such_module "
+        "(also cell 4, line 1); install it in this environment with pip [missing-module]",
         "effects.ipynb, cell 3, line 4: no installed distribution provides the module helpers; it lies beside the "
         "notebook and is not exported; install it with pip from a folder with a pyproject.toml, or move what you use "
         "of it to a tagged cell [missing-module]",

@@ -61,6 +61,6 @@ def test_what_is_compiled_by_check_is_what_is_exported(make, monkeypatch):
 @pytest.mark.parametrize("again", ["x = 1", "del x", "y = x"])
 def test_two_cells_of_the_same_text_are_told_apart(make, again):
     cells = [("byoc", again), ("byoc", again), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
-    found = [(finding.code, finding.cell) for finding in check_notebook(Analysis(make(*cells)))]
-    undefined = [("undefined-name", 1), ("undefined-name", 2)]
+    found = [(finding.message, finding.cell) for finding in check_notebook(Analysis(make(*cells)))]
+    undefined = [("nothing defines x (also cell 2, line 1)", 1)]
     assert found == ([] if again == "x = 1" else undefined)

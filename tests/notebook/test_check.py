@@ -498,3 +498,73 @@ def test_nothing_of_the_notebook_is_run(make_sound, tmp_path):
 
 def test_warnings_of_the_compiler_are_the_notebooks_own(make_sound):
     assert said(make_sound('x = "\\d"\ny = x is 3')) == []
+
+
+NO_RETURN = "def process_frame(frame) -> {}:\n    {}"
+
+
+@pytest.mark.parametrize(
+    ("returns", "body", "is_found"),
+    [
+        ("VideoFrame", "frame.pixels[:] = 0", True),
+        ("torch.Tensor", "x = lambda: frame\n    def f(): return frame", True),
+        ("'VideoFrame'", "return", True),
+        ("VideoFrame", "return frame", False),
+        ("VideoFrame", "if frame.pts: return frame", False),
+        ("VideoFrame", "raise NotImplementedError", False),
+        ("VideoFrame | None", "frame.pixels[:] = 0", False),
+        ("None", "frame.pixels[:] = 0", False),
+    ],
+)
+def test_a_process_frame_that_says_what_it_returns_and_does_not(make, returns, body, is_found):
+    head = "import torch\nfrom byoc_kit import VideoFrame\n"
+    found = check(make(("byoc", CAPABILITY), ("byoc", head + NO_RETURN.format(returns, body))))
+    assert [finding.code for finding in found] == ["no-return"] * is_found
+    assert all(finding.hint == "end it with `return frame`" for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ("import matplotlib.pyplot as plt\ndef process_frame(frame):\n    plt.show()\n    return frame", True),
+        (
+            "from matplotlib import pyplot\ndef process_frame(frame):\n    pyplot.show(block=False)\n    return frame",
+            True,
+        ),
+        ("from PIL import Image\ndef process_frame(frame):\n    Image.fromarray(frame.pixels).show()", True),
+        ("import matplotlib.pyplot as plt\ndef process_frame(frame):\n    plt.plot([1])\n    return frame", False),
+        ("def show(): pass\ndef process_frame(frame):\n    show()\n    return frame", False),
+        ("import matplotlib.pyplot as plt\nDEBUG = False\nif DEBUG:\n    plt.show()\n" + PROCESS_FRAME, False),
+    ],
+)
+def test_a_figure_that_is_shown_where_nobody_looks(make, source, is_found):
+    codes = [finding.code for finding in check(make(("byoc", CAPABILITY), ("byoc", source)))]
+    assert codes.count("shown-figure") == is_found
+
+
+def test_a_process_frame_that_uses_params_is_told_to_take_them(make):
+    hook = "def process_frame(frame):\n    return frame.tensor * params.gain"
+    assert said(make(("byoc", CAPABILITY), ("byoc", hook))) == [
+        "effects.ipynb, cell 2, line 2: process_frame uses params, and does not take them; "
+        "add it: def process_frame(frame, params) [undefined-name]"
+    ]
+    [text] = said(make(("byoc", CAPABILITY), ("byoc", f"def f():\n    return params\n{PROCESS_FRAME}")))
+    assert text.endswith("nothing defines params; define or import it [undefined-name]")
+
+
+def test_a_class_of_parameters_that_is_not_tagged_is_the_one_finding(make):
+    hook = "def process_frame(frame, params: Params):\n    return frame.tensor * params.gain + params.tone"
+    kind = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1\n    tone: float = 1"
+    assert said(make(("byoc", CAPABILITY), ("", kind), ("byoc", hook))) == [
+        "effects.ipynb, cell 3, line 1: Params is not in the tagged cells; cell 2 defines it; tag that cell `byoc` "
+        "[untagged-name]"
+    ]
+
+
+def test_a_name_is_said_once_with_all_its_lines(make):
+    first = "x = TONE\ny = (TONE,\n     TONE)\nz = TONE + TONE"
+    notebook = make(("", "TONE = 1"), ("byoc", first), ("byoc", f"{CAPABILITY}\nt = TONE"), ("byoc", PROCESS_FRAME))
+    assert said(notebook) == [
+        "effects.ipynb, cell 2, line 1: TONE is not in the tagged cells (also lines 2, 3 and 4; cell 3, line 4); "
+        "cell 1 defines it; tag that cell `byoc` [untagged-name]"
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse, unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.hook_names import Function
 from byoc_kit.notebook.names import NOTEBOOK_NAMES, first_bound, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, Cell
 
@@ -40,6 +41,7 @@ def process_frame(frame):
     return frame.tensor * GAIN
 """,
     ignorable=True,
+    is_said_once=True,
 )
 UNTAGGED_NAME = Rule(
     code="untagged-name",
@@ -56,6 +58,7 @@ def process_frame(frame):
 """,
     ignorable=True,
     fixable=True,
+    is_said_once=True,
 )
 USED_BEFORE_DEFINITION = Rule(
     code="used-before-definition",
@@ -71,6 +74,9 @@ GAIN = 0.5
 """,
     ignorable=True,
 )
+
+
+_WITH_PARAMS = {"process_frame", "process_audio"}
 
 
 def check_names(analysis: Analysis) -> Iterator[Finding]:
@@ -151,4 +157,17 @@ def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
     if untagged:
         message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
         return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
+    if name == "params" and (hook := _hook_around(place)):
+        message = f"{hook.name} uses params, and does not take them"
+        first = next(iter([*hook.args.posonlyargs, *hook.args.args])).arg
+        return Finding(UNDEFINED_NAME, analysis.name, message, f"add it: def {hook.name}({first}, params)", place)
     return Finding(UNDEFINED_NAME, analysis.name, f"nothing defines {name}", "define or import it", place)
+
+
+def _hook_around(place: Place) -> Function | None:
+    """Return the hook that a line stands in, where it is given a frame and could take the parameters too."""
+    for node in place.cell.tree.body:
+        if isinstance(node, Function) and node.lineno <= (place.line or 0) <= (node.end_lineno or 0):
+            takes_a_frame = bool(node.args.posonlyargs or node.args.args)
+            return node if node.name in _WITH_PARAMS and takes_a_frame else None
+    return None

@@ -33,7 +33,7 @@ def test_two_distributions_of_one_module(install, write_notebook):
     install("one", "shared_by_two.py")
     install("other", "shared_by_two.py")
     assert findings(write_notebook("import shared_by_two\nimport shared_by_two")) == [
-        ("ambiguous-module", "one and other both provide the module shared_by_two")
+        ("ambiguous-module", "one and other both provide the module shared_by_two (also line 2)")
     ]
 
 
