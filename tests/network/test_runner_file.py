@@ -132,7 +132,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_file_that_is_no_utf_8_is_refused(tmp_path):
     (tmp_path / "runners.json").write_bytes(b'{"runners": "\xff"}')
-    with pytest.raises(ByocKitError, match="is not UTF-8"):
+    with pytest.raises(ByocKitError, match="line 1, column 14: is not JSON: it is not UTF-8"):
         read_runners(tmp_path / "runners.json")
 
 
