@@ -63,6 +63,11 @@ MODELS = {
     ),
     "keys in another case": (model().replace("model_id", "Model_ID").replace("pipeline", "PIPELINE"), []),
     "null leaves a field as it is": (model(warm=None, token=None, capacity=None, gateway=None), []),
+    "nothing below nothing": (model(price_per_unit=-0.0, capacity=0, optimization_flags={}, url=""), []),
+    "one container, priced for two gateways": (
+        f"[{model()[1:-1]}, {model(gateway='0x0', price_per_unit=1)[1:-1]}]",
+        [],
+    ),
     "an object instead of an array": (
         '{"pipeline": "live-video-to-video", "model_id": "tint"}',
         ["1:1: this is an object, and go-livepeer reads an array of models; write it in [ ] [shape]"],
@@ -237,6 +242,7 @@ RUNNERS = {
     ),
     "a GPU by its number": (runner(gpu=0), []),
     "null leaves a field as it is": (runner(gpu=None, mode=None, routing=None, metadata=None, proxy=None), []),
+    "a runner at the root": (runner(runner_url="http://host:8000/", healthy_status_code=0), []),
     "no runner": ('{"runners": []}', []),
     "an array": (
         f"[{json.dumps(json.loads(runner())['runners'][0])}]",
@@ -264,7 +270,7 @@ RUNNERS = {
         [f'12:13: label "tint" is that of line 4 too, {REFUSED}; write a label of its own [duplicate]'],
     ),
     "a slash in a label that routes": (
-        runner(label="org/tint", routing="label"),
+        runner(label="org/tint", routing=" label"),
         ['4:13: label "org/tint" has a slash, which routing by label does not allow; write "org--tint" [value]'],
     ),
     "an unknown routing": (
@@ -343,6 +349,13 @@ RUNNERS = {
         runner(without=["price_info"]),
         [
             "3:3: there is no price_info with a price: on-chain go-livepeer refuses the whole file; "
+            'write "price_info": {"price": 0.5, "currency": "usd", "unit": "hour"} [on-chain]'
+        ],
+    ),
+    "a price that is null": (
+        runner(price_info={"price": None}),
+        [
+            "8:18: there is no price_info with a price: on-chain go-livepeer refuses the whole file; "
             'write "price_info": {"price": 0.5, "currency": "usd", "unit": "hour"} [on-chain]'
         ],
     ),
