@@ -1,16 +1,16 @@
-"""A process of the benchmark: its log, what the kernel counts of it, and its end."""
+"""A process of the benchmark: its log, and what the kernel counts of it."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system import processes
+from byoc_kit.system.processes import Process
 
 _STOP_GRACE_S = 3.0
 _TAIL = 10
@@ -20,28 +20,14 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Child:
     """A running process. Memory is in MB of 10^6 bytes, CPU time in seconds of all its threads."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, process: Process, log: Path) -> None:
         self.name = name
         self.process = process
         self._log = log
 
-    async def ended(self) -> None:
-        """Return once the process has ended. It is not reaped, so that the kernel still has its times."""
-        loop, event = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            descriptor = os.pidfd_open(self.process.pid)
-        except ProcessLookupError:
-            return
-        loop.add_reader(descriptor, event.set)
-        try:
-            await event.wait()
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-
     async def must_live(self) -> None:
         """Raise ``ByocKitError`` once the process has ended; until then, wait."""
-        await self.ended()
+        await self.process.ended()
         raise self.failure("ended early")
 
     def cpu_s(self) -> float:
@@ -64,7 +50,7 @@ class Child:
 
     def failure(self, what: str) -> ByocKitError:
         """Return the error that says what the process did not do, with the end of its log."""
-        code = self.process.poll()
+        code = self.process.code
         end = "" if code is None else f" (exit code {code})"
         lines = self._log.read_text(errors="replace").splitlines()[-_TAIL:] or ["(none)"]
         return ByocKitError("\n".join([f"{self.name} {what}{end}; its last lines:", *lines]))
@@ -78,27 +64,7 @@ class Child:
 
 
 @asynccontextmanager
-async def running(name: str, command: list[str], log: Path) -> AsyncIterator[Child]:
-    """Run a command, its output in the file ``log``, while the body runs; it is ended in every case."""
-    process = _start(name, command, log)
-    child = Child(name, process, log)
-    try:
-        yield child
-    finally:
-        process.terminate()
-        try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(child.ended(), _STOP_GRACE_S)
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _start(name: str, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    try:
-        with log.open("wb") as output:
-            # Of its own group, so that Ctrl-C ends it from here, in order, and not all at once.
-            return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, process_group=0)
-    except OSError as error:
-        msg = f"{name} cannot start: {command[0]}: {os.strerror(error.errno or 0)}"
-        raise ByocKitError(msg) from error
+async def running(name: str, command: list[str], log: Path, *, is_launched: bool = True) -> AsyncIterator[Child]:
+    """Run a command, its output in the file ``log``, while the body runs; see ``byoc_kit.system.processes``."""
+    async with processes.running(command, log, grace_s=_STOP_GRACE_S, is_launched=is_launched) as process:
+        yield Child(name, process, log)

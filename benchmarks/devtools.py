@@ -122,7 +122,7 @@ def _binary() -> str:
 async def _address(chromium: Child, http: aiohttp.ClientSession, port: int) -> str:
     """Return the address of the page's DevTools, once it is there."""
     while True:
-        if chromium.process.poll() is not None:
+        if chromium.process.code is not None:
             raise chromium.failure("ended early")
         try:
             async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:

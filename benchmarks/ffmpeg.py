@@ -46,9 +46,11 @@ def command(file: Path, *, is_live: bool) -> list[str]:
 async def through_ffmpeg(contender: Reencoder, file: Path, frames: int, folder: Path) -> Seen:
     """Run it over the file; its CPU time is that of the whole process."""
     seen = Seen(frames)
-    async with running(contender.title, command(file, is_live=contender.is_live), folder / "ffmpeg.log") as child:
-        await run_with(child.ended(), sample_memory(child, seen))
+    line = command(file, is_live=contender.is_live)
+    # Not launched: that would be in its CPU time. It ends by itself.
+    async with running(contender.title, line, folder / "ffmpeg.log", is_launched=False) as child:
+        await run_with(child.process.ended(), sample_memory(child, seen))
         seen.cpu_s = child.cpu_s()
-        if child.process.wait():
+        if child.process.code:
             raise child.failure("did not encode the clip")
     return seen

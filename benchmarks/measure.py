@@ -46,7 +46,7 @@ class Seen:
     peak_rss_mb: float | None = None
 
 
-async def run_with(work: Coroutine[Any, Any, None], *watchers: Coroutine[Any, Any, None]) -> None:
+async def run_with(work: Coroutine[Any, Any, object], *watchers: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` to its end beside ``watchers``, which end with it; one that raises ends all."""
     try:
         async with asyncio.TaskGroup() as group:

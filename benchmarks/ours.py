@@ -9,7 +9,6 @@ import time
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.server.stream_server import StreamServer
-from byoc_kit.system.processes import end_with_parent
 
 
 def _pass_through(frame: VideoFrame) -> VideoFrame:
@@ -33,5 +32,4 @@ async def _serve(port: int, job: str) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
     asyncio.run(_serve(int(sys.argv[1]), sys.argv[2]))

@@ -11,7 +11,6 @@ from av.video.stream import VideoStream
 
 from benchmarks.source import RATE
 from byoc_kit.media.codecs import MediaSettings, encoder_options
-from byoc_kit.system.processes import end_with_parent
 
 
 def _reencode(path: str, *, is_live: bool) -> None:
@@ -31,5 +30,4 @@ def _reencode(path: str, *, is_live: bool) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
     _reencode(sys.argv[1], is_live=sys.argv[2] == "live")

@@ -10,8 +10,6 @@ from typing import Any
 from pytrickle import FrameProcessor, StreamServer
 from pytrickle.frames import AudioFrame, VideoFrame
 
-from byoc_kit.system.processes import end_with_parent
-
 
 class _PassThrough(FrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
     async def load_model(self, **_: Any) -> None:
@@ -41,5 +39,4 @@ async def _serve(port: int, job: str) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
     asyncio.run(_serve(int(sys.argv[1]), sys.argv[2]))

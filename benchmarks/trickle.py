@@ -7,7 +7,6 @@ import sys
 
 import uvicorn
 
-from byoc_kit.system.processes import end_with_parent
 from byoc_kit.trickle.server import create_app
 
 
@@ -19,5 +18,4 @@ def _serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
     _serve(int(sys.argv[1]))

@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import NoReturn
 
 from byoc_kit.bundle.dockerfile import LABEL, PORT
 from byoc_kit.errors import ByocKitError
 from byoc_kit.system.addresses import in_url
+from byoc_kit.system.processes import Tail, run_shown
 
 _TAIL = 15
 _ANSWERS_WITHIN_S = 60  # a socket without a server accepts a request and never answers
@@ -67,21 +68,25 @@ def build_image(
     else:
         # Only the name: docker reads the value itself, so a password in it is not visible.
         arguments += [part for name in _INDEXES if os.environ.get(name) for part in ("--build-arg", name)]
-    said = _run_and_show(
-        ["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)], called="docker build"
-    )
-    _remove_leftovers(model_id, said)
+    named: set[str] = set()
+
+    def note_image(line: str) -> None:
+        if found := _STEP_IMAGE.match(line.rstrip()):
+            named.add(found[1])
+
+    command = ["docker", "build", "--force-rm", "--tag", tag, *arguments, str(bundle)]
+    _run_and_show(command, called="docker build", hear=note_image)
+    _remove_leftovers(model_id, named)
 
 
-def _remove_leftovers(model_id: str, said: Iterable[str]) -> None:
-    """Remove the untagged images of earlier builds, except those that this build named in its output.
+def _remove_leftovers(model_id: str, kept: Container[str]) -> None:
+    """Remove the untagged images of earlier builds, except those to be ``kept``: this build named them in its output.
 
     The classic builder keeps the last image of each stage, 2 GB each with torch; the newest are its cache.
     """
     label = f"{LABEL}={model_id}"
     listing = ["docker", "images", "--quiet", "--no-trunc", "--filter", "dangling=true", "--filter", f"label={label}"]
     listed = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
-    kept = {found[1] for line in said if (found := _STEP_IMAGE.match(line.rstrip()))}
     leftovers = [image for image in listed if image.removeprefix("sha256:")[:12] not in kept]
     if leftovers:  # an image in use by a container stays until after the next build
         subprocess.run(["docker", "image", "rm", *leftovers], capture_output=True, check=False)
@@ -150,21 +155,22 @@ def _has_image(image: str) -> bool:
     return not subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
 
 
-def _run_and_show(command: list[str], *, called: str) -> list[str]:
-    """Run a command with its output on stderr, and return the lines of its output.
+def _run_and_show(command: list[str], *, called: str, hear: Callable[[str], None] | None = None) -> None:
+    """Run a command with its output on stderr, and give each line of it to ``hear``.
 
     Raises ``ImageError`` with its exit code, and with advice if there is any, as the last text that a reader sees.
     """
-    lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None  # noqa: S101  # it was started with a pipe
-        for line in process.stdout:
-            sys.stderr.write(line)
-            lines.append(line)
-    if process.returncode:
-        said = "".join(lines[-_TAIL:]).rstrip()
+    log = Tail(_TAIL)
+
+    def show(line: str) -> None:
+        sys.stderr.write(line)
+        if hear is not None:
+            hear(line)
+
+    code = run_shown(command, log, show)
+    if code:
+        said = "\n".join(log.lines)
         hint = next((hint for pattern, hint in _HINTS.items() if re.search(pattern, said)), "")
         advice = hint or "fix what its last lines say, above"
-        msg = f"{called} ended with exit code {process.returncode}; {advice}"
+        msg = f"{called} ended with exit code {code}; {advice}"
         raise ImageError(msg)
-    return lines

@@ -10,7 +10,6 @@ from typing import Self
 from byoc_kit.core.bundle_reader import Bundle, BundleError, load_processor, read_bundle, schema_drift
 from byoc_kit.core.source_map import locate
 from byoc_kit.errors import in_one_line
-from byoc_kit.system.processes import end_with_parent
 from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.replay import Fault, Replay, Task, replay
 
@@ -20,7 +19,6 @@ LATER_STREAMS_S = 60.0
 
 def main(task_file: str, folder: str) -> None:
     """Load a bundle's processor, run the task, and save the result in the task's folder."""
-    end_with_parent()
     task = Task.load(task_file)
     _run(task, read_bundle(folder)).save()
 

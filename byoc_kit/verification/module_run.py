@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.core.bundle_reader import Bundle
+from byoc_kit.system.processes import Tail, running
 from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.linked_site import LinkedSiteError, link_site
 from byoc_kit.verification.replay import Fault, Replay, Task
@@ -28,43 +27,23 @@ async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Repl
         await asyncio.to_thread(link_site, locked, site)
     except (LinkedSiteError, OSError, ValueError) as error:
         return Replay.broken(task, Fault.LOCK, _why_no_site(error))
-    log = task.folder / "log"
     # -I and -S leave only the standard library on the path, without site-packages and the working folder.
     command = [sys.executable, "-I", "-S", "-B", "-c", _MAIN, str(site), str(task_file), str(bundle.folder.resolve())]
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=bundle.folder, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
+    log, code = Tail(), None
+    async with running(command, log, folder=bundle.folder, ends_with=signal.SIGKILL) as process:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await process.wait()
-            is_in_time = True
-        except TimeoutError:
-            is_in_time = False
-        finally:
-            await _end(process)
+                code = await process.ended()
+    is_in_time = code is not None
     found = Replay.load(task.folder)
     late = f"was not through after {timeout_s:g} s; see --timeout"
-    said = f"exit code {process.returncode}: {_last_line(log)}" if is_in_time else late
+    said = f"exit code {code}: {log.last or 'it said nothing'}" if is_in_time else late
     if found is not None and found.memory == UNFINISHED:  # the first stream's result is still valid
         return replace(found, memory=Memory(f"the second stream: {said}", is_failure=is_in_time))
     return found if found is not None and is_in_time else Replay.broken(task, Fault.RUN, said)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill a process and those that it started, as far as they still run."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
 
 
 def _why_no_site(error: Exception) -> str:
     if isinstance(error, LinkedSiteError):
         return str(error)
     return f"requirements.lock cannot be read ({error}); export the notebook again"
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "it said nothing"

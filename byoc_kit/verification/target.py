@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.log_tail import Tail
+from byoc_kit.system import processes
+from byoc_kit.system.processes import Process, Tail
 
 T = TypeVar("T")
 
 # go-livepeer's stop grace for a managed container.
 STOP_GRACE_S = 8.0
 _LINES = 20
-_PIECE = 1 << 16
-# The time from a connection's end to the end of the process, and to the last of its output.
+# The time from a connection's end to the end of the process.
 _LAST_BREATH_S = 2.0
 # Shells and Docker report 128 plus the number of the signal that killed a process.
 _SIGNALLED = 128
@@ -62,20 +62,19 @@ class Target:
     """Where the container answers; ``process`` is ``None`` if this command did not start it."""
 
     def __init__(
-        self, url: str, process: asyncio.subprocess.Process | None = None, *, called: str = "the container"
+        self, url: str, process: Process | None = None, log: Tail | None = None, *, called: str = "the container"
     ) -> None:
         self.url = url
         self.exit_code: int | None = None
         self.stopped_in_s: float | None = None
-        self.log = Tail(_LINES)
+        self.log = log or Tail()
         self._process = process
         self._called = called
-        self._following = asyncio.create_task(_follow(process, self.log)) if process else None
 
     async def outlives(self, work: Coroutine[Any, Any, T]) -> T:
         """Return the result of ``work``; raises ``BrokenOffError`` if the process ends first, by itself."""
         working = asyncio.create_task(work)
-        ending = asyncio.create_task(self._process.wait() if self._process else asyncio.Event().wait())
+        ending = asyncio.create_task(self._process.ended() if self._process else asyncio.Event().wait())
         try:
             await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and isinstance(working.exception(), BrokenOffError):
@@ -84,9 +83,9 @@ class Target:
                 )  # perhaps it failed because the process is about to end
             is_well = working.done() and working.exception() is None
             if ending.done() and not is_well and self._process is not None:
-                await self._read_all()
-                self.exit_code = self._process.returncode
-                msg = f"{self._called} {_ending(self._process.returncode or 0)}"
+                await self._process.end()  # and take the rest of its output
+                self.exit_code = ending.result()
+                msg = f"{self._called} {_ending(self.exit_code)}"
                 raise BrokenOffError(msg)
             return await working
         finally:
@@ -96,26 +95,13 @@ class Target:
 
     async def stop(self) -> None:
         """SIGTERM the process, as an orchestrator does, and kill it if it has not ended in ``STOP_GRACE_S``."""
-        if self._process is None or self._process.returncode is not None:
-            await self._read_all()
+        if self._process is None:
             return
-        started_s = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self._process.wait(), STOP_GRACE_S)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        self.exit_code = self._process.returncode
-        self.stopped_in_s = time.monotonic() - started_s
-        await self._read_all()
-
-    async def _read_all(self) -> None:
-        """Take the process's output, but not for long: a child that goes on running may hold the output open."""
-        if self._following is None:
-            return
-        await asyncio.wait([self._following], timeout=_LAST_BREATH_S)
-        self._following.cancel()
+        has_ended, started_s = self._process.code is not None, time.monotonic()
+        await self._process.end()
+        if not has_ended:
+            self.exit_code = self._process.code
+            self.stopped_in_s = time.monotonic() - started_s
 
 
 def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
@@ -126,14 +112,13 @@ def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
 @contextlib.asynccontextmanager
 async def running(command: list[str], port: int, *, called: str = "the server") -> AsyncIterator[Target]:
     """Run a serving command while the body runs, then stop it; ``called`` is its name in messages."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    target = Target(f"http://127.0.0.1:{port}", process, called=called)
-    try:
-        yield target
-    finally:
-        await target.stop()
+    log = Tail(_LINES)
+    async with processes.running(command, log, grace_s=STOP_GRACE_S) as process:
+        target = Target(f"http://127.0.0.1:{port}", process, log, called=called)
+        try:
+            yield target
+        finally:
+            await target.stop()
 
 
 def _ending(code: int) -> str:
@@ -143,9 +128,3 @@ def _ending(code: int) -> str:
     if code < 0:
         return f"was killed by {name or f'signal {number}'}"
     return f"ended with exit code {code}" + (f", which is {name}" if name else "")
-
-
-async def _follow(process: asyncio.subprocess.Process, log: Tail) -> None:
-    assert process.stdout is not None  # noqa: S101  # it was started with a pipe
-    while piece := await process.stdout.read(_PIECE):
-        log.feed(piece)

@@ -15,8 +15,8 @@ def python(code):
 
 async def test_a_child_ends_with_the_body(tmp_path):
     async with running("it", python(SLEEP), tmp_path / "log") as child:
-        assert child.process.poll() is None
-    assert child.process.poll() is not None
+        assert child.process.code is None
+    assert child.process.code is not None
 
 
 async def test_a_child_ends_when_the_body_is_cancelled(tmp_path):
@@ -31,14 +31,14 @@ async def test_a_child_ends_when_the_body_is_cancelled(tmp_path):
     child = await started
     task.cancel()
     await asyncio.wait([task])
-    assert child.process.poll() is not None
+    assert child.process.code is not None
 
 
 async def test_what_the_kernel_counts_outlives_the_process(tmp_path):
     busy = "import time\nwhile time.process_time() < 0.3: pass"
     async with running("it", python(busy), tmp_path / "log") as child:
         assert child.rss_mb() > 0
-        await child.ended()
+        await child.process.ended()
         assert child.cpu_s() >= 0.2
         assert child.rss_mb() == 0
 
@@ -54,6 +54,6 @@ async def test_an_early_end_shows_the_exit_code_and_the_last_lines(tmp_path):
 
 
 async def test_a_command_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ByocKitError, match="it cannot start: /none: No such file or directory"):
+    with pytest.raises(ByocKitError, match="cannot start /none: No such file or directory"):
         async with running("it", ["/none"], tmp_path / "log"):
             pass

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,11 +52,19 @@ def shown(arguments: Sequence[str]) -> str:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """Return the command for a new process: it runs ``child`` in this environment.
+    """Return the command for a new process, in this environment.
 
     With ``-P``, a file beside the notebook cannot replace a module; it cannot for the ``byoc-kit`` command either.
     """
-    return [sys.executable, "-P", "-m", "byoc_kit.jupyter.ship.child", str(os.getpid()), *arguments]
+    return [sys.executable, "-P", "-m", "byoc_kit", *arguments]
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Return the kernel's environment as in a terminal: matplotlib's inline backend works only in a kernel."""
+    inherited = {
+        name: value for name, value in own.items() if name != "MPLBACKEND" or not value.startswith("module://")
+    }
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def why_not(action: Action, overview: Overview) -> str:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.image.docker import require_engine
-from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, why_not
+from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, environment, why_not
 from byoc_kit.jupyter.ship.job import Job
 from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
-from byoc_kit.jupyter.ship.process import run
+from byoc_kit.system.processes import Tail, running
 from byoc_kit.system.threads import background, on_thread
 
 CLOSE_GRACE_S = 3.0
+# A server first sends the rest of its streams; go-livepeer itself waits 8 s.
+INTERRUPT_GRACE_S = 10.0
 
 _CHECK_S = 1.0
 _SHOW_S = 0.25
@@ -138,7 +143,7 @@ class Controller:
             return await self._serve(job)
         if job.action is Action.BUILD:
             await on_thread(require_engine, name="ship-docker")
-        return await run(command(job.arguments), folder, job.tail)
+        return await run(job.arguments, folder, job.tail)
 
     async def _serve(self, job: Job) -> int:
         import aiohttp
@@ -150,7 +155,7 @@ class Controller:
         job.arguments += ["--port", str(port)]
         job.health = HealthWatch(f"http://127.0.0.1:{port}")
         async with aiohttp.ClientSession() as session, background(job.health.run(session), name="ship-health"):
-            return await run(command(job.arguments), self.overview.target.folder, job.tail)
+            return await run(job.arguments, self.overview.target.folder, job.tail)
 
     async def _keep_shown(self) -> None:
         while True:
@@ -167,3 +172,20 @@ class Controller:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+async def run(arguments: list[str], folder: Path, log: Tail) -> int:
+    """Run ``byoc-kit``; returns its exit code, or minus its signal.
+
+    When cancelled, it interrupts the command as Ctrl-C does, and kills it if that does not end it. A second
+    cancellation kills it at once.
+    """
+    async with running(
+        command(arguments),
+        log,
+        folder=folder,
+        environment=environment(os.environ),
+        ends_with=signal.SIGINT,
+        grace_s=INTERRUPT_GRACE_S,
+    ) as process:
+        return await process.ended()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from byoc_kit.jupyter.ship.commands import Action
-from byoc_kit.system.log_tail import Tail
+from byoc_kit.system.processes import Tail
 
 if TYPE_CHECKING:
     from byoc_kit.network.health_watch import HealthWatch
