@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from benchmarks.child import Child
 from benchmarks.source import RATE, SourcePicture
+from byoc_kit.system.threads import on_thread
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.trickle.publisher import SegmentPublisher
@@ -86,14 +87,13 @@ async def publish(http: aiohttp.ClientSession, url: str, pictures: Iterable[Sour
 async def read(http: aiohttp.ClientSession, url: str, seen: Seen) -> None:
     """Read the output until its channel ends, noting when each picture was whole."""
     inlet = ByteInlet()
-    thread = threading.Thread(target=note_arrivals, args=(inlet, seen.arrived_s), name="bench-reader", daemon=True)
-    thread.start()
+    noting = asyncio.create_task(on_thread(partial(note_arrivals, inlet, seen.arrived_s), name="bench-reader"))
     try:
         async for _, data in read_channel(http, url):
             await inlet.feed(data)
     finally:
         inlet.end()
-        await asyncio.to_thread(thread.join)
+        await noting
 
 
 async def poll_health(http: aiohttp.ClientSession, url: str, seen: Seen) -> None:

@@ -5,7 +5,6 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import inspect
 import logging
@@ -13,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import CodeType
 from typing import Any, ClassVar, TypeVar, cast, get_args
 
@@ -25,39 +24,9 @@ from byoc_kit.core.frames import AudioFrame, PytrickleVideoFrame, VideoFrame, as
 from byoc_kit.core.params import Params, default_params
 from byoc_kit.core.source_map import SourceMap, locate
 from byoc_kit.errors import ByocKitError, name_of, text_of
-from byoc_kit.system.threads import OwnThread, on_thread, ordinary
+from byoc_kit.system.threads import LoopThread, OwnThread, on_thread
 
 _making = threading.Lock()
-_made: list[asyncio.AbstractEventLoop] = []
-
-
-def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a hook's coroutine without gradients, and block until it returns or raises."""
-    return asyncio.run_coroutine_threadsafe(_guarded(work), _loop()).result()
-
-
-async def _guarded(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise ordinary(error) from error  # else it would end the loop, and with it every later hook
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    with _making:
-        if not _made:
-            _made.append(asyncio.new_event_loop())
-            threading.Thread(target=_run, args=(_made[0],), name="async hooks", daemon=True).start()
-        return _made[0]
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    with (
-        torch.inference_mode()
-    ):  # a mode of the thread: entered around one hook, it would leak into hooks that run at the same time
-        loop.run_forever()
-
-
 Hook = Callable[..., Any]
 # The first frames may be black; to check one takes some 20 µs.
 _OUTPUTS_TO_CHECK = 30
@@ -65,6 +34,19 @@ _SAMPLES_A_SIDE = 8
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a hook's coroutine, without gradients, and return or raise what it does. Blocks."""
+    with _making:
+        loop = _hook_loop()
+    return loop.run(work)
+
+
+@cache
+def _hook_loop() -> LoopThread:
+    # A mode of the thread: entered around each hook it would leak to those beside it.
+    return LoopThread("async hooks", within=torch.inference_mode)
 
 
 @dataclass(frozen=True)

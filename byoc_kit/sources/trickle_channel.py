@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Generator
-from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.decode import MediaError
 from byoc_kit.media.programs import read_programs
 from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
-from byoc_kit.system.threads import background
+from byoc_kit.system.threads import LoopThread
 
 if TYPE_CHECKING:
     from byoc_kit.trickle.pipes import ByteInlet
@@ -42,25 +40,16 @@ class TrickleChannel:
 
     def frames(self) -> Generator[VideoFrame]:
         """See ``frames``. The first bytes must come within 10 s."""
-        ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]] = Future()
-        receiving = threading.Thread(target=self._receive, args=(ready,), name="source-channel", daemon=True)
-        receiving.start()
-        self._inlet, is_done, loop = ready.result()
-        if self._is_closed:
-            self._inlet.end()
-        has_frame = False
+        loop = LoopThread("source-channel")  # the inlet needs the loop until it has been read
         try:
-            for frame in self._decode(self._inlet):
-                has_frame = True
-                yield frame
-            if self._error is not None:
-                raise self._error
-            if not has_frame and not self._is_closed:
-                msg = f"{self.name} ended without a picture that can be decoded; choose another source"
-                raise MediaError(msg)
+            self._inlet = loop.run(_new_inlet())
+            if self._is_closed:
+                self._inlet.end()
+            loop.begin(self._feed(self._inlet))
+            yield from self._read(self._inlet)
         finally:
-            loop.call_soon_threadsafe(is_done.set)
-            receiving.join(_END_TIMEOUT_S)
+            loop.close()
+            loop.join(_END_TIMEOUT_S)
 
     def close(self) -> None:
         """See ``close``."""
@@ -68,6 +57,17 @@ class TrickleChannel:
         if self._inlet is not None:
             with suppress(RuntimeError):  # its loop has ended, so nobody waits
                 self._inlet.end()
+
+    def _read(self, inlet: ByteInlet) -> Generator[VideoFrame]:
+        has_frame = False
+        for frame in self._decode(inlet):
+            has_frame = True
+            yield frame
+        if self._error is not None:
+            raise self._error
+        if not has_frame and not self._is_closed:
+            msg = f"{self.name} ended without a picture that can be decoded; choose another source"
+            raise MediaError(msg)
 
     def _decode(self, inlet: ByteInlet) -> Generator[VideoFrame]:
         for program in read_programs(inlet, self._fault):
@@ -81,22 +81,6 @@ class TrickleChannel:
 
     def _fault(self, kind: str, error: Exception) -> None:
         logger.info("%s: %s: %s", self.name, kind, error)
-
-    def _receive(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
-        try:
-            asyncio.run(self._feed_until_done(ready))
-        except BaseException as error:  # raised where the frames are read, which waits for it
-            if ready.done():
-                raise
-            ready.set_exception(error)
-
-    async def _feed_until_done(self, ready: Future[tuple[ByteInlet, asyncio.Event, asyncio.AbstractEventLoop]]) -> None:
-        from byoc_kit.trickle.pipes import ByteInlet
-
-        inlet, is_done = ByteInlet(), asyncio.Event()
-        async with background(self._feed(inlet), name="source-feed"):
-            ready.set_result((inlet, is_done, asyncio.get_running_loop()))
-            await is_done.wait()  # the inlet needs the loop until it has been read
 
     async def _feed(self, inlet: ByteInlet) -> None:
         from byoc_kit.trickle.connection import TrickleError, client_session
@@ -119,3 +103,10 @@ class TrickleChannel:
             self._error = error
         finally:
             inlet.end()
+
+
+async def _new_inlet() -> ByteInlet:
+    """Make an inlet of the running loop."""
+    from byoc_kit.trickle.pipes import ByteInlet
+
+    return ByteInlet()

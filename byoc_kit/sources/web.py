@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from byoc_kit.sources.network_video import NetworkVideo
 from byoc_kit.sources.source import LiveSource
 from byoc_kit.sources.trickle_channel import TrickleChannel
 from byoc_kit.system.addresses import without_secrets
+from byoc_kit.system.threads import LoopThread
 
 if TYPE_CHECKING:
     import aiohttp
@@ -66,17 +65,10 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
 
 def _what_is_at(url: str) -> _Answer:
     """Ask on a new thread with its own loop, since a notebook's cell already runs on one. Raises ``MediaError``."""
-    answer: Future[_Answer] = Future()
-
-    async def settle() -> None:
-        try:
-            answer.set_result(await _asked(url))
-        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
-            answer.set_exception(error)
-
-    # Nobody waits for the loop to end, since it waits for a name that is still being looked up.
-    threading.Thread(target=lambda: asyncio.run(settle()), name="source-ask", daemon=True).start()
-    return answer.result()
+    with LoopThread(
+        "source-ask"
+    ) as loop:  # nobody waits for its end, which waits for a name that is still being looked up
+        return loop.run(_asked(url))
 
 
 async def _asked(url: str) -> _Answer:

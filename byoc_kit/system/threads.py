@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
@@ -157,36 +157,68 @@ def ordinary(error: BaseException) -> Exception:
 
 
 class LoopThread:
-    """Runs one coroutine on a named daemon thread. The code that starts it must end it, at the latest by ``atexit``."""
+    """An event loop on a named daemon thread, which ends with ``main`` or ``close``.
 
-    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
-        self._main = main
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_up = threading.Event()
+    The code that makes it must end it, at the latest by ``atexit``. The whole thread runs ``within`` a context.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        main: Callable[[], Coroutine[Any, Any, object]] | None = None,
+        *,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._main = main or self._until_closed
+        self._within = within
+        self._loop = asyncio.new_event_loop()
+        self._closed = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread; returns once ``call`` reaches it."""
         self._thread.start()
-        self._is_up.wait()
 
-    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop, wait for it, and return or raise what it does.
+
+        What would end the loop (``SystemExit``) is raised as a ``ByocKitError``.
+        """
+        return self.begin(work).result()
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin to run a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(_survived(work), self._loop)
+
+    def call(self, function: Callable[..., object], *arguments: Any) -> None:
         """Let the loop call a function soon; once the thread has ended, do nothing."""
-        if self._loop is None:
-            return
         try:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
             if not self._loop.is_closed():
                 raise
 
+    def close(self) -> None:
+        """Cancel what still runs on the loop, and end it, without waiting for that."""
+        self.call(self._closed.set)
+
     def join(self, timeout_s: float) -> None:
-        """Wait until the coroutine has returned."""
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        """Wait until the thread has ended."""
+        self._thread.join(timeout_s)
+
+    async def _until_closed(self) -> None:
+        await self._closed.wait()
 
     def _run(self) -> None:
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            self._is_up.set()
+        with self._within(), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._main())
+
+
+async def _survived(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise ordinary(error) from error

@@ -7,10 +7,12 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.system.processes import Tail, running
+from byoc_kit.system.threads import on_thread
 from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.linked_site import LinkedSiteError, link_site
 from byoc_kit.verification.replay import Fault, Replay, Task
@@ -24,7 +26,7 @@ async def replay_module(bundle: Bundle, task: Task, *, timeout_s: float) -> Repl
     site, task_file = task.folder / "site", task.save()
     try:
         locked = read_lock(bundle.folder)
-        await asyncio.to_thread(link_site, locked, site)
+        await on_thread(partial(link_site, locked, site), name="link-site")
     except (LinkedSiteError, OSError, ValueError) as error:
         return Replay.broken(task, Fault.LOCK, _why_no_site(error))
     # -I and -S leave only the standard library on the path, without site-packages and the working folder.

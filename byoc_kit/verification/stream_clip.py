@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -25,6 +25,7 @@ from byoc_kit.network.models import ModelEntry, read_models
 from byoc_kit.network.orchestrator import Orchestrator
 from byoc_kit.network.routes import serve_orchestrator
 from byoc_kit.system.addresses import free_port
+from byoc_kit.system.threads import on_thread
 from byoc_kit.trickle.connection import client_session
 from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
@@ -69,15 +70,14 @@ async def send(http: aiohttp.ClientSession, url: str, clip: LiveClip) -> float:
 async def receive(http: aiohttp.ClientSession, url: str, received: Received) -> None:
     """Read the output until its channel ends, and note when each picture was complete."""
     inlet = ByteInlet()
-    thread = threading.Thread(target=note_arrivals, args=(inlet, received.arrived_s), name="receive", daemon=True)
-    thread.start()
+    noting = asyncio.create_task(on_thread(partial(note_arrivals, inlet, received.arrived_s), name="receive"))
     try:
         async for _, data in read_channel(http, url):
             received.data += data
             await inlet.feed(data)
     finally:
         inlet.end()
-        await asyncio.to_thread(thread.join)
+        await noting
 
 
 def note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
@@ -178,7 +178,7 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
             yield target
     finally:
         # After the grace period only the docker client was killed, and the container would go on running.
-        await asyncio.to_thread(remove_container, name)
+        await on_thread(partial(remove_container, name), name="remove-container")
 
 
 async def _until_ready(target: Target, watch: HealthWatch) -> None:

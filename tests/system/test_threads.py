@@ -3,9 +3,10 @@ import threading
 from contextvars import ContextVar
 
 import pytest
+import torch
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.threads import OwnThread, background, call_on_thread, on_thread
+from byoc_kit.system.threads import LoopThread, OwnThread, background, call_on_thread, on_thread
 
 DEADLINE_S = 20
 place = ContextVar("place", default="nowhere")
@@ -108,3 +109,85 @@ def test_a_call_raises_what_its_function_does():
         call_on_thread(raising(SystemExit(2)), name="x")
     with pytest.raises(ByocKitError, match="StopIteration"):
         call_on_thread(raising(StopIteration()), name="x")
+
+
+@pytest.fixture
+def loop():
+    with LoopThread("a loop") as it:
+        yield it
+    it.join(DEADLINE_S)
+
+
+async def thread_name():
+    return threading.current_thread().name
+
+
+def test_a_coroutine_runs_on_the_loops_thread(loop):
+    assert loop.run(thread_name()) == "a loop"
+
+
+def test_a_coroutine_sees_what_the_caller_sees(loop):
+    async def look():
+        return place.get()
+
+    place.set("here")
+    assert loop.run(look()) == "here"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(ValueError("no"), ValueError), (SystemExit(3), ByocKitError), (KeyboardInterrupt(), ByocKitError)],
+)
+def test_a_coroutine_that_raises_does_not_end_the_loop(loop, error, raised):
+    async def fail():
+        raise error
+
+    with pytest.raises(raised):
+        loop.run(fail())
+    assert loop.run(thread_name()) == "a loop"
+
+
+def test_a_loop_that_is_closed_cancels_what_runs_there():
+    is_over = []
+
+    async def work():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_over.append(True)
+
+    begun = threading.Event()
+    with LoopThread("a loop") as loop:
+        begins = loop.begin(work())
+        assert begun.wait(DEADLINE_S)
+    loop.join(DEADLINE_S)
+    assert (begins.cancelled(), is_over) == (True, [True])
+
+
+def test_a_loop_ends_with_its_main():
+    ended, started = [], threading.Event()
+
+    async def main():
+        started.set()
+        await stopped.wait()
+        ended.append(threading.current_thread().name)
+
+    stopped = asyncio.Event()
+    loop = LoopThread("a loop", main)
+    assert started.wait(DEADLINE_S)
+    loop.call(stopped.set)
+    loop.join(DEADLINE_S)
+    assert ended == ["a loop"]
+    loop.call(ended.clear)  # nobody is there to call it
+    assert ended == ["a loop"]
+
+
+def test_a_loop_runs_within_a_context():
+    with LoopThread("a loop", within=torch.inference_mode) as loop:
+
+        async def is_inference():
+            return torch.is_inference_mode_enabled()
+
+        assert loop.run(is_inference())
+    loop.join(DEADLINE_S)

@@ -94,8 +94,8 @@ class Panel:
 
     def __init__(self, overview: Overview) -> None:
         self._controller = Controller(overview, on_change=self._show, on_progress=self._show_jobs)
-        self._thread = LoopThread(self._controller.main, name="ship-panel")
-        self._is_started = self._is_ending = False
+        self._thread: LoopThread | None = None
+        self._is_ending = False
         self._overview, self._exports = Page(), Page()
         self._reasons = widgets.HTML()
         self._job, self._server = JobView(), JobView()
@@ -119,10 +119,9 @@ class Panel:
 
     def start(self) -> None:
         """Start the panel's thread, once; displaying the panel does it."""
-        if self._is_started:
+        if self._thread is not None:
             return
-        self._is_started = True
-        self._thread.start()
+        self._thread = LoopThread("ship-panel", self._controller.main)
         atexit.register(self._end)
 
     def close(self) -> None:
@@ -133,8 +132,9 @@ class Panel:
 
     def _end(self) -> None:
         self._is_ending = True
-        self._thread.call(self._controller.stop)
-        self._thread.join(_JOIN_S)
+        self._call(self._controller.stop)
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
@@ -145,11 +145,15 @@ class Panel:
         self.start()
 
     def _make_button(self, name: str, about: str, act: Callable[..., None], *arguments: Action) -> widgets.Button:
-        return make_button(name, about, lambda: self._thread.call(act, *arguments))
+        return make_button(name, about, lambda: self._call(act, *arguments))
+
+    def _call(self, act: Callable[..., None], *arguments: object) -> None:
+        if self._thread is not None:
+            self._thread.call(act, *arguments)
 
     def _choose(self) -> None:
         choices = Choices(has_wheelhouse=self.wheelhouse.value, base_image=self.base_image.value.strip())
-        self._thread.call(self._controller.choose, choices)
+        self._call(self._controller.choose, choices)
 
     def _lay_out(self) -> widgets.VBox:
         style = widgets.HTML(f"<style>{_CSS.read_text()}</style>", layout=widgets.Layout(display="none"))
