@@ -107,7 +107,7 @@ def test_frames_of_two_versions_of_a_function_do_not_join(play, tmp_path):
     save_golden(play(GoldenStretch("clip.mp4")).golden(), tmp_path)
     golden = load_golden(tmp_path)
     assert len(golden.with_more(play(GoldenStretch("clip.mp4")).golden()).pictures) == 2
-    with pytest.raises(RegressionError, match="golden frames of two versions of process_frame cannot stand in one"):
+    with pytest.raises(RegressionError, match="golden frames of two versions of process_frame cannot be in one"):
         golden.with_more(play(GoldenStretch("clip.mp4"), anew_at=0).golden())
 
 
