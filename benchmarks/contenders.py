@@ -56,6 +56,8 @@ STOCK = Server("stock", "stock pytrickle", _STOCK, "pass", _STOCK_PARAMS)
 OURS = Server("byoc-kit", "byoc-kit", _OURS, "pass")
 OURS_AUDIO = Server("byoc-kit-sound", "byoc-kit, with sound", _OURS, "pass", with_audio=True)
 OURS_PIXELS = Server("byoc-kit-pixels", "byoc-kit, pixels read", _OURS, "pixels")
+OURS_WRITTEN = Server("byoc-kit-written", "byoc-kit, pixels written", _OURS, "written")
+OURS_TENSOR = Server("byoc-kit-tensor", "byoc-kit, tensor written", _OURS, "tensor")
 FFMPEG = Reencoder("ffmpeg", "ffmpeg decode-rgb24-encode", is_live=True)
 FFMPEG_FLAT_OUT = Reencoder("ffmpeg-flat-out", "the same, flat out", is_live=False)
 STOCK_BLOCKING = Server("stock-blocking", "stock pytrickle, 100 ms a frame", _STOCK, "block", _STOCK_PARAMS, SETTLED_S)
@@ -67,6 +69,8 @@ ALL: tuple[Contender, ...] = (
     OURS,
     OURS_AUDIO,
     OURS_PIXELS,
+    OURS_WRITTEN,
+    OURS_TENSOR,
     FFMPEG,
     FFMPEG_FLAT_OUT,
     STOCK_BLOCKING,

@@ -16,7 +16,16 @@ def _pass_through(frame: VideoFrame) -> VideoFrame:
 
 
 def _read_pixels(frame: VideoFrame) -> VideoFrame:
+    frame.pixels  # noqa: B018  # made by this
+    return frame
+
+
+def _write_pixels(frame: VideoFrame) -> VideoFrame:
     return frame.replace(pixels=frame.pixels)
+
+
+def _write_tensor(frame: VideoFrame) -> VideoFrame:
+    return frame.replace(tensor=frame.tensor)
 
 
 def _block(frame: VideoFrame) -> VideoFrame:
@@ -24,7 +33,13 @@ def _block(frame: VideoFrame) -> VideoFrame:
     return frame
 
 
-_JOBS = {"pass": _pass_through, "pixels": _read_pixels, "block": _block}
+_JOBS = {
+    "pass": _pass_through,
+    "pixels": _read_pixels,
+    "written": _write_pixels,
+    "tensor": _write_tensor,
+    "block": _block,
+}
 
 
 async def _serve(port: int, job: str) -> None:

@@ -20,12 +20,20 @@ _COLOURS = {
     contenders.STOCK.key: "#d1603d",
     contenders.OURS.key: "#1b7f5c",
     contenders.OURS_PIXELS.key: "#63b995",
+    contenders.OURS_WRITTEN.key: "#8fcfb3",
+    contenders.OURS_TENSOR.key: "#b9e2d0",
     contenders.FFMPEG.key: "#5b6c8f",
     contenders.FFMPEG_FLAT_OUT.key: "#a9b3c9",
     contenders.STOCK_BLOCKING.key: "#d1603d",
     contenders.OURS_BLOCKING.key: "#1b7f5c",
 }
-_PASSING: list[Contender] = [contenders.STOCK, contenders.OURS, contenders.OURS_PIXELS]
+_PASSING: list[Contender] = [
+    contenders.STOCK,
+    contenders.OURS,
+    contenders.OURS_PIXELS,
+    contenders.OURS_WRITTEN,
+    contenders.OURS_TENSOR,
+]
 _WORKING: list[Contender] = [*_PASSING, contenders.FFMPEG, contenders.FFMPEG_FLAT_OUT]
 _BLOCKING: list[Contender] = [contenders.STOCK_BLOCKING, contenders.OURS_BLOCKING]
 

@@ -24,15 +24,22 @@ def verdicts(**figures):
 
 
 def test_a_target_for_each_promise(whole):
-    everything = dict.fromkeys(["byoc_kit", "byoc_kit_pixels", "byoc_kit_blocking", "stock", "ffmpeg"], whole)
+    ours = ["byoc_kit", "byoc_kit_pixels", "byoc_kit_written", "byoc_kit_tensor", "byoc_kit_blocking"]
+    everything = dict.fromkeys([*ours, "stock", "ffmpeg"], whole)
     assert list(verdicts(**everything)) == [
         "byoc-kit: CPU of that of stock pytrickle",
         "byoc-kit: CPU of that of ffmpeg decode-rgb24-encode",
+        "byoc-kit, pixels read: CPU of that of ffmpeg decode-rgb24-encode",
+        "byoc-kit, tensor written: CPU of that of ffmpeg decode-rgb24-encode",
         "byoc-kit: latency p95",
         "byoc-kit: frames lost at the start",
         "byoc-kit: frames lost at the end",
         "byoc-kit, pixels read: frames lost at the start",
         "byoc-kit, pixels read: frames lost at the end",
+        "byoc-kit, pixels written: frames lost at the start",
+        "byoc-kit, pixels written: frames lost at the end",
+        "byoc-kit, tensor written: frames lost at the start",
+        "byoc-kit, tensor written: frames lost at the end",
         "byoc-kit, 100 ms a frame: latency p95",
         "byoc-kit, 100 ms a frame: peak memory",
         "byoc-kit, 100 ms a frame: /health p99",
@@ -48,6 +55,21 @@ def test_what_was_left_out_is_not_judged(whole):
 def test_half_of_stock_is_enough(whole, cpu_s, is_met):
     found = verdicts(byoc_kit=whole, stock=replace(whole, cpu_s=cpu_s))
     assert found["byoc-kit: CPU of that of stock pytrickle"].is_met is is_met
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "most"),
+    [
+        ("byoc_kit", "byoc-kit", 1.05),
+        ("byoc_kit_pixels", "byoc-kit, pixels read", 1.0),
+        ("byoc_kit_tensor", "byoc-kit, tensor written", 1.5),
+    ],
+)
+def test_each_may_take_so_much_of_ffmpegs_cpu(whole, key, title, most):
+    name = f"{title}: CPU of that of ffmpeg decode-rgb24-encode"
+    for ratio, is_met in ((most, True), (most + 0.01, False)):
+        found = verdicts(**{key: replace(whole, cpu_s=100 * ratio), "ffmpeg": Figures(cpu_s=100.0)})
+        assert found[name].is_met is is_met
 
 
 @pytest.mark.parametrize(
