@@ -1,1 +1,1 @@
-"""Writes a bundle: the module, the lock, the Dockerfile and the network's configuration."""
+"""What an export writes: the plan of it, the lock, the Dockerfile, and what announces the container."""

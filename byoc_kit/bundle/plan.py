@@ -117,7 +117,7 @@ def plan_analysis(
     Raises ``ByocKitError`` if the notebook has faults or a module is not installed.
     """
     own = plan_own(analysis, target, managed=managed)
-    # One that is for notebooks is there only where its absence is handled.
+    # An import that only a notebook has is guarded where it stands, so it is not locked.
     imported = [one for one in imports(analysis) if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
     names = {i.name for i in imported} - missing
@@ -170,7 +170,7 @@ def plan_again(
     with_hashes: bool | None = None,
     managed: bool | None = None,
 ) -> Plan:
-    """Plan the bundle of a notebook as the one in ``target``, if there is one, was exported, but for what is given.
+    """Plan the bundle with the options of the one in ``target``, if any; the arguments override them.
 
     The device ``INSTALLED`` is the one of the installed torch.
     """

@@ -39,15 +39,6 @@ _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
 _UNKNOWN = "is no parameter of this model"
 _LONGEST_NAME = 100  # to compare two names takes as long as their product
 
-RESERVED_NAMES: Mapping[str, str] = {
-    "width": "clients set the width of the frames by it",
-    "height": "clients set the height of the frames by it",
-    "max_framerate": "clients limit the frames a second by it",
-    "params": "clients put it around all parameters",
-    "updated": "it is a method of byoc_kit.Params",
-}
-"""Names that no parameter of a model can have, and why: a stream or the class uses them itself."""
-
 
 class ParamsError(ByocKitError):
     """A parameter that does not fit.

@@ -93,7 +93,7 @@ class Hooks:
         Parameters
         ----------
         process_frame : callable
-            As above.
+            It takes a frame, and ``params`` if it wants them.
         **optional : callable
             The other hooks, by their names.
 

@@ -1,4 +1,4 @@
-"""MPEG-TS bytes in, frames out."""
+"""Opens live MPEG-TS, and wraps a decoded picture as a frame."""
 
 from __future__ import annotations
 

@@ -56,10 +56,12 @@ class SegmentWriter:
     """Encodes frames for low latency and muxes them, with the sound, to MPEG-TS segments.
 
     A frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
-    4:2:0 video has none. Sound is copied as it came with ``audio``, or encoded where ``encodes_audio``, to Opus where
-    it came so, else to AAC; with ``video=False``, or where no picture comes for a while, it goes out alone, a segment a
-    second. A writer that goes on with the
-    stream of another is given the same ``continuity``; the other must be closed before it writes.
+    4:2:0 video has none.
+
+    Sound is copied as it came with ``audio``. With ``encodes_audio`` it is encoded: to Opus where it came so, else to
+    AAC. Without pictures, by ``video=False`` or for a while, it goes out alone, in segments of a second.
+
+    A writer that goes on with the stream of another gets the same ``continuity``. The other is closed before.
     """
 
     def __init__(

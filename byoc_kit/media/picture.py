@@ -70,7 +70,7 @@ class DecodedPicture:
     """A picture as it came from the decoder, in whatever format that gave: YUV, RGB or gray, with alpha or without.
 
     Alpha is left out. ``display`` is how the video is to go out: RGB with the matrix of BT.601, in the limited range.
-    Each conversion has a scaler of its own: that of a frame, which ``frame.reformat`` uses, is not for two threads.
+    Each conversion makes a scaler of its own: that of ``frame.reformat`` belongs to the frame, and is not thread-safe.
     """
 
     frame: av.VideoFrame

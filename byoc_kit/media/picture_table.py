@@ -1,4 +1,4 @@
-"""When each picture of a clip is shown, and where its video can be entered: known without decoding, where that is sure.
+"""When each picture of a clip is shown, and where its video can be entered, without decoding where the packets suffice.
 
 Packets tell it as a rule, and reading them is quick. They do not where they carry no times, times that are not those of
 the pictures (H.264 in AVI), times that begin anew (joined files), or where a picture takes two of them (fields): then

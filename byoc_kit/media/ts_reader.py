@@ -1,4 +1,4 @@
-"""Live MPEG-TS bytes on their way to a demuxer, which they help where it cannot know better.
+"""Passes live MPEG-TS to a demuxer, which is told what it cannot know.
 
 A demuxer keeps the streams it opened with: another codec, or sound that comes or goes, needs a new one. And it holds a
 picture whose PES packet does not say its length until the next one begins; but the end shows, since only the last

@@ -1,7 +1,4 @@
-"""What is wrong with a notebook that is to be exported. Nothing is run.
-
-For what reading the code cannot know: a path that the base image has, a text that only looks like a key.
-"""
+"""What is wrong with a notebook that is to be exported. Nothing is run."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class Rule:
     ``example`` breaks the rule in a notebook beside ``files``. It is the text of one tagged cell, or of several cells,
     each below a line ``# %% byoc`` where it is tagged, else ``# %%``. It is empty where no cell shows it.
 
-    Ignorable is what the code does when it runs, of which its author may know more; without the others there is no
-    export. Fixable is what ``check --fix`` mends. What is said once needs one change, wherever it is found.
+    An ignorable rule is about what the code does when it runs, of which its author may know more. ``check --fix``
+    mends what is fixable. What is said once needs one change, wherever it is found.
     """
 
     code: str

@@ -19,7 +19,7 @@ Item: TypeAlias = VideoFrame | AudioFrame | Packet | SegmentWriter
 class Outbox:
     """A queue with two bounds. A ``SegmentWriter`` in it is the one to write with from there on.
 
-    ``frames_lost`` counts the frames of which the outbox was let go.
+    ``frames_lost`` counts the frames that still waited when the outbox was abandoned.
     """
 
     def __init__(self) -> None:

@@ -152,7 +152,7 @@ class Pipeline:
 
     @property
     def standing(self) -> tuple[str, float]:
-        """The part of the kit's own that has been at its present step for longest, and how long in seconds."""
+        """The codec or reader that has been busy longest, and for how many seconds."""
         beats = [*self.input.heartbeats, *([] if self._output.sending.taking_s else [self._output.encoding])]
         name, taking_s = max(((beat.name, beat.taking_s) for beat in beats), key=itemgetter(1))
         return (name, taking_s) if taking_s else ("the input's reader", self.input.standing_s)

@@ -321,7 +321,7 @@ class Session:
         return self._ends_at_s < math.inf
 
     def _time_left(self) -> dict[str, Any]:
-        """Return how to wait: for the first of several, and no longer than the stream's end may take."""
+        """Return the arguments of ``asyncio.wait``: for the first of several, until the stream's end must be over."""
         left_s = max(0.1, self._ends_at_s - time.monotonic()) if self._is_ending else None
         return {"timeout": left_s, "return_when": asyncio.FIRST_COMPLETED}
 

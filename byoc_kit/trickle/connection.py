@@ -38,7 +38,7 @@ _SOCKET_OPTIONS = {
 
 
 class AnswerError(aiohttp.ClientError):
-    """An answer that is none of a trickle server that is well; the text says what it was."""
+    """An answer that no healthy trickle server gives; the text says what it was."""
 
 
 class TrickleError(Exception):

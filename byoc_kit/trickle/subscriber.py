@@ -153,8 +153,8 @@ class _Place:
     async def skip(self, response: aiohttp.ClientResponse) -> None:
         """Go where a 470 points, forward or, where a publisher or a server has begun anew, back.
 
-        Where that is the segment just asked for, or just read, it is the one behind it that may come: a publisher drops
-        a segment by closing it empty, and goes on with the next.
+        If that is the segment just asked for, or just read, the next one is asked for: a publisher drops a segment by
+        closing it empty, and goes on with the next.
         """
         await self._pace()
         latest = sequence_number(response, LATEST_HEADER, _NEXT_WRITE)

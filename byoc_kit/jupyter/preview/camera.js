@@ -1,5 +1,5 @@
-// The browser's camera: JPEG pictures for the kernel, as many as it allows. One module with view.js and
-// widget.js; widget.py joins them.
+// The browser's camera: JPEG pictures for the kernel, as many as it allows. channel.py
+// joins it with the other scripts into one module.
 
 const CAMERA_WINDOW = 2;
 const CAMERA_QUALITY = 0.85;

@@ -1,4 +1,7 @@
-"""Comments that let a finding of their line pass: ``# byoc: ignore[secret]``."""
+"""Comments that let a finding of their line pass: ``# byoc: ignore[secret]``.
+
+They are meant for what the checks cannot know, such as a path that the base image has.
+"""
 
 from __future__ import annotations
 

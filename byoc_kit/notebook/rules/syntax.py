@@ -76,9 +76,9 @@ _SHOWN = 60
 
 
 def check_cells(analysis: Analysis) -> Iterator[Finding]:
-    """Yield what keeps each tagged cell for itself from being Python, and the magics that are left out of it.
+    """Yield why a tagged cell, on its own, is not Python, and the magics that are left out of it.
 
-    Without a tagged cell that is what is wrong.
+    Where no cell is tagged, yield only that.
     """
     if not analysis.cells:
         yield _no_tagged_cell(analysis)
