@@ -355,7 +355,7 @@ def test_the_local_network_serves_https(tmp_path):
     ("document", "sentence"),
     [
         ('{"runners": [{}]}', "runners.json, line 1, column 14: runners[0]: label is required and must be trimmed"),
-        ("[", "runners.json, line 1, column 2: is not JSON: Expecting value"),
+        ("[", "runners.json, line 1, column 2: is not JSON: the end of the file instead of a value"),
     ],
 )
 def test_a_runners_json_with_an_error_is_one_sentence(run, tmp_path, document, sentence):
