@@ -1,4 +1,4 @@
-"""Percentiles of how long something took, over the last frames."""
+"""How long something took, as percentiles over the last frames, and how long a step takes so far."""
 
 from __future__ import annotations
 
@@ -50,3 +50,34 @@ def percentiles_ms(seconds: Iterable[float]) -> dict[str, float]:
     if not ordered:
         return {}
     return {f"p{p}": round(1000 * ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 95)}
+
+
+class Heartbeat:
+    """One thread says when a step of work begins and ends; others ask how long the present one takes.
+
+    Waiting for something to do is no step.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._since_s: float | None = None
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Run the body as a step of work; steps do not nest."""
+        self._since_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since_s = None
+
+    def begin_anew(self) -> None:
+        """Count the present step from now on: up to here it waited for others."""
+        if self._since_s is not None:
+            self._since_s = time.monotonic()
+
+    @property
+    def taking_s(self) -> float:
+        """How long the present step takes; 0 between steps."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s

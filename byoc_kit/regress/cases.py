@@ -16,8 +16,7 @@ from pydantic_core import to_jsonable_python
 from byoc_kit.core.frames import Pixels, VideoFrame
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.core.run_frames import Ran, run_frames
-from byoc_kit.regress.golden import RegressionError
-from byoc_kit.regress.png import read_png, write_png
+from byoc_kit.regress.golden import RegressionError, read_png, write_png
 
 FOLDER = "cases"
 MANIFEST = "case.json"

@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from pydantic_core import to_jsonable_python
 
 from byoc_kit import __version__
@@ -25,7 +27,6 @@ from byoc_kit.core.bundle_reader import read_bundle
 from byoc_kit.core.frames import Pixels, VideoFrame
 from byoc_kit.core.processor import FrameProcessor, function_behind
 from byoc_kit.errors import ByocKitError
-from byoc_kit.regress.png import read_png, write_png
 
 
 def versions() -> dict[str, str]:
@@ -216,3 +217,18 @@ def require_current(processor: FrameProcessor) -> None:
     if why is not None:
         msg = f"the bundle {folder} is not current: {why}"
         raise RegressionError(msg)
+
+
+def write_png(pixels: Pixels, path: Path) -> None:
+    """Write uint8 ``[H, W, 3]`` pixels. Raises ``OSError``."""
+    Image.fromarray(pixels).save(path)
+
+
+def read_png(path: Path) -> Pixels:
+    """Read uint8 ``[H, W, 3]`` pixels. Raises ``OSError``, also for a file that is not a picture."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (SyntaxError, ValueError) as error:  # Pillow raises this for a truncated file
+        msg = f"{path.name}: {error}"
+        raise OSError(msg) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from byoc_kit.core.frame_queue import FrameQueue
@@ -13,7 +12,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish, publishing_to
 from byoc_kit.core.stage import Failure
-from byoc_kit.core.timings import Timings
+from byoc_kit.core.timings import Heartbeat, Timings
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class AudioWorker:
         name: str,
     ) -> None:
         self._failures: dict[tuple[str, str], Failure] = {}
-        self._frame_since_s: float | None = None
+        self._at_work = Heartbeat("process_audio")
         self.process_times = Timings()
         self.processor = processor
         self._sink = sink
@@ -65,8 +64,7 @@ class AudioWorker:
     @property
     def frame_taking_s(self) -> float:
         """How long ``process_audio`` has been at the present frame; 0 between frames."""
-        since_s = self._frame_since_s
-        return 0.0 if since_s is None else time.monotonic() - since_s
+        return self._at_work.taking_s
 
     @property
     def is_running(self) -> bool:
@@ -97,15 +95,12 @@ class AudioWorker:
 
     def _process(self, frame: AudioFrame) -> list[AudioFrame]:
         processor = self.processor  # which a swap may replace meanwhile
-        self._frame_since_s = time.monotonic()
-        with self.process_times.measured():
+        with self._at_work.step(), self.process_times.measured():
             try:
                 return processor.process_audio(frame, self._params())
             except BaseException as error:  # noqa: BLE001  # any exception of the user's code: counted, shown
                 self._record(error, processor)
                 return [frame]
-            finally:
-                self._frame_since_s = None
 
     def _record(self, error: BaseException, processor: FrameProcessor) -> None:
         failure = Failure.of(error, "process_audio", processor).counted(self._failures)

@@ -6,17 +6,22 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.image.docker import require_engine
 from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, environment, why_not
-from byoc_kit.jupyter.ship.job import Job
 from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
 from byoc_kit.system.processes import Tail, running
 from byoc_kit.system.threads import background, on_thread
+
+if TYPE_CHECKING:
+    from byoc_kit.network.health_watch import HealthWatch
 
 CLOSE_GRACE_S = 3.0
 # A server first sends the rest of its streams; go-livepeer itself waits 8 s.
@@ -26,6 +31,51 @@ _CHECK_S = 1.0
 _SHOW_S = 0.25
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A command that runs or has run. ``ending`` says how it ended and is empty before; ``health`` is of a server."""
+
+    action: Action
+    arguments: list[str]
+    tail: Tail = field(default_factory=Tail)
+    health: HealthWatch | None = None
+    task: asyncio.Task[None] | None = None
+    is_cancelled: bool = False
+    is_failure: bool = False
+    ending: str = ""
+    started_s: float = field(default_factory=time.monotonic)
+    ended_s: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self.ending
+
+    @property
+    def took_s(self) -> float:
+        """How long it has run, or ran."""
+        return (self.ended_s or time.monotonic()) - self.started_s
+
+    def end(self, ending: str, *, is_failure: bool = False) -> None:
+        """Set how it ended."""
+        self.ended_s = time.monotonic()
+        self.ending, self.is_failure = ending, is_failure
+
+    def end_with(self, code: int) -> None:
+        """Set how it ended from its exit code, with the command's last words."""
+        if code == 0:
+            self.end("done")
+            return
+        how = f"ended by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+        self.end(f"failed ({how}): {self.tail.last}".removesuffix(": "), is_failure=True)
+
+    def cancel(self) -> None:
+        """Interrupt it, or kill it the second time. It ends a little later."""
+        if self.is_running and self.task is not None:
+            self.is_cancelled = True
+            self.task.cancel()
 
 
 class Controller:
@@ -189,3 +239,10 @@ async def run(arguments: list[str], folder: Path, log: Tail) -> int:
         grace_s=INTERRUPT_GRACE_S,
     ) as process:
         return await process.ended()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

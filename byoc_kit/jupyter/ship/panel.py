@@ -14,8 +14,7 @@ from byoc_kit.jupyter.preview.controls import close_whole
 from byoc_kit.jupyter.ship import page
 from byoc_kit.jupyter.ship import page as job_page
 from byoc_kit.jupyter.ship.commands import Action, Choices
-from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller
-from byoc_kit.jupyter.ship.job import Job
+from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller, Job
 from byoc_kit.jupyter.ship.overview import Overview, as_plain
 from byoc_kit.system.threads import LoopThread
 

@@ -1,28 +1,18 @@
-"""What a step of work takes, and what it only waits for."""
+"""What the encoder's step takes, and what it only waits for."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from byoc_kit.server.heartbeat import Heartbeat
+from byoc_kit.core.timings import Heartbeat
 from byoc_kit.server.output import _Watched
 
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now_s=100.0, monotonic=lambda: clock.now_s)
-    monkeypatch.setattr("byoc_kit.server.heartbeat.time", clock)
+    monkeypatch.setattr("byoc_kit.core.timings.time", clock)
     return clock
-
-
-def test_a_step_takes_time_and_nothing_else_does(clock):
-    beat = Heartbeat("it")
-    clock.now_s += 5
-    assert beat.taking_s == 0
-    with beat.step():
-        clock.now_s += 5
-        assert beat.taking_s == 5
-    assert beat.taking_s == 0
 
 
 def test_what_the_encoder_waits_for_the_network_is_not_its_own_time(clock):
