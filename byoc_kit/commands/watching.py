@@ -17,12 +17,13 @@ from byoc_kit.bundle.drift import compare
 from byoc_kit.bundle.plan import plan_again, write
 from byoc_kit.core.bundle_reader import Bundle, load_processor, read_bundle
 from byoc_kit.core.processor import FrameProcessor
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, in_one_line
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import read_notebook
-from byoc_kit.server.listener import Listener, protocol_factory
+from byoc_kit.server.listener import Listener, app_runner, protocol_factory
 from byoc_kit.server.logs import set_up_logging
-from byoc_kit.server.settings import ServerSettings
+from byoc_kit.server.serve import WaitingRoom
+from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.server.stream_server import StreamServer
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.system.threads import on_thread, set_at_signal
@@ -53,13 +54,17 @@ class _Watch:
         self._target = target
         self._settings = settings
         self._server: StreamServer | None = None
-        self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._waiting_room = WaitingRoom(settings)
+        self._runners: list[web.AppRunner] = []
+        self._listener: Listener
 
     async def run(self, listener: socket.socket) -> None:
         """Serve on ``listener`` until a signal comes. A signal also works while a version loads or hangs."""
         stopping = asyncio.create_task(set_at_signal().wait(), name="stopping")
-        following = asyncio.create_task(self._follow(listener), name="follow")
+        self._runners.append(app_runner(self._waiting_room.app, shutdown_timeout_s=SHUTDOWN_S))
+        await self._runners[0].setup()
+        self._listener = Listener(listener, protocol_factory(self._runners[0]))
+        following = asyncio.create_task(self._follow(url_of(listener)), name="follow")
         try:
             await asyncio.wait([stopping, following], return_when=asyncio.FIRST_COMPLETED)
             if following.done():
@@ -69,43 +74,51 @@ class _Watch:
             for task in (stopping, following):
                 task.cancel()
             await asyncio.wait([stopping, following])
-            if self._server is not None and self._runner is not None:
+            if self._server is not None:
                 await self._server.stop()
-                await self._runner.cleanup()
-            if self._listener is not None:
-                self._listener.close()
+            await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+            self._listener.close()
             listener.close()
 
-    async def _follow(self, listener: socket.socket) -> None:
+    async def _follow(self, url: str) -> None:
         """Serve each version that is saved."""
         seen: _Stamp = None
         while True:
             stamp = _stamp(self._notebook)
             if stamp != seen and stamp is not None:
-                await self._take(listener)
+                await self._take(url)
             seen = stamp
             await asyncio.sleep(_POLL_S)
 
-    async def _take(self, listener: socket.socket) -> None:
+    async def _take(self, url: str) -> None:
         """Serve the notebook's present version."""
         started_s = time.monotonic()
+        self._waiting_room.error = None
         try:
             loaded = await on_thread(self._export, name="export")
             if loaded is None:
                 return
             bundle, processor = loaded
             if self._server is None:
-                await self._start(bundle, processor, listener)
+                await self._start(bundle, processor, url)
             else:
                 await self._server.swap(processor)
                 self._server.sessions.capacity = bundle.capability.capacity
         except ByocKitError as error:
             logger.error("%s", error)  # noqa: TRY400  # its text says all; a traceback through the kit would hide it
-        except Exception:
+            self._wait_for_another(str(error))
+        except Exception as error:
+            self._wait_for_another(in_one_line(error))
             logger.exception("%s cannot be exported or served; the version before goes on", self._notebook.name)
         else:
             took_ms = 1000 * (time.monotonic() - started_s)
             logger.info("serving the new version of %s (%.0f ms)", self._notebook.name, took_ms)
+
+    def _wait_for_another(self, why: str) -> None:
+        """Say that there is nothing to serve yet, if no version before was served."""
+        if self._server is None:
+            self._waiting_room.error = why
+            logger.info("nothing is served until a version of %s is saved that can be", self._notebook.name)
 
     def _export(self) -> tuple[Bundle, FrameProcessor] | None:
         """Export and load the notebook; ``None`` if the present version is served already."""
@@ -116,15 +129,15 @@ class _Watch:
         bundle = read_bundle(self._target)
         return bundle, load_processor(bundle)
 
-    async def _start(self, bundle: Bundle, processor: FrameProcessor, listener: socket.socket) -> None:
+    async def _start(self, bundle: Bundle, processor: FrameProcessor, url: str) -> None:
         capability = bundle.capability
         server = StreamServer(
             processor, capability_name=bundle.model_id, capacity=capability.capacity, settings=self._settings
         )
-        self._runner = await server.start_app()
-        self._listener = Listener(listener, protocol_factory(self._runner))
+        self._runners.append(await server.start_app())
+        self._listener.leads_to = protocol_factory(self._runners[-1])
         self._server = server
-        logger.info("serving %s on %s; Ctrl-C ends it", bundle.model_id, url_of(listener))
+        logger.info("serving %s on %s; Ctrl-C ends it", bundle.model_id, url)
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -49,7 +49,7 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
 
 async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.socket) -> None:
     stopped = set_at_signal()
-    waiting_room = _WaitingRoom(settings)
+    waiting_room = WaitingRoom(settings)
     runners = [app_runner(waiting_room.app, shutdown_timeout_s=SHUTDOWN_S)]
     await runners[0].setup()
     listener = Listener(listening, protocol_factory(runners[0]))
@@ -85,8 +85,11 @@ def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], Str
     return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity, settings=settings)
 
 
-class _WaitingRoom:
-    """The app before there is a processor: health, a stop that has nothing to stop, and 503 for everything else."""
+class WaitingRoom:
+    """The app before there is a processor: health, a stop that has nothing to stop, and 503 for everything else.
+
+    ``error`` says why there is none; it is ``None`` while one is loading.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.error: str | None = None

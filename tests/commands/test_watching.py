@@ -44,14 +44,15 @@ def watched(tmp_path, caplog):
     caplog.set_level(logging.INFO, "byoc_kit.commands.watching")
 
     @asynccontextmanager
-    async def watch(*sources):
+    async def watch(*sources, is_served=True):
         it = Watched(tmp_path / "effects.ipynb")
         it.save(*sources)
         watcher = _Watch(it.path, tmp_path / "bundle", ServerSettings())
         listener = listen("127.0.0.1", 0)
         it.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         running = asyncio.create_task(watcher.run(listener))
-        await until(lambda: (it := watcher._server) and (it._is_ready or it._load_error), "the model is loaded")
+        if is_served:
+            await until(lambda: (it := watcher._server) and (it._is_ready or it._load_error), "the model is loaded")
         it.server, it.watcher = watcher._server, watcher
         yield it
         running.cancel()
@@ -98,6 +99,19 @@ async def test_a_version_that_loads_after_a_first_that_did_not_is_ready(watched)
             assert answer.status == 200
 
 
+async def test_before_a_version_can_be_exported_health_says_why(watched, caplog):
+    async with watched("x = GAIN", PROCESS_FRAME, is_served=False) as it, aiohttp.ClientSession() as http:
+        said = "nothing is served until a version of effects.ipynb is saved that can be"
+        await until(lambda: said in caplog.text, said)
+        async with http.get(f"{it.url}/health") as answer:
+            assert answer.status == 503
+            assert "effects.ipynb, cell 1, line 1: nothing defines GAIN" in (await answer.json())["detail"]
+        it.save(PROCESS_FRAME)
+        await until(lambda: (server := it.watcher._server) and server._is_ready, "the mended one is served")
+        async with http.get(f"{it.url}/health") as answer:
+            assert answer.status == 200
+
+
 async def test_what_nobody_expects_is_not_called_a_failing_model(watched, caplog):
     async with watched(PROCESS_FRAME) as it:
         it.watcher._target = None
@@ -111,7 +125,7 @@ async def test_new_outputs_are_no_change(watched):
     async with watched(PROCESS_FRAME) as it:
         before, taken = it.server.frame_processor, []
         take = it.watcher._take
-        it.watcher._take = lambda listener: taken.append(1) or take(listener)
+        it.watcher._take = lambda url: taken.append(1) or take(url)
         it.save(PROCESS_FRAME, outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
         await until(lambda: taken, "the save is seen")
         await until(lambda: not [t for t in threading.enumerate() if t.name == "export"], "it was looked at")
