@@ -52,9 +52,20 @@ class ParamsClass:
 def read_params(analysis: Analysis) -> ParamsClass | NotStatic:
     """Return the class that the exported module will use, or why only running the notebook would tell."""
     try:
-        return _read(static_of(analysis))
+        static = static_of(analysis)
+        return _read(static, _class_name(static))
     except NotStatic as unknown:
         return unknown
+
+
+@part
+def read_params_by_name(analysis: Analysis) -> ParamsClass | None:
+    """Return the class ``Params`` of the tagged cells, whether a hook takes it or not; ``None`` if not known."""
+    static = static_of(analysis)
+    try:
+        return _read(static, _by_name(static)) if static.binding(PARAMS) else None
+    except NotStatic:
+        return None
 
 
 def params_schema(analysis: Analysis) -> dict[str, Any] | None:
@@ -74,8 +85,7 @@ def takes_params(static: Static, function: Function) -> bool:
     return any(argument.arg == "params" or _annotated(static, argument) is not None for argument in rest)
 
 
-def _read(static: Static) -> ParamsClass:
-    name = _class_name(static)
+def _read(static: Static, name: str) -> ParamsClass:
     binding = static.binding(name)
     if binding is None:
         return ParamsClass(Params, frozenset(dir(Params)), None)

@@ -372,6 +372,21 @@ warning[rebound-name]: cell 2 (GAIN), not tagged, binds GAIN anew, and the bundl
   = write the value here, or use another name in cell 2
 """,
     ),
+    "unused-params": (
+        [
+            NOTHING[0],
+            ("byoc", "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1.0"),
+            ("byoc", "def process_frame(frame):\n    return frame.tensor * Params().gain"),
+        ],
+        """\
+warning[unused-params]: Params has gain, but process_frame takes no params: no control acts on it
+ --> n.ipynb, cell 3 (process_frame), line 1, column 1
+  |
+1 | def process_frame(frame):
+  | ^
+  = write def process_frame(frame, params: Params)
+""",
+    ),
     "python-version": (
         [("metadata", {"language_info": {"name": "python", "version": "3.12.1"}}), *NOTHING],
         """\

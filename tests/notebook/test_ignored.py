@@ -38,6 +38,10 @@ FOUND = {
         "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0",
         "def process_frame(frame, params):\n    params.gian  ###\n    return frame",
     ],
+    "unused-params": [
+        "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0",
+        "def process_frame(frame):  ###\n    return frame.tensor * Params().gain",
+    ],
     "used-before-definition": ["x = GAIN  ###", "GAIN = 2"],
 }
 

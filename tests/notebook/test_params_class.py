@@ -16,6 +16,7 @@ from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
 from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.params_class import params_schema
 from byoc_kit.notebook.rules.params import check_params
@@ -443,6 +444,70 @@ def test_unknown_param_where_process_frame_does_not_take_them():
 )
 def test_no_unknown_param(body, params):
     assert uses(body, params=params) == []
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("def process_frame(frame, params: Params):", "params"),
+        ("def process_frame(frame, p: Params):", "p"),
+        ("def process_audio(frame):", "params"),
+        ("def on_stream_start(settings):", "settings"),
+    ],
+)
+def test_a_field_is_not_read_from_the_class(head, name):
+    assert uses("return lambda: Params.gain", head=head) == [
+        f"effects.ipynb, cell 3, line 2: Params.gain is read from the class; write {name}.gain [unknown-param]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["return Params().gain, Params.LOW, Params.model_fields, mine.Params.gain", "return lambda Params: Params.gain"],
+)
+def test_what_the_class_has_may_be_read_from_it(body):
+    assert uses(body, params=f"{USE}\n    LOW: ClassVar = 3") == []
+
+
+def test_a_class_that_no_hook_takes():
+    source = f"{USE}\ndef process_frame(image): return image * Params.gain"
+    assert said(IMPORTS, source) == [
+        "effects.ipynb, cell 2, line 4: Params has gain, tint_level, but process_frame takes no params: no control "
+        "acts on them; write def process_frame(image, params: Params) [unused-params]",
+        "effects.ipynb, cell 2, line 4: Params.gain is read from the class; write params.gain [unknown-param]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{USE}\ndef process_frame(frame): pass\ndef process_audio(frame, params): pass",
+        f"{USE}\ndef process_frame(frame): pass\ndef on_stream_start(settings): pass",
+        f"{USE}\ndef process_frame(frame, *rest): pass",
+        "class Params(byoc_kit.Params): pass\ndef process_frame(frame): pass",
+        "class Params: gain: float = 1.0\ndef process_frame(frame): pass",
+        "from byoc_kit import Params\ndef process_frame(frame): pass",
+    ],
+)
+def test_no_unused_params(source):
+    assert said(IMPORTS, source) == []
+
+
+@pytest.mark.parametrize(
+    ("untagged", "head", "default"),
+    [
+        ("import byoc_kit", "byoc_kit.Params", "1.0"),
+        ("from byoc_kit import Params as Base", "Base", "1.0"),
+        ("GAIN = 1.0", "byoc_kit.Params", "2 * GAIN"),
+    ],
+)
+def test_a_class_that_lacks_a_name_is_told_of_the_name_alone(untagged, head, default):
+    imports = "" if "byoc_kit" in untagged else "import byoc_kit"
+    class_ = f"{imports}\nclass Params({head}):\n    gain: float = {default}\ndef process_frame(frame, params): pass"
+    cells = [("", untagged), ("byoc", class_), ("byoc", CAPABILITY)]
+    found = check_notebook(Analysis(parse_notebook(notebook_json(*cells).encode(), name="effects.ipynb")))
+    assert "untagged-name" in {finding.code for finding in found}
+    assert "params-schema" not in {finding.code for finding in found}
 
 
 @pytest.fixture

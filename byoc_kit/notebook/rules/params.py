@@ -23,9 +23,10 @@ from byoc_kit.notebook.params_class import (
     ParamsClass,
     arguments_of,
     read_params,
+    read_params_by_name,
     unquoted,
 )
-from byoc_kit.notebook.rules.names import UNTAGGED_NAME
+from byoc_kit.notebook.rules.names import UNTAGGED_NAME, free_names
 from byoc_kit.notebook.static_eval import NotStatic, static_of
 
 PARAMS_CLASS = Rule(
@@ -99,8 +100,11 @@ def process_frame(frame, params: Params):
 UNKNOWN_PARAM = Rule(
     code="unknown-param",
     severity=Severity.ERROR,
-    about="params is asked for a field that its class does not have",
-    why="The line raises an AttributeError for each frame. Most often the name is misspelt.",
+    about="params is asked for a field that its class does not have, or the class itself is asked for one",
+    why=(
+        "The line raises an AttributeError for each frame. Most often the name is misspelt, or `Params` stands in the "
+        "place of `params`."
+    ),
     example="""\
 import byoc_kit
 
@@ -109,6 +113,22 @@ class Params(byoc_kit.Params):
 
 def process_frame(frame, params: Params):
     return frame.tensor * params.gian
+""",
+    ignorable=True,
+)
+UNUSED_PARAMS = Rule(
+    code="unused-params",
+    severity=Severity.WARNING,
+    about="a class of parameters is there, and process_frame takes no params",
+    why="What a client or a control of the preview sets comes in `params`. `Params()` has the defaults alone.",
+    example="""\
+import byoc_kit
+
+class Params(byoc_kit.Params):
+    gain: float = 1.0
+
+def process_frame(frame):
+    return frame.tensor * Params().gain
 """,
     ignorable=True,
 )
@@ -124,6 +144,8 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
         yield Finding(PARAMS_CLASS, analysis.name, str(found), hint, Place.of(found.cell, found.node))
         return
     if isinstance(found, NotStatic):
+        if _has_untagged_name(analysis, found):
+            return  # said of that name
         message = f"{found}, so the bundle has no schema of the parameters"
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding(PARAMS_SCHEMA, analysis.name, message, hint, Place.of(found.cell, found.node))
@@ -136,10 +158,25 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
     yield from _check_field_names(analysis, found.type)
     if found.is_plain:
         yield from _check_defaults(analysis, found.type)
-    if not found.is_open:
-        for binding in bindings(analysis):
-            if binding.name in ARGUMENTS_BEFORE_PARAMS and isinstance(binding.node, Function):
-                yield from _check_uses(analysis, binding.cell, binding.node, found)
+    by_name = read_params_by_name(analysis) if found.type is Params else None
+    yield from _check_is_used(analysis, by_name)
+    for cell, hook in _hooks(analysis):
+        yield from _check_reads_of_class(analysis, cell, hook, by_name or found)
+        if not found.is_open:
+            yield from _check_uses(analysis, cell, hook, found)
+
+
+def _hooks(analysis: Analysis) -> list[tuple[Cell, Function]]:
+    """Return the functions that may take the parameters."""
+    bound = [binding for binding in bindings(analysis) if binding.name in ARGUMENTS_BEFORE_PARAMS]
+    return [(binding.cell, binding.node) for binding in bound if isinstance(binding.node, Function)]
+
+
+def _has_untagged_name(analysis: Analysis, unknown: NotStatic) -> bool:
+    """Whether what cannot be known without running it has a name that only an untagged cell defines."""
+    undefined = free_names(unknown.cell) - {binding.name for binding in bindings(analysis)}
+    names = {node.id for node in ast.walk(unknown.node) if isinstance(node, ast.Name)}
+    return any(untagged_cell(analysis, name) for name in names & undefined)
 
 
 def _untagged_class(analysis: Analysis) -> Finding | None:
@@ -160,8 +197,7 @@ def _untagged_class(analysis: Analysis) -> Finding | None:
 def _is_left_out(analysis: Analysis) -> bool:
     """Whether a hook says that its parameters are of a class of a cell without the tag."""
     bound = {binding.name for binding in bindings(analysis)}
-    hooks = [one.node for one in bindings(analysis) if one.name in ARGUMENTS_BEFORE_PARAMS]
-    said = [unquoted(a.annotation) for hook in hooks if isinstance(hook, Function) for a in arguments_of(hook)]
+    said = [unquoted(a.annotation) for _, hook in _hooks(analysis) for a in arguments_of(hook)]
     names = {annotation.id for annotation in said if isinstance(annotation, ast.Name)} - bound
     return any(untagged_cell(analysis, name) for name in names)
 
@@ -200,12 +236,50 @@ def _check_defaults(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]
     yield Finding(PARAMS_DEFAULT, analysis.name, message, hint, _place_of_field(analysis, kind, field))
 
 
+def _check_is_used(analysis: Analysis, known: ParamsClass | None) -> Iterator[Finding]:
+    """Yield a class ``Params`` with fields that no hook takes."""
+    hook = static_of(analysis).binding("process_frame")
+    if known is None or not known.type.model_fields or hook is None or not isinstance(hook.node, Function):
+        return
+    has_any = hook.node.args.vararg or hook.node.args.kwarg
+    if has_any or any(_params_name(function) for _, function in _hooks(analysis)):
+        return
+    fields = list(known.type.model_fields)
+    them = "it" if len(fields) == 1 else "them"
+    message = f"{PARAMS} has {shown(', '.join(fields))}, but process_frame takes no params: no control acts on {them}"
+    hint = f"write def process_frame({arguments_of(hook.node)[0].arg}, params: {PARAMS})"
+    yield Finding(UNUSED_PARAMS, analysis.name, message, hint, Place.of(hook.cell, hook.node))
+
+
+def _check_reads_of_class(analysis: Analysis, cell: Cell, function: Function, known: ParamsClass) -> Iterator[Finding]:
+    """Yield the fields that are asked of the class, which has none: only its instances do."""
+    nodes, owner = _nodes_in(function), known.type.__name__
+    if owner in _bound_in(nodes):
+        return  # it may be something else there
+    for node in nodes:
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=field) if (
+                name == owner and field in known.type.model_fields
+            ):
+                message = f"{owner}.{shown(field)} is read from the class"
+                hint = f"write {_params_name(function) or 'params'}.{shown(field)}"
+                yield Finding(UNKNOWN_PARAM, analysis.name, message, hint, Place.of(cell, node))
+
+
+def _nodes_in(function: Function) -> list[ast.AST]:
+    return [node for statement in function.body for node in ast.walk(statement)]
+
+
+def _bound_in(nodes: list[ast.AST]) -> set[str]:
+    """Return the names that a function's body binds, at whatever depth."""
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
 def _check_uses(analysis: Analysis, cell: Cell, function: Function, known: ParamsClass) -> Iterator[Finding]:
     name = _params_name(function)
-    nodes = [node for statement in function.body for node in ast.walk(statement)]
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    if name is None or name in bound:
+    nodes = _nodes_in(function)
+    if name is None or name in _bound_in(nodes):
         return  # it may be something else there
     as_dictionaries = {id(node.func) for node in nodes if isinstance(node, ast.Call) and _asked_for(node, name)}
     for node in nodes:
