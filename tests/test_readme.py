@@ -51,6 +51,8 @@ RUN_BY = {
     "papermill --cwd": "test_a_regression_notebook_of_ones_own",
     "curl https://ORCHESTRATOR": "test_the_registration_is_of_the_types_that_an_orchestrator_takes",
     "livepeer -orchestrator": "test_the_image_of_a_managed_model_is_given_as_a_flag",
+    '"label": "green-tint"': "test_a_live_runner_session_is_reserved",
+    "byoc-kit network runners.json": "test_a_live_runner_session_is_reserved",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
     'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
     'model_id="grade"': "test_a_model_of_the_docs_is_exported_and_runs",
@@ -323,6 +325,30 @@ def test_what_is_published_is_read(clone, environment, free_port):
     assert {tuple(one) for one in found} == {tuple(one) for one in as_shown}
     apart_s = {round(after["time_s"] - before["time_s"], 3) for before, after in pairwise(as_shown)}
     assert apart_s == {0.04}  # the clip's frames, as shown
+
+
+@pytest.mark.slow
+def test_a_live_runner_session_is_reserved(clone, environment, free_port):
+    container, orchestrator = free_port, _other_port(free_port)
+    (clone / "runners.json").write_text(block('"label": "green-tint"').replace("8000", str(container)))
+    network, discovery, reserve = block("byoc-kit network runners.json").replace("8935", str(orchestrator)).splitlines()
+    serve = f"byoc-kit serve export/green_tint --port {container}"
+    with ending(serve, cwd=clone, env=environment):
+        until(lambda: _is_ok(f"http://127.0.0.1:{container}/health"), "the container is ready")
+        with ending(f"{network} --port {orchestrator}", cwd=clone, env=environment):
+            until(lambda: _is_ok(f"http://127.0.0.1:{orchestrator}/discovery"), "the network answers")
+            (found,) = json.loads(run(f"{discovery} -s", cwd=clone, env=environment))
+            assert [runner["app"] for runner in found["runners"]] == ["live-video-to-video/green-tint"]
+            session = json.loads(run(f"{reserve} -s", cwd=clone, env=environment))
+            assert json.loads(_get(f"{session['app_url']}/health")) == {"status": "ok"}
+            run(f"curl -sf -X POST {session['control_url']}/stop", cwd=clone, env=environment)
+
+
+def _is_ok(url):
+    try:
+        return bool(_get(url))
+    except OSError:
+        return False
 
 
 def _get(url):

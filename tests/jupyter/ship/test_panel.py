@@ -110,11 +110,11 @@ def test_it_shows_the_cells_and_what_there_is_to_do(make_panel):
 
 def test_errors_keep_the_buttons_back_but_check_says_them(make_panel):
     panel = make_panel(*SOUND, ("byoc", "x = GAIN\ny = GAIN"), with_bundle=False)
-    panel.until_shown("Export, Build, Serve, Verify: fix the 2 errors first.")
+    panel.until_shown("Export, Build, Serve, Verify: fix the error first.")
     panel.until(lambda panel: panel.enabled == ["check"])
     panel.click(Action.EXPORT)
     panel.click(Action.CHECK)
-    panel.until_shown("byoc-kit check effects.ipynb failed (exit code 1): effects.ipynb: 2 errors")
+    panel.until_shown("byoc-kit check effects.ipynb failed (exit code 1): effects.ipynb: 1 error")
     assert "error[undefined-name]: nothing defines GAIN" in panel.shown
     assert not (panel._controller.overview.target.folder / "export").exists()
 
