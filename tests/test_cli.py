@@ -36,11 +36,31 @@ def test_export_writes_the_bundle_and_its_wheel(run, write, tmp_path):
     write(*SOUND)
     code, out, err = run("export", "effects.ipynb")
     assert (code, err) == (0, "")
+    [wheel] = (tmp_path / "export" / "effects" / "wheels").iterdir()
+    assert wheel.match("byoc_kit-*.whl")
     assert out == (
         "wrote export/effects: processor.py, processor.map.json, requirements.lock, sbom.cdx.json, Dockerfile, "
-        ".dockerignore, aiModels.json, runners.json, register.json, bundle.json; next: byoc-kit verify export/effects\n"
+        f".dockerignore, aiModels.json, runners.json, register.json, bundle.json, 1 wheel ({wheel.name}); "
+        "next: byoc-kit verify export/effects\n"
     )
-    assert len(list((tmp_path / "export" / "effects" / "wheels").glob("byoc_kit-*.whl"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["b.bin"], "1 asset (b.bin)"),
+        (["b.bin", "a.bin", "c.bin"], "3 assets (a.bin, b.bin, c.bin)"),
+        (["a.bin", "b.bin", "c.bin", "d.bin"], "4 assets"),
+    ],
+)
+def test_an_export_names_its_assets_where_they_are_few(run, write, tmp_path, names, said):
+    for name in names:
+        (tmp_path / name).write_text(name)
+    uses = [f'{name[0]} = byoc_kit.asset("{name}")' for name in names]
+    write(*SOUND, ("byoc", "\n".join(["import byoc_kit", *uses])))
+    code, out, _ = run("export", "effects.ipynb", "--no-hashes")
+    assert code == 0
+    assert f", bundle.json, {said}, 1 wheel (byoc_kit-" in out
 
 
 def test_exporting_twice_changes_no_byte(run, write, tmp_path):

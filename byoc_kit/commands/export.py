@@ -12,9 +12,12 @@ from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_output
 from byoc_kit.errors import ByocKitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from byoc_kit.bundle.plan import Plan
     from byoc_kit.core.bundle_reader import Bundle
 
+_MOST_NAMED = 3
 _DEVICES = ["installed", "cpu", "cu126", "cu128", "cu130"]
 
 
@@ -112,8 +115,21 @@ def _run(options: argparse.Namespace) -> int:
     if options.wheelhouse:
         print("collecting wheels ...", file=sys.stderr)
     _write(plan, force=options.force, wheelhouse=options.wheelhouse)
-    print(f"wrote {plan.target}: {', '.join(plan.files)}; next: byoc-kit verify {shlex.quote(str(plan.target))}")
+    written = ", ".join([*plan.files, *_copied(plan)])
+    print(f"wrote {plan.target}: {written}; next: byoc-kit verify {shlex.quote(str(plan.target))}")
     return 0
+
+
+def _copied(plan: Plan) -> Iterator[str]:
+    """Yield what is said of the assets and of the wheels that lie in the bundle: how many, and which where few."""
+    from byoc_kit.bundle.lock import WHEELS
+    from byoc_kit.core.assets import shown
+
+    wheels = [path.name for path in (plan.target / WHEELS).glob("*.whl")]
+    for kind, names in (("asset", [path.name for path in plan.assets.values()]), ("wheel", wheels)):
+        if names:
+            which = f" ({', '.join(map(shown, sorted(names)))})" if len(names) <= _MOST_NAMED else ""
+            yield f"{len(names)} {kind}{'s' if len(names) > 1 else ''}{which}"
 
 
 def _plan(
