@@ -188,9 +188,9 @@ async def test_a_host_of_that_name_in_another_domain_is_not_this_machine(named, 
 async def test_the_waiting_room_is_guarded_too():
     from aiohttp import web
 
-    from byoc_kit.server.serve import _WaitingRoom
+    from byoc_kit.server.serve import WaitingRoom
 
-    runner = web.AppRunner(_WaitingRoom(ServerSettings(token=SecretStr(TOKEN))).app)
+    runner = web.AppRunner(WaitingRoom(ServerSettings(token=SecretStr(TOKEN))).app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -430,7 +430,7 @@ def test_a_page_that_was_closed_finds_its_preview_playing(lab, page):
 
 def test_a_first_picture_that_comes_late_becomes_the_poster(lab, page):
     slow = (
-        "import time\nfrom byoc_kit.jupyter.preview import live\nlive.POSTER_PATIENCE_S = 0\n"
+        "import time\nfrom byoc_kit.jupyter.preview import live_preview\nlive_preview.POSTER_PATIENCE_S = 0\n"
         "def process_frame(frame):\n    time.sleep(1)\n    return 255 - frame.pixels"
     )
     play(page, lab, "late.ipynb", model=slow)
