@@ -66,8 +66,10 @@ for thread in threads:
 barrier.wait()
 maps = Path("/proc/self/maps").read_text()
 barrier.wait()
-# A heap of a thread is 64 MB of addresses, at a multiple of that.
-print(sum(int(line.split("-")[0], 16) % (64 << 20) == 0 for line in maps.splitlines()))
+# A heap of a thread is 64 MB of addresses at a multiple of that: a part that is in use, and the rest.
+parts = [[int(address, 16) for address in line.split()[0].split("-")] for line in maps.splitlines()]
+wholes = [(begin, end) for (begin, middle), (rest, end) in zip(parts, parts[1:]) if middle == rest]
+print(sum(begin % (64 << 20) == 0 and end - begin == 64 << 20 for begin, end in wholes))
 """
 
 
