@@ -399,7 +399,7 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
 def _was_only_read(result: VideoFrame, latest: Pixels, source: VideoFrame) -> bool:
     """Whether the frame came back with its own picture, looked into but not written to.
 
-    A detector's frame then needs no conversion back, which takes three times as long as this look, and loses nothing.
+    The frame of a detector then needs no conversion back, which takes three times as long as this comparison.
     """
     sample = result._sample  # noqa: SLF001
     if result.origin is not source.origin or sample is None or not np.array_equal(_sampled(latest), sample):
@@ -408,7 +408,7 @@ def _was_only_read(result: VideoFrame, latest: Pixels, source: VideoFrame) -> bo
 
 
 def _sampled(pixels: Pixels) -> Pixels:
-    """Return every 16th row: where something was drawn, it is in one of these nearly always."""
+    """Return every 16th row. What a function draws nearly always crosses one of them."""
     return pixels[::_ROWS_APART]
 
 
