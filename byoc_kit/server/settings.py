@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.server.health import Contract
+from byoc_kit.server.requests import Url
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class ServerSettings(MediaSettings):
     encoded, and where ``process_frame``, ``process_audio`` or a hook of a stream has not returned for
     ``stall_timeout_s``; and is well again when the model is. A stream's first ``process_frame`` may take
     ``first_frame_timeout_s``, where that is longer: it may compile the model. ``token``: what callers must send, if it
-    is set; ``BYOC_KIT_TOKEN_FILE`` names a file that has it.
+    is set; ``BYOC_KIT_TOKEN_FILE`` names a file that has it. ``orchestrator_url``: where the orchestrator of Live
+    Runners is, as this container reaches it.
     """
 
     contract: Contract = Contract.BYOC
@@ -42,6 +44,7 @@ class ServerSettings(MediaSettings):
     stall_timeout_s: float = Field(default=30.0, gt=0)
     first_frame_timeout_s: float = Field(default=120.0, gt=0)
     token: SecretStr | None = None
+    orchestrator_url: Url | None = None
 
     @field_validator("token")
     @classmethod

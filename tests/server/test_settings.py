@@ -30,6 +30,7 @@ def test_every_setting_is_a_variable():
         "BYOC_KIT_GOP_S": "2",
         "BYOC_KIT_DECODER": "auto",
         "BYOC_KIT_TOKEN": "s3cret",
+        "BYOC_KIT_ORCHESTRATOR_URL": "https://orchestrator:8935",
     }
     assert set(given) == {f"BYOC_KIT_{name.upper()}" for name in ServerSettings.model_fields}
     assert ServerSettings.from_environment(given) == ServerSettings(
@@ -44,11 +45,19 @@ def test_every_setting_is_a_variable():
         gop_s=2,
         decoder="auto",
         token=SecretStr("s3cret"),
+        orchestrator_url="https://orchestrator:8935",
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ON_ERROR", "ignore"), ("CRF", "99"), ("STALL_TIMEOUT_S", "0"), ("CONTRACT", "BYOC")]
+    ("name", "value"),
+    [
+        ("ON_ERROR", "ignore"),
+        ("CRF", "99"),
+        ("STALL_TIMEOUT_S", "0"),
+        ("CONTRACT", "BYOC"),
+        ("ORCHESTRATOR_URL", "orchestrator:8935"),
+    ],
 )
 def test_a_value_that_does_not_fit_is_named(name, value):
     with pytest.raises(ByocKitError, match=f"BYOC_KIT_{name}={value} does not fit: "):
