@@ -10,14 +10,12 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from byoc_kit.core.capability import Capability
+from byoc_kit.core.capability import PIPELINE, Capability
 
 AI_MODELS = "aiModels.json"
 IMAGE_OVERRIDES = "aiRunnerImageOverrides.json"
 RUNNERS = "runners.json"
 REGISTER = "register.json"
-
-PIPELINE = "live-video-to-video"
 
 
 def image_name(capability: Capability) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.bundle.announce import PIPELINE
 from byoc_kit.bundle.announce_check import Format, format_of, format_of_name
 from byoc_kit.bundle.json_positions import JsonError, Kind, Node, decode_text, parse, place_of
 from byoc_kit.core.bundle_reader import read_bundle
+from byoc_kit.core.capability import PIPELINE
 from byoc_kit.errors import ByocKitError
 from byoc_kit.system.files import write_whole
 

@@ -24,7 +24,7 @@ from byoc_kit.server.listener import Listener, app_runner, protocol_factory
 from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.serve import WaitingRoom
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
-from byoc_kit.server.stream_server import StreamServer
+from byoc_kit.server.stream_server import StreamServer, server_of
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.system.threads import on_thread, set_at_signal
 
@@ -130,10 +130,7 @@ class _Watch:
         return bundle, load_processor(bundle)
 
     async def _start(self, bundle: Bundle, processor: FrameProcessor, url: str) -> None:
-        capability = bundle.capability
-        server = StreamServer(
-            processor, capability_name=bundle.model_id, capacity=capability.capacity, settings=self._settings
-        )
+        server = server_of(bundle, processor, self._settings)
         self._runners.append(await server.start_app())
         self._listener.leads_to = protocol_factory(self._runners[-1])
         self._server = server

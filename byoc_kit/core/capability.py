@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
+PIPELINE = "live-video-to-video"
+"""What kind of work every capability does here, in the network's words."""
+
 # Also an image name, once in lower case: single separators, none at either end.
 _MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
 _LONGEST_MODEL_ID = 250  # `byoc/` and it are an image's name, of which Docker takes 255 characters

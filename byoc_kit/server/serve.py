@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from byoc_kit.core.bundle_reader import Bundle, load_processor
+from byoc_kit.core.capability import Capability
 from byoc_kit.errors import ByocKitError
+from byoc_kit.server.about import UNVERSIONED, version_content
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
@@ -49,7 +51,7 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
 
 async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.socket) -> None:
     stopped = set_at_signal()
-    waiting_room = WaitingRoom(settings)
+    waiting_room = WaitingRoom(settings, bundle.capability)
     runners = [app_runner(waiting_room.app, shutdown_timeout_s=SHUTDOWN_S)]
     await runners[0].setup()
     listener = Listener(listening, protocol_factory(runners[0]))
@@ -78,23 +80,25 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.soc
 
 def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], StreamServer]:
     """Import what is heavy, on a thread; the server itself is made on the loop."""
-    from byoc_kit.server.stream_server import StreamServer
+    from byoc_kit.server.stream_server import server_of
 
     processor = load_processor(bundle)
-    capacity = bundle.capability.capacity
-    return lambda: StreamServer(processor, capability_name=bundle.model_id, capacity=capacity, settings=settings)
+    return lambda: server_of(bundle, processor, settings)
 
 
 class WaitingRoom:
     """The app before there is a processor: health, a stop that has nothing to stop, and 503 for everything else.
 
-    ``error`` says why there is none; it is ``None`` while one is loading.
+    ``error`` says why there is none; it is ``None`` while one is loading. The version is known with the
+    ``capability``: an ai-worker asks for it once, as soon as the health says anything.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, capability: Capability | None = None) -> None:
         self.error: str | None = None
+        self._capability = capability
         self.app = web.Application(middlewares=[noted_at_request, guard(settings)])
         self.app.router.add_get("/health", self._health)
+        self.app.router.add_get("/version", self._version)
         self.app.router.add_post("/stream/stop", self._stop)
         self.app.router.add_route("*", "/{path:.*}", self._busy)
         self._contract = settings.contract
@@ -102,6 +106,14 @@ class WaitingRoom:
     async def _health(self, _: web.Request) -> web.Response:
         response = health_response(self._contract, is_ready=False, error=self.error)
         response.force_close()  # the next connection may lead to the real app
+        return response
+
+    async def _version(self, request: web.Request) -> web.Response:
+        if self._capability is None:
+            return await self._busy(request)
+        content = version_content(self._capability.model_id, self._capability.version or UNVERSIONED)
+        response = web.json_response(content)
+        response.force_close()
         return response
 
     async def _stop(self, _: web.Request) -> web.Response:

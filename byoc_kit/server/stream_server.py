@@ -9,14 +9,15 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
-from aiohttp import hdrs, web
-from pydantic import PydanticUserError
+from aiohttp import web
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
-from byoc_kit import __version__
+from byoc_kit.core.bundle_reader import Bundle
+from byoc_kit.core.capability import PIPELINE
 from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.server.about import UNVERSIONED, About
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
@@ -122,6 +123,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         bound_arenas()
         check_options(options)
         self.settings = settings or ServerSettings.from_environment()
+        options = {"pipeline": PIPELINE, "version": UNVERSIONED, **options}
         app_options = {"client_max_size": MAX_BODY, **(options.pop("app_kwargs", None) or {})}
         super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
         self.sessions = Sessions(frame_processor, self.settings, capacity=capacity)
@@ -140,13 +142,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     def _add_routes(self) -> None:
         prefix = self.route_prefix.rstrip("/")
         routes = [
-            web.get("/", self._handle_index),
-            web.get("/health", self._handle_health),
+            *About(self).routes(),
             web.get("/metrics", self._handle_metrics),
-            web.get("/version", self._handle_version),
-            web.get("/app-version", self._handle_app_version),
-            web.get("/hardware/info", self._handle_hardware_info),
-            web.get("/hardware/stats", self._handle_hardware_stats),
             web.post(f"{prefix}/stream/start", self._handle_start_stream),
             web.post(f"{prefix}/stream/stop", self._handle_stop_stream),
             web.post(f"{prefix}/stream/params", self._handle_update_params),
@@ -211,31 +208,14 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_ready = True
         logger.info("ready")
 
+    def health(self) -> web.Response:
+        """Return the answer to ``GET /health``."""
+        contract, error = self.settings.contract, self._problem()
+        return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
+
     def _problem(self) -> str | None:
         """Say why no stream can be served well, but for a model that still loads."""
         return _STOPPING if self._is_stopping else self._load_error or self.sessions.problem()
-
-    async def _handle_index(self, _: web.Request) -> web.Response:
-        """Say what this container is, to a person who opens its address."""
-        schema = None
-        with suppress(PydanticUserError):  # a type of the notebook's own that JSON cannot say
-            schema = self.frame_processor.hooks.params_type.model_json_schema()
-        routes = (route for route in self.app.router.routes() if route.method != hdrs.METH_HEAD)
-        content = {
-            "model_id": self.capability_name,
-            "version": self.version,
-            "byoc_kit": __version__,
-            "pipeline": self.pipeline,
-            "contract": self.settings.contract,
-            "capacity": self.sessions.capacity,
-            "routes": [f"{route.method} {route.resource.canonical}" for route in routes if route.resource],
-            "params": schema,
-        }
-        return web.json_response(content)
-
-    async def _handle_health(self, _: web.Request) -> web.Response:
-        contract, error = self.settings.contract, self._problem()
-        return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
 
     async def _handle_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
@@ -305,6 +285,18 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         streams, ended = self.sessions.status(), self.sessions.ended
         content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}
         return web.json_response(content)
+
+
+def server_of(bundle: Bundle, processor: FrameProcessor, settings: ServerSettings) -> StreamServer:
+    """Return a server of a bundle's processor, with what its capability says."""
+    capability = bundle.capability
+    return StreamServer(
+        processor,
+        capability_name=capability.model_id,
+        capacity=capability.capacity,
+        version=capability.version or UNVERSIONED,
+        settings=settings,
+    )
 
 
 async def _load_model(processor: FrameProcessor) -> None:

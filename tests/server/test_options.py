@@ -1,7 +1,6 @@
 """pytrickle's options of StreamServer, each honoured or refused by its name."""
 
 import inspect
-import json
 import sys
 from types import ModuleType
 
@@ -98,17 +97,5 @@ async def test_cors_is_set_up_for_each_route_and_its_origins_may_post(rig, monke
             assert (await it.post("/stream/stop", headers={"Origin": origin}))[0] == expected
 
 
-async def test_the_root_says_what_the_container_is(rig):
-    options = {"capability_name": "green-tint", "version": "1.2.3", "capacity": 2, "pipeline": "video"}
-    async with rig(lambda frame: frame, params_type=Tint, options=options) as it:
-        status, said = await it.get("/")
-    assert status == 200
-    assert {name: said[name] for name in ("model_id", "version", "pipeline", "contract", "capacity")} == {
-        "model_id": "green-tint",
-        "version": "1.2.3",
-        "pipeline": "video",
-        "contract": "byoc",
-        "capacity": 2,
-    }
-    assert {"GET /health", "POST /stream/start", "GET /stream/status"} <= set(said["routes"])
-    assert said["params"] == json.loads(json.dumps(Tint.model_json_schema()))
+def test_the_pipeline_may_be_named_otherwise():
+    assert (server().pipeline, server(pipeline="video").pipeline) == ("live-video-to-video", "video")

@@ -577,11 +577,6 @@ async def test_the_ai_worker_contract_uses_its_own_words(rig):
         assert await it.get("/health") == (200, {"status": "IDLE"})
 
 
-async def test_version_and_hardware_answer(ready):
-    assert (await ready.get("/version"))[0] == 200
-    assert (await ready.get("/hardware/info"))[0] == 200
-
-
 async def test_the_last_ended_stream_can_be_looked_up(ready, clip):
     await ready.stream(ready.start_body(params={"gain": 2.0}), clip.until(0.8))
     _, content = await ready.get("/stream/status")
