@@ -381,8 +381,10 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
         # Nobody writes to a decoder's picture. Other pixels may be a buffer in use, unless they are the source's.
         if picture is not None and (picture is source.origin or not isinstance(picture, PixelPicture | _TensorPicture)):
             return source.with_origin(picture)
-        latest = _latest_pixels(result)
-        return source.original() if _was_only_read(result, latest, source) else source.replace(pixels=latest)
+        latest, is_new = _latest_pixels(result)
+        if _was_only_read(result, latest, source):
+            return source.original()
+        return source.replace(pixels=latest if is_new else latest.copy())
     to_pixels: dict[type, Callable[[Any], Pixels]] = {
         PytrickleVideoFrame: lambda frame: _owned(frame.tensor),
         torch.Tensor: _owned,
@@ -404,7 +406,14 @@ def _was_only_read(result: VideoFrame, latest: Pixels, source: VideoFrame) -> bo
     sample = result._sample  # noqa: SLF001
     if result.origin is not source.origin or sample is None or not np.array_equal(_sampled(latest), sample):
         return False
-    return np.array_equal(latest, source.original().view())
+    return _are_equal(latest, source.original().view())
+
+
+def _are_equal(some: Pixels, others: Pixels) -> bool:
+    """Whether two pictures have the same pixels; comparing eight bytes at a time takes two thirds of the time."""
+    if some.shape == others.shape and some.nbytes % 8 == 0:
+        return np.array_equal(some.reshape(-1).view(np.uint64), others.reshape(-1).view(np.uint64))
+    return np.array_equal(some, others)
 
 
 def _sampled(pixels: Pixels) -> Pixels:
@@ -412,12 +421,12 @@ def _sampled(pixels: Pixels) -> Pixels:
     return pixels[::_ROWS_APART]
 
 
-def _latest_pixels(frame: VideoFrame) -> Pixels:
-    """Return one copy of the pixels or of the tensor, whichever counts."""
+def _latest_pixels(frame: VideoFrame) -> tuple[Pixels, bool]:
+    """Return the pixels, of the tensor where that counts, and whether they are new: nobody else can write to them."""
     if frame.untouched is not None:
-        return frame.untouched.to_pixels()
+        return frame.untouched.to_pixels(), True
     tensor = frame._tensor  # noqa: SLF001
-    return frame.pixels.copy() if tensor is None else _owned(tensor)
+    return (frame.pixels, False) if tensor is None else (_owned(tensor), True)
 
 
 def _owned(tensor: torch.Tensor) -> Pixels:

@@ -154,14 +154,13 @@ def test_none_drops_the_frame(source):
 class Decoded:
     """A decoder's picture, that counts how often it is converted."""
 
-    width, height = 6, 4
-
-    def __init__(self):
+    def __init__(self, width=6, height=4):
+        self.width, self.height = width, height
         self.conversions = 0
 
     def to_pixels(self):
         self.conversions += 1
-        return np.full((4, 6, 3), 7, np.uint8)
+        return np.full((self.height, self.width, 3), 7, np.uint8)
 
 
 def test_a_decoded_frame_is_converted_once_and_only_when_somebody_asks():
@@ -195,8 +194,9 @@ def test_a_frame_that_was_only_read_goes_out_as_it_came(read):
 
 @pytest.mark.parametrize("read", [read_pixels, read_tensor])
 @pytest.mark.parametrize("corner", [0, -1])
-def test_one_value_that_was_written_goes_out(read, corner):
-    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=Decoded())
+@pytest.mark.parametrize("size", [(6, 4), (5, 5)], ids=["whole words", "a byte at a time"])
+def test_one_value_that_was_written_goes_out(read, corner, size):
+    frame = VideoFrame(None, 1234, Fraction(1, 12_800), origin=Decoded(*size))
     read(frame)[corner, corner, corner] = 1
     assert as_frame(frame, frame).pixels[corner, corner].max() > as_frame(frame, frame).pixels[corner, corner].min()
 
