@@ -30,6 +30,7 @@ _HOME = {
     "asset": "byoc_kit.core.assets",
     "check": "byoc_kit.commands.check",
     "export": "byoc_kit.commands.export",
+    "local_network": "byoc_kit.network.local_network",
     "preview": "byoc_kit.jupyter.preview",
     "publish": "byoc_kit.core.publish",
     "serve": "byoc_kit.commands.serve",
@@ -51,6 +52,7 @@ __all__ = [
     "asset",
     "check",
     "export",
+    "local_network",
     "preview",
     "publish",
     "serve",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from byoc_kit.errors import ByocKitError
     from byoc_kit.jupyter.preview import preview
     from byoc_kit.jupyter.ship import ship
+    from byoc_kit.network.local_network import local_network
     from byoc_kit.server.stream_server import StreamServer
 
 

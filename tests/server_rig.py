@@ -12,7 +12,7 @@ from clip_rig import shorten
 
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.media.paced_clip import live_clip
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.server.stream_server import StreamServer
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app

@@ -1,5 +1,6 @@
 """Each code block of the README, of CONTRIBUTING.md and of the pages in ``docs/`` is run as it is written."""
 
+import ast
 import json
 import os
 import re
@@ -19,9 +20,11 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from aiohttp import web
 from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
 from notebook_rig import notebook_json
 from safetensors.torch import save_file
+from web_rig import served
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.cli import _parser
@@ -47,6 +50,7 @@ RUN_BY = {
     'byoc_kit.preview(process_frame, source="webcam")': "test_the_webcam_plays_in_jupyterlab",
     "byoc-kit serve export/green_tint ": "test_a_video_streams_through_the_local_network",
     'byoc_kit.preview(lambda frame: frame, source="OUTPUT_URL")': "test_a_video_streams_through_the_local_network",
+    'byoc_kit.local_network("export/green_tint")': "test_the_local_network_runs_inside_a_program",
     "error[untagged-name]": "test_a_finding_looks_as_shown",
     "papermill --cwd": "test_a_regression_notebook_of_ones_own",
     "curl https://ORCHESTRATOR": "test_the_registration_is_of_the_types_that_an_orchestrator_takes",
@@ -155,7 +159,7 @@ def run_those_without_docker(lines, *, cwd, env):
 
 @pytest.fixture
 def sepia(tmp_path, clip):
-    """A folder with the tutorial's ``work/sepia.ipynb``, and a clip beside it."""
+    """A folder with the tutorial's ``work/sepia.ipynb`` and a clip."""
     (tmp_path / "work" / "clips").mkdir(parents=True)
     shutil.copy(clip, tmp_path / "work" / "clips")
     tagged = [("byoc", block('model_id="sepia"')), ("byoc", block("SEPIA ="))]
@@ -306,6 +310,19 @@ def test_a_video_streams_through_the_local_network(clone, environment, free_port
         watch = block("byoc_kit.preview(lambda").replace("OUTPUT_URL", urls["output_url"])
         play(page, lab, "watch.ipynb", f"import byoc_kit\n{watch}")
         assert '"stopped": 1' in run(stop, cwd=clone, env=environment)
+
+
+async def test_the_local_network_runs_inside_a_program(clone, monkeypatch, capsys):
+    async def succeed(_):
+        return web.json_response({"status": "ok"})
+
+    monkeypatch.chdir(clone)
+    async with served(web.get("/health", succeed), web.post("/stream/start", succeed)) as container:
+        models = clone / "export/green_tint/aiModels.json"
+        models.write_text(models.read_text().replace("http://localhost:8000", container))
+        source = block('byoc_kit.local_network("export/green_tint")')
+        await eval(compile(source, "stream.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})  # noqa: S307
+    assert "'input_url': 'http://127.0.0.1:" in capsys.readouterr().out
 
 
 @pytest.mark.ffmpeg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ from byoc_kit.commands.arguments import Commands, add_address, http_url
 from byoc_kit.errors import ByocKitError
 
 if TYPE_CHECKING:
-    from byoc_kit.network.live_runners import LiveRunners
-    from byoc_kit.network.orchestrator import Orchestrator
+    from byoc_kit.network.local_network import LocalNetwork
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,87 +25,49 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("declared", nargs="*", type=Path, help="aiModels.json, runners.json, or a bundle")
     add_address(parser, port=8935)
     parser.add_argument("--secret", default="", help="let containers register themselves as Live Runners with it")
-    parser.add_argument("--public-url", type=http_url, help="what clients are told of (default: the address)")
-    parser.add_argument(
-        "--runner-url-base", type=http_url, help="what Live Runners are told of (default: what clients are)"
-    )
+    public = "the base URL in answers to clients (default: the address)"
+    parser.add_argument("--public-url", type=http_url, help=public)
+    internal = "the base URL in answers to Live Runners (default: that for clients)"
+    parser.add_argument("--runner-url-base", type=http_url, help=internal)
     parser.add_argument("--tls", action="store_true", help="serve HTTPS with a self-signed certificate")
 
 
 def _run(options: argparse.Namespace) -> None:
-    from byoc_kit.network.certificate import self_signed
-    from byoc_kit.network.routes import serve_orchestrator
-    from byoc_kit.system.threads import set_at_signal
-
-    orchestrator, live_runners = _declared(options)
-
-    async def run() -> None:
-        stopped = set_at_signal()
-        with ExitStack() as stack:
-            certificate = stack.enter_context(self_signed(options.host)) if options.tls else None
-            serving = serve_orchestrator(
-                orchestrator, options.host, options.port, live_runners=live_runners, certificate=certificate
-            )
-            async with serving as url:
-                _say_how_to_start(url, orchestrator, live_runners, curl="curl -k" if options.tls else "curl")
-                await stopped.wait()
-
-    asyncio.run(run())
-
-
-def _declared(options: argparse.Namespace) -> tuple[Orchestrator, LiveRunners | None]:
-    from byoc_kit.network.live_runners import LiveRunners, RunnerSettings
-    from byoc_kit.network.models import read_models
-    from byoc_kit.network.orchestrator import Orchestrator
-    from byoc_kit.network.runner_file import read_runners
-    from byoc_kit.network.runner_records import check_entries
-
     if not options.declared and not options.secret:
         raise ByocKitError("nothing is declared; give aiModels.json, runners.json or a bundle, or a --secret")
-    files = [file for path in options.declared for file in _files_of(path)]
-    runner_files = [file for file in files if _declares_runners(file)]
-    models = [model for file in files if file not in runner_files for model in read_models(file)]
-    entries = check_entries(tuple(entry for file in runner_files for entry in read_runners(file)))
-    if not runner_files and not options.secret:
-        return Orchestrator(models), None
-    settings = RunnerSettings(options.public_url or "", options.runner_url_base or "", secret=options.secret)
-    return Orchestrator(models), LiveRunners(entries, settings)
+    asyncio.run(_serve_until_signal(options))
 
 
-def _files_of(path: Path) -> list[Path]:
-    from byoc_kit.bundle.announce import AI_MODELS, RUNNERS
+async def _serve_until_signal(options: argparse.Namespace) -> None:
+    from byoc_kit.network.local_network import local_network
+    from byoc_kit.system.threads import set_at_signal
 
-    if not path.is_dir():
-        return [path]
-    runners = path / RUNNERS  # older bundles have none
-    return [path / AI_MODELS, *([runners] if runners.exists() else [])]
-
-
-def _declares_runners(path: Path) -> bool:
-    from byoc_kit.bundle.announce import RUNNERS
-
-    if path.name == RUNNERS:
-        return True
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return False  # who reads it says what is wrong
-    return isinstance(document, dict) and "runners" in document
+    stopped = set_at_signal()
+    async with local_network(
+        *options.declared,
+        secret=options.secret,
+        host=options.host,
+        port=options.port,
+        public_url=options.public_url or "",
+        runner_url_base=options.runner_url_base or "",
+        tls=options.tls,
+    ) as network:
+        print("\n".join(_how_to_use(network, curl="curl -k" if options.tls else "curl")), flush=True)
+        await stopped.wait()
 
 
-def _say_how_to_start(url: str, orchestrator: Orchestrator, live_runners: LiveRunners | None, *, curl: str) -> None:
-    if orchestrator.models or live_runners is None:
-        print(f"orchestrator at {url}; Ctrl-C ends it. Start a stream with:", flush=True)
-        body = json.dumps({"model_id": next(iter(orchestrator.models), "MODEL_ID")})
-        print(f"  {curl} {url}/stream/start -H content-type:application/json -d '{body}'", flush=True)
+def _how_to_use(network: LocalNetwork, *, curl: str) -> Iterator[str]:
+    """Yield the lines that say what can be done with it."""
+    begin = f"orchestrator at {network.url}; Ctrl-C ends it."
+    if model_ids := list(network.orchestrator.models):
+        yield f"{begin} Start a stream with:"
+        body = json.dumps({"model_id": model_ids[0]})
+        yield f"  {curl} {network.start_url} -H content-type:application/json -d '{body}'"
     else:
-        print(f"orchestrator at {url}; Ctrl-C ends it.", flush=True)
-    if live_runners is None:
-        return
-    registry = live_runners.registry
-    for runner in registry:
+        yield begin
+    for runner in network.live_runners.registry:
         state = "is healthy" if runner.record.is_ready else "does not answer its health check yet"
-        print(f"{runner.record.label} {state}. Reserve a session with:", flush=True)
-        print(f"  {curl} -X POST {registry.urls.public}/apps/{runner.route}/session", flush=True)
-    if live_runners.settings.secret:
-        print(f"Containers register at {registry.urls.internal}/runners/heartbeat.", flush=True)
+        yield f"{runner.record.label} {state}. Reserve a session with:"
+        yield f"  {curl} -X POST {network.session_urls[runner.record.label]}"
+    if network.live_runners.settings.secret:
+        yield f"Containers register at {network.heartbeat_url}."

@@ -1,1 +1,1 @@
-"""A small local network: trickle server and orchestrator."""
+"""The local network: a trickle server, and orchestrators of BYOC and of Live Runners."""

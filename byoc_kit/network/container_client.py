@@ -15,7 +15,7 @@ _LAST_SUCCESS_STATUS = 399
 
 @dataclass(frozen=True)
 class ContainerAnswer:
-    """A container's answer, to be passed on unchanged."""
+    """A container's answer, which is passed on unchanged."""
 
     status: int
     content_type: str
@@ -23,7 +23,7 @@ class ContainerAnswer:
 
     @property
     def is_success(self) -> bool:
-        """Whether go-livepeer counts it as a success: any status up to 399."""
+        """Whether go-livepeer takes it as a success: any status up to 399."""
         return self.status <= _LAST_SUCCESS_STATUS
 
 
@@ -31,13 +31,13 @@ class ContainerRefusedError(ByocKitError):
     """The container did not start the stream; ``answer`` is its answer."""
 
     def __init__(self, model_id: str, answer: ContainerAnswer) -> None:
-        said = answer.body.decode(errors="replace")
-        super().__init__(f"the container of {model_id} did not start the stream: HTTP {answer.status}: {said}")
+        text = answer.body.decode(errors="replace")
+        super().__init__(f"the container of {model_id} did not start the stream: HTTP {answer.status}: {text}")
         self.answer = answer
 
 
 class ContainerClient:
-    """Posts to the stream routes of containers. If there is no answer, it returns a 500, which a gateway would see."""
+    """Posts to the stream routes of containers. Without an answer it returns a 500, as a gateway would see."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -47,7 +47,7 @@ class ContainerClient:
         return await self._post(model, path, {"X-Stream-Id": stream_id, "Content-Type": "application/json"}, body)
 
     async def post_untyped(self, model: ModelEntry, path: str, stream_id: str, body: bytes) -> ContainerAnswer:
-        """Post a body without a Content-Type, as ``/stream/stop`` comes."""
+        """Post a body without a Content-Type, as go-livepeer does to ``/stream/stop``."""
         return await self._post(model, path, {"X-Stream-Id": stream_id}, body)
 
     async def _post(self, model: ModelEntry, path: str, headers: dict[str, str], body: bytes) -> ContainerAnswer:

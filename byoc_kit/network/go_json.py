@@ -1,7 +1,7 @@
-"""Request bodies as Go's ``encoding/json`` reads them into a struct, which here is a dataclass.
+"""Reads a request's body into a dataclass, as Go's ``encoding/json`` reads it into a struct.
 
-Keys match in any case, unknown ones are ignored, ``null`` leaves a field as it is, what follows the first value is not
-looked at, and bytes that are no UTF-8 become U+FFFD.
+Keys match in any case, and unknown keys are ignored. ``null`` leaves a field at its default. Text after the first value
+is ignored. Bytes that are not UTF-8 become U+FFFD.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ _JSON_NAMES = {str: "string", int: "number", bool: "bool", list: "array", dict: 
 
 
 class GoJsonError(ByocKitError):
-    """A body that Go's decoder refuses; ``path`` is where: the keys and indexes down to the value."""
+    """A body that Go's decoder refuses; ``path`` has the keys and indexes down to the refused value."""
 
     def __init__(self, message: str, path: Path = ()) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class GoJsonError(ByocKitError):
 
 
 def decode(body: bytes, kind: type[T], *, only: bool = False) -> T:
-    """Return the first value of a body as a dataclass; ``only`` refuses a second one, as ``json.Unmarshal`` does."""
+    """Return the first value of a body as a dataclass. With ``only``, refuse more, as Go's ``Unmarshal`` does."""
     text = body.decode(errors="replace").lstrip(" \t\r\n")
     if not text:
         raise GoJsonError("unexpected end of JSON input" if only else "EOF")
@@ -43,7 +43,7 @@ def decode(body: bytes, kind: type[T], *, only: bool = False) -> T:
 
 
 def refuse(value: Any, path: Path, go_type: str) -> NoReturn:
-    """Raise what Go says of a value of the wrong type."""
+    """Raise Go's error for a value of the wrong type."""
     field = ".".join(key for key in path if isinstance(key, str))
     into = f"Go struct field {field} of type {go_type}" if field else f"Go value of type {go_type}"
     raise GoJsonError(f"json: cannot unmarshal {_named(value)} into {into}", path)

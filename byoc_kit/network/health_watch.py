@@ -1,4 +1,4 @@
-"""Watches a container's ``/health``: the container is advertised only while that says it is ready."""
+"""Watches a container's ``/health``. The container is advertised only while the answer says ready."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _MAX_DETAIL_CHARS = 200
 
 @dataclass(frozen=True)
 class HealthChange:
-    """A moment when the answer changed."""
+    """A change of the answer, and when it came."""
 
     is_ready: bool
     detail: str
@@ -29,9 +29,9 @@ class HealthChange:
 
 
 class HealthWatch:
-    """Polls one container and keeps the last ``CHANGES_KEPT`` changes of its answer, oldest first.
+    """Polls one container and keeps the last ``CHANGES_KEPT`` changes of its answer, the oldest first.
 
-    Ready means exactly the documented contract: status 200 and the body ``{"status": "ok"}``.
+    As the contract says, ready is exactly the status 200 with the body ``{"status": "ok"}``.
     """
 
     def __init__(self, url: str, *, interval_s: float = POLL_INTERVAL_S) -> None:
@@ -42,12 +42,12 @@ class HealthWatch:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the newest answer said ready; False before the first."""
+        """Whether the latest answer said ready; False before the first one."""
         return self._ready.is_set()
 
     @property
     def detail(self) -> str:
-        """The newest answer."""
+        """The latest answer, as text."""
         return self.history[-1].detail if self.history else "not asked yet"
 
     async def wait_ready(self) -> None:

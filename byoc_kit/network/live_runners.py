@@ -1,6 +1,6 @@
-"""A local Live Runner orchestrator in small: the registry, what runs beside it, and where requests of apps go.
+"""A small Live Runner orchestrator: the registry, its background tasks, and where the requests to apps go.
 
-It does off-chain what go-livepeer's ``ai/runner/live_runner.go`` and ``server/ai_http.go`` do. Left out: payment.
+It does off-chain what go-livepeer's ``ai/runner/live_runner.go`` and ``server/ai_http.go`` do. It has no payment.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from typing import Any
 
 import aiohttp
 
-from byoc_kit.network.proxy_urls import ProxyTemplate
 from byoc_kit.network.reverse_proxy import Forwarding, client_session
-from byoc_kit.network.runner_records import PERSISTENT, SINGLE_SHOT, RunnerError, StaticEntry
-from byoc_kit.network.runner_urls import RunnerUrls
+from byoc_kit.network.runner_file import StaticEntry
+from byoc_kit.network.runner_records import PERSISTENT, SINGLE_SHOT, RunnerError
+from byoc_kit.network.runner_urls import ProxyTemplate, RunnerUrls
 from byoc_kit.network.runners import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_TTL_S,
     AppTarget,
-    Faults,
+    InjectedFaults,
     Reservation,
     RunnerRegistry,
     SingleShotTarget,
@@ -38,11 +38,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunnerSettings:
-    """How an orchestrator is run.
+    """The settings of a Live Runner orchestrator.
 
-    ``public_url`` is what clients are told of (go-livepeer's ``-serviceAddr``), by default where it is served;
-    ``runner_url_base`` what containers are (``-liveRunnerAddr``), by default the same. ``proxy_url`` is
-    ``-liveRunnerProxyUrl``. Without a ``secret`` (``-orchSecret``) no container can register itself.
+    ``public_url`` is its base URL for clients (go-livepeer: ``-serviceAddr``), by default where it is served.
+    ``runner_url_base`` is that for containers (``-liveRunnerAddr``), by default the same. ``proxy_url`` is the template
+    of generated proxies (``-liveRunnerProxyUrl``). Without a ``secret`` (``-orchSecret``) no container can register
+    itself.
     """
 
     public_url: str = ""
@@ -56,21 +57,21 @@ class RunnerSettings:
     keep_alive_interval_s: float = 10.0
 
     def urls(self, base_url: str) -> RunnerUrls:
-        """Return the URLs of an orchestrator that is served here."""
+        """Return the URLs of an orchestrator that is served at ``base_url``."""
         public = (self.public_url or base_url).rstrip("/")
         proxies = ProxyTemplate.parse(self.proxy_url or f"{public}/run/{{proxy}}")
         return RunnerUrls(public, (self.runner_url_base or public).rstrip("/"), proxies)
 
 
 class LiveRunners:
-    """Registers Live Runners, watches their health and sends requests on to them, inside ``running`` only.
+    """Registers Live Runners, checks their health and finds where requests go, inside ``running`` only.
 
-    ``faults`` may be turned while it runs.
+    ``faults`` has switches for what it does wrong on purpose. They may be turned while it runs.
     """
 
     def __init__(self, entries: Iterable[StaticEntry] = (), settings: RunnerSettings | None = None) -> None:
         self.settings = settings or RunnerSettings()
-        self.faults = Faults()
+        self.faults = InjectedFaults()
         self.registry: RunnerRegistry
         self.http: aiohttp.ClientSession
         self._entries = list(entries)
@@ -80,7 +81,7 @@ class LiveRunners:
 
     @asynccontextmanager
     async def running(self, channels: Channels, base_url: str) -> AsyncIterator[None]:
-        """Own what runs in the background; the channels are the trickle server's."""
+        """Run the background tasks during the body; ``channels`` are those of the trickle server."""
         self.channels = channels
         self._urls = self.settings.urls(base_url)
         async with AsyncExitStack() as stack:
@@ -93,18 +94,18 @@ class LiveRunners:
             yield
 
     async def register_static(self, entries: Iterable[StaticEntry]) -> list[dict[str, Any]]:
-        """Register checked entries, each asked for its health before."""
+        """Register checked entries, each after a check of its health."""
         asked = [(entry, await self._is_healthy(entry)) for entry in entries]
         return self.registry.register_static(asked)
 
     async def check_health(self) -> None:
-        """Ask all static runners for their health, one after the other; one failure ends every session of a runner."""
+        """Check the health of all static runners, one after the other; a failure ends all sessions of its runner."""
         for runner in self.registry:
             if runner.static is not None:
                 self.registry.set_health(runner, is_healthy=await self._is_healthy(runner.static))
 
     async def restart(self) -> None:
-        """Forget all, as a node that is restarted does; only what was declared at the start is there again."""
+        """Forget all, as a restarted node does; then register again what was declared at the start."""
         self.registry.close()
         self.channels.close()
         self.registry = self._new_registry()
@@ -117,7 +118,7 @@ class LiveRunners:
         return self.registry.reserve(route)
 
     def find_app(self, host: str, path: str) -> Forwarding | None:
-        """Return where a request goes; None where it is for no app. A single-shot one has its session from here on."""
+        """Return where a request goes; None if it is to no app. One to a single-shot runner gets its session here."""
         target = self.registry.find_proxy(host, path)
         if isinstance(target, AppTarget):
             return self._forwarding(target)
@@ -203,5 +204,5 @@ class LiveRunners:
 def _release(registry: RunnerRegistry, route: str, session_id: str) -> None:
     try:
         registry.release(route, session_id)
-    except RunnerError as error:  # the runner is gone, and its sessions with it
+    except RunnerError as error:  # the runner has gone, and its sessions with it
         logger.warning("the session %s of %s cannot be released: %s", session_id, route, error)

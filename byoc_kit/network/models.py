@@ -1,4 +1,4 @@
-"""``aiModels.json``: the models that an orchestrator advertises, as go-livepeer parses it."""
+"""``aiModels.json``: the models that an orchestrator advertises, parsed as go-livepeer does."""
 
 import json
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ def _http_url(value: str) -> str:
 class ModelEntry(BaseModel):
     """One entry of ``aiModels.json``; unknown keys are ignored.
 
-    ``price_per_unit`` is in wei per compute unit and has to be a JSON number: a string stops a go-livepeer node.
-    ``container`` is the image reference, which go-livepeer itself ignores. An entry without a ``url`` is one whose
-    container the ai-worker would start; here it is at the URL where ``byoc-kit serve`` serves it.
+    ``price_per_unit`` is in wei per compute unit. It must be a JSON number: a string stops a go-livepeer node.
+    ``container`` is the name of the image, which go-livepeer itself ignores. An entry without a ``url`` is for a
+    container that the ai-worker starts; here its URL is then that of ``byoc-kit serve``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -47,9 +47,9 @@ class ModelEntry(BaseModel):
 
 
 def read_models(path: Path) -> list[ModelEntry]:
-    """Read and check ``aiModels.json``; an entry without a token gets the one that ``BYOC_KIT_TOKEN`` demands.
+    """Read and check ``aiModels.json``. An entry without a token gets the value of ``BYOC_KIT_TOKEN``.
 
-    Raises ByocKitError whose text has one sentence an error, each naming file, entry index and field.
+    Raises ByocKitError with one sentence for each error, which names the file, the entry's index and the field.
     """
     try:
         document = json.loads(path.read_bytes())

@@ -1,7 +1,7 @@
-"""A small local orchestrator: it advertises the models of ``aiModels.json`` and starts streams on their containers.
+"""A small BYOC orchestrator: it advertises the models of ``aiModels.json`` and starts streams on their containers.
 
-For a stream it does what go-livepeer's ``byoc/stream_orchestrator.go`` does, without payment and signed jobs. It also
-leaves capacity to the container, as go-livepeer does.
+It does for a stream what go-livepeer's ``byoc/stream_orchestrator.go`` does, without payment and signed jobs. Like
+go-livepeer it leaves it to the container to refuse a stream above its capacity.
 """
 
 import json
@@ -25,25 +25,25 @@ from byoc_kit.trickle.server import BASE_PATH
 
 @dataclass(frozen=True)
 class StartedStream:
-    """A running stream and where its channels are."""
+    """A running stream and the URLs of its channels."""
 
     stream_id: str
     urls: StreamUrls
 
 
 class ModelNotAdvertisedError(ByocKitError):
-    """No model of this name is advertised now."""
+    """No model with this id is advertised now."""
 
 
 class StreamNotFoundError(ByocKitError):
-    """No stream of this id runs."""
+    """No stream with this id is running."""
 
 
 class Orchestrator:
-    """Advertises models by the health of their containers and runs streams on them; streams start inside ``run`` only.
+    """Advertises models while their containers are healthy, and runs streams on them, inside ``watching`` only.
 
-    ``container_host`` replaces the host in the channel URLs that a container gets, for one that cannot reach the
-    orchestrator under the host it serves on (go-livepeer: ``-liveAITrickleHostForRunner``).
+    ``container_host`` replaces the host in the URLs that a container gets, for containers that cannot reach the
+    orchestrator under the host where it serves (go-livepeer: ``-liveAITrickleHostForRunner``).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Orchestrator:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Own what runs in the background, from the health polls to the streams; the lifespan of the served app."""
+        """Run the health polls, the trickle channels and the streams during the body."""
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             self._containers = ContainerClient(session)
@@ -88,8 +88,8 @@ class Orchestrator:
     async def start_stream(self, model_id: str, params: dict[str, Any] | None = None) -> StartedStream:
         """Create the channels of a stream and start it on the model's container.
 
-        Raises ModelNotAdvertisedError, or ContainerRefusedError for a status above 399 or no answer at all; the
-        channels are gone then.
+        Raises ModelNotAdvertisedError. Raises ContainerRefusedError, and deletes the channels, for a status above 399
+        and for no answer at all.
         """
         model = self._advertised_model(model_id)
         stream = Stream(secrets.token_hex(8), model, self.channels, keepalive_interval_s=self._keepalive_interval_s)
@@ -105,19 +105,19 @@ class Orchestrator:
         return StartedStream(stream.id, urls)
 
     async def update_params(self, stream_id: str, body: bytes) -> ContainerAnswer:
-        """Pass the client's JSON on to ``/stream/params`` as it came."""
+        """Pass the client's JSON on to ``/stream/params`` unchanged."""
         stream = self._running(stream_id).stream
         return await self._containers.post_json(stream.model, "/stream/params", stream_id, body)
 
     async def stop_stream(self, stream_id: str, body: bytes = b"") -> ContainerAnswer:
-        """Stop the stream on its container, then delete its channels, whatever the container answers."""
+        """Stop the stream on its container, then delete its channels, no matter what the container answers."""
         running = self._running(stream_id)
         del self._streams[stream_id]
         async with running.resources:
             return await self._containers.post_untyped(running.stream.model, "/stream/stop", stream_id, body)
 
     def stream_status(self, stream_id: str) -> StreamStatus:
-        """Return what is known of a running stream."""
+        """Return the status of a running stream."""
         return self._running(stream_id).stream.status()
 
     def _advertised_model(self, model_id: str) -> ModelEntry:

@@ -1,7 +1,7 @@
-"""Requests of a session, forwarded to its container as Go's ``httputil.ReverseProxy`` does it.
+"""Forwards a session's requests to its container, as Go's ``httputil.ReverseProxy`` does.
 
-Method, path, raw query, headers and body go on as they come, and the answer comes back as it is made: event streams,
-bodies of unknown length, WebSockets. There is no time limit.
+Method, path, raw query, headers and body are forwarded unchanged while they arrive, and so is the answer. That includes
+event streams and bodies of unknown length. There is no time limit.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from byoc_kit.network.proxy_urls import split_http_url
 from byoc_kit.network.runner_records import RunnerError
+from byoc_kit.network.runner_urls import split_http_url
 from byoc_kit.system.threads import until_either
 
 Headers = list[tuple[bytes, bytes]]
@@ -34,8 +34,8 @@ _OF_ONE_HOP = {
     b"transfer-encoding",
     b"upgrade",
 }
-# The container sees neither for whom a request is forwarded, nor another host than its own. What the client expects
-# (100-continue) was answered here.
+# Go hides from the container for whom a request is forwarded, and gives it its own host. ``Expect: 100-continue`` has
+# been answered here already.
 _OF_THE_CLIENT = {b"host", b"expect", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -46,9 +46,9 @@ MAX_HEAD_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Forwarding:
-    """Where one request goes: the container's URL, the path behind it, the headers that say whose it is.
+    """Where one request goes: the container's URL, the path after it, and headers that name the session.
 
-    ``close`` is called once the request has ended.
+    ``close`` is called when the request has ended.
     """
 
     url: str
@@ -70,23 +70,23 @@ class Forwarding:
         return self.url[:6].lower() == "https:"
 
     def target(self, query: bytes) -> str:
-        """Return path and query as they are sent; raises RunnerError 502 for a path that Go cannot join."""
+        """Return path and query to send; raises RunnerError 502 for a path that Go cannot join."""
         parts = split_http_url(self.url)
         path = forwarded_path(unquote(parts.path) if parts else "", self.app_path)
         return path + (f"?{query.decode('latin-1')}" if query else "")
 
     def replace_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """Return the client's headers as they go on."""
+        """Return the client's headers as they are forwarded."""
         ours = {name.lower().encode() for name in self.headers}
         kept = [(name, value) for name, value in end_to_end(headers) if name.lower() not in ours | _OF_THE_CLIENT]
         return [*kept, *((name.encode(), value.encode()) for name, value in self.headers.items())]
 
 
 def forwarded_path(base: str, app_path: str) -> str:
-    """Return the path that goes out for decoded paths of the container's URL and of the request.
+    """Return the path to send, from the decoded paths of the container's URL and of the request.
 
-    It is cleaned, and escaped once more than needed: go-livepeer puts the result of ``url.JoinPath``, which is escaped,
-    where a decoded path belongs.
+    It is cleaned, and escaped once more than needed. go-livepeer does so too: it puts the result of ``url.JoinPath``,
+    which is escaped, where a decoded path belongs.
     """
     joined = posixpath.normpath("/".join(["", *(part for part in (base.strip("/"), app_path) if part)]) or "/")
     joined = "/" + joined.lstrip("/")
@@ -99,7 +99,7 @@ def forwarded_path(base: str, app_path: str) -> str:
 
 
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return headers without those that are of one connection only."""
+    """Return headers without those that concern one connection only."""
     headers = list(headers)
     named = {
         token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
@@ -108,7 +108,7 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def client_session() -> aiohttp.ClientSession:
-    """Return a client that changes nothing of what it forwards; a connection serves one request."""
+    """Return a client that forwards everything unchanged, and opens a connection for each request."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, force_close=True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -125,7 +125,7 @@ def text_error(error: RunnerError) -> PlainTextResponse:
 
 
 async def forward(http: aiohttp.ClientSession, to: Forwarding, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forward an HTTP request and its answer; ends when the client leaves. No answer becomes a 502 with a text."""
+    """Forward an HTTP request and its answer, until the client leaves. Without an answer, send a 502 with a text."""
     body = _RequestBody(scope, receive)
     await until_either(_exchange(http, to, body, scope, send), body.wait_disconnected())
 
@@ -157,13 +157,13 @@ async def _exchange(
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     except (aiohttp.ClientError, OSError, RunnerError) as error:
         if is_started:
-            return  # the connection is closed before the answer's end, which tells the client
+            return  # uvicorn closes the connection before the answer's end, which tells the client
         refused = error if isinstance(error, RunnerError) else RunnerError(502, str(error) or type(error).__name__)
         await text_error(refused)(scope, body.receive, send)
 
 
 class _RequestBody:
-    """The body of an ASGI request, and when the client left."""
+    """The body of an ASGI request; it also notices when the client leaves."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = dict(scope["headers"])
@@ -174,7 +174,7 @@ class _RequestBody:
             self._is_read.set()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body as it arrives."""
+        """Yield the body while it arrives."""
         try:
             more = True
             while more:
@@ -188,7 +188,7 @@ class _RequestBody:
             self._is_read.set()
 
     async def wait_disconnected(self) -> None:
-        """Return once the client has left; only after the body has been read is that looked for."""
+        """Return when the client has left. That can be seen only after the body has been read."""
         await self._is_read.wait()
         while (await self.receive())["type"] != "http.disconnect":
             pass

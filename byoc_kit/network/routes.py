@@ -1,82 +1,30 @@
 """The orchestrator's HTTP routes, thin over ``Orchestrator``, and serving them inside the running event loop."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from byoc_kit.network.certificate import Certificate
+from byoc_kit.core.params import ParamsError, load_json, params_error
 from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
 from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
 from byoc_kit.network.runner_routes import add_live_runners
+from byoc_kit.network.serving import Certificate, serving
 from byoc_kit.network.streams import StreamStatus
 from byoc_kit.network.websocket_tunnel import WebSocketTunnel
-from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.trickle.server import BASE_PATH, trickle_router
 
-GRACE_S = 1
-
-
-@asynccontextmanager
-async def serving(
-    app: FastAPI,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    websockets: Callable[..., asyncio.Protocol] | None = None,
-    certificate: Certificate | None = None,
-) -> AsyncIterator[str]:
-    """Serve an app while the body runs and give its base URL, also in ``app.state``; port 0 takes a free one.
-
-    ``websockets`` makes what takes over a connection that asks for an upgrade; with a ``certificate``, all is TLS.
-    Signals stay with the caller. On leaving, the app's lifespan ends first, so that an app can end its own open
-    streams; a response that is still open after ``GRACE_S`` is cancelled.
-    """
-    with listen(host, port) as listener:
-        # What it accepts inherits this, which asyncio does not set here: a picture would wait 40 ms otherwise.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        base_url = url_of(listener)
-        app.state.base_url = base_url.replace("http:", "https:", 1) if certificate else base_url
-        config = uvicorn.Config(
-            app,
-            lifespan="off",
-            ws=cast("type[asyncio.Protocol]", websockets) if websockets else "none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-            ssl_certfile=certificate.certificate if certificate else None,
-            ssl_keyfile=certificate.key if certificate else None,
-        )
-        server = _Server(config)
-        task = None
-        try:
-            async with app.router.lifespan_context(app):
-                task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-                yield app.state.base_url
-        finally:
-            server.should_exit = True
-            if task is not None:
-                await task
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_STATUSES: dict[type[Exception], int] = {ParamsError: 400, StreamNotFoundError: 404, ModelNotAdvertisedError: 503}
 
 
 class StartRequest(BaseModel):
-    """What a caller sends to start a stream."""
+    """What a client sends to start a stream."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -93,7 +41,10 @@ async def serve_orchestrator(
     live_runners: LiveRunners | None = None,
     certificate: Certificate | None = None,
 ) -> AsyncIterator[str]:
-    """Serve an orchestrator's HTTP routes and watch its containers while the body runs; gives the base URL."""
+    """Serve an orchestrator and watch its containers while the body runs; gives its base URL.
+
+    ``local_network`` does this for files, such as ``aiModels.json``, that say what there is.
+    """
     websockets = partial(WebSocketTunnel, live_runners.find_app) if live_runners is not None else None
     app = create_app(orchestrator, live_runners)
     async with serving(app, host=host, port=port, websockets=websockets, certificate=certificate) as base_url:
@@ -101,7 +52,7 @@ async def serve_orchestrator(
 
 
 def create_app(orchestrator: Orchestrator, live_runners: LiveRunners | None = None) -> FastAPI:
-    """Return the app of an orchestrator, the trickle server under ``BASE_PATH`` included."""
+    """Return the app of an orchestrator, with the trickle server under ``BASE_PATH``."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -116,24 +67,37 @@ def create_app(orchestrator: Orchestrator, live_runners: LiveRunners | None = No
     app.include_router(trickle_router(orchestrator.channels), prefix=BASE_PATH.rstrip("/"))
     app.include_router(_orchestrator_router(orchestrator))
     add_live_runners(app, live_runners)
-    app.add_exception_handler(ModelNotAdvertisedError, _unavailable)
-    app.add_exception_handler(StreamNotFoundError, _not_found)
+    for kind, status in _STATUSES.items():
+        app.add_exception_handler(kind, partial(_refused, status=status))
     app.add_exception_handler(HTTPException, _as_text)
     return app
 
 
+def parse_start(body: bytes) -> StartRequest:
+    """Parse the body of ``/stream/start``. Raises ParamsError that names the field."""
+    content = load_json(body, field="body")
+    if not isinstance(content, dict):
+        raise ParamsError("body", "must be a JSON object")
+    try:
+        return StartRequest.model_validate(content)
+    except ValidationError as error:
+        raise params_error(error) from None
+
+
 def _orchestrator_router(orchestrator: Orchestrator) -> APIRouter:
     router = APIRouter()
+    start_body = {"content": {"application/json": {"schema": StartRequest.model_json_schema()}}, "required": True}
 
     @router.get("/models")
     async def models() -> list[dict[str, Any]]:
         fields = {"model_id", "pipeline", "price_per_unit", "warm", "capacity"}
         return [entry.model_dump(include=fields) for entry in orchestrator.advertised()]
 
-    @router.post("/stream/start")
-    async def start(request: StartRequest) -> Response:
+    @router.post("/stream/start", openapi_extra={"requestBody": start_body})
+    async def start(request: Request) -> Response:
+        asked = parse_start(await request.body())
         try:
-            started = await orchestrator.start_stream(request.model_id, request.params)
+            started = await orchestrator.start_stream(asked.model_id, asked.params)
         except ContainerRefusedError as refused:
             return _passed_on(refused.answer)
         urls = {f"{role}_url": url for role, url in vars(started.urls).items()}
@@ -158,16 +122,12 @@ def _passed_on(answer: ContainerAnswer) -> Response:
     return Response(answer.body, status_code=answer.status, headers={"Content-Type": answer.content_type})
 
 
-async def _unavailable(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, status_code=503)
-
-
-async def _not_found(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, status_code=404)
+async def _refused(_: Request, error: Exception, *, status: int) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=status)
 
 
 async def _as_text(_: Request, error: Exception) -> Response:
-    """Answer what no route has answered as Go does: with a text."""
+    """Answer with a text, as Go does, where no route has answered."""
     if not isinstance(error, HTTPException):
         raise error
     return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)

@@ -1,31 +1,31 @@
-"""What a Live Runner declares of itself: a heartbeat's body, an entry of ``runners.json``, and their rules.
+"""The bodies of requests that containers send to the Live Runner orchestrator, and the rules for them.
 
-They are those of go-livepeer's ``ai/runner/live_runner.go``, without payment, its texts included.
+The rules and the texts are those of go-livepeer's ``ai/runner/live_runner.go``, without payment.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.network.go_json import Path, decode, read_fields, refuse
-from byoc_kit.network.proxy_urls import split_http_url
+from byoc_kit.network.go_json import Path, read_fields, refuse
+from byoc_kit.network.runner_urls import split_http_url
 
 PERSISTENT = "persistent"
 SINGLE_SHOT = "single-shot"
-BY_RUNNER_ID = "runner-id"
-BY_LABEL = "label"
 MAX_METADATA_BYTES = 1024
+MAX_CHANNELS_A_REQUEST = 25
 
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+T = TypeVar("T")
 
 
 class RunnerError(ByocKitError):
-    """What a Live Runner route refuses: a status, and a text for its ``text/plain`` answer.
+    """A refusal of a Live Runner route: a status, and the text of its ``text/plain`` answer.
 
-    ``path`` is the value of the request's body that it is about: the keys and indexes down to it.
+    ``path`` names the value of the request's body that is refused: the keys and indexes down to it.
     """
 
     def __init__(self, status: int, message: str, path: Path = ()) -> None:
@@ -36,7 +36,7 @@ class RunnerError(ByocKitError):
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as discovery shows it. A number in its place is its id: its name would be the orchestrator's to look up."""
+    """A GPU as discovery shows it. A number in its place is its id, whose name go-livepeer looks up on its machine."""
 
     id: str = ""
     name: str = ""
@@ -53,13 +53,13 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Price:
-    """A number, in JSON or as text. Off-chain nothing more is asked of it."""
+    """A number, given in JSON as a number or as text. An off-chain orchestrator checks no more of it."""
 
     text: str = ""
 
     @classmethod
     def read_json(cls, value: Any, path: Path) -> Self:
-        """Read a number or a text that is one."""
+        """Read a number or the text of one."""
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             refuse(value, path, "json.Number")
         if not _NUMBER.fullmatch(str(value)):
@@ -76,9 +76,12 @@ class PriceInfo:
     unit: str = ""
 
 
+NO_PRICE = PriceInfo()
+
+
 @dataclass(frozen=True)
 class Heartbeat:
-    """The body of ``POST /runners/heartbeat``: all that is known of a runner, so each one replaces the one before."""
+    """The body of ``POST /runners/heartbeat``. It describes the runner in full, so each one replaces the one before."""
 
     runner_id: str = ""
     label: str = ""
@@ -91,12 +94,12 @@ class Heartbeat:
     gpu: Gpu | None = None
     app: str = ""
     capacity: int = 0
-    price_info: PriceInfo = PriceInfo()
+    price_info: PriceInfo = NO_PRICE
     session_ids: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
-        """Whether its runner is shown and may have sessions; any other status than these hides it."""
+        """Whether discovery shows the runner, and sessions can be reserved. Any other status hides it."""
         return self.status in ("", "ready")
 
     def checked(self) -> Self:
@@ -120,99 +123,81 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
-class StaticEntry:
-    """One runner of ``runners.json``."""
+class ChannelRequest:
+    """A channel that a container asks for."""
 
-    label: str = ""
-    routing: str = ""
-    proxy: bool = False
-    runner_url: str = ""
-    version: str = ""
-    metadata: str = ""
-    mode: str = ""
-    gpu: Gpu | None = None
-    app: str = ""
-    capacity: int = 0
-    price_info: PriceInfo = PriceInfo()
-    health_url: str = ""
-    healthy_status_code: int = 0
-
-    def with_defaults(self) -> Self:
-        """Return it with its routing, status code and whole health URL."""
-        routing = self.routing.strip() or BY_RUNNER_ID
-        if routing not in (BY_RUNNER_ID, BY_LABEL):
-            raise RunnerError(400, f'routing must be "{BY_RUNNER_ID}" or "{BY_LABEL}"', ("routing",))
-        status = self.healthy_status_code or 200
-        return replace(self, routing=routing, healthy_status_code=status, health_url=self._whole_health_url())
-
-    def record(self) -> Heartbeat:
-        """Return what its runner is registered with; raises RunnerError 400 for the first rule it breaks."""
-        if not self.label or self.label != self.label.strip():
-            raise RunnerError(400, "label is required and must be trimmed", ("label",))
-        if not self.health_url:
-            raise RunnerError(400, "health_url is required", ("health_url",))
-        if split_http_url(self.health_url) is None:
-            raise RunnerError(400, "invalid health_url", ("health_url",))
-        if not 100 <= self.healthy_status_code <= 599:
-            raise RunnerError(400, "healthy_status_code must be a valid HTTP status code", ("healthy_status_code",))
-        return Heartbeat(
-            label=self.label,
-            proxy=self.proxy,
-            runner_url=self.runner_url,
-            version=self.version,
-            metadata=self.metadata,
-            mode=self.mode,
-            gpu=self.gpu,
-            app=self.app,
-            capacity=self.capacity,
-            price_info=self.price_info,
-        ).checked()
-
-    def _whole_health_url(self) -> str:
-        if not self.health_url.startswith("/") or self.health_url.startswith("//"):
-            return self.health_url
-        if split_http_url(self.runner_url) is None:
-            raise RunnerError(400, "invalid runner_url", ("runner_url",))
-        return self.runner_url.rstrip("/") + self.health_url
+    name: str = ""
+    mime_type: str = ""
 
 
 @dataclass(frozen=True)
-class StaticRunners:
-    """The document ``runners.json``."""
+class ChannelRequests:
+    """The body of ``POST .../channels``."""
 
-    runners: tuple[StaticEntry, ...] = ()
+    channels: tuple[ChannelRequest, ...] = ()
 
 
-def read_static_runners(body: bytes) -> list[StaticEntry]:
-    """Return the entries of a ``runners.json``, checked; one bad entry refuses all.
+@dataclass(frozen=True)
+class ChannelNames:
+    """The body of ``DELETE .../channels``."""
 
-    Raises GoJsonError, or RunnerError 400 that says which entry.
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProxyRequest:
+    """The body of ``POST .../proxy``."""
+
+    target_url: str = ""
+
+
+def checked_count(channels: tuple[T, ...]) -> tuple[T, ...]:
+    """Return the channels of a request; raises RunnerError 400 for none, and for more than 25."""
+    if not channels:
+        raise RunnerError(400, "channels is required")
+    if len(channels) > MAX_CHANNELS_A_REQUEST:
+        raise RunnerError(400, f"channels cannot contain more than {MAX_CHANNELS_A_REQUEST} entries")
+    return channels
+
+
+def checked_channel_name(name: str) -> str:
+    """Return a channel's name as its session keeps it; raises RunnerError 400."""
+    name = name.strip().replace("/", "-")
+    if not name:
+        raise RunnerError(400, "trickle channel name is required")
+    if not _CHANNEL_NAME.fullmatch(name):
+        raise RunnerError(400, "trickle channel name may only contain alphanumerics, underscores, or hyphens")
+    return name
+
+
+def checked_proxy_target(target_url: str, runner_url: str) -> str:
+    """Return where a session's proxy leads: to its container, or to another port of the same host.
+
+    Raises RunnerError 400.
     """
-    return check_entries(decode(body, StaticRunners, only=True).runners)
+    target_url = target_url.strip()
+    if not target_url:
+        return runner_url
+    target = split_http_url(target_url)
+    if target is None:
+        raise RunnerError(400, _why_no_target(target_url))
+    own = split_http_url(runner_url)
+    if own is None or target.hostname != own.hostname:
+        raise RunnerError(400, "target_url hostname must match registered runner_url hostname")
+    return target.geturl()
 
 
-def check_entries(entries: tuple[StaticEntry, ...]) -> list[StaticEntry]:
-    """Return entries with their defaults filled in; raises RunnerError 400 that says which entry breaks which rule."""
-    complete = []
-    for index, entry in enumerate(entries):
-        with _said_of(index):
-            complete.append(entry.with_defaults())
-    labels: set[str] = set()
-    for index, entry in enumerate(complete):
-        with _said_of(index):
-            entry.record()
-            if entry.label in labels:
-                raise RunnerError(400, f'duplicate label "{entry.label}"', ("label",))
-            if entry.routing == BY_LABEL and "/" in entry.label:
-                raise RunnerError(400, f'label cannot contain / when routing is "{BY_LABEL}"', ("label",))
-            labels.add(entry.label)
-    return complete
+def go_duration(seconds: float) -> str:
+    """Return a duration as Go prints it: ``5s``, ``1m0s``, ``500ms``."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:g}s"
 
 
-@contextmanager
-def _said_of(index: int) -> Iterator[None]:
-    try:
-        yield
-    except RunnerError as error:
-        message = f"runners[{index}]: {error}"
-        raise RunnerError(error.status, message, ("runners", index, *error.path)) from None
+def _why_no_target(target_url: str) -> str:
+    scheme, found, rest = target_url.partition("://")
+    if found and rest and scheme not in ("http", "https"):
+        return "target_url scheme must be http or https"
+    return "target_url must be an absolute URL"

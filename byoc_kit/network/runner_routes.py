@@ -1,4 +1,4 @@
-"""The Live Runner orchestrator's HTTP routes, thin over ``LiveRunners``; errors are texts, as in go-livepeer."""
+"""The Live Runner orchestrator's HTTP routes, thin over ``LiveRunners``; errors are plain texts, as in go-livepeer."""
 
 import asyncio
 import re
@@ -11,8 +11,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from byoc_kit.network.go_json import GoJsonError, decode
 from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.reverse_proxy import Forwarding, forward, text_error
-from byoc_kit.network.runner_bodies import ChannelNames, ChannelRequests, ProxyRequest, checked_count
-from byoc_kit.network.runner_records import Heartbeat, RunnerError, read_static_runners
+from byoc_kit.network.runner_file import read_static_runners
+from byoc_kit.network.runner_records import (
+    ChannelNames,
+    ChannelRequests,
+    Heartbeat,
+    ProxyRequest,
+    RunnerError,
+    checked_count,
+)
 from byoc_kit.network.runners import RunnerRegistry
 
 _BARE_APP_PATH = re.compile(r"/apps/[^/]+(/session/[^/]+)?/app")
@@ -23,7 +30,7 @@ _HTML = "<!DOCTYPE html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 
 
 def add_live_runners(app: FastAPI, live: LiveRunners | None) -> None:
-    """Add the routes to an app; without runners each says that they are not supported."""
+    """Add the routes to an app. Without ``live`` each answers that Live Runners are not supported."""
     app.include_router(_runner_router(live))
     app.add_middleware(AppGate, live=live)
     app.add_exception_handler(RunnerError, _refused)
@@ -31,19 +38,19 @@ def add_live_runners(app: FastAPI, live: LiveRunners | None) -> None:
 
 
 class AppGate:
-    """Takes the requests of apps out before the other routes see them, and does on purpose what ``Faults`` says."""
+    """Handles the requests to apps before other routes see them, and injects the faults that are switched on."""
 
     def __init__(self, app: ASGIApp, *, live: LiveRunners | None) -> None:
         self._app = app
         self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand on, one request."""
+        """Answer one request, or pass it on to the routes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            if await _misbehaves(self._live, scope, receive, send):
+            if await _inject_faults(self._live, scope, receive, send):
                 return
             to = _find_app(self._live, scope)
         except RunnerError as error:
@@ -70,8 +77,8 @@ async def _forward(live: LiveRunners, to: Forwarding, scope: Scope, receive: Rec
         await forward(live.http, to, scope, receive, send)
 
 
-async def _misbehaves(live: LiveRunners | None, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Do what the faults say of a request to Live Runner routes; returns whether it was answered."""
+async def _inject_faults(live: LiveRunners | None, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Inject the faults of a request to a Live Runner route; returns whether it was answered."""
     if live is None or not scope["path"].startswith(_RUNNER_PATHS):
         return False
     faults = live.faults
@@ -83,7 +90,7 @@ async def _misbehaves(live: LiveRunners | None, scope: Scope, receive: Receive, 
 
 
 def _with_slash(scope: Scope) -> Response:
-    """Return Go's redirect of a path that only a slash makes a known one; careless clients make a GET of a POST."""
+    """Redirect to the same path with a slash, as Go does. Careless clients turn a POST into a GET here."""
     query = scope["query_string"]
     location = scope["raw_path"].decode("ascii") + "/" + (f"?{query.decode('latin-1')}" if query else "")
     return Response(status_code=301, headers={"Location": location})
@@ -100,7 +107,8 @@ def _runner_router(live: LiveRunners | None) -> APIRouter:
     router.add_api_route("/runners/heartbeat", routes.heartbeat, methods=["POST"])
     router.add_api_route("/runners/{runner_id}/unregister", routes.unregister, methods=["POST"])
     router.add_api_route("/registerLiveRunners", routes.register_static, methods=["POST"])
-    router.add_api_route("/discovery", routes.discover, methods=["GET", "HEAD"])
+    router.add_api_route("/discovery", routes.discover, methods=["GET"])
+    router.add_api_route("/discovery", routes.discover, methods=["HEAD"], include_in_schema=False)
     router.add_api_route("/apps/{runner_id}/session", routes.reserve, methods=["POST"])
     router.add_api_route("/apps/{runner_id}/session/{session_id}/stop", routes.stop, methods=["POST"])
     router.add_api_route(f"{session}/stop", routes.stop_from_within, methods=["POST"])
@@ -121,7 +129,7 @@ class _Routes:
         return self._given
 
     def _registry_for(self, request: Request) -> RunnerRegistry:
-        """Return the registry to a container that has its session's token."""
+        """Return the registry, if the container sent its session's token."""
         registry = self._live.registry
         session = request.path_params["runner_id"], request.path_params["session_id"]
         registry.check_token(*session, request.headers.get("Livepeer-Session-Token", ""))
@@ -139,26 +147,26 @@ class _Routes:
         return Response(status_code=204)
 
     async def register_static(self, request: Request) -> Response:
-        """Take a ``runners.json`` at run time; go-livepeer has this on another listener, for the operator alone."""
+        """Take a ``runners.json`` at run time. go-livepeer has this on another port, for the operator only."""
         live = self._live
         entries = read_static_runners(await request.body())
         return JSONResponse({"runners": await live.register_static(entries)})
 
     async def discover(self) -> Response:
-        """Show the runners that are ready; the key is absent where none is."""
+        """Show the runners that are ready; without any, the key is missing."""
         registry = self._live.registry
         runners = registry.discovered()
         return JSONResponse([{"address": registry.urls.public, **({"runners": runners} if runners else {})}])
 
     async def reserve(self, runner_id: str) -> Response:
-        """Reserve a session; the container is not called."""
+        """Reserve a session, without a call to the container."""
         reserved = self._live.reserve(runner_id)
         control_url = self._live.registry.urls.session(runner_id, reserved.session_id)
         answer = {"session_id": reserved.session_id, "app_url": reserved.app_url, "control_url": control_url}
         return JSONResponse(answer)
 
     async def stop(self, runner_id: str, session_id: str) -> Response:
-        """Release a session for its client: knowing its id is enough."""
+        """Release a session for its client, who needs to know only its id."""
         self._live.registry.release(runner_id, session_id)
         return Response(status_code=204)
 
@@ -168,14 +176,14 @@ class _Routes:
         return Response(status_code=204)
 
     async def create_channels(self, runner_id: str, session_id: str, request: Request) -> Response:
-        """Create channels; those before one that is refused stay."""
+        """Create channels in order. When one is refused, those before it stay."""
         registry = self._registry_for(request)
         asked = checked_count(decode(await request.body(), ChannelRequests).channels)
         made = [registry.create_channel(runner_id, session_id, one.name, one.mime_type) for one in asked]
         return JSONResponse({"channels": [channel.as_json() for channel in made]})
 
     async def delete_channels(self, runner_id: str, session_id: str, request: Request) -> Response:
-        """Delete channels; those before one that is refused are gone."""
+        """Delete channels in order. When one is refused, those before it are gone."""
         registry = self._registry_for(request)
         names = checked_count(decode(await request.body(), ChannelNames).channels)
         for name in names:

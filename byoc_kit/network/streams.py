@@ -1,4 +1,4 @@
-"""One live stream on the orchestrator: its trickle channels, its keep-alive and its events."""
+"""One BYOC stream on the orchestrator: its trickle channels, its keep-alive and its events."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ _CHANNELS = {
 
 @dataclass(frozen=True)
 class StreamUrls:
-    """Where the channels of a stream are; ``input`` is what the gateway publishes and ``output`` what it reads."""
+    """The URLs of a stream's channels; the gateway writes to ``input`` and reads from ``output``."""
 
     input: str
     output: str
@@ -39,13 +39,13 @@ class StreamUrls:
     data: str
 
     def with_host(self, host: str) -> "StreamUrls":
-        """Return the same URLs under another host name or address, the port kept."""
+        """Return the same URLs with another host name or address; the ports stay."""
         return StreamUrls(**{role: _replace_host(url, host) for role, url in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """A stream's status; ``last_status`` is its newest event of type "status", which a status call shows."""
+    """A stream's status; ``last_status`` is its latest event of type "status"."""
 
     stream_id: str
     model_id: str
@@ -78,7 +78,7 @@ class Stream:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Create the channels, keep the control channel alive and follow the events; delete the channels at the end."""
+        """Create the channels, keep the control channel alive and read the events; delete the channels at the end."""
         opened = {role: self._channels.create(self.id + suffix, mime) for role, (suffix, mime) in _CHANNELS.items()}
         try:
             async with (
@@ -91,11 +91,11 @@ class Stream:
                 self._channels.delete(channel.name)
 
     def urls(self, trickle_url: str) -> StreamUrls:
-        """Return the channels' URLs below the URL of the trickle server."""
+        """Return the channels' URLs under the URL of the trickle server."""
         return StreamUrls(**{role: f"{trickle_url}{self.id}{suffix}" for role, (suffix, _) in _CHANNELS.items()})
 
     def status(self) -> StreamStatus:
-        """Return the present status. Until the first event, the watchdog counts from the start."""
+        """Return the current status. Until the first event, the watchdog counts from the start."""
         quiet_s = self._clock() - self._last_event_at
         is_overdue = quiet_s > MAX_EVENT_GAP_S
         note = f"no event for {quiet_s:.0f} s: a gateway stops the stream after {MAX_EVENT_GAP_S:.0f} s"
@@ -124,7 +124,7 @@ class Stream:
                 self._note_event(body)
 
     def _note_event(self, body: bytes) -> None:
-        """Count a JSON object, bare or wrapped in ``event``, as byoc/trickle.go reads it; other bodies do not count."""
+        """Count an event: a JSON object, or one within ``event``, as byoc/trickle.go reads it. Ignore other bodies."""
         try:
             event = json.loads(body)
         except ValueError:

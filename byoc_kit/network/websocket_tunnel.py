@@ -1,4 +1,4 @@
-"""WebSockets of a session, tunnelled to its container."""
+"""Tunnels a session's WebSockets to its container."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -17,9 +17,9 @@ _CHUNK_BYTES = 1 << 16
 
 
 class WebSocketTunnel(asyncio.StreamReaderProtocol):
-    """A WebSocket between client and container: after the container's 101, bytes go both ways as they come.
+    """A WebSocket between client and container. After the container's 101, bytes pass both ways unchanged.
 
-    uvicorn hands over a connection whose client asks for an upgrade, with the request's head.
+    uvicorn hands over the connection of a client that asks for an upgrade, and the head of its request.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class WebSocketTunnel(asyncio.StreamReaderProtocol):
         self._client: asyncio.StreamWriter
 
     def shutdown(self) -> None:
-        """End the connection, as uvicorn asks for when it stops."""
+        """End the connection; uvicorn calls this when it stops."""
         self._client.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

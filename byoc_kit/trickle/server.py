@@ -62,7 +62,7 @@ def trickle_router(channels: Channels) -> APIRouter:
     router.add_api_route("/{name}/{seq}", routes.publish, methods=["POST"])
     router.add_api_route("/{name}/{seq}", routes.subscribe, methods=["GET"])
     router.add_api_route("/{name}/{seq}", routes.delete_segment, methods=["DELETE"])
-    router.add_api_route("/{path:path}", _refuse_path, methods=["GET", "POST", "DELETE"])
+    router.add_api_route("/{path:path}", _refuse_path, methods=["GET", "POST", "DELETE"], include_in_schema=False)
     return router
 
 

@@ -14,7 +14,7 @@ from byoc_kit.bundle.announce_check import check_bytes
 from byoc_kit.bundle.announce_fields import CODES
 from byoc_kit.errors import ByocKitError
 from byoc_kit.network.go_json import decode, refuse
-from byoc_kit.network.runner_records import read_static_runners
+from byoc_kit.network.runner_file import read_static_runners
 
 
 def said(text, name="file.json"):

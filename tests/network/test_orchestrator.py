@@ -232,7 +232,7 @@ async def test_a_start_of_a_model_that_is_not_advertised_is_a_503(orchestrator, 
     assert container.requests == []
 
 
-async def test_the_reason_of_a_model_that_is_not_advertised_is_said(orchestrator, container):
+async def test_the_reason_of_a_model_that_is_not_advertised_is_reported(orchestrator, container):
     container.health = (503, {"status": "loading"})
     await until(lambda: not orchestrator.advertised())
     with pytest.raises(ModelNotAdvertisedError, match=r'/health: HTTP 503 \{"status": "loading"\}'):

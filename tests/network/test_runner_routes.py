@@ -1,25 +1,16 @@
 """The Live Runner routes over HTTP. Many cases are those of go-livepeer's ``server/ai_http_test.go``."""
 
 import asyncio
-import json
 
 import aiohttp
 import pytest
-from runner_rig import SECRET, App, orchestrating, static
+from runner_rig import SECRET, ask, orchestrating
 from trickle_rig import until
-from web_rig import served
 
 from byoc_kit.network.orchestrator import Orchestrator
 from byoc_kit.network.routes import serve_orchestrator
 
 TOKEN = "Livepeer-Session-Token"  # noqa: S105 - a header's name
-
-
-@pytest.fixture
-async def app():
-    app = App()
-    async with served(*app.routes()) as app.url:
-        yield app
 
 
 @pytest.fixture
@@ -59,14 +50,6 @@ async def session(http, register, live):
     session_id = answer["session_id"]
     token = live.registry.target("runner-1", session_id, "").token
     return session_id, f"/runner/runner-1/session/{session_id}", {TOKEN: token}
-
-
-async def ask(http, method, path, **options):
-    """Return status and body: parsed where it is JSON."""
-    async with http.request(method, path, **options) as response:
-        body = await response.text()
-        is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        return response.status, json.loads(body) if is_json else body
 
 
 @pytest.mark.parametrize(
@@ -340,77 +323,6 @@ async def test_unregistering_ends_a_runner(http, register, secret):
     right = {"Authorization": heartbeat_secret}
     assert await ask(http, "POST", "/runners/runner-1/unregister", headers=right) == (204, "")
     assert (await ask(http, "POST", "/runners/runner-1/unregister", headers=right))[0] == 404
-
-
-async def test_a_runner_that_heartbeats_no_more_is_removed(app):
-    options = {"heartbeat_interval_s": 0.01, "heartbeat_ttl_s": 0.02}
-    async with orchestrating(**options) as (live, http):
-        body = {"runner_id": "r", "runner_url": app.url, "app": "a"}
-        _, answer = await ask(http, "POST", "/runners/heartbeat", json=body, headers={"Authorization": SECRET})
-        assert (answer["heartbeat_interval"], answer["heartbeat_ttl"]) == ("10ms", "20ms")
-        async with http.get(f"/ai/trickle/{answer['o2r']['channel_name']}/0") as response:
-            assert response.headers["Lp-Trickle-Closed"] == "terminated"
-        assert list(live.registry) == []
-
-
-async def test_a_runner_hears_of_its_sessions_and_is_kept_alive(app):
-    async with orchestrating(keep_alive_interval_s=0.05) as (_, http):
-        body = {"runner_id": "r", "runner_url": app.url, "app": "a"}
-        _, answer = await ask(http, "POST", "/runners/heartbeat", json=body, headers={"Authorization": SECRET})
-        url = f"/ai/trickle/{answer['o2r']['channel_name']}"
-        assert await ask(http, "GET", f"{url}/0") == (200, {"keep": "alive"})
-        _, reserved = await ask(http, "POST", "/apps/r/session")
-        heard = []
-        seq = 1
-        while not heard:
-            _, message = await ask(http, "GET", f"{url}/{seq}")
-            heard += [message] if "event" in message else []
-            seq += 1
-        assert (heard[0]["event"], heard[0]["session"]) == ("reserved", reserved["session_id"])
-
-
-async def test_one_failed_health_check_ends_all_sessions_of_a_static_runner(app):
-    entry, _ = static(runner_url=app.url, routing="label", capacity=2)
-    async with orchestrating([entry]) as (live, http):
-        _, reserved = await ask(http, "POST", "/apps/first/session")
-        live.faults.fails_health = True
-        await live.check_health()
-        assert await ask(http, "GET", f"{reserved['app_url']}/x") == (404, "runner not found\n")
-        live.faults.fails_health = False
-        await live.check_health()
-        assert await ask(http, "GET", f"{reserved['app_url']}/x") == (404, "runner session not found\n")
-
-
-async def test_health_is_asked_again_and_again(app):
-    entry, _ = static(runner_url=app.url, routing="label")
-    async with orchestrating([entry], health_interval_s=0.01) as (live, http):
-        assert (await ask(http, "POST", "/apps/first/session"))[0] == 200
-        app.health = 204
-        while live.registry.discovered():
-            await ask(http, "GET", "/discovery")
-        assert (await ask(http, "POST", "/apps/first/session"))[0] == 404
-
-
-async def test_a_static_runner_nobody_answers_for_is_not_shown(unused_tcp_port):
-    entry, _ = static(runner_url=f"http://127.0.0.1:{unused_tcp_port}")
-    async with orchestrating([entry]) as (live, _):
-        assert live.registry.discovered() == []
-
-
-async def test_a_restart_forgets_all_but_what_was_declared(app, unused_tcp_port):
-    entry, _ = static(runner_url=app.url, routing="label")
-    async with orchestrating([entry]) as (live, http):
-        body = {"runner_id": "r", "runner_url": app.url, "app": "a"}
-        _, answer = await ask(http, "POST", "/runners/heartbeat", json=body, headers={"Authorization": SECRET})
-        _, reserved = await ask(http, "POST", "/apps/first/session")
-        await live.restart()
-        asked = await ask(
-            http, "POST", "/runners/heartbeat", json=body, headers={"Authorization": answer["heartbeat_secret"]}
-        )
-        assert asked == (401, "invalid registration authorization\n")
-        assert (await ask(http, "GET", f"{reserved['app_url']}/x"))[0] == 404
-        assert (await ask(http, "GET", f"/ai/trickle/{answer['o2r']['channel_name']}/next"))[0] == 404
-        assert (await ask(http, "POST", "/apps/first/session"))[0] == 200
 
 
 async def test_an_orchestrator_may_answer_html(http, live, register):

@@ -1,88 +1,13 @@
 """The registry's rules. Many cases are those of go-livepeer's ``ai/runner/live_runner_test.go``."""
 
 import gc
-import json
 import re
 import tracemalloc
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from runner_rig import SECRET, Clock, static
+from runner_rig import INTERNAL, PUBLIC, SECRET, beat, messages, refused, static
 
-from byoc_kit.network.proxy_urls import ProxyTemplate
-from byoc_kit.network.runner_records import Gpu, Heartbeat, RunnerError
-from byoc_kit.network.runner_urls import RunnerUrls
-from byoc_kit.network.runners import AppTarget, Faults, RunnerRegistry, SingleShotTarget, go_duration
-from byoc_kit.trickle.channels import Channels
-
-PUBLIC = "https://public.example.com"
-INTERNAL = "http://orchestrator:8935"
-HEARTBEAT = Heartbeat(runner_url="https://runner.example.com", app="live-video-to-video/scope")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def channels(clock):
-    return Channels(clock=clock)
-
-
-@pytest.fixture
-def make(clock, channels):
-    def make(*, proxies=PUBLIC + "/run/{proxy}", secret=SECRET, **options):
-        urls = RunnerUrls(PUBLIC, INTERNAL, ProxyTemplate.parse(proxies))
-
-        def now():
-            return datetime(2026, 8, 18, tzinfo=UTC) + timedelta(seconds=clock())
-
-        return RunnerRegistry(channels, urls, secret=secret, clock=clock, now=now, **options)
-
-    return make
-
-
-@pytest.fixture
-def registry(make):
-    return make()
-
-
-@pytest.fixture
-def register(registry):
-    """Register a dynamic runner and return its answer."""
-
-    def register(runner_id="runner-1", **fields):
-        return registry.heartbeat(beat(runner_id, **fields), SECRET)
-
-    return register
-
-
-def beat(runner_id="runner-1", **fields):
-    return Heartbeat(**{**vars(HEARTBEAT), "runner_id": runner_id, **fields})
-
-
-def refused(status, message=None):
-    class Refused:
-        def __enter__(self):
-            self.raises = pytest.raises(RunnerError)
-            self.caught = self.raises.__enter__()
-
-        def __exit__(self, *exception):
-            done = self.raises.__exit__(*exception)
-            assert self.caught.value.status == status
-            assert message is None or str(self.caught.value) == message
-            return done
-
-    return Refused()
-
-
-async def messages(registry, channels, answer):
-    """Write what waits and return the newest messages of a signal channel."""
-    registry.write_messages()
-    channel = channels.find(answer["o2r"]["channel_name"])
-    first = max(0, channel.next_seq - 4)
-    return [json.loads(await channel.read(seq)) for seq in range(first, channel.next_seq)]
+from byoc_kit.network.runners import AppTarget, InjectedFaults, SingleShotTarget
 
 
 def test_the_first_answer_has_all_that_a_runner_needs(registry, channels):
@@ -118,47 +43,6 @@ def test_a_runner_may_choose_its_id_which_is_trimmed(register):
     assert register(" mine ")["runner_id"] == "mine"
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"runner_url": "bad url"}, "invalid runner_url"),
-        ({"runner_url": ""}, "invalid runner_url"),
-        ({"app": ""}, "app must be trimmed"),
-        ({"app": " a"}, "app must be trimmed"),
-        ({"metadata": "a" * 1025}, "metadata must be at most 1024 bytes"),
-        ({"metadata": "é" * 513}, "metadata must be at most 1024 bytes"),
-        ({"metadata": "\ufffd"}, "metadata must not contain Unicode replacement character U+FFFD"),
-        ({"status": "Ready"}, "status must be lowercase and trimmed"),
-        ({"status": " ready"}, "status must be lowercase and trimmed"),
-        ({"mode": "invalid"}, 'mode must be "persistent" or "single-shot"'),
-        ({"capacity": -1}, "capacity must be >= 0"),
-    ],
-)
-def test_the_rules_of_a_body_come_before_every_secret(registry, fields, message):
-    with refused(400, message):
-        registry.heartbeat(beat(**fields), "wrong")
-
-
-@pytest.mark.parametrize("metadata", ["", "région=eu", "a" * 1024, "é" * 512])
-def test_metadata_of_1024_bytes_is_taken_and_shown(registry, register, metadata):
-    register(metadata=metadata)
-    assert registry.discovered()[0].get("metadata", "") == metadata
-
-
-@pytest.mark.parametrize(
-    ("mode", "shown"),
-    [
-        ("", "persistent"),
-        ("persistent", "persistent"),
-        ("single-shot", "single-shot"),
-        ("single_shot", "single-shot"),
-    ],
-)
-def test_the_modes_and_their_alias(registry, register, mode, shown):
-    register(mode=mode)
-    assert registry.mode("runner-1") == shown
-
-
 def test_registration_wants_the_orchestrators_secret(registry):
     with refused(401, "invalid registration authorization"):
         registry.heartbeat(beat(), "wrong")
@@ -185,34 +69,6 @@ def test_a_static_runner_cannot_heartbeat(registry):
         registry.heartbeat(beat(entry["runner_id"]), "")
 
 
-def test_each_heartbeat_replaces_all_that_was_said(registry, register):
-    secret = register(capacity=3, metadata="m", version="1", gpu=Gpu(name="L40S", vram_mb=46068))["heartbeat_secret"]
-    assert registry.discovered() == [
-        {
-            "url": f"{PUBLIC}/apps/runner-1/session",
-            "gpu": {"name": "L40S", "vram_mb": 46068},
-            "app": "live-video-to-video/scope",
-            "version": "1",
-            "metadata": "m",
-            "mode": "persistent",
-            "capacity": 3,
-            "capacity_used": 0,
-            "capacity_available": 3,
-        }
-    ]
-    registry.heartbeat(beat(), secret)
-    assert registry.discovered() == [
-        {
-            "url": f"{PUBLIC}/apps/runner-1/session",
-            "app": "live-video-to-video/scope",
-            "mode": "persistent",
-            "capacity": 1,
-            "capacity_used": 0,
-            "capacity_available": 1,
-        }
-    ]
-
-
 def test_a_lower_capacity_ends_no_session_and_lets_none_begin(registry, register):
     secret = register(capacity=2)["heartbeat_secret"]
     registry.reserve("runner-1")
@@ -222,16 +78,6 @@ def test_a_lower_capacity_ends_no_session_and_lets_none_begin(registry, register
     assert registry.discovered()[0]["capacity_available"] == -1
     with refused(503):
         registry.reserve("runner-1")
-
-
-def test_an_answer_lists_the_sessions_oldest_first(registry, register, clock):
-    secret = register(capacity=3)["heartbeat_secret"]
-    registry.reserve("runner-1", "session-z-oldest")
-    clock.pass_(0.001)
-    registry.reserve("runner-1", "session-b")
-    registry.reserve("runner-1", "session-a")
-    answer = registry.heartbeat(beat(capacity=3, session_ids=("another",)), secret)
-    assert answer["session_ids"] == ["session-z-oldest", "session-a", "session-b"]
 
 
 def test_lost_heartbeats_are_404_until_the_sweep_and_401_after(registry, register, clock, channels):
@@ -340,19 +186,6 @@ def test_a_runner_that_is_not_ready_hides_even_its_running_sessions(registry, re
     registry.check_token("runner-1", session, token)
 
 
-def test_a_token_is_the_sessions_own_and_stays_the_same(registry, register):
-    register(capacity=2)
-    one, other = registry.reserve("runner-1").session_id, registry.reserve("runner-1").session_id
-    token = registry.target("runner-1", one, "").token
-    assert re.fullmatch(r"[a-z2-7]{52}", token)
-    registry.check_token("runner-1", one, token)
-    registry.check_token("runner-1", one, registry.target("runner-1", one, "").token)
-    with refused(401, "invalid authorization"):
-        registry.check_token("runner-1", other, token)
-    with refused(404, "runner session not found"):
-        registry.check_token("runner-1", "session_unknown", token)
-
-
 def test_a_channel_has_one_url_for_the_client_and_one_for_the_container(registry, register, channels):
     register()
     session = registry.reserve("runner-1").session_id
@@ -368,26 +201,6 @@ def test_a_channel_has_one_url_for_the_client_and_one_for_the_container(registry
     assert channels.find(name).content_type == "video/MP2T"
     assert registry.create_channel("runner-1", session, "foo/bar", "application/json") == channel
     assert registry.create_channel("runner-1", session, "x", " ").mime_type == "application/octet-stream"
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("", "trickle channel name is required"),
-        (" ", "trickle channel name is required"),
-        ("bad.name", "trickle channel name may only contain alphanumerics, underscores, or hyphens"),
-        ("é", "trickle channel name may only contain alphanumerics, underscores, or hyphens"),
-    ],
-)
-def test_a_channels_name_is_checked(registry, register, name, message):
-    register()
-    session = registry.reserve("runner-1").session_id
-    for ask in (
-        lambda: registry.create_channel("runner-1", session, name, ""),
-        lambda: registry.delete_channel("runner-1", session, name),
-    ):
-        with refused(400, message):
-            ask()
 
 
 def test_a_channel_is_deleted_and_a_release_deletes_the_rest(registry, register, channels):
@@ -423,49 +236,8 @@ def test_a_channel_that_died_of_silence_keeps_its_name(registry, register, chann
     registry.release("runner-1", session)
 
 
-async def test_a_runner_hears_of_its_sessions(registry, register, channels, clock):
-    answer = register()
-    clock.pass_(1.5)
-    session = registry.reserve("runner-1").session_id
-    clock.pass_(0.5)
-    registry.release("runner-1", session)
-    assert await messages(registry, channels, answer) == [
-        {"event": "reserved", "session": session, "timestamp": "2026-08-18T00:00:01.5Z"},
-        {"event": "released", "session": session, "timestamp": "2026-08-18T00:00:02Z"},
-    ]
-
-
-async def test_a_runner_is_kept_alive_until_it_is_removed(registry, register, channels):
-    answer = register()
-    channel = channels.find(answer["o2r"]["channel_name"])
-    registry.keep_alive()
-    assert await messages(registry, channels, answer) == [{"keep": "alive"}]
-    registry.unregister("runner-1", answer["heartbeat_secret"])
-    registry.keep_alive()
-    assert channel.is_closed
-    assert list(channels) == []
-
-
-async def test_the_33rd_message_that_waits_is_dropped_and_the_ring_keeps_five(registry, register, channels):
-    answer = register(capacity=40)
-    sessions = [registry.reserve("runner-1").session_id for _ in range(40)]
-    assert [one["session"] for one in await messages(registry, channels, answer)] == sessions[28:32]
-    assert channels.find(answer["o2r"]["channel_name"]).next_seq == 32
-
-
-async def test_a_signal_channel_that_somebody_deleted_stays_away(registry, register, channels):
-    answer = register(capacity=2)
-    channels.delete(answer["o2r"]["channel_name"])
-    registry.reserve("runner-1")
-    registry.write_messages()
-    registry.reserve("runner-1")
-    registry.write_messages()
-    registry.keep_alive()
-    assert list(channels) == []
-
-
 async def test_messages_can_be_lost(make, channels):
-    faults = Faults()
+    faults = InjectedFaults()
     registry = make(faults=faults)
     answer = registry.heartbeat(beat(), SECRET)
     faults.loses_messages = True
@@ -477,7 +249,7 @@ async def test_messages_can_be_lost(make, channels):
 
 
 def test_capacity_can_be_refused(make):
-    faults = Faults(is_full=True)
+    faults = InjectedFaults(is_full=True)
     registry = make(faults=faults)
     registry.heartbeat(beat(), SECRET)
     with refused(503, "no capacity available for runner"):
@@ -492,24 +264,6 @@ def test_who_writes_the_messages_is_told_of_each(make):
     registry.heartbeat(beat(), SECRET)
     registry.reserve("runner-1")
     assert told == [1]
-
-
-def test_static_runners_are_shown_while_they_are_healthy(registry):
-    registered = registry.register_static([static(), static("other", is_healthy=False)])
-    assert registered[0] == {
-        "runner_id": registered[0]["runner_id"],
-        "label": "first",
-        "app": "live-video-to-video/scope",
-        "runner_url": "http://runner.example.com",
-        "mode": "persistent",
-        "health_url": "http://runner.example.com/health",
-        "healthy_status_code": 200,
-        "healthy": True,
-    }
-    assert re.fullmatch(r"runner_[a-z2-7]{8}", registered[0]["runner_id"])
-    assert [one["url"] for one in registry.discovered()] == [f"{PUBLIC}/apps/{registered[0]['runner_id']}/session"]
-    with refused(404, "runner not found"):
-        registry.reserve(registered[1]["runner_id"])
 
 
 def test_a_static_runner_never_expires(registry, clock):
@@ -571,12 +325,6 @@ def test_a_label_takes_the_route_of_a_dynamic_runner(registry, register, channel
     assert list(channels) == []
 
 
-def test_a_single_shot_runner_is_shown_with_its_app(registry, register):
-    register(mode="single-shot")
-    assert registry.discovered()[0]["url"] == f"{PUBLIC}/apps/runner-1/app"
-    assert registry.reserve("runner-1").app_url == "https://runner.example.com"
-
-
 @pytest.mark.parametrize(
     ("proxies", "url", "host", "path"),
     [
@@ -607,40 +355,6 @@ def test_a_proxied_session_has_a_url_that_says_nothing_of_it(registry, register)
 def test_a_request_for_no_proxy_is_left_to_the_other_routes(registry):
     assert registry.find_proxy("public.example.com", "/discovery") is None
     assert registry.find_proxy("other.example.com", "/run/x") is None
-
-
-def test_a_container_may_have_other_ports_of_its_host_proxied(registry, register):
-    register()
-    session = registry.reserve("runner-1").session_id
-    own = registry.create_proxy("runner-1", session, " ")
-    other = registry.create_proxy("runner-1", session, "http://RUNNER.example.com:9000/ui#top")
-    assert own["url"] == f"{PUBLIC}/run/{own['proxy_id']}"
-    assert registry.find_proxy("public.example.com", f"/run/{own['proxy_id']}").url == "https://runner.example.com"
-    target = registry.find_proxy("public.example.com", f"/run/{other['proxy_id']}")
-    assert target.url == "http://RUNNER.example.com:9000/ui%23top"
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("https://other.example.com/app", "target_url hostname must match registered runner_url hostname"),
-        ("ftp://runner.example.com/app", "target_url scheme must be http or https"),
-        ("/app", "target_url must be an absolute URL"),
-        ("runner.example.com", "target_url must be an absolute URL"),
-    ],
-)
-def test_another_host_or_no_url_is_not_proxied(registry, register, target, message):
-    register()
-    session = registry.reserve("runner-1").session_id
-    with refused(400, message):
-        registry.create_proxy("runner-1", session, target)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "5s"), (20.0, "20s"), (60, "1m0s"), (0.5, "500ms"), (3661, "1h1m1s"), (1.5, "1.5s")]
-)
-def test_durations_are_go_s(seconds, text):
-    assert go_duration(seconds) == text
 
 
 def test_closing_leaves_no_channel(registry, register, channels):
@@ -675,5 +389,5 @@ def test_memory_is_flat_over_a_thousand_sessions(registry, register, channels):
         tracemalloc.stop()
     [runner] = registry
     assert runner.sessions == {}
-    assert [channel.name for channel in channels] == [runner.signals.channel.channel_name]
+    assert [channel.name for channel in channels] == [runner.signals.descriptor.channel_name]
     assert growth < 20_000  # a session that is kept takes some 2 kB

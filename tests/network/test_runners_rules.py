@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from runner_rig import SECRET, Clock, static
 
-from byoc_kit.network.proxy_urls import ProxyTemplate
 from byoc_kit.network.runner_records import Heartbeat, RunnerError
-from byoc_kit.network.runner_urls import RunnerUrls
+from byoc_kit.network.runner_urls import ProxyTemplate, RunnerUrls
 from byoc_kit.network.runners import HEARTBEAT_TTL_S, RunnerRegistry
 from byoc_kit.trickle.channels import Channels
 
@@ -173,7 +172,7 @@ class Orchestrator(RuleBasedStateMachine):
         owned = set()
         for runner in self.registry:
             if runner.signals is not None:
-                owned.add(runner.signals.channel.channel_name)
+                owned.add(runner.signals.descriptor.channel_name)
             for session in runner.sessions.values():
                 owned |= {channel.channel_name for channel in session.channels.values()}
         assert {channel.name for channel in self.channels} <= owned

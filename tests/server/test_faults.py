@@ -24,7 +24,7 @@ from byoc_kit.core.publish import publish
 from byoc_kit.core.stage import Stage
 from byoc_kit.media.decode import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.server.output import Output
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.session import Session

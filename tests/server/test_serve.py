@@ -13,7 +13,7 @@ import pytest
 from server_rig import DEADLINE_S, until
 
 from byoc_kit.cli import main
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.system.addresses import free_port
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app

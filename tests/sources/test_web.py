@@ -12,7 +12,7 @@ from trickle_rig import Wire, until
 from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.decode import MediaError
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.sources import is_clip_source, open_source
 from byoc_kit.sources import trickle_channel as channel_module
 from byoc_kit.sources import web as web_module

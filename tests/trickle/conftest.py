@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 import pytest
 from trickle_rig import Rogue, Wire, until
 
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.trickle import connection
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.connection import client_session

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from byoc_kit.network.routes import serving
+from byoc_kit.network.serving import serving
 from byoc_kit.trickle import channels as channels_module
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app

@@ -3,7 +3,7 @@
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.network.proxy_urls import ProxyMatch, ProxyTemplate, split_http_url
+from byoc_kit.network.runner_urls import ProxyMatch, ProxyTemplate, split_http_url
 
 IN_PATH = "http://localhost:1234/run/{proxy}"
 IN_HOST = "https://edge-{proxy}.daydream.example.com/proxy"
