@@ -1,4 +1,4 @@
-"""The thread that owns ``process_audio``: sound never waits for pictures, nor pictures for sound."""
+"""The thread that runs ``process_audio``. Sound never waits for pictures, and pictures never wait for sound."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from byoc_kit.core.timings import Heartbeat, Timings
 
 logger = logging.getLogger(__name__)
 
-_MAX_WAITING = 100
+_MAX_WAITING = 100  # frames; two seconds of AAC
 
 
 class AudioWorker:
-    """Runs ``process_audio`` over submitted frames, in order, and hands each result to ``sink``.
+    """Runs ``process_audio`` on submitted frames, in order, and passes each result to ``sink``.
 
-    Where a hundred frames wait (two seconds of AAC), the next is dropped and counted as ``late``. After an exception
-    the sound goes out as it came. ``processor`` may be set to another, which the next frame goes to.
+    While a hundred frames wait, new ones are dropped and counted as ``late``. After an exception the sound goes out
+    unchanged. ``processor`` may be replaced; the next frame goes to the new one.
     """
 
     def __init__(
@@ -53,30 +53,30 @@ class AudioWorker:
 
     @property
     def late(self) -> int:
-        """How many frames found no room."""
+        """How many frames were dropped because too many waited."""
         return self._waiting.lost
 
     @property
     def failures(self) -> list[Failure]:
-        """What it raised so far."""
+        """The exceptions that ``process_audio`` has raised so far."""
         return list(self._failures.values())
 
     @property
     def frame_taking_s(self) -> float:
-        """How long ``process_audio`` has been at the present frame; 0 between frames."""
+        """For how long ``process_audio`` has worked on the current frame; 0 between frames."""
         return self._at_work.taking_s
 
     @property
     def is_running(self) -> bool:
-        """Whether the worker lives; one whose ``process_audio`` hangs does, abandoned or not."""
+        """Whether the thread runs. While ``process_audio`` hangs it does, even if it was abandoned."""
         return self._worker is not None and self._worker.is_alive()
 
     def submit(self, frame: AudioFrame) -> None:
-        """Offer a frame; returns at once."""
+        """Add a frame, without waiting."""
         self._waiting.put(frame)
 
     def close(self, timeout_s: float) -> bool:
-        """End the worker after what waits; ``False`` if it has not returned in ``timeout_s``. May be called again."""
+        """End the thread after the waiting frames; ``False`` if it still runs after ``timeout_s``. Can be repeated."""
         if self._worker is None or not self.is_running:
             return True
         self._waiting.finish()
@@ -84,7 +84,7 @@ class AudioWorker:
         return not self.is_running
 
     def abandon(self) -> None:
-        """Let go of what waits."""
+        """Drop the waiting frames."""
         self._waiting.close()
 
     def _run(self) -> None:
@@ -94,7 +94,7 @@ class AudioWorker:
                     self._sink(result)
 
     def _process(self, frame: AudioFrame) -> list[AudioFrame]:
-        processor = self.processor  # which a swap may replace meanwhile
+        processor = self.processor  # a swap may replace it meanwhile
         with self._at_work.step(), self.process_times.measured():
             try:
                 return processor.process_audio(frame, self._params())

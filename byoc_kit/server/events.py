@@ -1,4 +1,4 @@
-"""A stream's events: what an orchestrator hears of it."""
+"""A stream's events: what an orchestrator is told about it."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class Events:
         self._url = url
 
     async def run(self, status: Callable[[], dict[str, Any]]) -> None:
-        """Publish the stream's status at once and every 5 s: a gateway ends a stream that has said nothing for 30 s.
+        """Publish the stream's status now and every 5 s. After 30 s without an event, a gateway ends the stream.
 
-        A status that raises is left out; the first one is logged.
+        If ``status`` raises, that event is left out; the first such exception is logged.
         """
         has_raised = False
         while True:
             try:
-                said = status()
+                current = status()
             except Exception:
                 if not has_raised:
                     logger.exception("a stream's status raises; events without it are left out")
                 has_raised = True
             else:
-                await self.publish("status", said)
+                await self.publish("status", current)
             await asyncio.sleep(STATUS_INTERVAL_S)
 
     async def publish(self, kind: str, status: dict[str, Any], *, timeout_s: float | None = None) -> None:
-        """Publish one event; one that does not get through, in time, is lost and logged."""
+        """Publish one event. If it does not get through in time, it is lost, and the loss is logged."""
         event = {"type": kind, "timestamp": int(time.time() * 1000), **status}
         try:
             async with asyncio.timeout(timeout_s):

@@ -1,4 +1,4 @@
-"""Who may ask what: the token, and what a web page could send without its reader's knowledge."""
+"""Who may call the server: callers with the token, and no web page without its reader's knowledge."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from byoc_kit.system.threads import on_thread
 logger = logging.getLogger(__name__)
 
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
-# Probes ask for the health, and an ai-worker for both before it starts a stream; neither tells anything secret.
+# Probes ask for the health, and an ai-worker for both before it starts a stream. Neither answer has anything secret.
 _OPEN = {"/health", "/version"}
 _STARTS = {"start", "params", "live-video-to-video"}
-# What a page may send to another server without its consent; of these no orchestrator sends any.
+# The types that a page may send to another server without that server's consent. No orchestrator sends them.
 _OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}
-# Of an orchestrator that passes on what its client sends, Origin and Content-Type too. A page can only send it to
-# another server that has consented (https://fetch.spec.whatwg.org/#cors-preflight-fetch), and this one never does.
+# An orchestrator sends this header, and passes on its client's Origin and Content-Type. A page can send it only to a
+# server that consents (https://fetch.spec.whatwg.org/#cors-preflight-fetch), and this one never does.
 _OF_ORCHESTRATORS = "Livepeer-Session-Id"
 
 
 def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middleware:
-    """Return a middleware that refuses callers without the token, where one is set, and else web pages.
+    """Return a middleware that refuses callers without the token. If no token is set, it refuses web pages.
 
-    Without a token it refuses a POST with an ``Origin`` that is not in ``origins``, and, on a connection from this
-    machine, a GET with a ``Host`` that does not name this machine: a page can let a name of its own lead here. A page
-    that knows the token may call, and one whose request an orchestrator passes on. The first refusal for each reason is
-    logged.
+    Without a token it refuses a POST whose ``Origin`` is not in ``origins``. On a connection from this machine it also
+    refuses a GET whose ``Host`` does not name this machine, because a page can make a name of its own point here. With
+    the token, or through an orchestrator, a page may call. The first refusal for each reason is logged.
     """
     token = settings.token.get_secret_value() if settings.token is not None else None
 
@@ -76,12 +75,12 @@ def _knows(request: web.Request, token: str) -> bool:
 
 
 async def _page_refusal(request: web.Request, origins: Collection[str]) -> str | None:
-    """Say why a request is refused that a web page may have made."""
+    """Return why a request is refused that a web page may have made; None if it is not."""
     origin = request.headers.get(hdrs.ORIGIN)
     is_of_page = origin is not None and request.method == hdrs.METH_POST and not _is_passed_on(request)
     if is_of_page and not {origin, "*"} & set(origins):
         return "web pages may not call this server; set BYOC_KIT_TOKEN, and let the page send it"
-    # A browser names the page of each POST in Origin, so only of what is read the Host must tell.
+    # A browser names the page of each POST in Origin. Only for a GET the Host must tell.
     host = request.headers.get(hdrs.HOST, "localhost")
     if request.method in _READS and _is_local(request) and not await _means_this_machine(host):
         return "the host named is not this machine; ask by 127.0.0.1, or set BYOC_KIT_TOKEN and send it"
@@ -89,7 +88,7 @@ async def _page_refusal(request: web.Request, origins: Collection[str]) -> str |
 
 
 def _is_passed_on(request: web.Request) -> bool:
-    """Whether an orchestrator sends it, for a page or not; a page of the server that it asks needs no consent."""
+    """Whether an orchestrator sent it. A page of this very server needs no consent, so it does not count as one."""
     asked = request.headers.get(hdrs.ORIGIN, "").partition("://")[2]
     return _OF_ORCHESTRATORS in request.headers and asked != request.headers.get(hdrs.HOST)
 
@@ -100,7 +99,7 @@ def _has_type_of_pages(request: web.Request) -> bool:
 
 
 def _is_local(request: web.Request) -> bool:
-    """Whether a request came to an address that only this machine itself can reach."""
+    """Whether a request came to an address that only this machine can reach."""
     name = request.transport.get_extra_info("sockname") if request.transport is not None else None
     return isinstance(name, tuple) and _address(name[0]).is_loopback
 
@@ -111,7 +110,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 async def _means_this_machine(host: str) -> bool:
-    """Whether a ``Host`` is an address, which nobody can make lead elsewhere, or a name that this machine has."""
+    """Whether a ``Host`` is an address, which nobody can point elsewhere, or a name of this machine."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -125,9 +124,9 @@ async def _means_this_machine(host: str) -> bool:
 
 @cache
 def _own_names() -> set[str]:
-    """Return the names that this machine has, with its domain and without; asks the resolver, which may take a while.
+    """Return the names of this machine, with and without its domain. This asks the resolver, which may take a while.
 
-    The whole name counts: a page's own domain may have a host of the same first label.
+    Only whole names count, because a page's own domain may have a host with the same first label.
     """
     own = socket.gethostname().lower()
     alone = own.partition(".")[0]

@@ -1,4 +1,4 @@
-"""The hooks of the notebook that a stream calls at its start and its end: each on a thread, and watched."""
+"""Calls the hooks at the start and end of a stream, each on a thread, and watches how long they take."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from byoc_kit.system.threads import on_thread
 
 
 class HookCalls:
-    """Calls hooks, those of one processor one after the other; one that does not return is in ``at_work``."""
+    """Calls hooks; those of one processor run one after the other. ``at_work`` has those that have not returned."""
 
     def __init__(self) -> None:
         self._under_way: dict[asyncio.Task[None], _Call] = {}
 
     @property
     def at_work(self) -> list[tuple[str, float]]:
-        """The name of each hook that has not returned, and for how many seconds."""
+        """The name of each hook that has not returned, and for how many seconds it has run."""
         now_s = time.monotonic()
         return [(call.name, now_s - call.since_s) for call in self._under_way.values()]
 
     def begin(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> asyncio.Task[None]:
-        """Call a hook once the processor's before it have returned; the task ends as it does."""
+        """Call a hook when the processor's earlier hooks have returned. The task ends as the hook does."""
         before = [task for task, earlier in self._under_way.items() if earlier.processor is processor]
         calling = asyncio.create_task(_call_after(before, name, call), name=name)
         self._under_way[calling] = _Call(processor, name, time.monotonic())

@@ -1,4 +1,4 @@
-"""What comes into a stream: its pictures and its sound, read and decoded on one thread."""
+"""The input of a stream: its pictures and its sound, read and decoded on one thread."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from byoc_kit.media.frame_size import Size
 from byoc_kit.media.programs import Program, read_programs
 from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
 from byoc_kit.server.audio_worker import AudioWorker
-from byoc_kit.server.faults import Faults
-from byoc_kit.server.output import Output
+from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.stream_params import FrameLimiter, FrameRate
 from byoc_kit.trickle.pipes import ByteInlet
 
@@ -33,9 +32,9 @@ _LONGEST_AUDIO = 45_000  # 1/90000 s; a longer step from packet to packet is a p
 
 
 class Input:
-    """Decodes what the inlet brings: frames go to the stage, sound to ``audio``, or untouched to the output.
+    """Decodes the inlet's bytes. Frames go to the stage; sound goes to ``audio``, or unchanged to the output.
 
-    ``source_size`` says how large the pictures are. A decoder that cannot keep up skips to key frames.
+    ``source_size`` is the size of the pictures that come. A decoder that cannot keep up skips to the next key frame.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class Input:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing of what comes can be decoded."""
+        """Why none of the input can be decoded; None if it can."""
         if self._problem is None and self._reader.read_for_s > _NOTHING_FOR_S:
             return (
                 f"nothing in {self._reader.read_for_s:.0f} s of input can be decoded here; send H.264 or HEVC, and AAC"
@@ -92,7 +91,7 @@ class Input:
 
     @property
     def standing_s(self) -> float:
-        """How long bytes have waited and nothing came of any."""
+        """For how long bytes have waited without any progress."""
         return min(self._inlet.lag_s, time.monotonic() - self._progress_at_s)
 
     def _read(self, program: Program) -> None:
@@ -117,7 +116,7 @@ class Input:
                     continue
                 audio_alone.add(packet)
                 if has_video and audio_alone.lasts_s > _NO_VIDEO_S:
-                    # A camera that is off: without pictures to cut at, the output would be one segment.
+                    # The camera is off. Segments begin at pictures, so without them the output would be one segment.
                     has_video = False
                     self._output.begin(program, video=False)
                 self._take_audio(packet)
@@ -130,7 +129,7 @@ class Input:
         with self.decode_times.measured(), self.heartbeats[0].step():
             frames = list(decoder.decode(packet, keys_only=self._skips_to_key_frame))
         for frame in frames:
-            self._skips_to_key_frame &= self._inlet.lag_s > _MAX_LAG_S  # what refers to this one can be decoded
+            self._skips_to_key_frame &= self._inlet.lag_s > _MAX_LAG_S  # the frames after a key frame can be decoded
             if self._limiter.keeps(frame.pts * frame.time_base, self.rate):
                 self._note_size(frame)
                 self._stage.submit(self.size.fit(frame))
@@ -162,9 +161,9 @@ class Input:
 
 
 class _Reader:
-    """Reads the inlet, and knows for how long it has read a programme of which no packet has come yet.
+    """Reads the inlet, and measures for how long it has read a programme without any packet.
 
-    Once one has, a pause is no fault: tables and stuffing may go on while a camera is off.
+    After the first packet a pause is no fault: tables and stuffing may go on while a camera is off.
     """
 
     def __init__(self, inlet: ByteInlet) -> None:
@@ -193,9 +192,9 @@ class _Reader:
 
 
 class _AudioAlone:
-    """How much sound has come since the last picture, by its own times.
+    """How much sound has come since the last picture, measured by its own times.
 
-    The clock does not tell: after a pause of the input, or of the decoder, sound may come first.
+    A clock cannot tell: after a pause of the input, or of the decoder, sound may come first.
     """
 
     def __init__(self) -> None:
@@ -204,11 +203,11 @@ class _AudioAlone:
 
     @property
     def lasts_s(self) -> float:
-        """How long it is."""
+        """Its length in seconds."""
         return float(self._ticks * TIME_BASE)
 
     def add(self, packet: Packet) -> None:
-        """Take a packet of sound."""
+        """Count a packet of sound."""
         if packet.dts is None:
             return
         if self._last is not None:
@@ -216,5 +215,5 @@ class _AudioAlone:
         self._last = packet.dts
 
     def end(self) -> None:
-        """Begin anew: a picture has come."""
+        """Start from zero, because a picture has come."""
         self._ticks = 0

@@ -1,4 +1,4 @@
-"""The socket that the container listens on: no number of connections, and no slow one, makes it deaf."""
+"""The socket that the container listens on. Neither many connections nor slow ones keep new ones out."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ KEEP_ALIVE_S = 75.0
 
 _MOST_FILES = 65_536  # older code closes every file that might be open, which takes seconds with more
 _MOST_CONNECTIONS = 1024
-_ACCEPT_AT_ONCE = 16  # what is closed to make room frees its file only afterwards
+_ACCEPT_AT_ONCE = 16  # a connection that is closed to make room frees its file only afterwards
 _ACCEPT_AGAIN_S = 1.0
-_SAID_EVERY_S = 60.0
+_LOGGED_EVERY_S = 60.0
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -49,23 +49,24 @@ def _open_files() -> int:
 
 
 def app_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
-    """Return a runner that closes idle connections, and logs no traceback of what clients do wrong."""
+    """Return a runner that closes idle connections, and logs no traceback for faults of clients."""
     return web.AppRunner(app, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=KEEP_ALIVE_S, logger=http_logger)
 
 
 def protocol_factory(runner: web.AppRunner) -> ProtocolFactory:
-    """Return what makes the protocol of each connection of a runner that is set up."""
+    """Return the protocol factory for the connections of a runner that is set up."""
     assert runner.server is not None  # noqa: S101  # set by runner.setup()
     return runner.server
 
 
 class Listener:
-    """Accepts connections and gives each to the app that ``leads_to`` names now.
+    """Accepts connections and gives each to the app that ``leads_to`` makes protocols for at that moment.
 
-    At most half of the files that the process may still open are connections. One more takes the place of the one that
-    has been without a request for longest; where all are at a request it is closed at once. Where no more can be
-    accepted that is logged once a minute, and tried each second: asyncio's own server logs it a hundred times a second,
-    each with a traceback, and starts itself anew as often.
+    Connections take at most half of the files that the process may still open. One more connection replaces the one
+    that has been without a request for longest. If all have a request, the new one is closed at once.
+
+    If the system lets it accept no more, it tries again each second, and logs that once a minute. asyncio's own server
+    would log it a hundred times a second, each time with a traceback, and restart as often.
     """
 
     def __init__(self, listening: socket.socket, leads_to: ProtocolFactory, *, most: int | None = None) -> None:
@@ -74,14 +75,14 @@ class Listener:
         self._listening = listening
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.TimerHandle | None = None
-        self._said_s = -math.inf
+        self._logged_s = -math.inf
         self._entering: set[asyncio.Task[object]] = set()
-        self._visitors: dict[_Visitor, None] = {}  # the one that has been without a request for longest first
-        listening.setblocking(False)  # the socket's own signature
+        self._visitors: dict[_Visitor, None] = {}  # in order: the first has been without a request for longest
+        listening.setblocking(False)  # a positional argument only
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept no more; what is connected stays so."""
+        """Accept no more connections; those that are open stay open."""
         self._loop.remove_reader(self._listening)
         if self._again is not None:
             self._again.cancel()
@@ -99,14 +100,14 @@ class Listener:
             if not self._has_room():
                 connection.close()
                 continue
-            connection.setblocking(False)  # the socket's own signature
+            connection.setblocking(False)  # a positional argument only
             entering = self._loop.create_task(self._enter(connection), name="accept")
             self._entering.add(entering)
             entering.add_done_callback(self._entering.discard)
 
     def _fail(self, error: OSError) -> None:
-        if self._loop.time() - self._said_s > _SAID_EVERY_S:
-            self._said_s = self._loop.time()
+        if self._loop.time() - self._logged_s > _LOGGED_EVERY_S:
+            self._logged_s = self._loop.time()
             logger.error("no connection can be accepted: %s; trying again each second", error)
         self._loop.remove_reader(self._listening)
         self._again = self._loop.call_later(_ACCEPT_AGAIN_S, self._loop.add_reader, self._listening, self._accept)
@@ -126,7 +127,7 @@ class Listener:
         return idle is not None
 
     def entered(self, visitor: _Visitor) -> None:
-        """Note a connection, or that it has had a request just now."""
+        """Note a new connection, or the end of a connection's request."""
         self._visitors.pop(visitor, None)
         self._visitors[visitor] = None
 
@@ -136,7 +137,7 @@ class Listener:
 
 
 class _Visitor(asyncio.Protocol):
-    """A connection: the app's own protocol behind a clock."""
+    """A connection: the app's protocol, with a time limit for the heads of requests."""
 
     def __init__(self, listener: Listener) -> None:
         self.is_at_request = False
@@ -171,7 +172,7 @@ class _Visitor(asyncio.Protocol):
         self._app.resume_writing()
 
     def leave(self) -> None:
-        """Close the connection at once, without what it was to be sent."""
+        """Close the connection at once, and drop what waits to be sent."""
         self._listener.left(self)
         if self._transport is not None:
             self._transport.abort()
@@ -198,7 +199,7 @@ class _Visitor(asyncio.Protocol):
 
 @web.middleware
 async def noted_at_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let a connection's clock stand still while its request is served."""
+    """Stop a connection's clock while its request is served."""
     visitor = request.transport.get_protocol() if request.transport is not None else None
     if not isinstance(visitor, _Visitor):  # the app is served without a Listener
         return await handler(request)
@@ -207,7 +208,7 @@ async def noted_at_request(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out what a client did wrong, but for one line in the debug log."""
+    """Replace the record of a client's fault by one line in the debug log."""
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, HttpProcessingError | ConnectionError | web.RequestPayloadError):
         return True

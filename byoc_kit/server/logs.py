@@ -1,33 +1,33 @@
-"""The log of a container: one record a line, and nothing in it that a client could have made up or hidden."""
+"""The container's log. Clients cannot forge a record in it, or hide one."""
 
 from __future__ import annotations
 
 import logging
 import re
 
-_LONGEST = 20_000  # characters of a record: a traceback ends with what its exception says, which may be megabytes
+_LONGEST = 20_000  # characters of a record; the text of an exception, which ends a traceback, may have megabytes
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/]*@")
 
 
 def set_up_logging() -> None:
-    """Log what a person who runs a container wants to see."""
+    """Log what the operator of a container wants to see."""
     handler = logging.StreamHandler()
     handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    # It calls a machine without a GPU an error.
+    # pytrickle logs an error on a machine without a GPU.
     logging.getLogger("pytrickle.utils.hardware").setLevel(logging.CRITICAL)
 
 
 class PlainFormatter(logging.Formatter):
-    """Writes out what is not printable, indents a record's further lines, cuts long ones, leaves out URLs' passwords.
+    """Escapes what is not printable, indents the further lines of a record, cuts long records, removes URLs' passwords.
 
-    A record may hold what a client sent: a line break in it cannot begin a record of its own, and an escape does
-    nothing to a terminal.
+    A record may contain what a client sent. A line break in it cannot start another record, and an escape sequence
+    cannot reach a terminal.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as it is written."""
+        """Return the record as text."""
         text = super().format(record)
         if len(text) > _LONGEST:
             text = f"{text[:_LONGEST]}... ({len(text)} characters)"

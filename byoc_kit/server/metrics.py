@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus, made of what ``/stream/status`` counts."""
+"""``/metrics`` for Prometheus, made from the counts of ``/stream/status``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics(Collector):
-    """Reads the sessions when it is scraped; nothing is counted twice."""
+    """Reads the sessions when Prometheus asks; it has no counts of its own."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -28,11 +28,11 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Say nothing ahead: what there is depends on the streams."""
+        """Return nothing: the metrics depend on the streams."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each family, as of now."""
+        """Yield the current value of each metric."""
         statuses = self._sessions.status()
         totals = self._sessions.totals.with_running(statuses)
         yield GaugeMetricFamily("byoc_kit_healthy", "0 if a stream shows a fault", int(not self._sessions.problem()))

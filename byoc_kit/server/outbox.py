@@ -1,4 +1,4 @@
-"""What waits to be encoded: few frames, for which the worker waits, and sound, for which nobody does."""
+"""The queue before the encoder. A full queue makes the stage's worker wait, and drops sound."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ Item: TypeAlias = VideoFrame | AudioFrame | Packet | SegmentWriter
 
 
 class Outbox:
-    """A queue with two bounds. A ``SegmentWriter`` in it is the one to write with from there on.
+    """A queue with one limit for frames and another for sound.
 
-    ``frames_lost`` counts the frames that still waited when the outbox was abandoned.
+    A ``SegmentWriter`` in it writes the items that follow. ``frames_lost`` counts the frames that still waited when the
+    outbox was abandoned.
     """
 
     def __init__(self) -> None:
         self.frames_lost = 0
         self._queue: FrameQueue[Item] = FrameQueue(MAX_FRAMES)
         self._audio = Lane(MAX_AUDIO, drops="newest")
-        self._writers = Lane(MAX_FRAMES + MAX_AUDIO + 1)  # which never fills: two of them have something in between
+        self._writers = Lane(MAX_FRAMES + MAX_AUDIO + 1)  # never full: there is an item between any two of them
 
     @property
     def audio_lost(self) -> int:
-        """How much sound found no room."""
+        """How many items of sound were dropped because the queue was full."""
         return self._audio.lost
 
     def put_frame(self, frame: VideoFrame) -> None:
-        """Add a frame; waits while four are there, so that the stage drops at its entry instead."""
+        """Add a frame. Waits while four are queued, so that the stage drops frames at its entry instead."""
         if not self._queue.put(frame):
             self.frames_lost += 1
 
     def put_audio(self, audio: AudioFrame | Packet) -> None:
-        """Add sound; never waits: where 500 items are there, about ten seconds, this one is lost and counted."""
+        """Add sound, without waiting. While 500 items are queued, about ten seconds, it is dropped and counted."""
         self._queue.put(audio, self._audio)
 
     def put_writer(self, writer: SegmentWriter) -> None:
-        """Let what follows be written by another writer; one of which nothing was to be written is let go."""
+        """Write the following items with another writer, and drop the last writer if no item followed it."""
         unused = self._queue.take_back(SegmentWriter)
         if isinstance(unused, SegmentWriter):
-            unused.abandon()  # an output of PyAV's must be closed before it is collected
+            unused.abandon()  # PyAV wants an output closed before it is collected
         if not self._queue.put(writer, self._writers):
             writer.abandon()
 
@@ -55,11 +56,11 @@ class Outbox:
         return self._queue.take()
 
     def finish(self) -> None:
-        """Say that nothing follows."""
+        """Add no more items."""
         self._queue.finish()
 
     def abandon(self) -> None:
-        """Let go of everything, and of who waits."""
+        """Drop all items, and wake whoever waits."""
         for item in self._queue.close():
             self.frames_lost += isinstance(item, VideoFrame)
             if isinstance(item, SegmentWriter):
@@ -67,5 +68,5 @@ class Outbox:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody takes anything any more."""
+        """Whether ``abandon`` was called."""
         return self._queue.is_closed

@@ -1,7 +1,8 @@
-"""What goes out of a stream: its frames and its sound, encoded on a thread of their own."""
+"""The output of a stream: its frames and its sound, encoded on one thread."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, deque
@@ -17,18 +18,32 @@ from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.programs import Program
 from byoc_kit.media.ts_muxer import Continuity
 from byoc_kit.media.video_decoder import RECEIVED
-from byoc_kit.server.faults import Faults
 from byoc_kit.server.outbox import Outbox
 from byoc_kit.trickle.publisher import SegmentPublisher
+
+logger = logging.getLogger(__name__)
 
 _FPS_OVER_S = 5.0
 
 
-class Output:
-    """Encodes what it is given, in order, and hands the segments to ``publisher``.
+class Faults:
+    """Counts the faults of input and output that do not end a stream, and logs the first of each kind."""
 
-    Without a ``publisher``, in a stream without video output, frames are only counted. It knows nothing of what feeds
-    it, so that all of a stream goes when the last of it is let go.
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, kind: str, error: Exception) -> None:
+        """Count a fault, on any thread."""
+        if not self.counts[kind]:
+            logger.warning("%s: %s", kind, error)
+        self.counts[kind] += 1
+
+
+class Output:
+    """Encodes frames and sound in order, and passes the segments to ``publisher``.
+
+    A stream without video output has no ``publisher``; its frames are only counted. The output has no reference to what
+    feeds it, so all of a stream is freed without the cyclic collector.
     """
 
     def __init__(
@@ -65,7 +80,7 @@ class Output:
         self._encoder.start()
 
     def begin(self, program: Program, *, video: bool) -> None:
-        """Write what follows as this programme, with its sound, and with pictures where there is ``video``."""
+        """Write what follows as this programme: with its sound, and with pictures if ``video``."""
         if self._publisher is None:
             return
         writer = SegmentWriter(
@@ -80,7 +95,7 @@ class Output:
         self._outbox.put_writer(writer)
 
     def put(self, processed: Processed) -> None:
-        """Take a frame that went through the stage; waits while the encoder is behind."""
+        """Take a frame from the stage; waits while the encoder is behind."""
         if processed.output is None:
             return
         if self._publisher is None:
@@ -89,32 +104,32 @@ class Output:
         self._outbox.put_frame(processed.output)
 
     def put_audio(self, audio: AudioFrame | Packet) -> None:
-        """Take sound; never waits."""
+        """Take sound, without waiting."""
         self._outbox.put_audio(audio)
 
     def finish(self) -> None:
-        """Say that nothing follows, and wait until all is encoded, or ``abandon`` is called."""
+        """Wait until all is encoded, or until ``abandon`` is called. Nothing may be put in after this."""
         self._outbox.finish()
         if self._encoder is not None:
             self._encoder.join()
 
     def abandon(self) -> None:
-        """Let go of what is still to be encoded, and of who waits."""
+        """Drop what is still to be encoded, and wake whoever waits."""
         self._outbox.abandon()
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nothing is taken any more."""
+        """Whether ``abandon`` was called."""
         return self._outbox.is_abandoned
 
     @property
     def is_running(self) -> bool:
-        """Whether the encode thread lives."""
+        """Whether the encode thread runs."""
         return self._encoder is not None and self._encoder.is_alive()
 
     @property
     def encodes(self) -> bool:
-        """Whether frames are encoded; else they are only counted."""
+        """Whether frames are encoded; otherwise they are only counted."""
         return self._publisher is not None
 
     @property
@@ -130,11 +145,11 @@ class Output:
 
     @property
     def waits_s(self) -> deque[float]:
-        """How long each chunk of late waited for the network, in seconds; read it on the loop."""
+        """For how many seconds each of the last chunks waited for the network. Read it on the event loop."""
         return deque() if self._publisher is None else self._publisher.waits_s
 
     def fps(self) -> float:
-        """Return the frames a second of late: of the encoder, or of the stage where nothing is encoded."""
+        """Return the recent frames per second: of the encoder, or of the stage if nothing is encoded."""
         now_s = time.monotonic()
         recent = [at_s for at_s in tuple(self._out_at_s) if now_s - at_s <= _FPS_OVER_S]
         return round(len(recent) / _FPS_OVER_S, 2)
@@ -168,7 +183,7 @@ class Output:
                 writer.write_audio(item)
         except FrameError as error:
             self._refused(item, "no size for video", error)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the next frame may go; this one is counted and shown
+        except Exception as error:  # noqa: BLE001  # the next frame may work; this one is counted and shown
             self._refused(item, "encoder refused it", error)
 
     def _refused(self, item: VideoFrame | AudioFrame | Packet, why: str, error: Exception) -> None:
@@ -176,12 +191,12 @@ class Output:
         (self._drops if is_frame else self._audio_refused)[why] += 1
         self._faults.add("unencodable frame" if is_frame else "unencodable sound", error)
         if is_frame:
-            self.last_refusal = in_one_line(error)  # text: an exception would keep this object, by its traceback
+            self.last_refusal = in_one_line(error)  # its text only: the exception's traceback would keep this object
             self.refused_in_a_row += 1
 
     def _write_frame(self, writer: SegmentWriter, frame: VideoFrame) -> None:
         if not writer.has_video:
-            self._drops["no video any more"] += 1  # it was still on its way when the input went on without
+            self._drops["no video any more"] += 1  # this frame was on its way when the input continued without video
             return
         with self.encode_times.measured():
             is_written = writer.write_frame(frame)
@@ -198,12 +213,12 @@ class Output:
         try:
             with self.encoding.step():
                 writer.close()
-        except Exception as error:  # noqa: BLE001  # the next programme may be written
+        except Exception as error:  # noqa: BLE001  # the next programme may work
             self._faults.add("unfinished segment", error)
 
 
 class _Watched:
-    """A publisher, with a heartbeat that shows how long it takes nothing; that time is not the encoder's."""
+    """A publisher with a heartbeat of its own, so that waiting for the network does not count as the encoder's time."""
 
     def __init__(self, publisher: SegmentPublisher, *, sending: Heartbeat, encoding: Heartbeat) -> None:
         self._publisher = publisher

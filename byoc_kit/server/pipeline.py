@@ -1,9 +1,9 @@
 """One stream's media path: MPEG-TS bytes in, frames through the stage, MPEG-TS segments out.
 
     inlet -> Input's [decode thread] -> Stage's worker -> Output's [encode thread] -> publisher
-                                     -> sound, untouched or through process_audio ->
+                                     -> sound, unchanged or through process_audio ->
 
-Every queue is bounded. A slow network or encoder holds the worker up, and the stage then drops frames at its entry.
+Every queue is bounded. A slow network or encoder makes the worker wait, and the stage then drops frames at its entry.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import text_of
 from byoc_kit.media.frame_size import Size
 from byoc_kit.server.audio_worker import AudioWorker
-from byoc_kit.server.faults import Faults
 from byoc_kit.server.input import Input
-from byoc_kit.server.output import Output
+from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import FrameRate
 from byoc_kit.trickle.pipes import ByteInlet
@@ -36,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """The threads of one stream. ``publisher`` may be ``None``: a stream without video output.
+    """The threads of one stream. A stream without video output has no ``publisher``.
 
-    Nothing that it owns refers back to it, so that all of a stream goes as soon as the pipeline is let go.
+    Nothing that the pipeline owns refers back to it, so all of a stream is freed as soon as the pipeline is.
     """
 
     def __init__(
@@ -99,13 +98,13 @@ class Pipeline:
 
     @property
     def error(self) -> str | None:
-        """Why a thread ended before its time: the stream shows nothing any more."""
+        """Why a thread ended too early, so that the stream shows nothing more; None if none has."""
         if self.stage.error is not None:
             return f"the stage ended: {self.stage.error}"
         return self._error
 
     def start(self) -> None:
-        """Start the threads; they end when the inlet does. ``ended`` is set when the last of them has."""
+        """Start the threads. They end when the inlet does, and the last of them sets ``ended``."""
         self.stage.start()
         if self._audio is not None:
             self._audio.start()
@@ -114,20 +113,20 @@ class Pipeline:
         self._decoder.start()
 
     def swap(self, processor: FrameProcessor, params: Params) -> None:
-        """Run another processor from the next frame on; sound that passes untouched goes on so."""
+        """Run another processor from the next frame on. Sound that passes unchanged still does."""
         self.stage.swap(processor, params)
         if self._audio is not None:
             self._audio.processor = processor
 
     def join(self, timeout_s: float) -> bool:
-        """Wait until all that came in has gone out; ``False`` if it has not within ``timeout_s``. Blocks."""
+        """Wait until all input has gone out; ``False`` if that takes longer than ``timeout_s``. Blocks."""
         if self._decoder is None:
             return True
         self._decoder.join(timeout_s)
         return not self._decoder.is_alive()
 
     def abandon(self) -> None:
-        """Let go of what is still on its way; nothing waits for a ``process_frame`` that hangs."""
+        """Drop what is still on its way, without waiting for a ``process_frame`` that hangs."""
         self._output.abandon()
         self._inlet.end()
         self.stage.close(drain=False, timeout_s=0)
@@ -136,23 +135,23 @@ class Pipeline:
 
     @property
     def refused_in_a_row(self) -> int:
-        """How many of the last frames the encoder refused, up to the newest."""
+        """How many of the latest frames the encoder refused, one after the other."""
         return self._output.refused_in_a_row
 
     @property
     def last_refusal(self) -> str:
-        """Why the encoder refused the last one that it refused."""
+        """Why the encoder refused a frame, the last time that it did."""
         return self._output.last_refusal
 
     @property
     def at_work(self) -> list[tuple[str, float]]:
-        """The name of each hook that gets frames, and for how many seconds it has been at its present one."""
+        """The name of each hook that gets frames, and for how many seconds it has worked on the current one."""
         at_audio_s = self._audio.frame_taking_s if self._audio is not None else 0.0
         return [("process_frame", self.stage.frame_taking_s), ("process_audio", at_audio_s)]
 
     @property
     def standing(self) -> tuple[str, float]:
-        """The codec or reader that has been busy longest, and for how many seconds."""
+        """The codec or reader that has been busy for longest, and for how many seconds."""
         beats = [*self.input.heartbeats, *([] if self._output.sending.taking_s else [self._output.encoding])]
         name, taking_s = max(((beat.name, beat.taking_s) for beat in beats), key=itemgetter(1))
         return (name, taking_s) if taking_s else ("the input's reader", self.input.standing_s)
@@ -164,15 +163,15 @@ class Pipeline:
 
     @property
     def is_running(self) -> bool:
-        """Whether a thread of it lives: one that is at a hook or a codec that does not return."""
+        """Whether one of its threads runs, for example in a hook or a codec that does not return."""
         is_at_audio = self._audio is not None and self._audio.is_running
         is_decoding = self._decoder is not None and self._decoder.is_alive()
         return self.stage.is_running or is_at_audio or is_decoding or self._output.is_running
 
     def status(self) -> dict[str, Any]:
-        """Return counts since the start, and timings and frames a second of late.
+        """Return counts since the start, and recent timings and frames per second.
 
-        ``frames_in`` is the pictures that arrived. Each is encoded, or in ``drops`` with its reason, or in flight.
+        ``frames_in`` counts the pictures that arrived. Each is encoded, or in ``drops`` with its reason, or in flight.
         """
         stage = self.stage.stats()
         encoded = self._output.frames_encoded
@@ -183,7 +182,7 @@ class Pipeline:
         }
         dropped = sum(sum(reasons.values()) for reasons in drops.values())
         went_out = encoded if self._output.encodes else stage.frames_out
-        arrived = self.input.counts.arrived  # last: what arrives meanwhile is in flight
+        arrived = self.input.counts.arrived  # read last: pictures that arrive meanwhile are in flight
         failures = list(stage.failures)
         timings = {
             "decode": self.input.decode_times.percentiles_ms(),
@@ -224,7 +223,7 @@ class Pipeline:
                 self._loop.call_soon_threadsafe(self.ended.set)
 
     def _finish(self) -> None:
-        """Wait until the stage, the sound and the encoder are done with what they have."""
+        """Wait until the stage, the sound and the encoder have finished what they have."""
         waiting_for = [self.stage.close] + ([self._audio.close] if self._audio is not None else [])
         for close in waiting_for:
             while not close(timeout_s=0.5) and not self._output.is_abandoned:

@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK: exits 0 if ``/health`` says that the container is ready."""
+"""The image's HEALTHCHECK: exits with 0 if ``/health`` says that the container is ready."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ _READY = {"ok", "OK", "IDLE"}
 
 
 def main(url: str) -> int:
-    """Probe a health URL; returns 0 when ready, else 1 with the reason on stderr."""
+    """Ask a health URL; returns 0 when ready, otherwise 1 with the reason on stderr."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # the image's own URL
             content = json.load(answer)

@@ -13,10 +13,10 @@ _FRAMES = 3
 
 
 def warm_up(settings: MediaSettings) -> None:
-    """Take black frames to tensors, back, and through the encoder: threads start and code is loaded before a stream.
+    """Convert black frames to tensors and back, and encode them, so that threads and code are there before a stream.
 
-    The notebook's own functions are not called: they may remember what they see. The decoder's hardware is opened too:
-    where the first stream waited for it, pictures would be left out to catch up.
+    The decoder's hardware is opened too. If the first stream waited for it, it would then skip pictures to catch up.
+    The notebook's own functions are not called, because they may remember what they see.
     """
     choose_decoder(settings.decoder)
     with SegmentWriter(_Nowhere(), settings=settings) as writer:
@@ -28,7 +28,7 @@ def warm_up(settings: MediaSettings) -> None:
 
 
 class _Nowhere:
-    """Takes segments and keeps nothing."""
+    """Takes segments and drops them."""
 
     def begin_segment(self) -> None:
         pass

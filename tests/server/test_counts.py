@@ -12,8 +12,7 @@ from transport_streams import VIDEO_PID, Transport, grouped, laid_out, units
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor, Hooks
 from byoc_kit.media.frame_size import Size
-from byoc_kit.server.faults import Faults
-from byoc_kit.server.output import Output
+from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import FrameRate

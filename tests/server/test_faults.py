@@ -121,8 +121,8 @@ async def test_an_input_that_breaks_off_in_mid_segment_goes_on_where_it_was(rig)
 
 @pytest.mark.parametrize("keeps_its_channels", [True, False])
 async def test_a_trickle_server_that_dies_and_comes_back_is_used_again(rig, keeps_its_channels):
-    async with served(rig) as it, trickle_server() as before, trickle_server() as anew:
-        after = before if keeps_its_channels else anew
+    async with served(rig) as it, trickle_server() as before, trickle_server() as restarted:
+        after = before if keeps_its_channels else restarted
         wire = Wire(before)
         await wire.join()
         base = f"http://127.0.0.1:{wire.port}/ai/trickle"
@@ -293,7 +293,7 @@ async def test_a_stream_that_ended_is_let_go_without_the_cyclic_collector(rig, e
     made = []
     for kind in (Session, Pipeline, Stage, Output, SegmentWriter, SegmentPublisher):
         monkeypatch.setattr(kind, "__init__", remembered(kind.__init__, made))
-    for module in ("core.stage", "server.session", "server.faults"):  # pytest keeps what is logged, traceback and all
+    for module in ("core.stage", "server.session", "server.output"):  # pytest keeps what is logged, traceback and all
         monkeypatch.setattr(f"byoc_kit.{module}.logger.disabled", True)
     async with served(rig, **{"process_frame": lambda frame: frame, **ENDS[end]}) as it:
         made.clear()

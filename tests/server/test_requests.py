@@ -16,7 +16,7 @@ def test_a_refusal_says_its_message_and_keeps_its_status(status):
     assert refusal("/stream/start", status) == (status, {"status": "error", "message": "does not fit"})
 
 
-def test_a_refusal_names_its_field_in_the_message_and_beside_it():
+def test_a_refusal_names_its_field_in_the_message_and_in_a_key():
     said = {"status": "error", "message": "params.gain: does not fit", "field": "params.gain"}
     assert refusal("/stream/params", 400, field="params.gain") == (400, said)
 

@@ -217,7 +217,7 @@ async def test_an_exception_in_process_frame_names_notebook_cell_and_line(tmp_pa
     assert sum("cell 6, line 2" in line for line in target.log.lines) == 1
 
 
-def test_a_taken_port_is_said_in_one_line(capsys):
+def test_a_taken_port_is_reported_in_one_line(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["serve", str(BUNDLE), "--port", str(port)]) == 2
@@ -226,7 +226,7 @@ def test_a_taken_port_is_said_in_one_line(capsys):
     )
 
 
-def test_a_folder_that_is_no_bundle_is_said_in_one_line(tmp_path, capsys):
+def test_a_folder_that_is_no_bundle_is_reported_in_one_line(tmp_path, capsys):
     assert main(["serve", str(tmp_path)]) == 2
     assert "is not a bundle" in capsys.readouterr().err
 

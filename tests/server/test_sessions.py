@@ -2,9 +2,10 @@ import pytest
 
 from byoc_kit.core.params import Params, ParamsError
 from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.stage import MAX_KINDS
 from byoc_kit.server.metrics import Metrics
 from byoc_kit.server.requests import StartRequest
-from byoc_kit.server.sessions import BusyError, Sessions
+from byoc_kit.server.sessions import BusyError, Sessions, Totals
 from byoc_kit.server.settings import ServerSettings
 
 
@@ -95,3 +96,13 @@ async def test_metrics_say_what_runs_and_what_has_run(sessions):
         "byoc_kit_streams_started_total 2.0",
         'byoc_kit_frames_total{state="in"} 0.0',
     } <= set(lines)
+
+
+def test_kinds_of_failure_over_all_streams_are_bounded():
+    totals = Totals()
+    for number in range(3 * MAX_KINDS):
+        totals.add({"failures": [{"error": f"Error{number}", "count": 2}]})
+    totals.add({"failures": [{"error": "Error0", "count": 1}, {"error": "others", "count": 1}]})
+    assert len(totals.failures) == MAX_KINDS + 1
+    assert totals.failures["Error0"] == 3
+    assert totals.failures["others"] == 2 * 2 * MAX_KINDS + 1

@@ -64,7 +64,7 @@ def test_a_value_that_does_not_fit_is_named(name, value):
         ServerSettings.from_environment({f"BYOC_KIT_{name}": value})
 
 
-def test_a_name_that_is_no_setting_is_said(caplog):
+def test_a_name_that_is_no_setting_is_reported(caplog):
     ServerSettings.from_environment({"BYOC_KIT_STALL": "3"})
     assert "BYOC_KIT_STALL is no setting; there are BYOC_KIT_ENCODER" in caplog.text
 

@@ -64,7 +64,7 @@ async def started(it, name="a"):
         (Program, "packets", "the input's reader"),
     ],
 )
-async def test_what_stands_still_is_said_in_health_and_keeps_its_place(rig, monkeypatch, owner, method, named):
+async def test_what_stands_still_is_reported_in_health_and_keeps_its_place(rig, monkeypatch, owner, method, named):
     data = sound_clip("aac")
     async with served(rig, process_audio=lambda frame: frame, options={"settings": SETTINGS}) as it:
         with hanging(monkeypatch, owner, method) as is_hung:
@@ -216,7 +216,7 @@ async def test_input_that_cannot_be_decoded_is_the_streams_error_until_something
         assert frame_numbers(stream.output) == numbers(1)
 
 
-async def test_input_of_which_nothing_comes_is_said_before_the_demuxer_gives_up(rig, monkeypatch):
+async def test_input_of_which_nothing_comes_is_reported_before_the_demuxer_gives_up(rig, monkeypatch):
     monkeypatch.setattr("byoc_kit.server.input._NOTHING_FOR_S", 0.2)
     transport = Transport()
     transport.tables([(0x15, 0x100)])

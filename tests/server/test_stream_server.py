@@ -386,7 +386,7 @@ async def test_a_stream_whose_parameters_are_checked_while_the_server_stops_is_r
         )
 
 
-async def test_a_long_body_is_parsed_beside_the_event_loop():
+async def test_a_long_body_is_parsed_on_a_thread():
     def parse(body):
         return len(body), threading.current_thread() is threading.main_thread()
 
@@ -472,7 +472,7 @@ async def test_events_that_break_off_are_logged_at_once(ready, monkeypatch, capl
 
     monkeypatch.setattr("byoc_kit.server.events.publish_message", broken)
     assert (await ready.post("/stream/start", ready.start_body()))[0] == 200
-    await until(lambda: "stream request-1 goes on without its events channel" in caplog.text, "it is said")
+    await until(lambda: "stream request-1 goes on without its events channel" in caplog.text, "the log says so")
     monkeypatch.undo()
     assert (await ready.post("/stream/stop"))[0] == 200
     assert caplog.text.count("without its events channel") == 1
