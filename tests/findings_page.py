@@ -1,4 +1,4 @@
-"""``docs/findings.md``, made of the rules and of what check says about their examples. To write it anew:
+"""``docs/findings.md``, made of the rules and of what check says about their examples. To write it again:
 
 python tests/findings_page.py
 """

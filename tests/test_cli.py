@@ -250,7 +250,7 @@ def test_an_argument_that_does_not_fit_is_one_sentence(run, capsys, arguments, s
     assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {said}")
 
 
-def test_the_version_is_said(run, capsys):
+def test_the_version_is_reported(run, capsys):
     with pytest.raises(SystemExit) as caught:
         run("--version")
     assert caught.value.code == 0

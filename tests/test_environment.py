@@ -58,7 +58,7 @@ def test_the_lock_is_pins_of_public_versions_and_nothing_else():
 
 
 @pytest.mark.parametrize("requirement", [*map(Requirement, EXTRAS["docs"] + EXTRAS["dist"])], ids=str)
-def test_what_builds_docs_and_distribution_is_pinned_beside_the_environment(requirement):
+def test_what_builds_docs_and_distribution_is_pinned_with_the_environment(requirement):
     publish = pins(PUBLISH_LINES)
     assert requirement.specifier.contains(publish[canonicalize_name(requirement.name)])
     assert not publish.keys() & PINS.keys()

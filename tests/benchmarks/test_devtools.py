@@ -20,7 +20,7 @@ async def test_a_page_is_asked_and_pictured(tmp_path):
 
 
 @pytest.mark.browser
-async def test_a_page_that_does_not_get_so_far_is_said(tmp_path, monkeypatch):
+async def test_a_page_that_does_not_get_so_far_is_reported(tmp_path, monkeypatch):
     async with open_page("about:blank", tmp_path / "log") as page:
         monkeypatch.setattr("benchmarks.devtools._TIMEOUT_S", 0.2)
         with pytest.raises(ByocKitError, match="the page did not get so far in 0 s that false"):

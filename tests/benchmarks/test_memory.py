@@ -36,7 +36,7 @@ def test_the_last_five_times_are_compared_with_those_from_the_fifth_on(last, are
         ({"only": None, "times": 9}, "--times must be 10 at least"),
     ],
 )
-def test_what_cannot_be_measured_is_said(options, message, tmp_path):
+def test_what_cannot_be_measured_is_reported(options, message, tmp_path):
     with pytest.raises(ByocKitError, match=message):
         bench_memory(CLIP, output=tmp_path, **options)
 

@@ -80,7 +80,7 @@ def good(watched):
     return replace(figures_of(watched), **changes)
 
 
-def test_what_meets_all_targets_is_said_to(good):
+def test_what_meets_all_targets_is_reported_so(good):
     verdicts = check_targets({"byoc-kit": good, "byoc-kit-slow": good, "jupyter-rfb": replace(good, shown_fps=1)})
     assert [verdict.is_met for verdict in verdicts] == [True] * 5
 

@@ -36,7 +36,7 @@ def test_each_picture_is_its_own_bytes(source):
     assert all(picture.data and len(picture.data) % 188 == 0 for picture in source)
 
 
-def test_the_sound_of_the_clip_runs_on_beside_the_pictures(clip):
+def test_the_sound_of_the_clip_runs_on_with_the_pictures(clip):
     source = make_source(clip, seconds=12, with_audio=True)
     with av.open(
         io.BytesIO(b"".join(picture.audio + picture.data for picture in source)), format="mpegts"

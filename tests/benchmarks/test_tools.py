@@ -28,7 +28,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch, capsys):
     assert "watch green_tint.ipynb, from save to served, median of 2" in capsys.readouterr().out
 
 
-def test_a_notebook_that_cannot_be_served_is_said(tmp_path):
+def test_a_notebook_that_cannot_be_served_is_reported(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text("{")
     with pytest.raises(ByocKitError, match=r"broken\.ipynb is no valid JSON"):

@@ -152,7 +152,7 @@ def test_watch_serves_it_or_says_what_is_wrong(broken, kind):
     assert said.isprintable()
 
 
-def test_a_module_that_is_gone_is_said_by_every_command_that_needs_it(broken, capsys):
+def test_a_module_that_is_gone_is_reported_by_every_command_that_needs_it(broken, capsys):
     (broken / "processor.py").unlink()
     for command in ("serve", "verify", "sync", "build"):
         assert say(READING[command], capsys) == (

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def committed(pattern):
-    """Return the project's own files: who follows the tutorial has others beside them. Without git it is all."""
+    """Return the project's own files, without those of a tutorial that somebody follows. Without git, return all."""
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", f":(glob){pattern}"]
     try:
         names = subprocess.check_output(listing, text=True).split("\0")[:-1]
@@ -25,7 +25,7 @@ NOTEBOOKS = committed("notebooks/*.ipynb")
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The project's notebooks, with what lies beside them, where nothing has been exported yet."""
+    """A copy of the project's notebooks and their files, where nothing has been exported yet."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("clips", "images"))
     return folder

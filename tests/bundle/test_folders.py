@@ -40,7 +40,7 @@ def test_a_folder_of_bundles_that_is_not_for_us_is_passed_over(project, monkeypa
     bundle_folder(Path("sepia.ipynb"))
 
 
-def test_from_elsewhere_it_goes_beside_the_notebook(project, monkeypatch):
+def test_from_elsewhere_it_goes_next_to_the_notebook(project, monkeypatch):
     monkeypatch.chdir(project / "work" / "deep")
     assert bundle_folder(Path("../sepia.ipynb")).resolve() == project / "work" / "export" / "sepia"
     assert bundle_folder(project / "sepia.ipynb").resolve() == project / "export" / "sepia"
@@ -75,7 +75,7 @@ def test_a_folder_that_is_only_called_export_is_no_place_for_bundles(project):
         (".", "elsewhere/sepia", "reports/sepia"),
     ],
 )
-def test_a_report_lies_beside_the_export_folder(project, monkeypatch, here, bundle, report):
+def test_a_report_lies_next_to_the_export_folder(project, monkeypatch, here, bundle, report):
     put_bundle(project / "export" / "sepia")
     monkeypatch.chdir(project / here)
     assert report_folder(Path(bundle)).resolve() == Path(report).resolve()

@@ -155,7 +155,7 @@ def test_a_distribution_that_has_only_a_source_is_built(source, install, known_k
     assert make_lock(["tinyfx"], bundle).text == lock.text
 
 
-def test_a_source_that_is_gone_is_said(install, bundle, tmp_path):
+def test_a_source_that_is_gone_is_reported(install, bundle, tmp_path):
     url = (tmp_path / "gone").as_uri()
     install("fake-a", "fake_a", direct_url=json.dumps({"url": url, "dir_info": {"editable": True}}))
     with pytest.raises(LockError) as caught:
@@ -173,7 +173,7 @@ def test_what_conda_installed_is_taken_from_the_index(install, bundle, tmp_path)
     assert "fake-a==1.0\n" in lock.text
 
 
-def test_a_source_that_cannot_be_built_is_said(source, index, tmp_path):
+def test_a_source_that_cannot_be_built_is_reported(source, index, tmp_path):
     (source / "backend.py").write_text("def build_wheel(*args): raise SystemExit('no compiler')\n")
     with pytest.raises(LockError) as caught:
         wheel_of(needed(source), tmp_path)

@@ -36,7 +36,7 @@ def test_the_kit_is_not_locked_and_what_it_needs_always_is():
     assert list(locked) == sorted(locked)
 
 
-def test_what_is_left_out_is_said_with_its_reason_a_line_each():
+def test_what_is_left_out_is_reported_with_its_reason_a_line_each():
     lock = plain()
     comments = [line for line in lock.text.splitlines() if line.startswith("#")]
     assert max(map(len, comments)) <= 110
@@ -142,7 +142,7 @@ def test_pip_is_asked_once(install, index, known_kit, tmp_path, monkeypatch, kee
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"schema": 1, "files": 3}', '{"schema": 9}', "\x00"])
-def test_a_damaged_cache_is_made_anew(install, index, known_kit, tmp_path, text):
+def test_a_damaged_cache_is_made_again(install, index, known_kit, tmp_path, text):
     make_wheel(index, "fake-a")
     install("fake-a", "fake_a")
     bundle = tmp_path / "bundle"
@@ -191,7 +191,7 @@ def test_what_pip_does_not_find_is_named(install, index, known_kit, tmp_path):
     )
 
 
-def test_an_index_that_cannot_be_reached_is_said(install, index, known_kit, tmp_path, monkeypatch, free_port):
+def test_an_index_that_cannot_be_reached_is_reported(install, index, known_kit, tmp_path, monkeypatch, free_port):
     install("fake-a", "fake_a")
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")

@@ -257,7 +257,7 @@ def test_a_runner_is_announced_with_the_hash_of_its_schema(write_notebook, tmp_p
     }
 
 
-def test_a_managed_bundle_stays_one_until_it_is_said_otherwise(write_notebook, tmp_path):
+def test_a_managed_bundle_stays_one_until_asked_otherwise(write_notebook, tmp_path):
     analysis, target = Analysis(read_notebook(write_notebook())), tmp_path / "effects"
     write(plan_again(analysis, target, with_hashes=False, managed=True))
     again = plan_again(analysis, target)

@@ -226,7 +226,7 @@ def test_an_edit_of_another_file_stops_the_sync_before_anything_is_written(expor
         sync(exported.folder)
 
 
-def test_a_notebook_that_is_no_python_any_more_is_said_with_its_cell(exported, capsys):
+def test_a_notebook_that_is_no_python_any_more_is_reported_with_its_cell(exported, capsys):
     exported.edit("    return frame", "    return None")
     exported.edit_cell(2, "SCALE = (")
     assert main(["sync", str(exported.folder)]) == 2
@@ -270,7 +270,7 @@ def test_cells_are_found_by_id_wherever_they_have_gone(write_notebook, tmp_path)
     assert it.sources()[1] == "x = 2"
 
 
-def test_a_cell_that_is_gone_is_said(exported, nothing_is_written):
+def test_a_cell_that_is_gone_is_reported(exported, nothing_is_written):
     exported.edit("    return frame", "    return None")
     document = json.loads(exported.path.read_text())
     document["cells"].pop(2)
@@ -341,7 +341,7 @@ def test_the_lock_stays_as_it_was_asked_for(exported):
     assert "--hash" not in (exported.folder / "requirements.lock").read_text()
 
 
-def test_what_an_edit_makes_doubtful_is_said(exported, capsys):
+def test_what_an_edit_makes_doubtful_is_reported(exported, capsys):
     exported.edit("SCALE = 2  # twice", "SCALE = 2  # byoc: ignore[secret]")
     assert main(["sync", str(exported.folder)]) == 0
     said = capsys.readouterr()

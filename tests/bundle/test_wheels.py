@@ -51,7 +51,7 @@ def test_a_wheel_whose_hash_the_index_does_not_have_is_an_error(bundle, index, c
     assert "fake_a-1.0-py3-none-any.whl" not in names(bundle)
 
 
-def test_a_wheel_that_was_built_and_is_gone_is_said(bundle):
+def test_a_wheel_that_was_built_and_is_gone_is_reported(bundle):
     carried = "# Its wheel lies in wheels/: no index has what was installed.\ntinyfx==1.0\n"
     with (bundle / "requirements.lock").open("a") as lock:
         lock.write(carried)

@@ -84,7 +84,7 @@ async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, c
             await until(lambda: said in caplog.text, said)  # noqa: B023
         assert it.server.frame_processor is before
         it.path.write_text("{")
-        await until(lambda: "is no valid JSON" in caplog.text, "half a file is said")
+        await until(lambda: "is no valid JSON" in caplog.text, "the log names half a file")
         it.path.unlink()
         await asyncio.sleep(0.2)
         it.save(PROCESS_FRAME.format(2))
@@ -116,7 +116,7 @@ async def test_what_nobody_expects_is_not_called_a_failing_model(watched, caplog
     async with watched(PROCESS_FRAME) as it:
         it.watcher._target = None
         it.save(PROCESS_FRAME.format(2))
-        await until(lambda: "effects.ipynb cannot be exported or served" in caplog.text, "it is said")
+        await until(lambda: "effects.ipynb cannot be exported or served" in caplog.text, "the log says so")
     assert "load_model" not in caplog.text
     assert "TypeError" in caplog.text
 

@@ -97,7 +97,7 @@ def test_a_link_within_the_folder_is_followed(folder):
         (3, f"asset 3 is of type int, and a name is text; {BESIDE}"),
     ],
 )
-def test_what_cannot_be_an_asset_is_said(folder, name, text):
+def test_what_cannot_be_an_asset_is_reported(folder, name, text):
     (folder / "folder").mkdir()
     (folder / "out").symlink_to("/etc/passwd")
     (folder / "loop").symlink_to("loop")

@@ -243,7 +243,7 @@ def test_a_result_has_the_tensor_that_stock_pytrickle_can_encode(source, tensor)
 @pytest.mark.parametrize(
     "result",
     [
-        pytest.param(VideoFrame.from_pixels(black() + 255), id="a frame made anew"),
+        pytest.param(VideoFrame.from_pixels(black() + 255), id="a new frame"),
         pytest.param(VideoFrame(torch.ones(1, 4, 6, 3), 99, Fraction(1)), id="a frame of another time"),
         pytest.param(StockVideoFrame(torch.ones(1, 4, 6, 3), 99, Fraction(1)), id="a frame of stock pytrickle"),
         pytest.param(torch.ones(1, 4, 6, 3), id="a tensor"),

@@ -70,7 +70,7 @@ def test_a_slip_of_the_pen_is_met_with_the_field():
             getattr(Effect(), name)
 
 
-def test_a_rule_about_several_fields_is_said_of_the_params():
+def test_a_rule_about_several_fields_is_reported_of_the_params():
     with pytest.raises(ParamsError, match="low is above high") as raised:
         Range().updated({"low": 10})
     assert raised.value.field == "params"
@@ -131,7 +131,7 @@ def test_nothing_is_no_change(raw):
     assert parse_changes(raw) == {}
 
 
-def test_params_beside_other_keys_is_a_field_like_them():
+def test_params_next_to_other_keys_is_a_field_like_them():
     assert parse_changes({"params": 1, "a": 2}) == {"params": 1, "a": 2}
 
 

@@ -86,7 +86,7 @@ def test_other_mistakes_are_said_too(result, hint):
         as_frame(result, source())
 
 
-def test_what_waits_for_an_await_is_said():
+def test_what_waits_for_an_await_is_reported():
     class Later:
         def __await__(self):
             yield

@@ -69,7 +69,7 @@ def namespace(source):
 
 
 @pytest.mark.parametrize("signature", ["frame, params", "frame, *, params", "frame, params=None"])
-def test_params_without_an_annotation_are_the_class_beside_the_function(signature):
+def test_params_without_an_annotation_are_the_class_next_to_the_function(signature):
     made = namespace(
         f"class Params(byoc_kit.Params):\n    level: int = 3\ndef f({signature}): return frame.pixels + params.level"
     )
@@ -425,7 +425,7 @@ def exported():
     return processor
 
 
-def test_an_exception_of_any_hook_is_said_with_cell_and_line():
+def test_an_exception_of_any_hook_is_reported_with_cell_and_line():
     processor = exported()
     with pytest.raises(KeyError) as raised:
         processor.load()
@@ -443,7 +443,7 @@ def test_a_wrong_result_is_of_the_hooks_return():
 @pytest.mark.parametrize(
     "made", [lambda frame: frame.tensor * 255, lambda frame: frame.replace(tensor=frame.tensor * 255)]
 )
-def test_a_tensor_of_0_to_255_is_said_once_a_stream(caplog, made):
+def test_a_tensor_of_0_to_255_is_reported_once_a_stream(caplog, made):
     processor = FrameProcessor(Hooks.of(made))
     for _ in range(2):
         processor.start_stream(processor.params)
@@ -454,7 +454,7 @@ def test_a_tensor_of_0_to_255_is_said_once_a_stream(caplog, made):
 
 
 @pytest.mark.parametrize("made", [keep, lambda frame: frame.tensor * 4, lambda frame: frame.pixels])
-def test_of_a_tensor_of_0_to_1_nothing_is_said(caplog, made):
+def test_of_a_tensor_of_0_to_1_nothing_is_reported(caplog, made):
     processor = FrameProcessor(Hooks.of(made))
     processor.start_stream(processor.params)
     processor.process(grey(255), processor.params)

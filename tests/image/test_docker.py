@@ -222,7 +222,7 @@ def test_a_container_that_is_killed_in_mid_stream_takes_nothing_that_is_proven_w
 
 
 @pytest.mark.docker
-def test_a_changed_processor_installs_nothing_anew(bundle, image, base_image, tmp_path, capsys):
+def test_a_changed_processor_installs_nothing_again(bundle, image, base_image, tmp_path, capsys):
     changed = tmp_path / "green_tint"
     shutil.copytree(bundle, changed)
     with (changed / "processor.py").open("a") as processor:
@@ -236,7 +236,7 @@ def test_a_changed_processor_installs_nothing_anew(bundle, image, base_image, tm
 
 
 @pytest.mark.docker
-def test_another_kit_installs_nothing_else_anew(bundle, image, base_image, tmp_path, capsys):
+def test_another_kit_installs_nothing_else_again(bundle, image, base_image, tmp_path, capsys):
     changed = tmp_path / "green_tint"
     shutil.copytree(bundle, changed)
     (wheel,) = (changed / "wheels").glob("byoc_kit-*.whl")
@@ -329,14 +329,14 @@ def fake_docker(tmp_path, monkeypatch):
     return put
 
 
-def test_a_missing_docker_is_said_with_what_to_do(tmp_path, monkeypatch):
+def test_a_missing_docker_is_reported_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ImageError) as caught:
         require_engine()
     assert str(caught.value) == "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
 
 
-def test_an_engine_that_does_not_answer_is_said_with_what_to_do(fake_docker):
+def test_an_engine_that_does_not_answer_is_reported_with_what_to_do(fake_docker):
     fake_docker("exit 0", info="exit 1")
     with pytest.raises(ImageError) as caught:
         require_engine()
@@ -421,7 +421,7 @@ def test_a_base_image_that_is_here_is_not_pulled(fake_docker):
     require_base_image("base:1")
 
 
-def test_a_base_image_that_cannot_be_pulled_is_said(fake_docker):
+def test_a_base_image_that_cannot_be_pulled_is_reported(fake_docker):
     fake_docker('[ "$1" = pull ] && echo no such host; exit 1')
     with pytest.raises(ImageError) as caught:
         require_base_image("base:1")

@@ -68,7 +68,7 @@ def test_parts_with_the_same_streams_have_the_same_tables(sound):
     assert pmts_of(segments.whole) == [(0, [VIDEO_PID, AUDIO_PID])]
 
 
-def test_after_31_the_version_begins_anew():
+def test_after_31_the_version_begins_again():
     continuity = Continuity()
     sections = [bytes([2, 0xB0, 18, 0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0, 0, number % 2]) for number in range(34)]
     versions = [continuity.versioned(section)[5] >> 1 & 0x1F for section in sections]

@@ -469,7 +469,7 @@ def test_sound_begins_segments_while_no_picture_comes_and_the_next_picture_anoth
 
 
 @pytest.mark.parametrize("video", [True, False])
-def test_sound_can_be_encoded_anew(segments, video):
+def test_sound_can_be_encoded_again(segments, video):
     with open_clip(CLIP) as clip:
         sound = clip.streams.audio[0]
         with writer_to(segments, audio=sound, encodes_audio=True, video=video) as writer:

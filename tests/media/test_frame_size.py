@@ -94,7 +94,7 @@ def test_a_frame_of_pixels_is_scaled_too():
 
 
 @pytest.mark.parametrize("make", [decoded, lambda: VideoFrame.from_pixels(np.zeros((48, 64, 3), np.uint8))])
-def test_what_is_noted_beside_a_frame_stays_with_it(make):
+def test_what_is_noted_with_a_frame_stays_with_it(make):
     frame = make()
     frame.side_data.position = 12
     assert Size(32, 32).fit(frame).side_data.position == 12

@@ -94,7 +94,7 @@ def with_audio(path, codec):
     return path
 
 
-def test_sound_is_sent_beside_frames_that_are_encoded_anew(tmp_path):
+def test_sound_is_sent_with_frames_that_are_encoded_again(tmp_path):
     clip = live_clip(with_audio(tmp_path / "a.mp4", "aac"))
     save_mp4(clip.data, tmp_path / "sent.mp4")
     with av.open(str(tmp_path / "sent.mp4")) as sent:

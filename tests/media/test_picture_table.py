@@ -64,7 +64,7 @@ def test_times_past_the_end_are_the_end():
     assert PictureTable([], 0, Fraction(1, 10), []).time_s(0) == 0
 
 
-def test_a_stream_without_a_picture_is_said_with_the_clip(write, tmp_path):
+def test_a_stream_without_a_picture_is_reported_with_the_clip(write, tmp_path):
     path = write(range(1), name="clip.mkv", codec="mpeg4")
     data = path.read_bytes()
     at = data.index(b"\x00\x00\x01\xb6")

@@ -246,7 +246,7 @@ def test_a_turn_by_sei_holds_for_all_pictures(made):
     assert all(np.array_equal(one, np.rot90(other)) for one, other in zip(turned, upright, strict=True))
 
 
-def test_pixels_that_are_not_square_stay_as_stored_and_their_shape_is_said(made):
+def test_pixels_that_are_not_square_stay_as_stored_and_their_shape_is_reported(made):
     frame = next(Clip(made("wide pixels")).frames())
     assert frame.pixels.shape == (HEIGHT, WIDTH, 3)
     assert frame.origin.display.pixel_aspect == Fraction(4, 3)
@@ -270,7 +270,7 @@ def test_packets_that_mpegts_can_carry_are_sent_as_they_are(made, name):
         ("damaged", "frames that cannot be decoded are left out (1)"),
     ],
 )
-def test_what_is_not_as_in_the_file_is_said(made, name, note):
+def test_what_is_not_as_in_the_file_is_reported(made, name, note):
     path = made(name)
     assert f"{path.name}: {note}" in live_clip(path).notes
 
@@ -294,7 +294,7 @@ def test_frames_that_are_left_out_are_counted(made, name, left_out):
     assert (clip.damaged, clip.count, len(said)) == (left_out, shown, min(left_out, 1))
 
 
-def test_damage_is_said_once_in_the_log(made, caplog):
+def test_damage_is_reported_once_in_the_log(made, caplog):
     clip = Clip(made("damaged"))
     assert [len(list(clip.frames())) for _ in range(2)] == [COUNT - 1] * 2
     assert [record.message for record in caplog.records] == [

@@ -82,12 +82,12 @@ def test_times_never_run_back_by_more_than_a_second(times):
 
 @st.composite
 def clocks(draw):
-    """Draw the times of video and of its sound, from a clock that runs, wraps, jumps ahead and starts anew."""
+    """Draw the times of video and of its sound, from a clock that runs, wraps, jumps ahead and starts again."""
     clock = draw(st.sampled_from([0, 45_000_000, WRAP - 3 * 90_000]))
     packets = []
-    events = st.sampled_from(["runs"] * 9 + ["starts anew", "skips", "steps back"])
+    events = st.sampled_from(["runs"] * 9 + ["starts again", "skips", "steps back"])
     for event in draw(st.lists(events, min_size=1, max_size=60)):
-        if event == "starts anew":
+        if event == "starts again":
             clock = draw(st.integers(0, WRAP - 1))
         elif event == "skips":
             clock += draw(st.integers(0, 90_000 * 100))

@@ -136,7 +136,7 @@ def test_interlaced_pictures_are_deinterlaced_with_their_times():
         ([(0x99, 0x100)], r"unknown \(stream type 0x99\)"),
     ],
 )
-def test_a_programme_of_which_nothing_can_be_decoded_is_said_once(streams, named):
+def test_a_programme_of_which_nothing_can_be_decoded_is_reported_once(streams, named):
     transport = Transport()
     for number, unit in enumerate(units()):
         if number % 8 == 0:
@@ -153,7 +153,7 @@ def test_a_programme_of_which_nothing_can_be_decoded_is_said_once(streams, named
     assert len(found.frames) == 24
 
 
-def test_video_that_cannot_be_decoded_is_said_where_its_sound_can_be():
+def test_video_that_cannot_be_decoded_is_reported_where_its_sound_can_be():
     out = io.BytesIO()
     with av.open(out, "w", format="adts") as container:
         sound = container.add_stream("aac", rate=48_000, layout="stereo")

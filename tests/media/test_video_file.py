@@ -91,7 +91,7 @@ def test_a_folder_is_no_clip(tmp_path):
         open_clip(tmp_path)
 
 
-def test_an_empty_file_is_said_to_be(tmp_path):
+def test_an_empty_file_is_reported_as_empty(tmp_path):
     path = tmp_path / "empty.mp4"
     path.touch()
     with pytest.raises(MediaError) as raised:

@@ -299,7 +299,7 @@ def test_a_missing_file_that_is_asked_for_first_is_not_said(tmp_path, source, is
     assert [code for code, *_ in lines(check_files, source, folder=tmp_path)] == ["undeclared-file"]
 
 
-def test_a_path_of_this_machine_that_is_there_is_said_though_it_is_asked_for_first(tmp_path):
+def test_a_path_of_this_machine_that_is_there_is_reported_though_it_is_asked_for_first(tmp_path):
     source = f"if os.path.exists({str(tmp_path)!r}):\n    x = 1"
     assert lines(check_files, source) == [("absolute-path", 2, 1)]
 
@@ -330,7 +330,7 @@ def test_absolute_path(path):
     "source",
     ["f'/home/me/{x}'", "open('/home/me/x')", "Path('/home/me') / 'x'", "open('/opt/models/x')", "{'a': ['/home/me']}"],
 )
-def test_an_absolute_path_is_said_once(source):
+def test_an_absolute_path_is_reported_once(source):
     assert lines(check_files, source.join(["y = ", ""])) == [("absolute-path", 2, 1)]
 
 
@@ -426,7 +426,7 @@ def test_no_pickle(source):
     assert said(check_pickles, source) == []
 
 
-def test_file_beside_the_notebook_that_a_library_is_given(tmp_path):
+def test_file_next_to_the_notebook_that_a_library_is_given(tmp_path):
     (tmp_path / "w").mkdir()
     for name in ("best.pt", "w/net.xml", "lut"):
         (tmp_path / name).write_text("x")

@@ -561,7 +561,7 @@ def test_a_class_of_parameters_that_is_not_tagged_is_the_one_finding(make):
     ]
 
 
-def test_a_name_is_said_once_with_all_its_lines(make):
+def test_a_name_is_reported_once_with_all_its_lines(make):
     first = "x = TONE\ny = (TONE,\n     TONE)\nz = TONE + TONE"
     notebook = make(("", "TONE = 1"), ("byoc", first), ("byoc", f"{CAPABILITY}\nt = TONE"), ("byoc", PROCESS_FRAME))
     assert said(notebook) == [

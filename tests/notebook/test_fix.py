@@ -119,7 +119,7 @@ def test_all_that_the_hints_say_is_done_at_once_the_class_of_the_parameters_too(
     assert "tagged cell 1, cell 2 (Params), cell 3 (scaled), cell 4 (capability)\n" in capsys.readouterr().err
 
 
-def test_what_is_left_is_said_to_need_an_edit(write_notebook, capsys):
+def test_what_is_left_is_reported_to_need_an_edit(write_notebook, capsys):
     path = write_notebook(cells=[("", CAPABILITY), ("byoc", "def process_frame(frame):\n    return GAIN")])
     assert main(["check", "--fix", str(path)]) == 1
     said = capsys.readouterr()

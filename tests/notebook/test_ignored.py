@@ -157,19 +157,19 @@ def test_what_is_no_comment_of_the_line_lets_nothing_pass(make_sound, source):
         ),
     ],
 )
-def test_a_comment_that_lets_nothing_pass_is_said(make_sound, comment, said):
+def test_a_comment_that_lets_nothing_pass_is_reported(make_sound, comment, said):
     [finding] = check(make_sound(f"x = 1  {comment}"))
     assert str(finding) == f"effects.ipynb, cell 1, line 1: {said} [unused-ignore]"
     assert (finding.place.column, finding.place.end_column) == (8, 8 + len(comment))
     assert not finding.is_error
 
 
-def test_a_misspelt_comment_is_said_beside_the_error_that_it_should_let_pass(make_sound):
+def test_a_misspelt_comment_is_reported_with_the_error_that_it_should_let_pass(make_sound):
     findings = check(make_sound(f'token = "hf_{24 * "a"}"  # byoc: ignore[secrets]'))
     assert [finding.code for finding in findings] == ["secret", "unused-ignore"]
 
 
-def test_nothing_is_said_of_comments_as_long_as_the_notebook_was_not_checked_to_its_end(make_sound):
+def test_nothing_is_reported_of_comments_as_long_as_the_notebook_was_not_checked_to_its_end(make_sound):
     assert [finding.code for finding in check(make_sound("x = = 1\ny = 2  # byoc: ignore[secret]"))] == ["syntax-error"]
 
 

@@ -72,6 +72,6 @@ def test_a_distribution_without_a_record_is_taken_at_its_word(install, site):
     assert providers("fake_plain.blur") == {"fake-plain"}
 
 
-def test_a_file_beside_the_modules_is_no_module(install):
+def test_a_file_next_to_the_modules_is_no_module(install):
     install("fake-files", "", files=["fake-data/a.txt", "fake.libs/b.so", "../../bin/fake", "__pycache__/c.pyc"])
     assert providers("fake") == set()

@@ -94,7 +94,7 @@ def test_a_folder_is_no_notebook(tmp_path):
     )
 
 
-def test_what_is_no_json_is_said_with_the_place():
+def test_what_is_no_json_is_reported_with_the_place():
     assert refusal(b'{"cells": [') == (
         "effects.ipynb is no valid JSON (Expecting value: line 1 column 12 (char 11)); "
         "save the notebook again, or restore it"

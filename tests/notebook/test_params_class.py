@@ -262,7 +262,7 @@ def test_a_class_may_have_the_name_of_what_it_is_made_from(again, base):
     assert params_schema(analysis(source)) == running_schema(source)
 
 
-def test_an_import_below_the_class_of_its_name_is_said():
+def test_an_import_below_the_class_of_its_name_is_reported():
     source = "from byoc_kit import Params\nclass Params(Params): x: int = 1\nfrom byoc_kit import Params"
     [text] = said(f"{source}\n{PROCESS_FRAME}")
     assert text.endswith("[params-schema]")

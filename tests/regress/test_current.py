@@ -58,7 +58,7 @@ def test_an_asset_that_changed_makes_a_bundle_stale(write_notebook, tmp_path):
     sys.modules.pop("processor", None)
 
 
-def test_where_the_notebook_is_not_there_nothing_is_said(exported):
+def test_where_the_notebook_is_not_there_nothing_is_reported(exported):
     notebook, folder = exported
     processor = load_processor(read_bundle(folder))
     notebook.unlink()

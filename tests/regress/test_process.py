@@ -169,7 +169,7 @@ def test_golden_frames_of_a_clip_have_no_inputs_to_process(trail):
         process_inputs(trail(), golden)
 
 
-def test_a_wrong_result_is_said_with_the_line_of_its_return():
+def test_a_wrong_result_is_reported_with_the_line_of_its_return():
     def process_frame(frame):
         wrong = frame.pixels / 255
         return wrong  # noqa: RET504  # the line that is named

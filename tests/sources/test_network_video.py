@@ -211,4 +211,4 @@ def test_frames_wait_for_their_time_and_go_on_after_a_jump(monkeypatch):
     now_s = 105.0
     assert pace.due_s(3601.0) == 105  # too late to hurry after it
     assert pace.due_s(3601.5) == 105.5
-    assert pace.due_s(0.0) == 105  # it began anew
+    assert pace.due_s(0.0) == 105  # it began again

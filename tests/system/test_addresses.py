@@ -40,13 +40,13 @@ def test_a_host_of_either_kind_is_listened_on(host, addresses):
         ("192.0.2.1", 0, "192.0.2.1:0: Cannot assign requested address; choose another --host"),
     ],
 )
-def test_where_nothing_can_be_listened_on_it_is_said_which_choice_to_change(host, port, message):
+def test_an_address_that_cannot_be_listened_on_names_the_choice_to_change(host, port, message):
     with pytest.raises(ByocKitError) as raised:
         listen(host, port)
     assert str(raised.value) == f"cannot listen on {message}"
 
 
-def test_a_port_that_is_taken_is_said():
+def test_a_port_that_is_taken_is_reported():
     with listen("127.0.0.1", free_port()) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ByocKitError, match=rf"127.0.0.1:{port}: Address already in use; choose another --port"):
@@ -54,6 +54,6 @@ def test_a_port_that_is_taken_is_said():
 
 
 @pytest.mark.parametrize("port", [-1, 70_000])
-def test_a_number_that_is_no_port_is_said(port):
+def test_a_number_that_is_no_port_is_reported(port):
     with pytest.raises(ByocKitError, match=f"^there is no port {port}; choose a --port from 0 to 65535$"):
         listen("127.0.0.1", port)

@@ -23,7 +23,7 @@ def test_a_file_keeps_its_mode_and_the_link_to_it(tmp_path):
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path, monkeypatch):
+def test_a_failure_leaves_the_file_as_it_was_and_nothing_next_to_it(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"before")
 
     def full(*_):

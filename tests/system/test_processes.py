@@ -155,12 +155,12 @@ async def test_no_descriptor_is_left(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_a_folder_that_is_gone_is_said(tmp_path):
+async def test_a_folder_that_is_gone_is_reported(tmp_path):
     with pytest.raises(ByocKitError, match=r"cannot start .* in .*/gone: No such file or directory"):
         await run(python("print(1)"), tmp_path / "gone", Tail())
 
 
-async def test_a_command_that_is_not_there_is_said():
+async def test_a_command_that_is_not_there_is_reported():
     with pytest.raises(ByocKitError, match=r"cannot start /none: No such file or directory; see that it is there"):
         async with running(["/none"], Tail()):
             pass
@@ -272,7 +272,7 @@ def test_what_is_launched_can_be_interrupted_though_interrupts_are_ignored():
     assert b"KeyboardInterrupt" in said
 
 
-def test_what_cannot_be_launched_is_said(tmp_path):
+def test_what_cannot_be_launched_is_reported(tmp_path):
     (tmp_path / "it").write_text("no program")
     (tmp_path / "it").chmod(0o755)
     command = launched(str(os.getpid()), signal.SIGKILL, str(tmp_path / "it"))

@@ -19,7 +19,7 @@ def raising(error):
     return function
 
 
-async def test_work_beside_a_body_is_cancelled_and_awaited_at_its_end():
+async def test_work_during_a_body_is_cancelled_and_awaited_at_its_end():
     is_over = []
 
     async def work():

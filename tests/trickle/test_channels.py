@@ -144,7 +144,7 @@ async def test_a_segment_left_open_by_a_failed_publisher_is_continued(channel):
     assert await channel.read(0) == b"before, after"
 
 
-async def test_a_closed_segment_is_begun_anew(channel):
+async def test_a_closed_segment_is_begun_again(channel):
     channel.publish(b"old")
     again = channel.open_for_write(0)
     channel.append(again, b"new")

@@ -26,7 +26,7 @@ def taking(rogue):
 
 @asynccontextmanager
 async def publishing(http, url, **options):
-    """Run a publisher beside the body; ``it.task`` is its run."""
+    """Run a publisher during the body; ``it.task`` is its run."""
     it = SegmentPublisher(http, url, "video/MP2T", **options)
     it.task = asyncio.create_task(it.run())
     try:

@@ -22,7 +22,7 @@ async def messages(http, url, **options):
 
 
 class Reading:
-    """A reader that runs beside the test; ``text`` is what it has so far, `|` for each end of a segment."""
+    """A reader that runs during the test; ``text`` is what it has so far, `|` for each end of a segment."""
 
     def __init__(self, http, url, **options):
         self.got = []
@@ -119,7 +119,7 @@ async def test_a_missing_segment_is_skipped_to_the_write_head(http, rogue):
     assert rogue.asked == ["GET 2", "GET 3", "GET 107", "GET 108"]
 
 
-@pytest.mark.parametrize("seq", [101, 103], ids=["over the segment waited for", "beside it"])
+@pytest.mark.parametrize("seq", [101, 103], ids=["over the segment waited for", "next to it"])
 async def test_a_publisher_that_jumps_by_100_is_followed(http, url, channels, seq):
     channel = channels.find("ch")
     reading = Reading(http, url)
@@ -214,9 +214,9 @@ async def test_a_reset_by_the_publisher_leads_on_to_the_new_segment(http, url, c
     channel.append(channel.open_for_write(0), b"left open")
     reading = Reading(http, url)
     await until(lambda: reading.text == "left open")
-    async with http.post(f"{url}/1", data=b"anew", headers={"Lp-Trickle-Reset": "1"}) as answer:
+    async with http.post(f"{url}/1", data=b"again", headers={"Lp-Trickle-Reset": "1"}) as answer:
         assert answer.status == 200
-    await until(lambda: reading.text == "left open|anew|")
+    await until(lambda: reading.text == "left open|again|")
     channels.delete("ch")
     await reading.ends()
 
@@ -357,7 +357,7 @@ async def test_secrets_of_a_url_are_in_no_message(http, rogue, caplog, monkeypat
 
 
 @pytest.mark.parametrize(("before", "noticed"), [(3, 3), (5, 0), (6, 1), (8, 3), (12, 2)], ids=str)
-async def test_a_publisher_that_begins_anew_at_0_is_read_once(http, url, channels, monkeypatch, before, noticed):
+async def test_a_publisher_that_begins_again_at_0_is_read_once(http, url, channels, monkeypatch, before, noticed):
     # The ring has five places: a reader that waits notices when the new publisher comes to the place where it waits.
     monkeypatch.setattr(subscriber, "_EMPTY_ANSWER_PAUSE_S", 0.01)
     channel = channels.find("ch")
@@ -449,7 +449,7 @@ async def test_a_server_that_is_back_with_its_channels_goes_on_where_it_stopped(
     await reading.ends()
 
 
-async def test_a_server_that_is_back_with_its_channels_made_anew_is_read_from_where_it_is(http, wire, channels):
+async def test_a_server_that_is_back_with_its_channels_made_again_is_read_from_where_it_is(http, wire, channels):
     reading = Reading(http, wire.url)
     for seq in range(20):
         channels.find("ch").publish(b"%d" % seq)

@@ -118,7 +118,7 @@ def test_a_size_that_no_stream_could_have_is_no_memory(memory):
     assert memory(lambda: {"process_frame": process_frame}) == NOTHING
 
 
-def test_a_second_stream_that_does_not_start_is_said(memory):
+def test_a_second_stream_that_does_not_start_is_reported(memory):
     def make():
         started = []
 

@@ -73,7 +73,7 @@ def test_another_version_than_is_locked_is_one_sentence(site, linked):
     linked(alone_here="2.4.7")
 
 
-def test_what_is_not_installed_is_said(linked):
+def test_what_is_not_installed_is_reported(linked):
     with pytest.raises(LinkedSiteError) as caught:
         linked(no_such_thing="1.0", nor_such="2.0")
     assert str(caught.value) == "no-such-thing 1.0 is locked and not installed (and 1 more); export the notebook again"

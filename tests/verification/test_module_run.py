@@ -69,7 +69,7 @@ async def test_a_cell_that_raises_on_import_is_named(run):
     assert replay.failure.startswith("effects.ipynb, cell 2, line 2: ZeroDivisionError")
 
 
-async def test_another_version_than_is_locked_is_said(run):
+async def test_another_version_than_is_locked_is_reported(run):
     def relock(folder):
         lock = folder / "requirements.lock"
         lock.write_text(lock.read_text().replace("numpy==2", "numpy==1"))
@@ -80,7 +80,7 @@ async def test_another_version_than_is_locked_is_said(run):
     assert replay.failure.endswith("is installed; export the notebook again")
 
 
-async def test_a_lock_that_is_gone_is_said(run):
+async def test_a_lock_that_is_gone_is_reported(run):
     replay = await run(PROCESS_FRAME, before=lambda folder: (folder / "requirements.lock").unlink())
     assert replay.fault is Fault.LOCK
     assert "requirements.lock cannot be read" in replay.failure

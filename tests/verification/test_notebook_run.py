@@ -117,7 +117,7 @@ def has_ended(pid):
     return state == "Z"
 
 
-async def test_a_kernel_that_dies_is_said(run):
+async def test_a_kernel_that_dies_is_reported(run):
     replay = await run("one = 1", "import os\nos._exit(7)")
     assert replay.failure == "effects.ipynb, cell 2 ended the kernel, exit code 7"
 
@@ -126,7 +126,7 @@ async def test_input_is_not_waited_for(run):
     assert "StdinNotImplementedError" in (await run("input()")).failure
 
 
-async def test_a_notebook_without_process_frame_is_said(run):
+async def test_a_notebook_without_process_frame_is_reported(run):
     assert (await run(CAPABILITY)).failure == "effects.ipynb defines no process_frame"
 
 
@@ -145,12 +145,12 @@ async def test_a_wrong_result_is_placed_at_its_return(run):
     assert replay.frames[0].error.endswith("(effects.ipynb, cell 2, line 3)")
 
 
-async def test_a_notebook_that_is_gone_is_said(make_task, tmp_path):
+async def test_a_notebook_that_is_gone_is_reported(make_task, tmp_path):
     replay = await replay_notebook(tmp_path / "gone.ipynb", make_task(), timeout_s=5)
     assert replay.failure.startswith("there is no notebook")
 
 
-async def test_a_value_that_cannot_be_shown_is_said_as_what_it_raises(run):
+async def test_a_value_that_cannot_be_shown_is_reported_as_what_it_raises(run):
     replay = await run(
         PROCESS_FRAME, "class Odd:\n    def __repr__(self):\n        raise ValueError('not that')\nOdd()"
     )

@@ -24,7 +24,7 @@ def test_what_a_notebook_overwrites_or_removes_is_put_back_and_named(bundle, tmp
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     with assets_put_back(bundle, scratch) as changed:
-        (tmp_path / "a.pt").write_bytes(b"trained anew")
+        (tmp_path / "a.pt").write_bytes(b"trained again")
         (tmp_path / "b.pt").unlink()
     assert changed == ["a.pt", "b.pt"]
     assert [(tmp_path / name).read_bytes() for name in changed] == [b"a.pt", b"b.pt"]
@@ -36,7 +36,7 @@ def test_an_asset_that_changed_since_the_export_is_put_back_as_it_was_before(bun
 
     def run_and_stop():
         with assets_put_back(bundle, tmp_path):
-            (tmp_path / "a.pt").write_bytes(b"trained anew")
+            (tmp_path / "a.pt").write_bytes(b"trained again")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -69,7 +69,7 @@ def test_async_hooks_run_in_the_order_of_a_stream(replayed):
     assert calls == ["load", 3, *["frame"] * 10, "stop"]
 
 
-def test_another_size_is_said(replayed):
+def test_another_size_is_reported(replayed):
     replay = replayed(lambda frame: frame.pixels[:20, :30])
     assert replay.frames[0].size == "30x20"
     assert replay.pixels(0).shape == (20, 30, 3)
@@ -87,7 +87,7 @@ def test_any_other_hook_that_raises_ends_it(replayed, hook):
     assert replay.frames == ()
 
 
-def test_a_parameter_that_does_not_fit_is_said(replayed):
+def test_a_parameter_that_does_not_fit_is_reported(replayed):
     replay = replayed(brighter, params={"gain": 9})
     assert (replay.fault, replay.failure) == (Fault.PARAMS, "gain: Input should be less than or equal to 4")
 

@@ -160,7 +160,7 @@ def test_a_model_that_keeps_up_is_asked_for_nearly_all_frames():
     assert fast.why_fewer == ""
 
 
-def test_an_asset_that_the_notebook_wrote_anew_is_named_and_no_fault():
+def test_an_asset_that_the_notebook_wrote_again_is_named_and_no_fault():
     result = good(put_back=["tiny.pt"])
     assert short(result) == []
     assert {check.name: check.value for check in result.checks()}["assets"] == (

@@ -108,19 +108,19 @@ def test_a_notebook_that_raises_falls_short_in_one_line(tmp_path, capsys, bundle
     assert "of them compared with the module's, after the codec" in said
 
 
-def test_a_clip_that_is_not_there_is_said_in_one_line(capsys):
+def test_a_clip_that_is_not_there_is_reported_in_one_line(capsys):
     assert main(["verify", str(BUNDLE), "--clip", "nowhere.mp4"]) == 2
     assert capsys.readouterr().err.strip() == ("byoc-kit: there is no clip nowhere.mp4; give the path of a video file")
 
 
-def test_a_clip_without_video_is_said_in_one_line(tmp_path, capsys):
+def test_a_clip_without_video_is_reported_in_one_line(tmp_path, capsys):
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     assert main(["verify", str(BUNDLE), "--clip", str(text)]) == 2
     assert "is no video file" in capsys.readouterr().err
 
 
-def test_a_wrong_parameter_is_said_before_anything_is_streamed(capsys, small_clip):
+def test_a_wrong_parameter_is_reported_before_anything_is_streamed(capsys, small_clip):
     assert main(["verify", str(BUNDLE), "--clip", str(small_clip), "--param", "gain=9"]) == 2
     said = capsys.readouterr().err
     assert said.endswith("byoc-kit: gain: Input should be less than or equal to 4\n")

@@ -246,7 +246,7 @@ def test_a_closed_feed_keeps_no_frames(make_feed, sink):
     assert feed._held is None
 
 
-def test_what_one_loop_notes_beside_a_frame_is_gone_in_the_next(make_feed, sink):
+def test_what_one_loop_notes_with_a_frame_is_gone_in_the_next(make_feed, sink):
     noted = []
     submit = sink.submit
 

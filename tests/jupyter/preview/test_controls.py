@@ -134,7 +134,7 @@ def test_an_enum_is_called_by_its_names(controls):
     assert [label for label, _ in controls["mood"].options] == ["very calm", "wild"]
 
 
-def test_a_description_stands_beside_its_control_as_text(controls):
+def test_a_description_stands_next_to_its_control_as_text(controls):
     rows = lay_out(Params(), controls)
     assert rows[0].children[0] is controls["gain"]
     assert "Gain &lt;green&gt;" in rows[0].children[1].value

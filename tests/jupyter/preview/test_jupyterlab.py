@@ -183,7 +183,7 @@ def test_it_plays_and_obeys_while_another_cell_runs(lab, page):
     wait_until_idle(page)
 
 
-def test_a_broken_function_is_said_on_the_picture_and_a_mended_one_goes_on(lab, page):
+def test_a_broken_function_is_reported_on_the_picture_and_a_mended_one_goes_on(lab, page):
     play(page, lab, "edit.ipynb")
     broken = "def process_frame(frame: VideoFrame, params: Params):\n    return frame.pixels * missing"
     edit_cell(page, 2, broken)
@@ -256,7 +256,7 @@ def test_another_source_comes_without_a_black_picture_between(lab, page):
     screenshot(page, "no_such_source")
 
 
-def test_the_browsers_camera_is_a_source_and_a_refusal_is_said(lab, page):
+def test_the_browsers_camera_is_a_source_and_a_refusal_is_reported(lab, page):
     play(page, lab, "camera.ipynb", model=INVERT)
     page.get_by_label("Source", exact=True).fill("webcam")
     page.keyboard.press("Enter")
@@ -356,7 +356,7 @@ def test_a_preview_that_nobody_sees_comes_to_rest_and_wakes(lab, page):
     wait_until_moves(page, "output")
 
 
-def test_a_restart_of_the_kernel_is_said_and_the_controls_take_no_more_orders(lab, page):
+def test_a_restart_of_the_kernel_is_reported_and_the_controls_take_no_more_orders(lab, page):
     play(page, lab, "restart.ipynb", "byoc_kit.preview(process_frame)", "byoc_kit.ship()")
     page.wait_for_selector(".byoc-ship")
     choose(page, "Kernel", "Restart Kernel…")

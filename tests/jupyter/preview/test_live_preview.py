@@ -140,7 +140,7 @@ def test_it_waits_for_the_first_picture_until_there_is_one(make_live, front_end)
 
 
 @pytest.mark.usefixtures("quick_news")
-def test_a_process_frame_that_does_not_return_is_said(make_live, front_end, monkeypatch):
+def test_a_process_frame_that_does_not_return_is_reported(make_live, front_end, monkeypatch):
     may_go, first = threading.Event(), iter([True])
     live = make_live(lambda frame: (next(first, False) or may_go.wait(20)) and frame)
     live.play()
@@ -281,7 +281,7 @@ def test_a_slider_acts_on_the_held_frame_while_paused(make_live, front_end):
     assert pair[0]["position"]["number"] == 6
 
 
-def test_a_value_that_does_not_fit_is_said_and_the_old_one_stays(make_live, front_end):
+def test_a_value_that_does_not_fit_is_reported_and_the_old_one_stays(make_live, front_end):
     live = make_live(fill)
     live.play()
     live._controls["word"].value = "much too long"
@@ -342,7 +342,7 @@ def test_an_exception_of_the_past_is_gone_from_a_held_picture(make_live, front_e
     assert newest["notice"] == ""
 
 
-def test_an_enum_that_its_cell_defines_anew_keeps_its_control(make_live, front_end):
+def test_an_enum_that_its_cell_defines_again_keeps_its_control(make_live, front_end):
     def define():
         class Mood(enum.Enum):
             WARM = "warm"
@@ -453,7 +453,7 @@ def test_what_a_person_steers_after_an_exception_does_not_play_on_by_itself(make
     assert not live._player.is_playing
 
 
-def test_a_result_of_another_type_is_said(make_live, front_end):
+def test_a_result_of_another_type_is_reported(make_live, front_end):
     make_live(lambda frame: "text").play()
     status = front_end.wait_for_status(lambda status: status["error"])
     assert "process_frame must return a VideoFrame, a tensor, a uint8 array or None, not str" in status["error"]["text"]
@@ -495,7 +495,7 @@ def test_one_that_makes_no_frame_leaves_the_last_good_to_go_back_to(make_live, f
     assert status["state"]["is_playing"]
 
 
-def test_a_cell_that_defines_the_function_anew_swaps_it(make_live, front_end, monkeypatch):
+def test_a_cell_that_defines_the_function_again_swaps_it(make_live, front_end, monkeypatch):
     monkeypatch.setattr(kernel, "global_name", lambda function: "effect")
     live = make_live(invert)
     live.play()
@@ -564,7 +564,7 @@ def test_two_functions_stand_side_by_side(make_live, front_end, means):
     assert status["captions"] == ["fill", "invert"]
 
 
-def test_what_the_compared_function_raises_is_said(make_live, front_end):
+def test_what_the_compared_function_raises_is_reported(make_live, front_end):
     def divide(frame):
         return 1 / 0
 
@@ -823,7 +823,7 @@ def test_a_source_on_which_all_frames_fail_is_shown_as_it_comes_in(make_live, fr
     assert position["count"] > 10
 
 
-def test_a_source_that_is_not_there_is_said_and_the_old_one_plays_on(make_live, front_end):
+def test_a_source_that_is_not_there_is_reported_and_the_old_one_plays_on(make_live, front_end):
     live = make_live(invert)
     live.play()
     front_end.command(live, "source", "nowhere.mp4")
@@ -860,7 +860,7 @@ def test_the_browsers_camera_plays(make_live, front_end, means):
     ("reason", "said"),
     [("insecure", "https"), ("denied", "site settings"), ("missing", "no camera"), ("busy", "another program")],
 )
-def test_why_there_is_no_camera_is_said(make_live, front_end, reason, said):
+def test_why_there_is_no_camera_is_reported(make_live, front_end, reason, said):
     live = make_live(invert)
     live.play()
     front_end.command(live, "source", "webcam")
@@ -925,7 +925,7 @@ def test_of_two_pages_the_first_that_sends_a_picture_counts():
     assert next(frames).pts == ord("c")
 
 
-def test_a_camera_that_sends_no_pictures_is_said(make_live, front_end):
+def test_a_camera_that_sends_no_pictures_is_reported(make_live, front_end):
     live = make_live(invert)
     live.play()
     front_end.command(live, "source", "webcam")
@@ -987,7 +987,7 @@ def test_closing_leaves_no_thread_and_no_widget(make_live, front_end):
     assert preview_threads() == []
 
 
-def test_a_clip_that_breaks_off_is_said(make_live, front_end, clip):
+def test_a_clip_that_breaks_off_is_reported(make_live, front_end, clip):
     live = make_live(invert)
     live._player.feed.seek(0)
     clip.unlink()
@@ -1036,7 +1036,7 @@ def test_input_and_output_are_recorded(make_live, front_end, tmp_path, monkeypat
     assert came + went == pytest.approx(255, abs=4)
 
 
-def test_a_recording_that_breaks_off_is_said_at_once(make_live, front_end, tmp_path, monkeypatch):
+def test_a_recording_that_breaks_off_is_reported_at_once(make_live, front_end, tmp_path, monkeypatch):
     def full(self, pixels, pts):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -1247,7 +1247,7 @@ def test_what_is_printed_is_shown_until_the_function_is_another(make_live, front
     front_end.wait_for_status(lambda status: status["printed"] is None)
 
 
-def test_which_version_plays_is_said_until_it_is_redone(make_live, front_end, monkeypatch):
+def test_which_version_plays_is_reported_until_it_is_redone(make_live, front_end, monkeypatch):
     cells = {invert: "In[5]", fill: "In[6]"}
     monkeypatch.setattr(Version, "cell", property(lambda version: cells[version.hooks.process_frame]))
     live = make_live(invert)

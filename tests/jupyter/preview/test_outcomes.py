@@ -27,7 +27,7 @@ MADE, NAN, OF_255, WITHHELD, FAILED = Outcome
         ([MADE, OF_255], "the tensor is not 0 to 1"),
     ],
 )
-def test_what_is_wrong_with_the_last_frames_is_said(outcomes, said):
+def test_what_is_wrong_with_the_last_frames_is_reported(outcomes, said):
     seen = Outcomes()
     for outcome in outcomes:
         seen.add(outcome)

@@ -362,7 +362,7 @@ def test_what_is_not_asked_for_at_once_is_answered_together(shown):
     assert len(shown.sent("ack")) < 3
 
 
-def test_how_old_a_cameras_picture_is_when_it_is_drawn_is_said(shown):
+def test_how_old_a_cameras_picture_is_when_it_is_drawn_is_reported(shown):
     now = shown.page.evaluate("performance.timeOrigin + performance.now()")
     shown.receive_pair(1, jpeg(9, 9, 9), captured_ms=now - 500)
     [ack] = shown.wait_for("ack")

@@ -44,7 +44,7 @@ def shown(printed):
     return status and (status["head"], status["text"])
 
 
-def test_nothing_is_said_of_nothing():
+def test_nothing_is_printed_for_nothing():
     printed = Printed()
     assert printed.status() is None
     printed.write("")

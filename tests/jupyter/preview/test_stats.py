@@ -22,7 +22,7 @@ def test_a_rate_is_that_of_the_last_two_seconds():
     assert meter.rate() == 0
 
 
-def test_a_rate_that_begins_anew_has_settled_after_two_seconds():
+def test_a_rate_that_begins_again_has_settled_after_two_seconds():
     clock = Clock()
     meter = Meter(clock)
     assert not meter.is_settled

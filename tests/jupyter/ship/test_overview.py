@@ -93,7 +93,7 @@ def test_another_asset_makes_another_bundle_and_is_seen_when_it_is_written(overv
     assert read_overview(target).why_different == "fix the errors first"
 
 
-def test_an_edit_of_the_module_is_said_and_seen_when_it_is_written(overview_of):
+def test_an_edit_of_the_module_is_reported_and_seen_when_it_is_written(overview_of):
     target = overview_of(*SOUND).target
     export(target)
     before = read_overview(target)

@@ -116,7 +116,7 @@ def test_many_names_of_one_cell_are_cut(overview_of):
     assert "x5, 14 more" in Page(as_html(overview)).text
 
 
-def test_the_report_is_linked_from_beside_the_notebook(overview_of):
+def test_the_report_is_linked_from_next_to_the_notebook(overview_of):
     overview = overview_of(*SOUND, name="two words.ipynb")
     assert Page(exports(overview)).text == "export/two words is not there yet."
     report = overview.target.folder / overview.target.report

@@ -147,7 +147,7 @@ def test_what_is_saved_is_seen_by_itself(make_panel, write_notebook):
     panel.until(lambda panel: panel.enabled == ["check"])
 
 
-def test_a_damaged_notebook_is_said_and_seen_again_when_mended(make_panel, write_notebook):
+def test_a_damaged_notebook_is_reported_and_seen_again_when_mended(make_panel, write_notebook):
     panel = make_panel(*SOUND)
     path = write_notebook(cells=SOUND)
     path.write_text("{")
@@ -207,7 +207,7 @@ def test_one_command_runs_at_a_time_and_can_be_cancelled(make_panel, monkeypatch
     assert not first.is_failure
 
 
-def test_the_server_is_ready_beside_other_commands_and_stops(make_panel):
+def test_the_server_is_ready_during_other_commands_and_stops(make_panel):
     panel = make_panel(*SOUND, with_bundle=True)
     panel.click(Action.SERVE)
     panel.until(
@@ -226,7 +226,7 @@ def test_the_server_is_ready_beside_other_commands_and_stops(make_panel):
     assert not is_listening(port)
 
 
-def test_what_runs_is_shown_anew_without_the_notebook(make_panel, monkeypatch):
+def test_what_runs_is_shown_again_without_the_notebook(make_panel, monkeypatch):
     panel = make_panel(*SOUND, with_bundle=True)
     panel.click(Action.SERVE)
     panel.until_shown("ready at http://127.0.0.1:")
@@ -288,7 +288,7 @@ def test_build_says_at_once_that_there_is_no_docker(make_panel, monkeypatch, tmp
     assert panel._controller.job.tail.lines == []
 
 
-def test_what_breaks_is_said_and_logged(make_panel, monkeypatch, caplog):
+def test_what_breaks_is_reported_and_logged(make_panel, monkeypatch, caplog):
     def break_down():
         raise ZeroDivisionError("by <b>zero</b>")
 

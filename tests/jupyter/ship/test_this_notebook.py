@@ -25,7 +25,7 @@ def test_nothing_else_does(environment):
         find_notebook(environment, {})
 
 
-def test_a_notebook_renamed_since_is_said():
+def test_a_notebook_renamed_since_is_reported():
     with pytest.raises(
         UnknownNotebookError, match=r"started for /gone\.ipynb, which is not there any more; restart it"
     ):

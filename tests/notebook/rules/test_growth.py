@@ -40,7 +40,7 @@ def growing(make, body, *sources):
         ("if frame.pts % 2:\n    frames.append(frame)", "frames"),
     ],
 )
-def test_what_each_frame_makes_longer_although_a_stream_begins_anew(make, body, name):
+def test_what_each_frame_makes_longer_although_a_stream_begins_again(make, body, name):
     assert growing(make, body, "def remember(picture):\n    frames.append(picture)") == [name]
 
 

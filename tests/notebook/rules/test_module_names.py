@@ -92,12 +92,12 @@ def test_the_names_of_an_installed_module_are_read_and_nothing_is_run(make_sound
         "vars()['A'] = 1",
     ],
 )
-def test_nothing_is_said_of_a_module_that_makes_its_names(make_sound, installed, source):
+def test_nothing_is_reported_of_a_module_that_makes_its_names(make_sound, installed, source):
     installed(lazy=source)
     assert missing(make_sound, "from lazy import A") == []
 
 
-def test_a_file_beside_the_notebook_is_not_the_installed_module(tmp_path, installed):
+def test_a_file_next_to_the_notebook_is_not_the_installed_module(tmp_path, installed):
     installed(shown=SHOWN)
     (tmp_path / "shown.py").write_text("D = 1\n")
     raw = notebook_json(("byoc", "from shown import D"), ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)).encode()

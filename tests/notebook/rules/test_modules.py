@@ -51,7 +51,7 @@ def test_two_builds_of_opencv_are_one(install, write_notebook):
 
 
 @pytest.mark.parametrize("file", ["random.py", "numpy/__init__.py"])
-def test_a_file_beside_the_notebook_shadows_what_the_container_has(write_notebook, tmp_path, file):
+def test_a_file_next_to_the_notebook_shadows_what_the_container_has(write_notebook, tmp_path, file):
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).touch()
     name = file.removesuffix(".py").removesuffix("/__init__")
@@ -65,7 +65,7 @@ def test_a_file_beside_the_notebook_shadows_what_the_container_has(write_noteboo
 
 
 @pytest.mark.parametrize(("file", "shown"), [("src/mylib.py", "src/mylib.py"), ("src/mylib/__init__.py", "src/mylib/")])
-def test_a_module_in_a_folder_beside_the_notebook_is_not_for_pip(write_notebook, tmp_path, file, shown):
+def test_a_module_in_a_folder_next_to_the_notebook_is_not_for_pip(write_notebook, tmp_path, file, shown):
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.touch()
@@ -74,7 +74,7 @@ def test_a_module_in_a_folder_beside_the_notebook_is_not_for_pip(write_notebook,
     assert finding.hint.startswith(f"it may be {shown}, which is not exported; move what you use of it")
 
 
-def test_a_module_beside_the_notebook_is_not_exported(write_notebook, tmp_path):
+def test_a_module_next_to_the_notebook_is_not_exported(write_notebook, tmp_path):
     (tmp_path / "my_own_lib.py").touch()
     [finding] = check(read_notebook(write_notebook("import my_own_lib")))
     assert finding.code == "missing-module"
