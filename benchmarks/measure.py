@@ -13,8 +13,8 @@ import aiohttp
 
 from benchmarks.child import Child
 from benchmarks.source import RATE, SourcePicture
-from byoc_kit.system.threads import on_thread
-from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.system.concurrency import on_thread
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.trickle.publisher import SegmentPublisher
 from byoc_kit.trickle.subscriber import read_channel

@@ -7,7 +7,8 @@ import sys
 import time
 
 from byoc_kit.core.frames import VideoFrame
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.server.stream_server import StreamServer
 
 

@@ -17,11 +17,12 @@ from PIL import Image
 
 from benchmarks.preview_number import stamp
 from benchmarks.source import RATE
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.core.stage import Stage
 from byoc_kit.jupyter.preview import DISPLAY_WIDTH, Preview, preview
 from byoc_kit.media.clip import Clip, read_clip
-from byoc_kit.sources import ClipSource
+from byoc_kit.sources.source import ClipSource
 
 # What byoc-kit sends: JPEG with 4:2:0 colour.
 _JPEG: dict[str, Any] = {"quality": 80, "subsampling": "4:2:0"}

@@ -13,7 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from benchmarks.held import Held
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.threads import background
+from byoc_kit.system.concurrency import background
 
 _START_S = 60.0
 _CELL_S = 30.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 
 BITS = 24
 BLOCKS = BITS + 8

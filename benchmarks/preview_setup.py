@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.lab import Lab, running_lab
 from benchmarks.source import make_source
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.paced_clip import save_mp4
+from byoc_kit.media.mp4 import save_mp4
 
 CLIP_S = 10.0
 _PACKAGES = ["jupyterlab", "ipykernel", "ipywidgets", "anywidget", "jupyter-rfb", "simplejpeg", "pillow"]

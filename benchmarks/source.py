@@ -16,11 +16,10 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from byoc_kit.media.clip import read_clip
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError, open_clip
 from byoc_kit.media.encode import TIME_BASE
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.ts_muxer import TransportMuxer
-from byoc_kit.media.video_file import open_clip
 
 WIDTH, HEIGHT = 1280, 720
 RATE = 30

@@ -21,7 +21,7 @@ _HOME = {
     "ByocKitError": "byoc_kit.errors",
     "Capability": "byoc_kit.core.capability",
     "FrameProcessor": "byoc_kit.core.processor",
-    "Hooks": "byoc_kit.core.processor",
+    "Hooks": "byoc_kit.core.hooks",
     "Params": "byoc_kit.core.params",
     "ParamsError": "byoc_kit.core.params",
     "Stage": "byoc_kit.core.stage",
@@ -68,8 +68,9 @@ if TYPE_CHECKING:
     from byoc_kit.core.assets import asset
     from byoc_kit.core.capability import Capability
     from byoc_kit.core.frames import AudioFrame, VideoFrame
+    from byoc_kit.core.hooks import Hooks
     from byoc_kit.core.params import Params, ParamsError
-    from byoc_kit.core.processor import FrameProcessor, Hooks
+    from byoc_kit.core.processor import FrameProcessor
     from byoc_kit.core.publish import publish
     from byoc_kit.core.stage import Stage
     from byoc_kit.errors import ByocKitError

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options) or 0)
     except ByocKitError as error:
-        from byoc_kit.system.text import printable
+        from byoc_kit.errors import printable
 
         said = "\n".join(map(printable, str(error).split("\n")))
         print(f"byoc-kit: {said}", file=sys.stderr)

@@ -1,9 +1,14 @@
-"""The errors that byoc-kit raises on purpose."""
+"""The errors that byoc-kit raises on purpose, and how they show text from elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from traceback import walk_tb
+
+LONGEST_TEXT = 500
+"""The most characters that are shown, logged or sent of a text from elsewhere. Some exceptions have megabytes of it."""
+
+_TAB = "    "
 
 
 class ByocKitError(Exception):
@@ -26,13 +31,19 @@ class ByocKitError(Exception):
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
-LONGEST_TEXT = 500
-"""The most characters shown, logged or sent of a text from elsewhere: an exception's text may have megabytes."""
-
-
 def cut(text: str) -> str:
     """Return a text, cut where it is longer than ``LONGEST_TEXT``."""
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of printable characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def printable(text: str) -> str:
+    """Return a text with unprintable characters written out: a terminal would obey escapes, and lines would break."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.replace("\t", _TAB))
 
 
 def text_of(error: BaseException) -> str:

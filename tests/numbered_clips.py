@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from byoc_kit.sources.number_strip import read_number, write_number
+from byoc_kit.sources.synthetic import read_number, write_number
 
 WIDTH, HEIGHT, RATE, GOP = 192, 108, 25, 8
 MILLISECONDS = Fraction(1, 1000)

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 from clip_rig import shorten
 
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.media.paced_clip import live_clip
 from byoc_kit.network.serving import serving
 from byoc_kit.server.stream_server import StreamServer

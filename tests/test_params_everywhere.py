@@ -10,8 +10,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from stream_rig import SEGMENTS
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params, as_json, carried_over, given_values, raw_values
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player

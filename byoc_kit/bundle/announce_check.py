@@ -24,8 +24,7 @@ from byoc_kit.bundle.announce_fields import (
     text_of,
 )
 from byoc_kit.bundle.json_positions import JsonError, Kind, Node, decode_text, parse
-from byoc_kit.errors import ByocKitError
-from byoc_kit.system.text import printable
+from byoc_kit.errors import ByocKitError, printable
 
 
 class Format(StrEnum):

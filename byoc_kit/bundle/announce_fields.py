@@ -14,8 +14,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from byoc_kit.bundle.json_positions import Kind, Member, Node, place_of
+from byoc_kit.errors import printable
 from byoc_kit.notebook.findings import Severity
-from byoc_kit.system.text import printable
 
 CODES = {
     "json": Severity.ERROR,  # no JSON

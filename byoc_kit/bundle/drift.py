@@ -12,15 +12,14 @@ from pathlib import Path
 
 from byoc_kit.bundle.manifest import PROCESSOR, edited_files, read_manifest, with_unix_lines
 from byoc_kit.bundle.plan import OPTIONAL, Plan, plan_own
-from byoc_kit.core.assets import sha256_of
 from byoc_kit.core.bundle_reader import MANIFEST, Bundle
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import checked_module
 from byoc_kit.notebook.hook_names import PROCESSOR as CLASS
 from byoc_kit.notebook.notebook_file import read_notebook
-from byoc_kit.system.text import printable
+from byoc_kit.system.files import sha256_of
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.core.bundle_reader import MAP, BundleError
+from byoc_kit.errors import printable
 from byoc_kit.notebook.module import MARKER, Module, marker
 from byoc_kit.notebook.notebook_file import Notebook
-from byoc_kit.system.text import printable
 
 
 @dataclass(frozen=True)

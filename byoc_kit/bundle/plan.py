@@ -22,9 +22,10 @@ from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_man
 from byoc_kit.bundle.module_map import render_map
 from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.wheels import put_wheels
-from byoc_kit.core.assets import FOLDER, sha256_of
+from byoc_kit.core.assets import FOLDER
 from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
 from byoc_kit.core.capability import Capability
+from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import collect
 from byoc_kit.notebook.check import check_notebook, checked_module
@@ -34,7 +35,7 @@ from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
 from byoc_kit.notebook.params_class import params_schema, render_schema
 from byoc_kit.notebook.rules.capability import read_capability
 from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
-from byoc_kit.system.text import printable
+from byoc_kit.system.files import sha256_of
 
 _PIECE = 1 << 20
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9]{1,16})?")

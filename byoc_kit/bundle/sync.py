@@ -17,13 +17,13 @@ from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.bundle.module_map import Exported, ExportedCell, read_exported, split_module, text_sha256
 from byoc_kit.bundle.plan import plan_again, staged
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
+from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
 from byoc_kit.notebook.notebook_file import Cell, Notebook, dump_notebook, parse_notebook, read_file, write_notebook
-from byoc_kit.system.text import printable
 
 
 class SyncError(BundleError):

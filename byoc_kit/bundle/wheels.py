@@ -17,8 +17,8 @@ from packaging.version import Version
 
 import byoc_kit
 from byoc_kit.bundle.lock import LOCK, WHEELS, Pin, parse_lock
-from byoc_kit.core.assets import sha256_of
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.files import sha256_of
 
 _EPOCH = (2020, 2, 2, 0, 0, 0)  # zip files carry times; a fixed one keeps the bytes the same
 _LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}

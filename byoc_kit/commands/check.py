@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byoc_kit.commands.arguments import Commands
-from byoc_kit.errors import ByocKitError
-from byoc_kit.system.text import printable
+from byoc_kit.errors import ByocKitError, printable
 
 if TYPE_CHECKING:
     from byoc_kit.notebook.findings import Finding

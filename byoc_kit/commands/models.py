@@ -57,8 +57,8 @@ def _merge(options: argparse.Namespace) -> None:
 
 def _as_text(findings: Sequence[FileFinding], path: Path) -> str:
     """Return a line for each finding, as compilers write them, and a last one that counts them."""
+    from byoc_kit.errors import printable
     from byoc_kit.notebook.findings import Severity
-    from byoc_kit.system.text import printable
 
     name = printable(str(path))
     lines = [

@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> None:
 
 async def _serve_until_signal(options: argparse.Namespace) -> None:
     from byoc_kit.network.local_network import local_network
-    from byoc_kit.system.threads import set_at_signal
+    from byoc_kit.system.concurrency import set_at_signal
 
     stopped = set_at_signal()
     async with local_network(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.files import sha256_of
 
 FOLDER = "assets"
 
@@ -115,12 +115,6 @@ def bundle_file(name: str, sha256: str) -> str:
     return f"{FOLDER}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces. It is read again only after its size or time has changed."""
-    found = path.stat()
-    return _sha256(path, found.st_mtime_ns, found.st_size)
-
-
 def shown(name: str) -> str:
     """Return a name for a message: on one line, and not too long."""
     text = name if name.isprintable() and name else repr(name)
@@ -158,12 +152,6 @@ def _declared(folder: Path, mtime_ns: int, size: int) -> dict[str, Any]:  # noqa
         msg = f"{folder / _MANIFEST} is damaged; export the notebook again"
         raise ByocKitError(msg)
     return declared
-
-
-@lru_cache(maxsize=1024)
-def _sha256(path: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001  # they name a version of the file
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_encodable(name: str) -> bool:

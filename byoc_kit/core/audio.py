@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from av.audio.resampler import AudioResampler
 
-from byoc_kit.core.frames import AudioFrame, FrameError
+from byoc_kit.core.frames import AudioFrame
+from byoc_kit.core.pixels import FrameError
 
 # With this many, PyAV 14.2 reads memory behind a planar frame's channels as more channels, and the process dies.
 _TOO_MANY_PLANES = 8

@@ -12,8 +12,8 @@ Drops: TypeAlias = Literal["oldest", "newest"]
 
 
 @dataclass(eq=False)
-class Lane:
-    """A kind of item with a bound of its own; ``lost`` counts those that were dropped because there was no room."""
+class Limit:
+    """How many items of one kind may wait; ``lost`` counts those that were dropped because there was no room."""
 
     most: int
     drops: Drops | None = None
@@ -24,13 +24,13 @@ class Lane:
 class FrameQueue(Generic[T]):
     """Hands items over in order; at most ``most`` of them wait.
 
-    Where it is full, whoever puts one waits for room, or else the oldest or the newest is dropped (``drops``). What is
-    put in a ``Lane`` has the lane's bound in place of the queue's, and keeps its place in the order.
+    When it is full, ``put`` waits for room, or the oldest or the newest item is dropped (``drops``). Items of a kind
+    that has a ``Limit`` of its own do not count towards the queue's limit, and keep their place in the order.
     """
 
     def __init__(self, most: int = 0, *, drops: Drops | None = None) -> None:
-        self._lane = Lane(most, drops)
-        self._items: deque[tuple[T, Lane]] = deque()
+        self._limit = Limit(most, drops)
+        self._items: deque[tuple[T, Limit]] = deque()
         self._error: Exception | None = None
         self._is_finished = False
         self._is_closed = False
@@ -39,23 +39,23 @@ class FrameQueue(Generic[T]):
     @property
     def lost(self) -> int:
         """How many were dropped because there was no room."""
-        return self._lane.lost
+        return self._limit.lost
 
     @property
     def is_closed(self) -> bool:
         """Whether nobody takes anything any more."""
         return self._is_closed
 
-    def put(self, item: T, lane: Lane | None = None) -> bool:
+    def put(self, item: T, limit: Limit | None = None) -> bool:
         """Add an item; ``False`` if it was not added."""
-        lane = lane or self._lane
+        limit = limit or self._limit
         with self._changed:
-            if lane.drops is None:
-                self._changed.wait_for(lambda: lane.waiting < lane.most or self._is_closed)
-            if self._is_closed or not self._make_room(lane):
+            if limit.drops is None:
+                self._changed.wait_for(lambda: limit.waiting < limit.most or self._is_closed)
+            if self._is_closed or not self._make_room(limit):
                 return False
-            self._items.append((item, lane))
-            lane.waiting += 1
+            self._items.append((item, limit))
+            limit.waiting += 1
             self._changed.notify_all()
             return True
 
@@ -65,8 +65,8 @@ class FrameQueue(Generic[T]):
             if not self._changed.wait_for(lambda: self._items or self._is_finished or self._is_closed, timeout_s):
                 raise TimeoutError
             if self._items:
-                item, lane = self._items.popleft()
-                lane.waiting -= 1
+                item, limit = self._items.popleft()
+                limit.waiting -= 1
                 self._changed.notify_all()
                 return item
             if self._error is not None and not self._is_closed:
@@ -78,8 +78,8 @@ class FrameQueue(Generic[T]):
         with self._changed:
             if not self._items or not isinstance(self._items[-1][0], kind):
                 return None
-            item, lane = self._items.pop()
-            lane.waiting -= 1
+            item, limit = self._items.pop()
+            limit.waiting -= 1
             self._changed.notify_all()
             return item
 
@@ -98,13 +98,13 @@ class FrameQueue(Generic[T]):
             self._changed.notify_all()
             return left
 
-    def _make_room(self, lane: Lane) -> bool:
-        """Drop the oldest of a full lane, or say that there is no room for a newer one."""
-        if lane.waiting < lane.most:
+    def _make_room(self, limit: Limit) -> bool:
+        """Drop the oldest item of its kind if there is no room; ``False`` if a new item is to be dropped instead."""
+        if limit.waiting < limit.most:
             return True
-        lane.lost += 1
-        if lane.drops == "newest":
+        limit.lost += 1
+        if limit.drops == "newest":
             return False
-        del self._items[next(at for at, (_, of) in enumerate(self._items) if of is lane)]
-        lane.waiting -= 1
+        del self._items[next(at for at, (_, of) in enumerate(self._items) if of is limit)]
+        limit.waiting -= 1
         return True

@@ -13,35 +13,31 @@ from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pytrickle.frames import AudioFrame, SideData
 from pytrickle.frames import VideoFrame as PytrickleVideoFrame
 
-from byoc_kit.core.picture_advice import what_to_write
-from byoc_kit.core.tensors import from_unit_floats, to_unit_floats
-from byoc_kit.errors import ByocKitError
+from byoc_kit.core.pixels import (
+    FrameError,
+    Pixels,
+    check_pixels,
+    check_tensor,
+    tensor_to_pixels,
+    to_unit_floats,
+    what_to_write,
+)
 
 __all__ = [
     "AudioFrame",
-    "FrameError",
     "Picture",
     "PixelPicture",
-    "Pixels",
     "PytrickleVideoFrame",
     "VideoFrame",
     "as_frame",
 ]
 
-Pixels = npt.NDArray[np.uint8]
-
-_OF_255 = 10  # a gain of 4 is usual, and its values are clamped
 _ROWS_APART = 16
 _SHOWN = 640  # pixels a side, so that a notebook stays small
-
-
-class FrameError(ByocKitError):
-    """``process_frame`` returned something that is not a picture."""
 
 
 class Picture(Protocol):
@@ -154,7 +150,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
             if tensor is None:
                 msg = "a VideoFrame needs a tensor or a picture"
                 raise FrameError(msg)
-            origin, tensor = _TensorPicture(_checked_tensor(tensor)), None
+            origin, tensor = _TensorPicture(check_tensor(tensor)), None
         self.origin: Picture = origin
         self._pixels: Pixels | None = None
         self._tensor = tensor
@@ -196,7 +192,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @tensor.setter
     def tensor(self, tensor: torch.Tensor) -> None:
-        self._tensor = _checked_tensor(tensor)
+        self._tensor = check_tensor(tensor)
         self._pixels = self._sample = None
 
     @property
@@ -306,49 +302,6 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return f"VideoFrame({self.width}x{self.height}, pts={self.pts}, time_base={self.time_base})"
 
 
-def _checked_tensor(tensor: Any) -> torch.Tensor:
-    """Return ``tensor``, or raise ``FrameError`` where it is none; its shape is looked at when it becomes a picture."""
-    if not isinstance(tensor, torch.Tensor):
-        hint = "; give pixels=, or torch.from_numpy(...)" if isinstance(tensor, np.ndarray) else ""
-        msg = f"tensor= takes a torch tensor, not {type(tensor).__name__}{hint}"
-        raise FrameError(msg)
-    return tensor
-
-
-def check_pixels(pixels: Any) -> Pixels:
-    """Return ``pixels`` as contiguous uint8 ``[H, W, 3]``, or raise ``FrameError``."""
-    if isinstance(pixels, torch.Tensor):
-        msg = "pixels= takes a uint8 array, not a torch tensor; give tensor=, or tensor.cpu().numpy()"
-        raise FrameError(msg)
-    array = np.asarray(pixels)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        shape = "x".join(map(str, array.shape))
-        msg = f"pixels must be uint8 [H, W, 3], not {array.dtype} [{shape}]; {what_to_write(array)}"
-        raise FrameError(msg)
-    return np.ascontiguousarray(array)
-
-
-def tensor_to_pixels(tensor: torch.Tensor) -> Pixels:
-    """Turn ``[1, H, W, 3]`` or ``[H, W, 3]`` into uint8 pixels: rounded to the nearest, clamped, NaN as black.
-
-    A floating tensor counts 0..1, a uint8 one 0..255; stock pytrickle wraps around instead (1.01 becomes 1).
-    Raises ``FrameError`` for any other shape or type.
-    """
-    picture = tensor.squeeze(0) if tensor.dim() == 4 and tensor.shape[0] == 1 else tensor
-    if picture.dim() != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        msg = f"a frame's tensor must be [1, H, W, 3] or [H, W, 3], not {list(tensor.shape)}; {what_to_write(tensor)}"
-        raise FrameError(msg)
-    picture = picture.detach()
-    if picture.is_floating_point():
-        return from_unit_floats(picture)
-    if picture.dtype != torch.uint8:
-        hint = what_to_write(tensor)
-        msg = f"a frame's tensor must be floating (0..1) or uint8 (0..255), not {picture.dtype}; {hint}"
-        raise FrameError(msg)
-    pixels: Pixels = picture.cpu().contiguous().numpy()
-    return pixels
-
-
 def floating_tensor(result: Any) -> torch.Tensor | None:
     """Return the floating tensor that ``process_frame`` returned, or ``None``; a frame's pixels hide its tensor."""
     if isinstance(result, VideoFrame):
@@ -358,13 +311,6 @@ def floating_tensor(result: Any) -> torch.Tensor | None:
         result = result.tensor
     is_floating = isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 0
     return result if is_floating else None
-
-
-def said_of_scale(largest: float) -> str:
-    """Warn if a floating tensor seems to have values of 0..255, which would show as white; else return nothing."""
-    if not _OF_255 < largest < float("inf"):
-        return ""
-    return f"the tensor goes up to {largest:.0f}, and frames are 0 to 1: divide it by 255"
 
 
 def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:

@@ -33,6 +33,8 @@ MAX_VALUES = 50_000
 MAX_SHOWN = 1000
 """The most characters of a parameter in a stream's status and events, which go out every 5 s."""
 
+ParamsT = TypeVar("ParamsT", bound="Params")
+
 _ALL = "params"
 # At most one value follows each comma or opening bracket; those inside strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
@@ -186,9 +188,6 @@ def _names_of(kind: type[Params]) -> Iterator[str]:
         for one in _choices(info):
             if isinstance(one, AliasPath) and isinstance(one.path[0], str):
                 yield one.path[0]
-
-
-ParamsT = TypeVar("ParamsT", bound=Params)
 
 
 def default_params(kind: type[ParamsT]) -> ParamsT:

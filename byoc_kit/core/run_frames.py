@@ -11,7 +11,7 @@ from functools import partial
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
-from byoc_kit.system.threads import OwnThread, call_on_thread
+from byoc_kit.system.concurrency import OwnThread, call_on_thread
 
 logger = logging.getLogger(__name__)
 

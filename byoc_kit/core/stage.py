@@ -40,6 +40,11 @@ MAX_WAIT_S = 0.1
 BURST_S = 1.0
 _SLOW_FRAMES = 3  # one or two frames may be slow, such as a model's first ones
 _CLEARLY = 1.5
+_GOES_OUT = {
+    "passthrough": "the original frame goes out",
+    "last": "the last good frame goes out again",
+    "drop": "the frame is dropped",
+}
 
 
 class OnError(StrEnum):
@@ -381,10 +386,3 @@ class Stage:
         if failure.count == 1 and self._logs_failures:
             logger.error("process_frame raised %s; %s", failure, _GOES_OUT[self._on_error])
         return failure
-
-
-_GOES_OUT = {
-    OnError.PASSTHROUGH: "the original frame goes out",
-    OnError.LAST: "the last good frame goes out again",
-    OnError.DROP: "the frame is dropped",
-}

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.errors import ByocKitError
-from byoc_kit.system.text import printable
+from byoc_kit.errors import ByocKitError, printable
 
 _EXAMPLE = 'give its path: ship("my_model.ipynb")'
 

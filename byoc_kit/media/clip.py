@@ -18,10 +18,10 @@ from av.video.stream import VideoStream
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.deinterlace import deinterlaced
+from byoc_kit.media.demux import DamageError, decoded, open_clip, readable, video_stream
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.media.picture_table import Entry, PictureTable, read_table
 from byoc_kit.media.presentation import shown
-from byoc_kit.media.video_file import DamageError, decoded, open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from byoc_kit.media.picture import DisplayInfo
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TIME_BASE = Fraction(1, 90_000)
+_NVENC = "h264_nvenc"
+_X264_PRESET = "superfast"
+_X264_PRESETS = {"ultrafast", _X264_PRESET, "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
+_NO_KEY_FRAMES_OF_ITS_OWN = 100_000
+
 EncoderName = Literal["libx264", "h264_nvenc", "auto"]
 DecoderName = Literal["cpu", "cuda", "auto"]
 
@@ -38,17 +48,6 @@ class MediaSettings(BaseModel):
     crf: int = Field(default=23, ge=0, le=51)
     gop_s: float | None = Field(default=None, gt=0, le=60)
     decoder: DecoderName = "cpu"
-
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-TIME_BASE = Fraction(1, 90_000)
-_NVENC = "h264_nvenc"
-_X264_PRESET = "superfast"
-_X264_PRESETS = {"ultrafast", _X264_PRESET, "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
-_NO_KEY_FRAMES_OF_ITS_OWN = 100_000
 
 
 def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:

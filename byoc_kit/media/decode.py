@@ -1,67 +1,239 @@
-"""Opens live MPEG-TS, and wraps a decoded picture as a frame."""
+"""Decodes a live input: packets of pictures to frames, each picture counted, and packets of sound to audio frames."""
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
 
 import av
-from av.codec.hwaccel import HWAccel
-from av.container import InputContainer
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 from byoc_kit.core.frames import VideoFrame
-from byoc_kit.errors import ByocKitError
+from byoc_kit.media.codecs import TIME_BASE
+from byoc_kit.media.deinterlace import Deinterlacer
+from byoc_kit.media.demux import MediaError
 from byoc_kit.media.picture import DecodedPicture
 
-# Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
-# latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
-# of a 25 fps stream, and the bounded probe keeps the first picture from waiting for more.
-LOW_LATENCY = {"fflags": "noparse", "fpsprobesize": "2", "probesize": "200000", "analyzeduration": "500000"}
+OnFault = Callable[[str, Exception], None]
+
+RECEIVED = "received"
+"""In a frame's ``log_timestamps``: when its bytes were all there."""
+
+# A picture of which nothing came while so many followed is lost: 16 may wait to be shown, in H.264 as in HEVC.
+_MOST_HELD = 20
+
+# A time that a packet gives counts where it is further than this from what the frames before amount to. A frame may
+# have begun in the packet before, which then gave its time.
+_FRAMES_OFF = Fraction(3, 2)
 
 
-class MediaError(ByocKitError):
-    """A file or stream that is no video this kit can read."""
+@dataclass
+class PictureCounts:
+    """The pictures of an input: how many arrived, and by reason how many of them gave no frame."""
+
+    arrived: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, reason: str) -> None:
+        """Count a picture that gives no frame."""
+        self.drops[reason] += 1
+
+    def leave_out(self, reason: str) -> None:
+        """Count a picture that arrived and is not looked into."""
+        self.arrived += 1
+        self.drop(reason)
 
 
-class ByteReader(Protocol):
-    """What PyAV reads from: blocks until there is something, ``b""`` at the end."""
+@dataclass
+class _Picture:
+    """A picture in the decoder."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most ``size`` bytes."""
-        ...
+    pts: int | None
+    received_s: float
+    lost_as: str
 
 
-def avoid_slice_threads(container: InputContainer) -> InputContainer:
-    """Keep HEVC off slice threads, before its first packet; returns the container.
+class VideoDecoder:
+    """Decodes the packets of one stream, a picture each; ``on_fault`` hears of what cannot be decoded.
 
-    FFmpeg 7.1's slice threads wait for each other for ever in wavefront-parallel (WPP) pictures, which x265 writes by
-    default: 4 of 6 readings of a clip hung. On two cores one thread takes 5 to 8 ms for a 720p picture, slice threads
-    12; frame threads take 9, and hold a picture more.
+    A picture without a time of its own is shown when it is its turn. Interlaced pictures are deinterlaced.
     """
-    for stream in container.streams.video:
-        if stream.codec_context is not None and stream.codec_context.name == "hevc":
-            stream.codec_context.thread_count = 1
-    return container
+
+    def __init__(self, stream: VideoStream, counts: PictureCounts, on_fault: OnFault) -> None:
+        self.stream = stream
+        self._counts = counts
+        self._on_fault = on_fault
+        self._deinterlacer = Deinterlacer()
+        self._clock = _Clock(stream)
+        self._in_decoder: dict[int, _Picture] = {}
+        self._shown: dict[int, _Picture] = {}
+        self._number = 0
+
+    def decode(self, packet: Packet, *, keys_only: bool = False) -> Iterator[VideoFrame]:
+        """Yield the frames that are ready; an empty packet ends the stream, and yields the last.
+
+        ``keys_only`` leaves out all pictures but key frames: how a decoder that is too slow comes back to the present.
+        """
+        self._decoder.skip_frame = "NONKEY" if keys_only else "DEFAULT"
+        for picture in self._decoded(packet, "late" if keys_only else "undecodable"):
+            yield from self._frames(self._deinterlacer.push(picture))
+        if not packet.size:
+            yield from self._frames(self._deinterlacer.flush())
+            self._forget(0)
+        self._forget(_MOST_HELD)
+
+    def close(self) -> None:
+        """Count what is still on its way."""
+        for _ in range(len(self._in_decoder) + len(self._shown)):
+            self._counts.drop("closed")
+        self._in_decoder.clear()
+        self._shown.clear()
+
+    @property
+    def _decoder(self) -> VideoCodecContext:
+        return self.stream.codec_context
+
+    def _decoded(self, packet: Packet, lost_as: str) -> list[av.VideoFrame]:
+        """Return the pictures that come out, with their numbers for times: a decoder loses none of those."""
+        number = self._number
+        if packet.size:
+            self._number += 1
+            self._counts.arrived += 1
+            self._clock.note(number, packet)
+            self._in_decoder[number] = _Picture(packet.pts, time.monotonic(), lost_as)
+            packet.pts = packet.dts = number
+        try:
+            pictures = self._decoder.decode(packet)
+        except av.FFmpegError as error:
+            self._on_fault("undecodable picture", error)
+            if self._in_decoder.pop(number, None):
+                self._counts.drop("undecodable")
+            return []
+        return [picture for picture in pictures if self._is_known(picture)]
+
+    def _is_known(self, picture: av.VideoFrame) -> bool:
+        known = self._in_decoder.pop(picture.pts, None)
+        if known is not None:
+            self._shown[picture.pts] = known
+        return known is not None
+
+    def _frames(self, pictures: list[av.VideoFrame]) -> Iterator[VideoFrame]:
+        for picture in pictures:
+            shown = self._shown.pop(picture.pts)
+            pts = self._clock.place(shown.pts)
+            if pts is None:
+                self._counts.drop("without a time")
+                self._on_fault("pictures without a time", MediaError("no PES packet has had a time yet"))
+                continue
+            picture.pts, picture.time_base = pts, TIME_BASE
+            frame = to_video_frame(picture, self._decoder)
+            frame.log_timestamps[RECEIVED] = shown.received_s
+            yield frame
+
+    def _forget(self, most: int) -> None:
+        """Count as lost the oldest pictures beyond the ``most`` that the decoder may hold."""
+        for number in list(self._in_decoder)[: max(0, len(self._in_decoder) - most)]:
+            self._counts.drop(self._in_decoder.pop(number).lost_as)
 
 
-def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | None = None) -> InputContainer:
-    """Open live MPEG-TS; blocks until the first picture's packet is there.
+class _Clock:
+    """Gives pictures without a time one, a step after the picture before; the step is what the others show it to be."""
 
-    ``parses``: pictures come a frame later, but the stream may begin in the middle of one that is cut. Raises
-    ``MediaError``.
-    """
-    options = {name: value for name, value in LOW_LATENCY.items() if not (parses and name == "fflags")}
-    try:
-        # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
-        container = av.open(reader, mode="r", format="mpegts", container_options=options, hwaccel=hwaccel)
-    except av.FFmpegError as error:
-        msg = f"the input is no MPEG-TS stream ({error.strerror})"
-        raise MediaError(msg) from error
-    return avoid_slice_threads(container)
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._timed: tuple[int, int] | None = None
+        self._step: Fraction | None = None
+        self._last: Fraction | None = None
+
+    def note(self, number: int, packet: Packet) -> None:
+        """Learn from the decode time of a picture, by its number in that order."""
+        time = packet.pts if packet.dts is None else packet.dts
+        if time is None:
+            return
+        if self._timed is not None and number - self._timed[0] > 1 and time > self._timed[1]:
+            self._step = Fraction(time - self._timed[1], number - self._timed[0])
+        self._timed = number, time
+
+    def place(self, pts: int | None) -> int | None:
+        """Return the time of the next picture to show, ``pts`` where it has one; ``None`` before the first."""
+        if pts is not None:
+            self._last = Fraction(pts)
+        elif self._last is not None:
+            self._last += self._step or self._nominal_step
+        return None if self._last is None else round(self._last)
+
+    @property
+    def _nominal_step(self) -> Fraction:
+        rate = self._stream.codec_context.framerate or self._stream.guessed_rate or Fraction(30)
+        return 1 / (Fraction(rate) * TIME_BASE)
 
 
 def to_video_frame(frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> VideoFrame:
     """Wrap a decoded picture with its own time; ``decoder`` knows its colours in full."""
     picture = DecodedPicture.of(frame, decoder)
-    return VideoFrame(None, frame.pts or 0, frame.time_base or Fraction(1, 90_000), origin=picture)
+    return VideoFrame(None, frame.pts or 0, frame.time_base or TIME_BASE, origin=picture)
+
+
+class AudioDecoder:
+    """Decodes the packets of one stream, in order; ``on_fault`` hears of what cannot be decoded.
+
+    The demuxer hands PES packets on as they are. One may hold several frames, of which only the first has a time, and
+    MPEG-TS puts a header of its own before each Opus frame: a parser takes them apart.
+    """
+
+    def __init__(self, stream: AudioStream, on_fault: OnFault) -> None:
+        self.stream = stream
+        self._on_fault = on_fault
+        # Not the decoder's own parser, which tells the decoder what it believes to have found.
+        self._parser = CodecContext.create(stream.codec_context.name, "r")
+        self._given: int | None = None
+        self._next_s: Fraction | None = None
+
+    def decode(self, packet: Packet) -> Iterator[av.AudioFrame]:
+        """Yield the frames of a packet, each with its time; an empty packet flushes the parser and the decoder."""
+        time_base = packet.time_base or TIME_BASE
+        if self._given is None:
+            self._given = packet.pts
+        for part in self._parts(packet):
+            part.time_base, part.pts, self._given = time_base, self._given, None
+            try:
+                frames = self._decoder.decode(part)
+            except av.FFmpegError as error:
+                self._on_fault("undecodable sound", error)
+                continue
+            for frame in frames:
+                if self._place(frame, time_base):
+                    yield frame
+
+    @property
+    def _decoder(self) -> AudioCodecContext:
+        return self.stream.codec_context
+
+    def _parts(self, packet: Packet) -> Iterator[Packet]:
+        try:
+            yield from self._parser.parse(bytes(packet) if packet.size else None)
+        except ValueError:  # PCM has no parser, and needs none
+            yield packet
+            return
+        if not packet.size:
+            yield packet
+
+    def _place(self, frame: av.AudioFrame, time_base: Fraction) -> bool:
+        """Set a frame's time; ``False`` if none is known yet."""
+        lasts_s = Fraction(frame.samples, frame.sample_rate)
+        given_s = None if frame.pts is None else frame.pts * time_base
+        if given_s is not None and (self._next_s is None or abs(given_s - self._next_s) > _FRAMES_OFF * lasts_s):
+            self._next_s = given_s
+        if self._next_s is None:
+            return False
+        frame.pts, frame.time_base = round(self._next_s / time_base), time_base
+        self._next_s += lasts_s
+        return True

@@ -19,7 +19,8 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from byoc_kit.core.audio import to_av_audio
-from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encodable_layout, encoder_options, open_encoder, set_up
 from byoc_kit.media.picture import LARGEST_SIDE, MOST_PIXELS, DecodedPicture, DisplayInfo, pixels_to_yuv420p
 from byoc_kit.media.ts_muxer import Continuity, TransportMuxer

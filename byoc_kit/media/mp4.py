@@ -1,7 +1,8 @@
-"""Pictures in, an MP4 file out that a browser plays."""
+"""Writes MP4 files that a browser plays: of pictures, or of a live stream's packets."""
 
 from __future__ import annotations
 
+import io
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import cast
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.core.frames import FrameError, Pixels
+from byoc_kit.core.pixels import FrameError, Pixels
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encoder_options, set_up
 from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
 
@@ -139,3 +142,17 @@ def _put_index_first(path: Path) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def save_mp4(data: bytes, path: Path) -> None:
+    """Put the first video and sound of MPEG-TS bytes into an MP4 file, untouched, so that a browser plays it."""
+    with (
+        av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
+        av.open(str(path), mode="w", options=_WHOLE) as target,
+    ):
+        chosen: list[VideoStream | AudioStream] = [*source.streams.video[:1], *source.streams.audio[:1]]
+        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in chosen}
+        for packet in source.demux(*outputs):
+            if packet.dts is not None:
+                packet.stream = outputs[packet.stream]
+                target.mux(packet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +22,13 @@ from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.codecs import TIME_BASE, set_up
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError, open_clip, readable, video_stream
 from byoc_kit.media.picture import DecodedPicture, pixels_to_yuv444p
 from byoc_kit.media.ts_muxer import TransportMuxer
-from byoc_kit.media.video_file import open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
 
@@ -117,20 +116,6 @@ def _why_encoded(clip: Clip, codec: str) -> str:
     else:
         why = "MPEG-TS does not carry what turns, crops or cuts them"
     return f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
-
-
-def save_mp4(data: bytes, path: Path) -> None:
-    """Put the first video and sound of MPEG-TS bytes into an MP4 file, untouched, so that a browser plays it."""
-    with (
-        av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
-        av.open(str(path), mode="w", options={"movflags": "faststart"}) as target,
-    ):
-        chosen: list[VideoStream | AudioStream] = [*source.streams.video[:1], *source.streams.audio[:1]]
-        outputs: dict[Stream, Stream] = {stream: target.add_stream_from_template(stream) for stream in chosen}
-        for packet in source.demux(*outputs):
-            if packet.dts is not None:
-                packet.stream = outputs[packet.stream]
-                target.mux(packet)
 
 
 def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:

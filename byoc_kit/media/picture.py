@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 
 LARGEST_SIDE = 8192
 MOST_PIXELS = 4096 * 2160

@@ -13,9 +13,8 @@ from fractions import Fraction
 from itertools import count, islice, pairwise
 from pathlib import Path
 
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError, decoded, decoder_of, open_clip, readable, video_stream
 from byoc_kit.media.presentation import Turn, turn_of
-from byoc_kit.media.video_file import decoded, decoder_of, open_clip, readable, video_stream
 
 logger = logging.getLogger(__name__)
 

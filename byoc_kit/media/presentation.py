@@ -15,8 +15,8 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.media.demux import decoder_of
 from byoc_kit.media.picture import DecodedPicture
-from byoc_kit.media.video_file import decoder_of
 
 Turn: TypeAlias = tuple[tuple[str, str | None], ...]
 """Filters, by name and option, that turn a picture upright; none for one that is."""

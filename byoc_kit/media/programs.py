@@ -6,7 +6,6 @@ that starts anew, or loops a file, jumps back besides. Jumps ahead are kept: the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,11 +18,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from byoc_kit.media.access_units import access_units
-from byoc_kit.media.audio_decoder import OnFault
-from byoc_kit.media.decode import ByteReader, MediaError, open_stream
+from byoc_kit.media.decode import OnFault, PictureCounts
+from byoc_kit.media.demux import ByteReader, MediaError, open_stream
 from byoc_kit.media.psi import Elementary
 from byoc_kit.media.ts_reader import TransportReader
-from byoc_kit.media.video_decoder import PictureCounts
 
 WRAP = 1 << 33
 _WRAP_GAP = 600 * 90_000
@@ -31,6 +29,7 @@ _TOLERANCE = 18_000
 _NEAR = 90_000
 _DOUBTFUL = 600 * 90_000
 _STEP_AFTER_JUMP = 3_000
+_DEFAULT_RATE = Fraction(30)
 
 
 class Timeline:
@@ -77,11 +76,6 @@ class Timeline:
             return self._shift
         is_wrap = abs(time + shift + WRAP - latest) < _WRAP_GAP
         return shift + WRAP if is_wrap else latest + _STEP_AFTER_JUMP - time
-
-
-logger = logging.getLogger(__name__)
-
-_DEFAULT_RATE = Fraction(30)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,6 @@ VIDEO_PID, AUDIO_PID = 0x100, 0x101
 PAT_PID, SDT_PID, PMT_PID = 0x0000, 0x0011, 0x1000  # the last as libavformat numbers it
 TABLE_PIDS = {PAT_PID, SDT_PID, PMT_PID}
 
-
-def pid_of(data: bytes | bytearray, start: int = 0) -> int:
-    """Return which stream or table the transport packet at ``start`` belongs to."""
-    return (data[start + 1] & 0x1F) << 8 | data[start + 2]
-
-
 _PAT, _PMT = 0, 2
 _VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x24}  # MPEG-1, MPEG-2, MPEG-4, H.264, H.265
 _SHORTEST = 12
@@ -36,6 +30,11 @@ _NAMES: dict[int | str, str] = {
     "VP09": "VP9",
     "KLVA": "KLV metadata",
 }
+
+
+def pid_of(data: bytes | bytearray, start: int = 0) -> int:
+    """Return which stream or table the transport packet at ``start`` belongs to."""
+    return (data[start + 1] & 0x1F) << 8 | data[start + 2]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import av
 import av.filter
 from av.filter.context import FilterContext
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 
 _RATE = Fraction(1, 25)  # the filters pair pictures by time; any steady one does
 

@@ -20,6 +20,20 @@ from av.video.stream import VideoStream
 
 from byoc_kit.media.psi import AUDIO_PID, PACKET, PAT_PID, PMT_PID, TABLE_PIDS, VIDEO_PID, crc32, pid_of, section_of
 
+StreamT = TypeVar("StreamT", bound=VideoStream | AudioStream)
+
+_OPTIONS = {
+    "mpegts_copyts": "1",  # the output keeps the input's times
+    "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
+    "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
+    "pes_payload_size": "0",  # sound is not collected until it fills a PES packet
+    "flush_packets": "1",
+}
+_BUFFER = 174 * PACKET
+_STUFFING = b"\xff"
+_CRC = 4
+# Long enough for every codec, and with the start code that H.264 and H.265 must begin with.
+_ANY_DATA = b"\0\0\0\1\x09\xf0" + bytes(16)
 _HAS_PAYLOAD = 0x10
 _COUNTS = 16
 _VERSIONS = 32
@@ -55,22 +69,6 @@ class Continuity:
         self._pmt = section
         versioned = section[:5] + bytes([_CURRENT | self._version << 1]) + section[6:]
         return versioned + crc32(versioned).to_bytes(4)
-
-
-StreamT = TypeVar("StreamT", bound=VideoStream | AudioStream)
-
-_OPTIONS = {
-    "mpegts_copyts": "1",  # the output keeps the input's times
-    "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
-    "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
-    "pes_payload_size": "0",  # sound is not collected until it fills a PES packet
-    "flush_packets": "1",
-}
-_BUFFER = 174 * PACKET
-_STUFFING = b"\xff"
-_CRC = 4
-# Long enough for every codec, and with the start code that H.264 and H.265 must begin with.
-_ANY_DATA = b"\0\0\0\1\x09\xf0" + bytes(16)
 
 
 class TransportMuxer:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from byoc_kit.media.decode import ByteReader
+from byoc_kit.media.demux import ByteReader
 from byoc_kit.media.psi import PACKET, PAT_PID, Elementary, Tables, pid_of
 
 _SYNC = 0x47

@@ -27,7 +27,7 @@ from byoc_kit.network.runners import (
     RunnerRegistry,
     SingleShotTarget,
 )
-from byoc_kit.system.threads import background
+from byoc_kit.system.concurrency import background
 from byoc_kit.trickle.channels import Channels
 
 _SESSION_PATH = re.compile(r"/apps/([^/]+)/session/([^/]+)/app/(.*)", re.DOTALL)

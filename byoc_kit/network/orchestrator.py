@@ -18,7 +18,7 @@ from byoc_kit.network.container_client import ContainerAnswer, ContainerClient, 
 from byoc_kit.network.health_watch import POLL_INTERVAL_S, HealthWatch
 from byoc_kit.network.models import ModelEntry
 from byoc_kit.network.streams import KEEPALIVE_INTERVAL_S, Stream, StreamStatus, StreamUrls
-from byoc_kit.system.threads import background
+from byoc_kit.system.concurrency import background
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import BASE_PATH
 

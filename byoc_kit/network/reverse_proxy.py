@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from byoc_kit.network.runner_records import RunnerError
 from byoc_kit.network.runner_urls import split_http_url
-from byoc_kit.system.threads import until_either
+from byoc_kit.system.concurrency import until_either
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from byoc_kit.network.models import ModelEntry
-from byoc_kit.system.threads import background
+from byoc_kit.system.concurrency import background
 from byoc_kit.trickle.channels import Channel, ChannelClosedError, Channels, SegmentMissingError
 from byoc_kit.trickle.protocol import DATA_TYPE, VIDEO_TYPE
 

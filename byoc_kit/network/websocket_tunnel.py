@@ -11,7 +11,7 @@ import yarl
 
 from byoc_kit.network.reverse_proxy import MAX_HEAD_BYTES, Forwarding, Headers, end_to_end
 from byoc_kit.network.runner_records import RunnerError
-from byoc_kit.system.threads import until_either
+from byoc_kit.system.concurrency import until_either
 
 _CHUNK_BYTES = 1 << 16
 

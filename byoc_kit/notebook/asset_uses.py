@@ -6,12 +6,13 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from byoc_kit.core.assets import asset_key, bundle_file, find_asset, sha256_of
+from byoc_kit.core.assets import asset_key, bundle_file, find_asset
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Place
 from byoc_kit.notebook.notebook_file import NotebookError
+from byoc_kit.system.files import sha256_of
 
 _ASSET = {"byoc_kit.asset", "byoc_kit.core.assets.asset"}
 

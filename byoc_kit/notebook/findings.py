@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from byoc_kit.errors import printable
 from byoc_kit.notebook.notebook_file import Cell, NotebookError
-from byoc_kit.system.text import printable
 
 
 class Severity(StrEnum):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.names import bindings_in, untagged_cell
@@ -22,7 +23,6 @@ from byoc_kit.notebook.notebook_file import (
     write_notebook,
 )
 from byoc_kit.notebook.rules.names import free_names
-from byoc_kit.system.text import printable
 
 
 @dataclass(frozen=True)

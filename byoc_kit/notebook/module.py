@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from byoc_kit.core.source_map import CellSpan
+from byoc_kit.errors import one_line
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.hook_names import OPTIONAL_HOOKS, PROCESSOR
 from byoc_kit.notebook.imports import merge_imports
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.notebook_file import Cell
-from byoc_kit.system.text import one_line
 
 MARKER = "# %%"
 _LINE_LENGTH = 88

@@ -12,10 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, one_line, printable
 from byoc_kit.notebook.cell_source import harmless_lines, parse, parse_untagged, without_prompts
 from byoc_kit.system.files import write_whole
-from byoc_kit.system.text import one_line, printable
 
 TAG = "byoc"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from byoc_kit.system.text import printable
+from byoc_kit.errors import printable
 
 # Each running server is asked; one that does not answer in time counts as one that has not opened the notebook.
 _TIMEOUT_S = 0.5

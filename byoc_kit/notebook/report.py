@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from textwrap import fill, indent
 from typing import Any
 
+from byoc_kit.errors import printable
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.system.text import printable
 
 _WIDEST = 120
 _TEXT_WIDTH = 80

@@ -13,8 +13,10 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from byoc_kit.core.frames import Pixels, VideoFrame
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.pixels import Pixels
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.regress.golden import RegressionError, read_png, write_png
 

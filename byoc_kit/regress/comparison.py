@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.media import quality
 from byoc_kit.regress.golden import Golden, RegressionError
 from byoc_kit.regress.process import Picture

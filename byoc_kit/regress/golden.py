@@ -21,12 +21,14 @@ from PIL import Image
 from pydantic_core import to_jsonable_python
 
 from byoc_kit import __version__
-from byoc_kit.core.assets import sha256_of
 from byoc_kit.core.bundle_reader import MANIFEST as BUNDLE
 from byoc_kit.core.bundle_reader import read_bundle
-from byoc_kit.core.frames import Pixels, VideoFrame
-from byoc_kit.core.processor import FrameProcessor, function_behind
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import function_behind
+from byoc_kit.core.pixels import Pixels
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.files import sha256_of
 
 
 def versions() -> dict[str, str]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.errors import name_of, text_of
 from byoc_kit.media.clip import read_clip
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 from byoc_kit.regress.golden import Golden, RegressionError, clip_sha256, require_current, save_golden, versions
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, PydanticUserError
 from byoc_kit import __version__
 from byoc_kit.core.capability import PIPELINE
 from byoc_kit.server.requests import refused
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 if TYPE_CHECKING:  # it makes an About
     from byoc_kit.server.stream_server import StreamServer

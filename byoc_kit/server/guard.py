@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from byoc_kit.server.requests import refused
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 logger = logging.getLogger(__name__)
 

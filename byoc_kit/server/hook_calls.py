@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from byoc_kit.core.processor import FrameProcessor
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 
 class HookCalls:

@@ -10,18 +10,18 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from byoc_kit.core.audio import from_av_audio
-from byoc_kit.core.frames import FrameError, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.core.stage import Stage
 from byoc_kit.core.timings import Heartbeat, Timings
-from byoc_kit.media.audio_decoder import AudioDecoder
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, choose_decoder
+from byoc_kit.media.decode import AudioDecoder, PictureCounts, VideoDecoder
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.programs import Program, read_programs
-from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
 from byoc_kit.server.audio_worker import AudioWorker
 from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.stream_params import FrameLimiter, FrameRate
-from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.trickle.buffers import ByteInlet
 
 logger = logging.getLogger(__name__)
 

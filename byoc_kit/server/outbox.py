@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from av.packet import Packet
 
-from byoc_kit.core.frame_queue import FrameQueue, Lane
+from byoc_kit.core.frame_queue import FrameQueue, Limit
 from byoc_kit.core.frames import AudioFrame, VideoFrame
 from byoc_kit.media.encode import SegmentWriter
 
@@ -26,8 +26,8 @@ class Outbox:
     def __init__(self) -> None:
         self.frames_lost = 0
         self._queue: FrameQueue[Item] = FrameQueue(MAX_FRAMES)
-        self._audio = Lane(MAX_AUDIO, drops="newest")
-        self._writers = Lane(MAX_FRAMES + MAX_AUDIO + 1)  # never full: there is an item between any two of them
+        self._audio = Limit(MAX_AUDIO, drops="newest")
+        self._writers = Limit(MAX_FRAMES + MAX_AUDIO + 1)  # never full: there is an item between any two of them
 
     @property
     def audio_lost(self) -> int:

@@ -9,15 +9,16 @@ from collections import Counter, deque
 
 from av.packet import Packet
 
-from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.core.stage import Processed
 from byoc_kit.core.timings import Heartbeat, Timings
 from byoc_kit.errors import in_one_line
 from byoc_kit.media.codecs import MediaSettings
+from byoc_kit.media.decode import RECEIVED
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.programs import Program
 from byoc_kit.media.ts_muxer import Continuity
-from byoc_kit.media.video_decoder import RECEIVED
 from byoc_kit.server.outbox import Outbox
 from byoc_kit.trickle.publisher import SegmentPublisher
 

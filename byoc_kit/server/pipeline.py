@@ -28,7 +28,7 @@ from byoc_kit.server.input import Input
 from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import FrameRate
-from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.publisher import SegmentPublisher
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from byoc_kit.core.params import ParamsError, load_json, params_error, parse_cha
 from byoc_kit.errors import cut
 from byoc_kit.server.listener import REQUEST_TIMEOUT_S
 from byoc_kit.system.addresses import without_secrets
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 AI_WORKER_ROUTE = "/live-video-to-video"
 _AI_WORKER_KNOWS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}

@@ -26,7 +26,7 @@ from byoc_kit.server.requests import refused
 from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.system.allocator import bound_arenas
-from byoc_kit.system.threads import on_thread, set_at_signal
+from byoc_kit.system.concurrency import on_thread, set_at_signal
 
 if TYPE_CHECKING:
     from byoc_kit.server.stream_server import StreamServer

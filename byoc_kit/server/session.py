@@ -24,12 +24,11 @@ from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import Chosen, StreamParams
 from byoc_kit.system.addresses import without_secrets
 from byoc_kit.system.allocator import give_back_freed
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.connection import TrickleError, client_session
-from byoc_kit.trickle.data_publisher import DataPublisher
-from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
-from byoc_kit.trickle.publisher import SegmentPublisher
+from byoc_kit.trickle.publisher import DataPublisher, SegmentPublisher
 from byoc_kit.trickle.subscriber import read_channel, read_messages
 
 logger = logging.getLogger(__name__)

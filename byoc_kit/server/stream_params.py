@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from byoc_kit.core.params import Params, ParamsError, as_json, carried_over, in_brief
 from byoc_kit.media.frame_size import Size
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 NAME = "max_framerate"
 _MOST = 240

@@ -40,7 +40,7 @@ from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
 from byoc_kit.server.warm_up import warm_up
 from byoc_kit.system.addresses import listen
 from byoc_kit.system.allocator import bound_arenas
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 _WITHOUT_EFFECT = {
     "health_check_interval": "the health is looked at when it is asked for",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.media.clip import check_number
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

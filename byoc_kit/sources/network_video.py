@@ -13,10 +13,9 @@ from av.container import InputContainer
 
 from byoc_kit.core.frame_queue import FrameQueue
 from byoc_kit.core.frames import VideoFrame
-from byoc_kit.media.decode import MediaError, avoid_slice_threads
 from byoc_kit.media.deinterlace import deinterlaced
+from byoc_kit.media.demux import MediaError, avoid_slice_threads, decoded, video_stream
 from byoc_kit.media.presentation import shown, turn_of
-from byoc_kit.media.video_file import decoded, video_stream
 from byoc_kit.system.addresses import without_secrets
 
 logger = logging.getLogger(__name__)

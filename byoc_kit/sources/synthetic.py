@@ -1,4 +1,9 @@
-"""Draws frames: patterns that contain the frame's number."""
+"""Draws frames: patterns that contain the frame's number, in digits for people and in a strip for programs.
+
+The strip is a row of black and white cells along the top. From the left: a white and a black cell as references, 16
+cells for the number, highest bit first, and 4 cells for a check. All sizes are fractions of the picture, so that a
+scaled picture can also be read.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +13,13 @@ from functools import cache
 
 import numpy as np
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
+from byoc_kit.errors import ByocKitError
 from byoc_kit.media.clip import check_number
-from byoc_kit.media.decode import MediaError
-from byoc_kit.sources.number_strip import strip_height, write_number
+from byoc_kit.media.demux import MediaError
 
-_HEIGHT = 1 / 9  # of the picture
-_WHITE = (255, 255, 255)
-
-
-def draw_digits(pixels: Pixels, number: int, *, top: int) -> None:
-    """Draw ``number`` white on black into uint8 ``[H, W, 3]`` pixels, on the left, from row ``top`` on."""
-    import cv2
-
-    text, font = str(number), cv2.FONT_HERSHEY_SIMPLEX
-    height = round(pixels.shape[0] * _HEIGHT)
-    margin, thickness = height // 4, max(1, height // 8)
-    scale = cv2.getFontScaleFromHeight(font, height, thickness)
-    width, _ = cv2.getTextSize(text, font, scale, thickness)[0]
-    pixels[top : top + height + 2 * margin, margin : width + 3 * margin] = 0
-    cv2.putText(pixels, text, (2 * margin, top + margin + height), font, scale, _WHITE, thickness, cv2.LINE_AA)
-
+LARGEST_NUMBER = (1 << 16) - 1
 
 Draw = Callable[[int], Pixels]
 """Returns new uint8 ``[H, W, 3]`` pixels for a frame's number."""
@@ -39,6 +30,83 @@ _MIDDLE = [(0, 0, 191), (19, 19, 19), (191, 0, 191), (19, 19, 19), (0, 191, 191)
 _BOTTOM = [(0, 33, 76), (255, 255, 255), (50, 0, 106), (19, 19, 19), (9, 9, 9), (29, 29, 29), (19, 19, 19)]
 
 _NOISE_OFFSETS = 1 << 16
+
+_FPS = 30
+
+_DIGITS_HEIGHT = 1 / 9  # of the picture
+_WHITE = (255, 255, 255)
+
+_GUARDS = (1, 0)
+_NUMBER_BITS, _CHECK_BITS = 16, 4
+_CELLS = len(_GUARDS) + _NUMBER_BITS + _CHECK_BITS
+_STRIP_HEIGHT = 1 / 18
+# Only the middle of each cell is read, since codecs and scalers blur the edges.
+_MARGIN = 0.25
+_LEAST_CONTRAST = 24
+
+
+class NumberError(ByocKitError):
+    """The picture has no readable strip."""
+
+
+def strip_height(height: int) -> int:
+    """Return how many rows the strip takes in a picture of ``height`` rows."""
+    return max(4, round(height * _STRIP_HEIGHT))
+
+
+def write_number(pixels: Pixels, number: int) -> None:
+    """Draw ``number`` (0..65535) into uint8 ``[H, W, 3]`` pixels, at least 88 wide."""
+    height, width = strip_height(pixels.shape[0]), pixels.shape[1]
+    for cell, bit in enumerate(_bits(number)):
+        pixels[:height, cell * width // _CELLS : (cell + 1) * width // _CELLS] = 255 * bit
+
+
+def read_number(pixels: Pixels) -> int:
+    """Read the number that ``write_number`` drew, also after JPEG, H.264, scaling to a width of 320, tint or inversion.
+
+    Raises ``NumberError`` if there is no number, or its check fails.
+    """
+    height, width = pixels.shape[0] * _STRIP_HEIGHT, pixels.shape[1] / _CELLS
+    rows = slice(round(height * _MARGIN), max(round(height * (1 - _MARGIN)), round(height * _MARGIN) + 1))
+    levels = []
+    for cell in range(_CELLS):
+        left = round((cell + _MARGIN) * width)
+        right = max(round((cell + 1 - _MARGIN) * width), left + 1)
+        levels.append(float(pixels[rows, left:right].mean()))
+    white, black = levels[:2]
+    if abs(white - black) < _LEAST_CONTRAST:
+        msg = "the picture has no number in it; only synthetic patterns have one"
+        raise NumberError(msg)
+    read = [int((level - black) / (white - black) > 0.5) for level in levels]
+    number = int("".join(map(str, read[len(_GUARDS) : len(_GUARDS) + _NUMBER_BITS])), 2)
+    if read != _bits(number):
+        msg = "the number in the picture cannot be read: its cells do not fit their check"
+        raise NumberError(msg)
+    return number
+
+
+def _bits(number: int) -> list[int]:
+    if not 0 <= number <= LARGEST_NUMBER:
+        msg = f"a frame's number must be 0 to {LARGEST_NUMBER}, not {number}"
+        raise NumberError(msg)
+    nibbles = [number >> shift & 15 for shift in (0, 4, 8, 12)]
+    # Weighted, since a plain sum does not notice two swapped cells; never 0, since a black strip would have 0.
+    check = 15 - sum(weight * nibble for weight, nibble in zip((1, 3, 5, 7), nibbles, strict=True)) % 16
+    text = f"{number:0{_NUMBER_BITS}b}{check:0{_CHECK_BITS}b}"
+    return [*_GUARDS, *map(int, text)]
+
+
+def draw_digits(pixels: Pixels, number: int, *, top: int) -> None:
+    """Draw ``number`` white on black into uint8 ``[H, W, 3]`` pixels, on the left, from row ``top`` on."""
+    import cv2
+
+    text, font = str(number), cv2.FONT_HERSHEY_SIMPLEX
+    height = round(pixels.shape[0] * _DIGITS_HEIGHT)
+    margin, thickness = height // 4, max(1, height // 8)
+    scale = cv2.getFontScaleFromHeight(font, height, thickness)
+    width, _ = cv2.getTextSize(text, font, scale, thickness)[0]
+    pixels[top : top + height + 2 * margin, margin : width + 3 * margin] = 0
+    cv2.putText(pixels, text, (2 * margin, top + margin + height), font, scale, _WHITE, thickness, cv2.LINE_AA)
 
 
 def bars(width: int, height: int) -> Draw:
@@ -126,9 +194,6 @@ def _bounce(way: int, room: int) -> int:
     """Return the position of a thing that has moved ``way`` to and fro between 0 and ``room``."""
     there = way % (2 * max(1, room))
     return min(there, 2 * room - there)
-
-
-_FPS = 30
 
 
 class Synthetic:

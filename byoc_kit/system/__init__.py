@@ -1,1 +1,1 @@
-"""The kit's use of the operating system: processes, threads, addresses, memory, text for a terminal."""
+"""The kit's use of the operating system: processes, tasks and threads, addresses, files, memory."""

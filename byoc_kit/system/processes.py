@@ -16,9 +16,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import ByocKitError, printable
 from byoc_kit.system import launch
-from byoc_kit.system.text import printable
 
 LINES = 12
 

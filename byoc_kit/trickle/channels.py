@@ -8,8 +8,12 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 
-from byoc_kit.system.threads import background
-from byoc_kit.trickle.protocol import SEGMENTS_PER_CHANNEL
+from byoc_kit.system.concurrency import background
+from byoc_kit.trickle.protocol import LATEST_WRITTEN, NEXT_WRITE, SEGMENTS_PER_CHANNEL
+
+IDLE_TIMEOUT_S = 300.0
+SWEEP_INTERVAL_S = 60.0
+MAX_SEGMENT_BYTES = 64 * 2**20
 
 
 class Segment:
@@ -54,16 +58,6 @@ class Segment:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-IDLE_TIMEOUT_S = 300.0
-SWEEP_INTERVAL_S = 60.0
-MAX_SEGMENT_BYTES = 64 * 2**20
-
-NEXT_WRITE = -1
-"""Sequence number of the segment that is written next."""
-LATEST_WRITTEN = -2
-"""Sequence number, for a reader, of the newest segment that has bytes; 0 if none has."""
 
 
 class ChannelClosedError(Exception):

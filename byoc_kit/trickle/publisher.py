@@ -1,4 +1,4 @@
-"""Publishing a channel: segments streamed while they are made, and single messages."""
+"""Publishing a channel: segments streamed while they are made, lines of JSON, and single messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import threading
-import time
 from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 
 from byoc_kit.system.addresses import without_secrets
+from byoc_kit.trickle.buffers import MAX_WRITE_BYTES, SegmentBuffer
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
     REQUEST_TIMEOUT,
@@ -26,121 +26,15 @@ from byoc_kit.trickle.connection import (
     end_of_channel,
     reason_of,
 )
-from byoc_kit.trickle.protocol import RESET_HEADER
-
-MAX_BYTES = 8 << 20
-_WAITS_KEPT = 600
-
-
-class SegmentBuffer:
-    """Chunks of segments in order, bounded in bytes: whoever fills it waits while it is full.
-
-    ``None`` begins a segment. What belongs to no segment is dropped. ``waits_s`` says how long each of the last 600
-    chunks waited here; read it on the loop.
-    """
-
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self.waits_s: deque[float] = deque(maxlen=_WAITS_KEPT)
-        self._max_bytes = max_bytes
-        self._items: deque[tuple[float, bytes | None]] = deque()
-        self._size = 0
-        self._is_finished = False
-        self._is_awaited = False
-        self._changed = threading.Condition()
-        self._has_room = asyncio.Event()
-        self._arrived = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def put_from_thread(self, data: bytes | None) -> None:
-        """Add a chunk, or begin a segment; blocks while the buffer is full. Never call it on the loop itself.
-
-        The loop is woken only where it waits for this very chunk.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_full)
-            self._add(data)
-
-    async def put(self, data: bytes | None) -> None:
-        """Add a chunk, or begin a segment, on the loop; waits while the buffer is full."""
-        while self._is_full:
-            self._has_room.clear()
-            await self._has_room.wait()
-        with self._changed:
-            self._add(data)
-
-    def finish(self) -> None:
-        """Say that nothing follows. What is there is still taken; who waits for room is let go, its chunk dropped."""
-        with self._changed:
-            self._is_finished = True
-            self._changed.notify_all()
-            self._wake()
-        self._has_room.set()
-
-    def close(self) -> None:
-        """Drop what is there and what follows."""
-        with self._changed:
-            self._items.clear()
-            self._size = 0
-        self.finish()
-
-    async def next_segment(self) -> bool:
-        """Drop what is left of this segment and wait for the next to begin; ``False`` if none follows."""
-        while await self._until_item():
-            _, data = self._take()
-            if data is None:
-                return True
-        return False
-
-    async def next_chunk(self) -> bytes | None:
-        """Return the next bytes of this segment as soon as there are some; ``None`` at its end."""
-        if not await self._until_item() or self._items[0][1] is None:
-            return None
-        added_s, data = self._take()
-        self.waits_s.append(time.monotonic() - added_s)
-        return data
-
-    @property
-    def _is_full(self) -> bool:
-        return self._size >= self._max_bytes and not self._is_finished
-
-    def _add(self, data: bytes | None) -> None:
-        if self._is_finished or data == b"":
-            return
-        self._items.append((time.monotonic(), data))
-        self._size += _size(data)
-        self._wake()
-
-    def _take(self) -> tuple[float, bytes | None]:
-        with self._changed:
-            item = self._items.popleft()
-            self._size -= _size(item[1])
-            self._changed.notify_all()
-        self._has_room.set()
-        return item
-
-    async def _until_item(self) -> bool:
-        while True:
-            with self._changed:
-                if self._items:
-                    return True
-                if self._is_finished:
-                    return False
-                self._is_awaited = True
-                self._arrived.clear()
-            await self._arrived.wait()
-
-    def _wake(self) -> None:
-        if self._is_awaited:
-            self._is_awaited = False
-            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits
-                self._loop.call_soon_threadsafe(self._arrived.set)
-
-
-def _size(data: bytes | None) -> int:
-    return 1 if data is None else len(data)  # so that segments without a byte are bounded too
-
+from byoc_kit.trickle.protocol import DATA_TYPE, NEXT_WRITE, RESET_HEADER
 
 logger = logging.getLogger(__name__)
+
+MAX_LINES = 1000
+MAX_DATA_SEGMENT = 65_536
+KEEP_ALIVE_S = 60.0  # a server deletes a channel that has had no byte for 5 min
+# In the words of the control channel. Not an empty line: a gateway hands each line to its client, who expects JSON.
+KEEP_ALIVE = b'{"keep": "alive"}\n'
 
 # The last one counts from the end of the body on: a segment may take as long as it likes, its answer may not.
 _SEGMENT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=10.0)
@@ -195,7 +89,7 @@ class SegmentPublisher(ChannelPublisher):
         url: str,
         content_type: str,
         *,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int = MAX_WRITE_BYTES,
     ) -> None:
         super().__init__(session, url)
         self.segments = 0
@@ -317,6 +211,122 @@ class _SegmentBody(aiohttp.Payload):
             self._transport.abort()
 
 
+class DataPublisher(ChannelPublisher):
+    """Publishes lines in order. All that wait go out as one segment as soon as the POST before it is done.
+
+    At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
+    failed POST are sent again, so where only its answer was lost a reader gets them twice. After a minute without a
+    line ``{"keep": "alive"}`` keeps the channel, and is not counted. A channel that ends before ``finish`` is logged.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        *,
+        max_lines: int = MAX_LINES,
+    ) -> None:
+        super().__init__(session, url)
+        self.lines_sent = 0
+        self.lines_lost = 0
+        self._lines: deque[bytes] = deque()
+        self._max_lines = max_lines
+        self._is_finished = False
+        self._lock = threading.Lock()
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def put_from_thread(self, line: bytes) -> None:
+        """Queue a line as ``encode_line`` made it. Never blocks, on any thread."""
+        with self._lock:
+            if self._is_finished:
+                self.lines_lost += 1
+                return
+            if len(self._lines) >= self._max_lines:
+                self._lines.popleft()
+                self.lines_lost += 1
+            self._lines.append(line)
+        with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def finish(self) -> None:
+        """Say that nothing follows; never waits. ``run`` returns once all is sent."""
+        with self._lock:
+            self._is_finished = True
+        self._changed.set()
+
+    async def _send(self) -> None:
+        backoff = Backoff(self._url)
+        is_reset_due = False
+        while self.ended is None and await self._until_due(0 if is_reset_due else KEEP_ALIVE_S):
+            batch = self._take_batch()
+            is_taken = False
+            self._written_s = self._loop.time()
+            try:
+                is_taken = await self._post(batch, is_reset=is_reset_due)
+                is_reset_due = False
+                backoff.succeeded()
+            except (aiohttp.ClientError, OSError) as error:
+                is_reset_due = True  # a segment left half written would hold the readers up
+                await backoff.failed(reason_of(error))
+            finally:
+                if not is_taken:
+                    self._put_back(batch)
+
+    async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
+        """Send lines, or the one that keeps the channel alive, as one segment.
+
+        Returns whether they are taken, and sets ``ended`` where nothing is any more.
+        """
+        headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
+        url, body = f"{self._url}/{NEXT_WRITE}", b"".join(batch) or KEEP_ALIVE
+        async with self._session.post(
+            url, data=body, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
+        ) as answer:
+            self.ended = end_of_channel(answer)
+            if self.ended is not None:
+                return False
+            check_success(answer)
+        self.lines_sent += len(batch)
+        return True
+
+    async def _until_due(self, quiet_s: float) -> bool:
+        """Wait for a line, ``quiet_s`` at most; ``False`` if none follows."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(quiet_s):
+                while not self._lines and not self._is_finished:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return bool(self._lines) or not self._is_finished
+
+    def _take_batch(self) -> list[bytes]:
+        """Take whole lines from the front, as many as fit in ``MAX_DATA_SEGMENT`` bytes; one at least, if any waits."""
+        batch: list[bytes] = []
+        size = 0
+        with self._lock:
+            while self._lines and (not batch or size + len(self._lines[0]) <= MAX_DATA_SEGMENT):
+                size += len(self._lines[0])
+                batch.append(self._lines.popleft())
+        return batch
+
+    def _put_back(self, batch: list[bytes]) -> None:
+        """Queue unsent lines in front again; where there is no room any more the oldest go."""
+        with self._lock:
+            self._lines.extendleft(reversed(batch))
+            while len(self._lines) > self._max_lines:
+                self._lines.popleft()
+                self.lines_lost += 1
+
+    def _drop(self) -> None:
+        if self.ended is not None and not self._is_finished:
+            url = without_secrets(self._url)
+            logger.warning("%s: %s; what is published from now on is lost", url, self.ended)
+        with self._lock:
+            self._is_finished = True
+            self.lines_lost += len(self._lines)
+            self._lines.clear()
+
+
 async def publish_message(session: aiohttp.ClientSession, url: str, message: bytes) -> None:
     """Publish one message as the channel's next segment, within 10 s.
 
@@ -325,7 +335,7 @@ async def publish_message(session: aiohttp.ClientSession, url: str, message: byt
     headers = {"Content-Type": "application/json"}
     try:
         async with session.post(
-            f"{url}/-1", data=message, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
+            f"{url}/{NEXT_WRITE}", data=message, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
         ) as answer:
             check_success(answer)
     except (aiohttp.ClientError, OSError) as error:

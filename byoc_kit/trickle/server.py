@@ -12,10 +12,8 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from byoc_kit.system.threads import until_either
+from byoc_kit.system.concurrency import until_either
 from byoc_kit.trickle.channels import (
-    LATEST_WRITTEN,
-    NEXT_WRITE,
     Channel,
     ChannelClosedError,
     Channels,
@@ -27,6 +25,8 @@ from byoc_kit.trickle.protocol import (
     CLOSED_HEADER,
     EXPECT_HEADER,
     LATEST_HEADER,
+    LATEST_WRITTEN,
+    NEXT_WRITE,
     RESET_HEADER,
     SEGMENT_MISSING_STATUS,
     SEQ_HEADER,

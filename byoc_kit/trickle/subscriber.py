@@ -26,16 +26,19 @@ from byoc_kit.trickle.connection import (
     reason_of,
     sequence_number,
 )
-from byoc_kit.trickle.protocol import LATEST_HEADER, SEGMENT_MISSING_STATUS, SEGMENTS_PER_CHANNEL, SEQ_HEADER
+from byoc_kit.trickle.protocol import (
+    LATEST_HEADER,
+    LATEST_WRITTEN,
+    NEXT_WRITE,
+    SEGMENT_MISSING_STATUS,
+    SEGMENTS_PER_CHANNEL,
+    SEQ_HEADER,
+)
 
 logger = logging.getLogger(__name__)
 
-LATEST = -2
-"""As a first sequence number: the segment being written, or the first one where nothing is written yet."""
-
 MAX_MESSAGE = 10 << 20
 
-_NEXT_WRITE = -1
 _CHUNK = 65_536
 _EMPTY_ANSWER_PAUSE_S = 0.2
 _LEAST_PAUSE_S = 0.005  # from answer to answer: no channel has 200 segments a second for long
@@ -43,7 +46,7 @@ _WAITING = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
 
 
 async def read_channel(
-    session: aiohttp.ClientSession, url: str, *, first_seq: int = LATEST
+    session: aiohttp.ClientSession, url: str, *, first_seq: int = LATEST_WRITTEN
 ) -> AsyncGenerator[tuple[int, bytes], None]:
     """Yield a channel's bytes as they come, each with its segment's number, until the channel ends.
 
@@ -85,7 +88,7 @@ async def read_channel(
 
 
 async def read_messages(
-    session: aiohttp.ClientSession, url: str, *, first_seq: int = LATEST
+    session: aiohttp.ClientSession, url: str, *, first_seq: int = LATEST_WRITTEN
 ) -> AsyncGenerator[bytes, None]:
     """Yield a channel's segments whole, as the control channel's messages are; a message may span many chunks.
 
@@ -157,7 +160,7 @@ class _Place:
         closing it empty, and goes on with the next.
         """
         await self._pace()
-        latest = sequence_number(response, LATEST_HEADER, _NEXT_WRITE)
+        latest = sequence_number(response, LATEST_HEADER, NEXT_WRITE)
         if self._last_read is not None and 0 <= latest < self._last_read:
             self._begin_anew(latest, self._last_read)
             return

@@ -10,9 +10,11 @@ from itertools import groupby
 import av
 import numpy as np
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.media.access_units import access_units
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame
+from byoc_kit.media.decode import to_video_frame
+from byoc_kit.media.demux import MediaError, open_stream
 from byoc_kit.media.paced_clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
 from byoc_kit.verification.replay import Outcome, Replay, Replayed

@@ -28,7 +28,8 @@ def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str,
 
 
 def _run(task: Task, namespace: Mapping[str, Any], notebook: str, cells: Mapping[int, int]) -> Replay:
-    from byoc_kit.core.processor import FrameProcessor, Hooks
+    from byoc_kit.core.hooks import Hooks
+    from byoc_kit.core.processor import FrameProcessor
     from byoc_kit.verification.replay import Fault, Replay, replay
 
     optional = {field.name for field in fields(Hooks)} - {"process_frame", "params_type"}

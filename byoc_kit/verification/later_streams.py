@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.errors import in_one_line
-from byoc_kit.system.threads import call_on_thread
+from byoc_kit.system.concurrency import call_on_thread
 
 _FRAMES = 8
 _MOST_BYTES = 64 << 20  # the size of the pictures that are kept for the comparison

@@ -11,8 +11,8 @@ from functools import partial
 
 from byoc_kit.bundle.wheels import read_lock
 from byoc_kit.core.bundle_reader import Bundle
+from byoc_kit.system.concurrency import on_thread
 from byoc_kit.system.processes import Tail, running
-from byoc_kit.system.threads import on_thread
 from byoc_kit.verification.later_streams import UNFINISHED, Memory
 from byoc_kit.verification.linked_site import LinkedSiteError, link_site
 from byoc_kit.verification.replay import Fault, Replay, Task

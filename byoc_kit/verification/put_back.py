@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from byoc_kit.bundle.manifest import read_manifest
-from byoc_kit.core.assets import bundle_file, sha256_of
+from byoc_kit.core.assets import bundle_file
 from byoc_kit.core.bundle_reader import Bundle
+from byoc_kit.system.files import sha256_of
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import ParamsError, as_json
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.core.timings import percentiles_ms

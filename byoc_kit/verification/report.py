@@ -12,7 +12,7 @@ from typing import Any
 
 import byoc_kit
 from byoc_kit.core.bundle_reader import Bundle
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.verification.replay import Outcome, Replay
 from byoc_kit.verification.result import Result
 from byoc_kit.verification.streamed import Streamed

@@ -17,7 +17,8 @@ from byoc_kit.bundle.drift import why_bundle_is_stale
 from byoc_kit.bundle.folders import report_folder
 from byoc_kit.core.bundle_reader import Bundle, read_bundle
 from byoc_kit.errors import ByocKitError
-from byoc_kit.media.paced_clip import LiveClip, live_clip, save_mp4
+from byoc_kit.media.mp4 import save_mp4
+from byoc_kit.media.paced_clip import LiveClip, live_clip
 from byoc_kit.verification.compare import compare_replays, compare_streamed
 from byoc_kit.verification.put_back import assets_put_back
 from byoc_kit.verification.replay import Fault

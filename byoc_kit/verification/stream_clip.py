@@ -25,9 +25,9 @@ from byoc_kit.network.models import ModelEntry, read_models
 from byoc_kit.network.orchestrator import Orchestrator
 from byoc_kit.network.routes import serve_orchestrator
 from byoc_kit.system.addresses import free_port
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.connection import client_session
-from byoc_kit.trickle.pipes import ByteInlet
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.trickle.publisher import SegmentPublisher
 from byoc_kit.trickle.subscriber import read_channel

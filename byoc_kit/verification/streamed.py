@@ -9,7 +9,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.media.quality import Quality
 from byoc_kit.verification.target import STOP_GRACE_S, Where

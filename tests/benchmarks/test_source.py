@@ -6,7 +6,7 @@ import pytest
 from av.video.frame import PictureType
 
 from benchmarks.source import PTS_PER_PICTURE, make_source
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 
 
 @pytest.fixture(scope="module")

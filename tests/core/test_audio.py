@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from byoc_kit.core.audio import as_audio_frames, from_av_audio, to_av_audio
-from byoc_kit.core.frames import AudioFrame, FrameError
+from byoc_kit.core.frames import AudioFrame
+from byoc_kit.core.pixels import FrameError
 
 
 def sound(samples=None, *, format="fltp", layout="stereo"):  # noqa: A002

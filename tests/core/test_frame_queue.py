@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from byoc_kit.core.frame_queue import FrameQueue, Lane
+from byoc_kit.core.frame_queue import FrameQueue, Limit
 
 DEADLINE_S = 10
 
@@ -113,8 +113,8 @@ def test_what_is_put_into_a_closed_queue_is_not_lost_for_want_of_room():
     assert queue.take() is None
 
 
-def test_a_lane_has_its_own_bound_and_keeps_the_order():
-    sound = Lane(2, drops="newest")
+def test_a_kind_with_its_own_limit_keeps_its_place_in_the_order():
+    sound = Limit(2, drops="newest")
     queue = queue_of("frame 1")
     for number in range(4):
         queue.put(f"sound {number}", sound)
@@ -129,8 +129,8 @@ def test_a_lane_has_its_own_bound_and_keeps_the_order():
     assert rest_of(queue) == ["frame 2", "frame 3", "frame 4", "sound 4"]
 
 
-def test_a_lane_drops_the_oldest_of_its_own():
-    late = Lane(1, drops="oldest")
+def test_a_kind_with_its_own_limit_drops_the_oldest_of_its_kind():
+    late = Limit(1, drops="oldest")
     queue = queue_of(1)
     queue.put("a", late)
     queue.put("b", late)

@@ -4,19 +4,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pytrickle.frames import VideoFrame as StockVideoFrame
 
-from byoc_kit.core.frames import FrameError, VideoFrame, as_frame, tensor_to_pixels
-
-pictures = arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8), st.just(3)))
-
-
-def every_uint8():
-    return np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+from byoc_kit.core.frames import VideoFrame, as_frame
+from byoc_kit.core.pixels import FrameError
 
 
 def black(height=4, width=6):
@@ -26,61 +18,6 @@ def black(height=4, width=6):
 @pytest.fixture
 def source():
     return VideoFrame.from_pixels(black(), pts=1234, time_base=Fraction(1, 12_800))
-
-
-def test_pixels_to_tensor_and_back_is_exact_for_every_uint8_value():
-    tensor = VideoFrame.from_pixels(every_uint8()).tensor
-    assert tensor.shape == (1, 16, 16, 3)
-    assert tensor.dtype == torch.float32
-    assert float(tensor.min()) == 0.0
-    assert float(tensor.max()) == 1.0
-    assert np.array_equal(tensor_to_pixels(tensor), every_uint8())
-
-
-@given(pictures)
-def test_a_picture_survives_the_tensor_whatever_its_shape(pixels):
-    tensor = VideoFrame.from_pixels(pixels).tensor
-    assert np.array_equal(tensor_to_pixels(tensor), pixels)
-
-
-@pytest.mark.parametrize(
-    ("value", "pixel"),
-    [
-        (1.01, 255),
-        (-0.02, 0),
-        (1.7 / 255, 2),
-        (1.4 / 255, 1),
-        (float("nan"), 0),
-        (float("inf"), 255),
-        (float("-inf"), 0),
-        (1e30, 255),
-    ],
-)
-def test_values_are_rounded_and_clamped_and_never_wrap(value, pixel):
-    assert tensor_to_pixels(torch.full((1, 2, 2, 3), value)).flatten().tolist() == [pixel] * 12
-
-
-@given(st.floats(width=32))
-def test_any_float_becomes_the_nearest_pixel(value):
-    within = 0.0 if np.isnan(value) else min(max(value, 0.0), 1.0)
-    pixels = tensor_to_pixels(torch.full((1, 1, 3), value))
-    assert set(pixels.flatten().tolist()) == {round(float(np.float32(within) * np.float32(255)))}
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_any_floating_type_counts_from_0_to_1(dtype):
-    assert tensor_to_pixels(torch.ones(2, 2, 3, dtype=dtype)).min() == 255
-
-
-def test_a_uint8_tensor_counts_from_0_to_255():
-    assert np.array_equal(tensor_to_pixels(torch.from_numpy(every_uint8())), every_uint8())
-
-
-def test_a_tensor_that_carries_gradients_or_is_not_contiguous_is_taken():
-    tensor = torch.rand(3, 4, 6, requires_grad=True).permute(1, 2, 0)
-    pixels = tensor_to_pixels(tensor)
-    assert pixels.shape == (4, 6, 3)
-    assert pixels.flags.c_contiguous
 
 
 def test_the_tensor_is_made_on_first_use_and_kept(source):

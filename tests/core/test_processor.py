@@ -11,12 +11,12 @@ from pydantic import Field
 from pytrickle import StreamServer, TrickleClient
 from pytrickle.frames import VideoFrame as StockVideoFrame
 
-import byoc_kit
-from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params, ParamsError
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.pixels import FrameError
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.source_map import CellSpan, SourceMap
-from byoc_kit.errors import ByocKitError
 
 
 class Gain(Params):
@@ -37,87 +37,6 @@ def grey(level=100):
 
 def stock_frame(timestamp=7):
     return StockVideoFrame(torch.full((1, 4, 6, 3), 0.5), timestamp, Fraction(1, 30))
-
-
-# Hooks
-
-
-def test_the_optional_hooks_are_given_by_name():
-    assert Hooks.of(keep, load_model=keep, on_stream_stop=print) == Hooks(keep, load_model=keep, on_stream_stop=print)
-
-
-def test_a_lone_function_brings_its_params_by_annotation():
-    assert Hooks.of(amplify) == Hooks(amplify, params_type=Gain)
-
-
-def test_an_annotation_written_as_text_is_read():
-    def late(frame: "VideoFrame", params: "Gain"): ...
-
-    assert Hooks.of(late).params_type is Gain
-
-
-@pytest.mark.parametrize("function", [keep, lambda frame, strength=3: frame, lambda frame, *rest, **named: frame])
-def test_a_function_without_params_gets_none(function):
-    assert Hooks.of(function).params_type is Params
-    assert FrameProcessor(Hooks.of(function)).process(grey(), Params()).pixels.max() == 100
-
-
-def namespace(source):
-    made = {"byoc_kit": byoc_kit}
-    exec(source, made)  # noqa: S102  # as a notebook's cells and an exported module do
-    return made
-
-
-@pytest.mark.parametrize("signature", ["frame, params", "frame, *, params", "frame, params=None"])
-def test_params_without_an_annotation_are_the_class_next_to_the_function(signature):
-    made = namespace(
-        f"class Params(byoc_kit.Params):\n    level: int = 3\ndef f({signature}): return frame.pixels + params.level"
-    )
-    hooks = Hooks.of(made["f"])
-    assert hooks.params_type is made["Params"]
-    assert FrameProcessor(hooks).process(grey(), hooks.params_type(level=5)).pixels.max() == 105
-
-
-def test_params_annotated_under_another_name_are_passed():
-    def louder(frame, settings: Gain):
-        return frame.tensor * settings.gain
-
-    assert FrameProcessor(Hooks.of(louder)).process(grey(), Gain(gain=2)).pixels.max() == 200
-
-
-@pytest.mark.parametrize("annotation", ["Unknown", "byoc_kit.Unknown", "int | 'Unknown'"])
-def test_an_annotation_that_only_a_type_checker_knows_is_left_alone(annotation):
-    made = namespace(f"from __future__ import annotations\ndef f(frame: {annotation}, params: Unknown): return frame")
-    assert Hooks.of(made["f"]).params_type is Params
-
-
-def test_a_params_class_of_another_kind_is_refused():
-    made = namespace("class Params: ...\ndef f(frame, params): return frame")
-    with pytest.raises(ByocKitError, match=r"write `class Params\(byoc_kit\.Params\)`"):
-        Hooks.of(made["f"])
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [(lambda: 1, "it takes no frame"), (lambda frame, size: frame, "nothing is there to give size")],
-)
-def test_a_signature_that_cannot_be_called_is_refused(function, reason):
-    with pytest.raises(ByocKitError, match=reason):
-        Hooks.of(function)
-
-
-def test_a_function_that_says_nothing_of_its_arguments_is_refused_in_a_sentence():
-    with pytest.raises(ByocKitError, match=r"^min does not say what it takes; wrap it in a function of your own"):
-        Hooks.of(min)
-
-
-def test_what_cannot_be_called_is_no_process_frame():
-    with pytest.raises(ByocKitError, match="must be a function, not int"):
-        Hooks.of(3)
-
-
-def test_the_users_file_is_where_the_function_was_written():
-    assert Hooks.of(torch.inference_mode()(keep)).user_file == __file__
 
 
 # process
@@ -287,47 +206,6 @@ async def test_process_audio_gets_the_params_and_runs_without_gradients(is_async
     [result] = await processor.process_audio_async(sound)
     assert (result.samples.tolist(), result.timestamp) == ([[0.5] * 8] * 2, sound.timestamp)
     assert seen == [(Gain(gain=2.0), True)]
-
-
-@pytest.mark.parametrize("annotation", [Gain | None, Gain, "Gain | None"])
-def test_parameters_are_known_in_a_union(annotation):
-    def look(frame, settings=None):
-        return frame.tensor * settings.gain
-
-    look.__annotations__["settings"] = annotation
-    processor = FrameProcessor(Hooks.of(look))
-    assert processor.hooks.params_type is Gain
-    assert processor.process(grey(), Gain(gain=0.5)).pixels.max() == 50
-
-
-CALLABLES = """
-import functools
-import byoc_kit
-class Params(byoc_kit.Params):
-    level: int = 3
-def two(scale, frame, params):
-    return frame
-class Model:
-    def __call__(self, frame, params):
-        return frame
-    def run(self, frame, params):
-        return frame
-partial, instance, method = functools.partial(two, 2), Model(), Model().run
-"""
-
-
-@pytest.mark.parametrize("name", ["partial", "instance", "method"])
-def test_parameters_are_found_behind_whatever_can_be_called(name):
-    made = {}
-    exec(compile(CALLABLES, "callables.py", "exec"), made)  # noqa: S102
-    hooks = Hooks.of(made[name])
-    assert hooks.params_type is made["Params"]
-    assert hooks.user_file == "callables.py"
-
-
-def test_process_audio_must_be_callable_with_a_frame():
-    with pytest.raises(ByocKitError, match=r"process_audio cannot be called: nothing is there to give rate"):
-        Hooks.of(keep, process_audio=lambda frame, rate: frame)
 
 
 async def test_what_an_async_hook_leaves_behind_the_next_one_finds_alive():

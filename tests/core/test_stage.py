@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import publish
 from byoc_kit.core.source_map import CellSpan, SourceMap
 from byoc_kit.core.stage import MAX_KINDS, MAX_WAITING, OnError, Stage

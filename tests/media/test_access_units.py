@@ -14,7 +14,7 @@ from transport_streams import (
 )
 
 from byoc_kit.media.access_units import access_units
-from byoc_kit.media.decode import open_stream
+from byoc_kit.media.demux import open_stream
 
 CODECS = list(TYPES)
 AAC, AUDIO_PID = 0x0F, 0x101

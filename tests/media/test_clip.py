@@ -11,10 +11,10 @@ from numbered_clips import GOP, copy_from, damage, decoded_straight, make_clip, 
 
 from byoc_kit.media import clip as clip_module
 from byoc_kit.media.clip import Clip, read_clip
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 from byoc_kit.media.picture import DecodedPicture
-from byoc_kit.sources.number_strip import read_number
 from byoc_kit.sources.source import is_clip_source
+from byoc_kit.sources.synthetic import read_number
 
 OPEN_GOP = {"x264-params": f"open-gop=1:keyint={GOP}:bframes=3:b-adapt=0"}
 REFRESHED = {"x264-params": f"intra-refresh=1:keyint={GOP}:bframes=0"}

@@ -1,132 +1,301 @@
 import io
-import os
-import queue
-import threading
+import re
 from fractions import Fraction
-from pathlib import Path
+from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
+from interlaced_clips import combed, interlaced_clip
 from media_rig import Segments
+from sound_clips import RATE, sound_clip
+from transport_streams import START, STEP, Transport, grouped, one_stream, units
 
-from byoc_kit.core.frames import VideoFrame
-from byoc_kit.media.access_units import access_units
-from byoc_kit.media.codecs import MediaSettings
-from byoc_kit.media.decode import MediaError, open_stream, to_video_frame
-from byoc_kit.media.encode import TIME_BASE, SegmentWriter
+from byoc_kit.core.audio import from_av_audio
+from byoc_kit.media.decode import AudioDecoder, PictureCounts, VideoDecoder, to_video_frame
+from byoc_kit.media.demux import open_stream
+from byoc_kit.media.encode import SegmentWriter
+from byoc_kit.media.programs import read_programs
 
-CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
-PES_LIMIT = 204_800
-STEP = 3000  # 30 frames a second
-
-
-def chunks_of(pictures):
-    """Encode pictures, and give the bytes of each."""
-    chunks, segments = [], Segments()
-    with SegmentWriter(segments, settings=MediaSettings(crf=1)) as writer:
-        for number, pixels in enumerate(pictures):
-            before = len(segments.whole)
-            writer.write_frame(VideoFrame.from_pixels(pixels, pts=number * STEP, time_base=TIME_BASE))
-            chunks.append(segments.whole[before:])
-    return chunks
+# Pictures
 
 
-def stream_of(pictures):
-    return b"".join(chunks_of(pictures))
+class Decoded:
+    """What comes of an input, and what is counted."""
+
+    def __init__(self, data, *, keys_only=lambda _: False):
+        self.frames, self.faults, self.counts = [], [], PictureCounts()
+        fault = lambda kind, error: self.faults.append((kind, str(error)))  # noqa: E731
+        self.problems = []
+        for program in read_programs(io.BytesIO(data), fault, counts=self.counts):
+            self.problems.append(program.problem)
+            decoder = None
+            for packet in program.packets():
+                if packet.stream is program.video:
+                    decoder = decoder or VideoDecoder(packet.stream, self.counts, fault)
+                    skips = keys_only(self.counts.arrived)
+                    self.frames += decoder.decode(packet, keys_only=skips)
+
+    @property
+    def times(self):
+        return [frame.pts for frame in self.frames]
+
+    def assert_all_counted(self):
+        assert self.counts.arrived == len(self.frames) + self.counts.drops.total()
 
 
-def noise(count, width=640, height=360):
-    random = np.random.default_rng(1)
-    return [random.integers(0, 256, (height, width, 3), np.uint8) for _ in range(count)]
+def every(count, first=0):
+    return [START + (first + number) * STEP for number in range(count)]
 
 
-def flat(count, width=64, height=36):
-    return [np.full((height, width, 3), 40 + number, np.uint8) for number in range(count)]
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_pictures_without_a_time_come_when_it_is_their_turn(codec, b_frames):
+    sent = units(codec, b_frames=b_frames)
+    timed = [
+        (unit.data, *((unit.pts, unit.dts) if number % 10 == 0 else (None, None))) for number, unit in enumerate(sent)
+    ]
+    found = Decoded(one_stream(timed, codec))
+    assert found.times == every(24)
+    found.assert_all_counted()
+    assert not found.counts.drops
 
 
-@pytest.fixture(scope="module")
-def large_stream():
-    return stream_of(noise(3))
+@pytest.mark.parametrize("counts", [[2], [5], [15]])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_several_pictures_a_packet_come_at_their_own_times(counts, b_frames):
+    found = Decoded(one_stream(grouped(units(b_frames=b_frames), counts)))
+    assert found.times == every(24)
+    assert found.counts.arrived == 24
+    assert not found.counts.drops
 
 
-def packets_of(stream, *, whole):
-    with open_stream(io.BytesIO(stream)) as container:
-        packets = container.demux(container.streams.video[0])
-        return [(packet.pts, bytes(packet)) for packet in (access_units(packets) if whole else packets)]
+def test_pictures_before_the_first_time_are_counted_and_said_once_a_picture():
+    sent = units()
+    found = Decoded(
+        one_stream([(unit.data, unit.pts if number >= 10 else None, None) for number, unit in enumerate(sent)])
+    )
+    assert found.times == every(14, first=10)
+    assert found.counts.drops == {"without a time": 10}
+    assert {kind for kind, _ in found.faults} == {"pictures without a time"}
+    found.assert_all_counted()
+
+
+def test_pictures_before_the_first_key_frame_are_counted():
+    found = Decoded(one_stream(grouped(units(b_frames=2)[3:], [1])))
+    assert found.counts.arrived == 21
+    assert 0 < found.counts.drops["undecodable"] <= 10
+    found.assert_all_counted()
+
+
+def test_pictures_that_are_skipped_are_counted_as_late():
+    found = Decoded(one_stream(grouped(units(b_frames=2), [1])), keys_only=lambda arrived: 3 <= arrived < 20)
+    assert found.counts.drops["late"] > 8
+    found.assert_all_counted()
+
+
+def test_bytes_that_are_no_picture_are_counted():
+    sent = [(unit.data, unit.pts, unit.dts) for unit in units()]
+    sent[12] = (bytes(range(1, 200)), *sent[12][1:])
+    found = Decoded(one_stream(sent))
+    assert found.counts.arrived in {23, 24}
+    found.assert_all_counted()
+
+
+def test_what_is_in_the_decoder_when_nobody_reads_on_is_counted():
+    counts = PictureCounts()
+    for program in read_programs(io.BytesIO(one_stream(grouped(units(b_frames=2), [1]))), lambda *_: None):
+        decoder = VideoDecoder(program.video, counts, lambda *_: None)
+        packets = program.packets()
+        frames = [frame for _ in range(6) for frame in decoder.decode(next(packets))]
+        decoder.close()
+        break
+    assert counts.arrived == 6 == len(frames) + counts.drops["closed"]
+    assert counts.drops["closed"] > 0
+
+
+def test_the_pictures_of_another_programme_are_counted():
+    transport = Transport()
+    for number, unit in enumerate(units()):
+        if number % 8 == 0:
+            transport.tables([(0x1B, 0x100)], [(0x1B, 0x200)])
+        transport.pes(unit.data, pid=0x100, pts=unit.pts)
+        transport.pes(unit.data, pid=0x200, pts=unit.pts + 10_000_000)
+    found = Decoded(bytes(transport.data))
+    assert found.times == every(24)
+    assert (found.counts.arrived, found.counts.drops) == (48, {"other video": 24})
+
+
+def test_interlaced_pictures_are_deinterlaced_with_their_times():
+    found = Decoded(interlaced_clip([combed(number) for number in range(10)], format="mpegts"))
+    assert len(found.frames) == found.counts.arrived == 10
+    assert len({later - earlier for earlier, later in pairwise(found.times)}) == 1
+    assert not any(frame.origin.frame.interlaced_frame for frame in found.frames)
+    assert not found.counts.drops
+
+
+@pytest.mark.parametrize(
+    ("streams", "named"),
+    [
+        ([(0x06, 0x100, b"\x05\x04AV01")], r"AV1 \(stream type 0x06\)"),
+        ([(0x06, 0x100, b"\x05\x04VP09")], r"VP9 \(stream type 0x06\)"),
+        ([(0x06, 0x100)], r"private data, as AV1, VP9 and MJPEG come, \(stream type 0x06\)"),
+        ([(0x15, 0x100)], r"metadata \(stream type 0x15\)"),
+        ([(0x99, 0x100)], r"unknown \(stream type 0x99\)"),
+    ],
+)
+def test_a_programme_of_which_nothing_can_be_decoded_is_reported_once(streams, named):
+    transport = Transport()
+    for number, unit in enumerate(units()):
+        if number % 8 == 0:
+            transport.tables(streams)
+        transport.pes(bytes(900), pts=unit.pts)
+    for unit in units():
+        transport.tables([(0x1B, 0x100)])
+        transport.pes(unit.data, pts=unit.pts + 10_000_000)
+    found = Decoded(bytes(transport.data))
+    [said] = [said for kind, said in found.faults if kind == "nothing to decode"]
+    assert said.startswith("the input has no video or sound that can be decoded here, only ")
+    assert re.search(named, said)
+    assert found.problems[-1] is None
+    assert len(found.frames) == 24
+
+
+def test_video_that_cannot_be_decoded_is_reported_where_its_sound_can_be():
+    out = io.BytesIO()
+    with av.open(out, "w", format="adts") as container:
+        sound = container.add_stream("aac", rate=48_000, layout="stereo")
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 48_000), np.float32), "fltp", "stereo")
+        silence.sample_rate = 48_000
+        container.mux([*sound.encode(silence), *sound.encode(None)])
+    transport, adts = Transport(), out.getvalue()
+    for number in range(0, len(adts), 100):
+        transport.tables([(0x06, 0x100, b"\x05\x04AV01"), (0x0F, 0x101)])
+        transport.pes(bytes(900), pts=START + number)
+        transport.pes(adts[number : number + 100], pid=0x101, pts=START + number, stream_id=0xC0)
+    found = Decoded(bytes(transport.data))
+    assert found.problems == [
+        "the input has no video that can be decoded here, only AV1 (stream type 0x06), AAC (stream type 0x0f); "
+        "send H.264 or HEVC, and AAC"
+    ]
 
 
 def test_a_frame_without_a_time_starts_at_zero():
-    frame = to_video_frame(av.VideoFrame.from_ndarray(flat(1)[0], "rgb24"))
+    frame = to_video_frame(av.VideoFrame.from_ndarray(np.zeros((4, 4, 3), np.uint8), "rgb24"))
     assert (frame.pts, frame.time_base) == (0, Fraction(1, 90_000))
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 4000, CLIP.read_bytes()])
-def test_input_that_is_no_mpeg_ts_is_refused(content):
-    with pytest.raises(MediaError, match=r"the input is no MPEG-TS stream \([A-Z][a-z ]+\)"):
-        open_stream(io.BytesIO(content))
+# Sound
+
+CODECS = ["aac", "libopus", "mp2", "ac3"]
+# Microseconds, for one frame a PES packet, and for several.
+DELAYS = [0, 700_000]
 
 
-def test_a_stream_gives_its_frames_with_their_times():
-    with open_stream(io.BytesIO(stream_of(flat(5)))) as container:
-        packets = access_units(container.demux(container.streams.video[0]))
-        frames = [to_video_frame(frame) for packet in packets for frame in packet.decode()]
-    assert [(frame.pts, frame.time_base) for frame in frames] == [(number * STEP, TIME_BASE) for number in range(5)]
-    assert [abs(int(frame.pixels.mean()) - 40 - number) <= 2 for number, frame in enumerate(frames)] == [True] * 5
+def decoded(data, change=lambda packet: [packet]):
+    """Decode as a live input's sound is; returns the frames and what was reported."""
+    faults = []
+    with open_stream(io.BytesIO(data)) as container:
+        stream = container.streams.audio[0]
+        decoder = AudioDecoder(stream, lambda kind, error: faults.append((kind, error)))
+        packets = [one for packet in container.demux(stream) for one in change(packet)]
+        return [frame for packet in packets for frame in decoder.decode(packet)], faults
 
 
-def test_once_open_a_stream_gives_each_picture_before_the_next_arrives():
-    pictures = flat(30)
-    read_end, write_end = os.pipe()
-    decoded = queue.Queue()
-
-    def decode():
-        with os.fdopen(read_end, "rb", buffering=0) as reader, open_stream(reader) as container:
-            for packet in access_units(container.demux(container.streams.video[0])):
-                for picture in packet.decode():
-                    decoded.put(picture.pts)
-
-    decoder = threading.Thread(target=decode)
-    decoder.start()
-    *first, before_last, last = chunks_of(pictures)
-    with os.fdopen(write_end, "wb", buffering=0) as writer:
-        writer.write(b"".join(first))
-        writer.write(before_last)
-        in_time = [decoded.get(timeout=10) for _ in pictures[:-1]]
-        writer.write(last)
-    decoder.join(10)
-    assert [*in_time, decoded.get_nowait()] == [number * STEP for number in range(len(pictures))]
+@pytest.mark.parametrize("max_delay_us", DELAYS)
+@pytest.mark.parametrize("codec", CODECS)
+def test_each_frame_comes_with_its_time(codec, max_delay_us):
+    data = sound_clip(codec, max_delay_us=max_delay_us)
+    with av.open(io.BytesIO(data)) as container:
+        wanted = [(frame.samples, frame.time) for frame in container.decode(audio=0)]
+    frames, faults = decoded(data)
+    assert faults == []
+    assert [(frame.samples, pytest.approx(frame.time, abs=1e-4)) for frame in frames] == wanted
+    heard = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    assert np.abs(heard[:, RATE // 2 :]).max() == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_large_picture_that_the_demuxer_cuts_is_joined(large_stream):
-    parts = packets_of(large_stream, whole=False)
-    wholes = [packet for packet in packets_of(large_stream, whole=True) if packet[1]]
-    assert len([pts for pts, _ in parts if pts is not None]) == 3
-    assert len([data for _, data in parts if data]) > 3
-    assert PES_LIMIT - 184 < max(len(data) for _, data in parts) <= PES_LIMIT
-    assert [pts for pts, _ in wholes] == [0, STEP, 2 * STEP]
-    assert min(len(data) for _, data in wholes) > PES_LIMIT
-    assert b"".join(data for _, data in wholes) == b"".join(data for _, data in parts)
+def test_a_frame_that_begins_in_one_packet_and_ends_in_the_next():
+    data = sound_clip("aac", max_delay_us=700_000)
+    carried = b""
+
+    def shifted(packet):
+        """Cut each packet 100 bytes before its end, and give them to the next: its time is that of its second frame."""
+        nonlocal carried
+        if not packet.size:
+            return [av.Packet(carried), packet]
+        whole = carried + bytes(packet)
+        cut, carried = whole[:-100], whole[-100:]
+        shorter = av.Packet(cut)
+        shorter.stream, shorter.pts, shorter.time_base = packet.stream, packet.pts, packet.time_base
+        return [shorter]
+
+    whole, _ = decoded(data)
+    frames, faults = decoded(data, shifted)
+    assert faults == []
+    assert [frame.pts for frame in frames] == [frame.pts for frame in whole]
 
 
-def test_a_joined_picture_decodes_to_what_a_parser_makes_of_it(large_stream):
-    with open_stream(io.BytesIO(large_stream)) as container:
-        packets = access_units(container.demux(container.streams.video[0]))
-        joined = [frame.to_ndarray(format="rgb24") for packet in packets for frame in packet.decode()]
-    with av.open(io.BytesIO(large_stream), format="mpegts") as container:
-        parsed = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(joined) == 3
-    assert np.array_equal(joined, parsed)
+def test_a_gap_in_the_times_is_kept():
+    data = sound_clip("libopus")
+    frames, _ = decoded(data, lambda packet: [] if 20 <= (packet.pts or 0) / 1800 < 40 else [packet])
+    steps = [later.pts - earlier.pts for earlier, later in pairwise(frames)]
+    assert sorted(set(steps)) == [1800, 21 * 1800]
 
 
-def test_hevc_with_wavefronts_is_decoded_to_its_end():
-    data = io.BytesIO()
-    with av.open(data, "w", format="mpegts") as container:
-        stream = container.add_stream("libx265", rate=30, options={"x265-params": "wpp=1:ctu=16:log-level=none"})
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for pixels in noise(10, 320, 180):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
-    with open_stream(io.BytesIO(data.getvalue())) as container:
-        assert container.streams.video[0].codec_context.thread_count == 1  # slice threads would hang, some times
-        assert sum(len(packet.decode()) for packet in container.demux(video=0)) == 10
+def test_what_cannot_be_decoded_is_reported_and_the_rest_is_heard():
+    def broken(packet):
+        if packet.pts is None or packet.pts // 1920 != 10:
+            return [packet]
+        wrong = av.Packet(bytes(packet)[:7] + bytes(len(bytes(packet)) - 7))
+        wrong.stream, wrong.pts, wrong.time_base = packet.stream, packet.pts, packet.time_base
+        return [wrong]
+
+    data = sound_clip("aac")
+    frames, faults = decoded(data, broken)
+    assert {kind for kind, _ in faults} <= {"undecodable sound"}
+    assert len(frames) >= len(decoded(data)[0]) - 1
+
+
+@pytest.mark.parametrize(("codec", "encoded"), [("libopus", "opus"), ("aac", "aac"), ("mp2", "aac")])
+def test_sound_goes_out_as_what_a_viewer_of_the_input_can_hear(codec, encoded):
+    segments = Segments()
+    with open_stream(io.BytesIO(sound_clip(codec))) as container:
+        stream = container.streams.audio[0]
+        decoder = AudioDecoder(stream, lambda *_: None)
+        with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
+            for packet in container.demux(stream):
+                for frame in decoder.decode(packet):
+                    writer.write_audio_frame(from_av_audio(frame))
+    with av.open(io.BytesIO(segments.whole)) as container:
+        assert container.streams.audio[0].codec_context.name == encoded
+        heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert heard.shape[1] == pytest.approx(2 * RATE, rel=0.03)
+    assert np.abs(heard[:, RATE // 2 :]).max() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "encoded"),
+    [
+        ("aac", "7.1", "7.1"),
+        ("aac", "quad", "quad"),
+        ("ac3", "5.1(side)", "5.1"),
+        ("libopus", "5.1", "5.1"),
+        ("aac", "hexadecagonal", "stereo"),  # it is not announced as what it is
+    ],
+)
+def test_surround_sound_goes_through_process_audio_and_out_again(codec, layout, encoded):
+    segments = Segments()
+    with open_stream(io.BytesIO(sound_clip(codec, layout=layout))) as container:
+        stream = container.streams.audio[0]
+        decoder = AudioDecoder(stream, lambda *_: None)
+        with SegmentWriter(segments, audio=stream, encodes_audio=True, video=False) as writer:
+            for packet in container.demux(stream):
+                for frame in decoder.decode(packet):
+                    sound = from_av_audio(frame)
+                    assert sound.samples.shape[0] == av.AudioLayout(layout).nb_channels
+                    writer.write_audio_frame(sound)
+    with av.open(io.BytesIO(segments.whole)) as container:
+        layouts = [frame.layout.name for frame in container.decode(audio=0)]
+    assert len(layouts) > 80
+    assert set(layouts) == {encoded}

@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_rig import Segments
 
-from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.media import codecs, encode
 from byoc_kit.media.access_units import access_units
 from byoc_kit.media.clip import read_clip
 from byoc_kit.media.codecs import MediaSettings
-from byoc_kit.media.decode import open_stream, to_video_frame
+from byoc_kit.media.decode import to_video_frame
+from byoc_kit.media.demux import open_clip, open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.paced_clip import live_clip
 from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
-from byoc_kit.media.video_file import open_clip
 
 CLIP = Path(__file__).parents[2] / "notebooks/clips/bigbuckbunny.mp4"
 ADTS_HEADER = 7  # bytes that MPEG-TS puts before each AAC packet of an mp4
@@ -32,7 +33,8 @@ BT601 = 5  # as H.273 numbers its matrix
 FORGET_A_WRITER = """
 import gc, sys
 import numpy as np
-from byoc_kit.core.frames import AudioFrame, FrameError, VideoFrame
+from byoc_kit.core.frames import AudioFrame, VideoFrame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.media.encode import SegmentWriter
 
 class Output:
@@ -195,20 +197,6 @@ def test_where_nvenc_does_not_open_libx264_encodes_and_later_streams_try_again(m
         sizes.append([picture.width for picture in decoded(segments.whole)])
     assert (sizes, tries) == ([[64], [64], [64, 96]], [])
     assert caplog.text.count("NVENC does not open here and now") == 2
-
-
-@pytest.mark.parametrize(
-    ("encoder", "preset", "expected"),
-    [
-        ("auto", "p4", "superfast"),
-        ("h264_nvenc", "llhq", "superfast"),
-        ("auto", "medium", "medium"),
-        ("libx264", "p4", "p4"),
-    ],
-)
-def test_libx264_in_the_place_of_nvenc_does_without_nvencs_preset(encoder, preset, expected):
-    settings = MediaSettings(encoder=encoder, preset=preset)
-    assert codecs.encoder_options("libx264", settings)["preset"] == expected
 
 
 def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeypatch):

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 from byoc_kit.media.picture_table import PictureTable, read_table
 
 RATE = 25

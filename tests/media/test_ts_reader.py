@@ -11,7 +11,7 @@ from media_rig import Segments
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.media.access_units import access_units
 from byoc_kit.media.codecs import MediaSettings
-from byoc_kit.media.decode import open_stream
+from byoc_kit.media.demux import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.media.psi import PACKET, VIDEO_PID, pid_of
 from byoc_kit.media.ts_reader import TransportReader

@@ -10,8 +10,8 @@ from pydantic_core import SchemaError
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.core.bundle_reader import load_processor, read_bundle, schema_drift
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import ParamsError
-from byoc_kit.core.processor import Hooks
 from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.player import Player
@@ -24,7 +24,7 @@ from byoc_kit.regress import process_clip
 from byoc_kit.server.requests import StartRequest
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
-from byoc_kit.sources import open_source
+from byoc_kit.sources.open_source import open_source
 
 __all__ = ["write_notebook"]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import byoc_kit
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import ParamsError
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.regress import Case, RegressionError, load_case, replay_case, save_case, versions
 

@@ -6,7 +6,8 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, write_noteboo
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.regress import RegressionError, process_clip
 from byoc_kit.regress.golden import require_current
 

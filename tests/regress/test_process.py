@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params, ParamsError
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.regress import (
     Golden,
     RegressionError,

@@ -12,8 +12,9 @@ from pytrickle.utils.hardware import GPUComputeInfo, GPUUtilizationInfo
 
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.core.capability import Capability
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.source_map import SourceMap
 from byoc_kit.server.serve import WaitingRoom
 from byoc_kit.server.settings import ServerSettings

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from byoc_kit.core.audio import from_av_audio
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.server.audio_worker import _MAX_WAITING, AudioWorker
 
 DEADLINE_S = 10

@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from transport_streams import VIDEO_PID, Transport, grouped, laid_out, units
 
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.media.frame_size import Size
 from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import FrameRate
-from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.trickle.buffers import ByteInlet
 
 OTHER_PID = 0x200
 CODECS = {"libx264": 0x1B, "libx265": 0x24, "mpeg2video": 0x02}

@@ -19,10 +19,11 @@ from server_rig import until
 from stream_rig import NOISE, SEGMENTS, STEP, Stream, frame_numbers, numbers, served, streaming
 from trickle_rig import Wire
 
-from byoc_kit.core.frames import FrameError, VideoFrame, as_frame
+from byoc_kit.core.frames import VideoFrame, as_frame
+from byoc_kit.core.pixels import FrameError
 from byoc_kit.core.publish import publish
 from byoc_kit.core.stage import Stage
-from byoc_kit.media.decode import open_stream
+from byoc_kit.media.demux import open_stream
 from byoc_kit.media.encode import TIME_BASE, SegmentWriter
 from byoc_kit.network.serving import serving
 from byoc_kit.server.output import Output

@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.server.hook_calls import HookCalls
 
 

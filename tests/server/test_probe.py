@@ -3,7 +3,7 @@ from aiohttp import web
 from web_rig import served
 
 from byoc_kit.server.probe import main
-from byoc_kit.system.threads import on_thread
+from byoc_kit.system.concurrency import on_thread
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import pytest
 
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params, ParamsError
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import MAX_KINDS
 from byoc_kit.server.metrics import Metrics
 from byoc_kit.server.requests import StartRequest

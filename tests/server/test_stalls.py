@@ -11,17 +11,17 @@ from sound_clips import sound_clip
 from stream_rig import SEGMENTS, Stream, frame_numbers, numbers, served, streaming
 from transport_streams import Transport, units
 
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
-from byoc_kit.media.audio_decoder import AudioDecoder
+from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.media.decode import AudioDecoder, VideoDecoder
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.programs import Program
-from byoc_kit.media.video_decoder import VideoDecoder
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import FrameRate
-from byoc_kit.trickle.pipes import ByteInlet
+from byoc_kit.trickle.buffers import ByteInlet
 
 SETTINGS = ServerSettings(stall_timeout_s=0.2)
 

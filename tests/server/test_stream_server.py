@@ -19,8 +19,7 @@ from stream_rig import served, streaming
 
 from byoc_kit.core.params import Params
 from byoc_kit.core.publish import publish
-from byoc_kit.media.decode import open_stream
-from byoc_kit.media.video_file import open_clip
+from byoc_kit.media.demux import open_clip, open_stream
 from byoc_kit.server.requests import parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.trickle.subscriber import read_channel

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.server.stream_server import OptionError, StreamServer
 
 REFUSED = {

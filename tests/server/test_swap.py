@@ -11,7 +11,8 @@ from server_rig import until
 from stream_rig import SEGMENTS, served, streaming
 
 import byoc_kit
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import Stage
 from byoc_kit.server.requests import parse_start
 from byoc_kit.server.stream_server import LoadError

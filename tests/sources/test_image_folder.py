@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import is_clip_source, open_source
+from byoc_kit.media.demux import MediaError
 from byoc_kit.sources.image_folder import ImageFolder
+from byoc_kit.sources.open_source import open_source
+from byoc_kit.sources.source import is_clip_source
 
 SIZE = (64, 48)
 ORIENTATION = 0x0112

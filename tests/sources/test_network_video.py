@@ -12,9 +12,11 @@ from trickle_rig import until
 from web_rig import DEADLINE_S, Silent, served
 
 from byoc_kit.media.clip import Clip
-from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import is_clip_source, network_video, open_source
+from byoc_kit.media.demux import MediaError
+from byoc_kit.sources import network_video
 from byoc_kit.sources.network_video import NetworkVideo, _Pace
+from byoc_kit.sources.open_source import open_source
+from byoc_kit.sources.source import is_clip_source
 
 
 @pytest.fixture

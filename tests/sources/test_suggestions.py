@@ -1,4 +1,4 @@
-from byoc_kit.sources import suggestions
+from byoc_kit.sources.suggestions import suggestions
 
 ALWAYS = ["synthetic:bars", "synthetic:ball", "synthetic:ramp", "synthetic:noise", "webcam"]
 

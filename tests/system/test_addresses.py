@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.addresses import free_port, listen, url_of
+from byoc_kit.system.addresses import free_port, listen, url_of, without_secrets
 
 HAS_IPV6 = socket.has_ipv6 and socket.has_dualstack_ipv6()
 
@@ -57,3 +57,16 @@ def test_a_port_that_is_taken_is_reported():
 def test_a_number_that_is_no_port_is_reported(port):
     with pytest.raises(ByocKitError, match=f"^there is no port {port}; choose a --port from 0 to 65535$"):
         listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://me:secret@camera:554/live?token=secret#secret", "rtsp://camera:554/live"),
+        ("http://host/a/b", "http://host/a/b"),
+        ("http://me:se@cret@[::1]:8935/ai/trickle/in", "http://[::1]:8935/ai/trickle/in"),
+        ("http://[broken?secret", "http://"),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url, shown):
+    assert without_secrets(url) == shown

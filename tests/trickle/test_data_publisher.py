@@ -8,9 +8,9 @@ from trickle_rig import DEADLINE_S, closed, raw, reads_body, silent, stalled, st
 
 from byoc_kit.core.publish import DataError, encode_line
 from byoc_kit.trickle import connection
-from byoc_kit.trickle import data_publisher as data
+from byoc_kit.trickle import publisher as data
 from byoc_kit.trickle.connection import TrickleError
-from byoc_kit.trickle.data_publisher import DataPublisher
+from byoc_kit.trickle.publisher import DataPublisher
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from trickle_rig import DEADLINE_S, breaks_off, missing, raw, segment, silent, status, until
 
 from byoc_kit.trickle import connection, subscriber
-from byoc_kit.trickle.connection import Backoff, TrickleError, client_session
+from byoc_kit.trickle.connection import TrickleError, client_session
 from byoc_kit.trickle.subscriber import MAX_MESSAGE, read_channel, read_messages
 
 
@@ -402,28 +402,6 @@ async def test_a_server_that_breaks_off_each_time_before_anything_new_is_given_u
         await collect(http, rogue.url)
 
 
-async def test_an_outage_is_counted_from_the_last_success_on(monkeypatch):
-    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0)
-    monkeypatch.setattr(connection, "_FIRST_BACKOFF_S", 0)
-    backoff = Backoff("http://example/ch")
-    for _ in range(5):
-        await backoff.failed("HTTP 500")
-        backoff.succeeded()
-    await backoff.failed("HTTP 500")
-    with pytest.raises(TrickleError):
-        await backoff.failed("HTTP 500")
-
-
-async def test_a_request_that_a_proxy_ends_after_long_is_no_outage(monkeypatch):
-    monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0)
-    monkeypatch.setattr(connection, "_FIRST_BACKOFF_S", 0)
-    backoff = Backoff("http://example/ch")
-    for _ in range(5):
-        await backoff.failed("HTTP 504", lasted_s=60)
-    with pytest.raises(TrickleError):
-        await backoff.failed("HTTP 504", lasted_s=1)
-
-
 @pytest.mark.parametrize("fault", [status(504), raw(b"")], ids=["504", "hung up"])
 async def test_requests_that_waited_for_long_before_they_failed_do_not_end_the_reading(http, rogue, monkeypatch, fault):
     monkeypatch.setattr(connection, "GIVE_UP_AFTER_S", 0)
@@ -544,21 +522,6 @@ async def test_a_quiet_channel_has_no_time_limit_even_in_a_session_that_has_one(
         await reading.ends()
     assert reading.text == "at last|"
     assert rogue.asked == ["GET 0", "GET 1"]
-
-
-async def test_connections_notice_a_peer_that_is_gone(rogue):
-    import socket
-
-    rogue.on("GET 5", segment(5, b"a"))
-    rogue.on("GET 6", silent)
-    async with client_session() as session, aclosing(read_channel(session, rogue.url, first_seq=5)) as reading:
-        await anext(reading)
-        await until(lambda: "GET 6" in rogue.asked)
-        [protocol] = session.connector._acquired
-        used = protocol.transport.get_extra_info("socket")
-        assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-        assert [used.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [15, 5, 3]
 
 
 async def test_a_message_may_span_many_chunks(http, rogue):

@@ -9,7 +9,8 @@ from notebook_rig import CAPABILITY, write_notebook
 
 from byoc_kit.bundle.plan import plan, write
 from byoc_kit.core.bundle_reader import read_bundle
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.media.paced_clip import live_clip
 from byoc_kit.verification.replay import Task, replay
 

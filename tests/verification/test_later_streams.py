@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.verification.isolated import _run
 from byoc_kit.verification.later_streams import Memory
 from byoc_kit.verification.replay import Replay, replay

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numbered_clips import copy_from, make_clip, turn
 
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.headless import StaticPreview
 from byoc_kit.media.paced_clip import live_clip

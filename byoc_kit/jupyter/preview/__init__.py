@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from byoc_kit.jupyter.preview.interface import Preview
 
 if TYPE_CHECKING:
-    from byoc_kit.sources import ClipSource
+    from byoc_kit.sources.source import ClipSource
 
 __all__ = ["Preview", "preview"]
 

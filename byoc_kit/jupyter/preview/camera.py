@@ -10,8 +10,8 @@ from typing import Any
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.jupyter.preview.pictures import pixels_of
-from byoc_kit.media.decode import MediaError
-from byoc_kit.sources import WEBCAM
+from byoc_kit.media.demux import MediaError
+from byoc_kit.sources.source import WEBCAM
 
 # The page has one camera for all previews that ask for it in turn. Messages of an earlier turn are ignored.
 _turns = itertools.count(1)

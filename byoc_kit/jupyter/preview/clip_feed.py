@@ -12,7 +12,7 @@ from byoc_kit.core.timings import Timings
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.feed import Position, Submit, why_it_broke_off
 from byoc_kit.jupyter.preview.frame_cache import KeptFrames, room_bytes
-from byoc_kit.sources import ClipSource
+from byoc_kit.sources.source import ClipSource
 
 # If it is later than this, the feed goes on from now and does not make up for the lost time.
 MAX_LAG_S = 0.5

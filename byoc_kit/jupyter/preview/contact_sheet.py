@@ -11,7 +11,7 @@ from itertools import product
 
 from PIL import Image, ImageDraw, ImageFont
 
-from byoc_kit.core.frames import Pixels
+from byoc_kit.core.pixels import Pixels
 
 CELLS = 6
 WITHHELD = "withheld"

@@ -12,7 +12,8 @@ import av
 import numpy as np
 from pytrickle.frames import SideData
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.jupyter.preview.pictures import samples_of
 from byoc_kit.media.picture import DecodedPicture
 

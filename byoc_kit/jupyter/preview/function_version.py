@@ -9,15 +9,16 @@ from functools import partial
 from typing import Any, cast
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hook, Hooks, function_behind
 from byoc_kit.core.params import Params, carried_over
-from byoc_kit.core.processor import FrameProcessor, Hook, Hooks, function_behind
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import Processed
 from byoc_kit.errors import ByocKitError, cell_name, name_of, text_of
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.feed import noted
 from byoc_kit.jupyter.preview.outcomes import largest_of
 from byoc_kit.jupyter.preview.printed import Printed, printing_to
-from byoc_kit.system.threads import call_on_thread
+from byoc_kit.system.concurrency import call_on_thread
 
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 

@@ -10,8 +10,9 @@ from html import escape
 from itertools import chain, islice
 from pathlib import Path
 
-from byoc_kit.core.frames import VideoFrame, said_of_scale
+from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, raw_values
+from byoc_kit.core.pixels import said_of_scale
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import ByocKitError
@@ -21,12 +22,13 @@ from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.media.clip import Clip
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 from byoc_kit.media.frame_size import Size
 from byoc_kit.media.picture import DecodedPicture
 from byoc_kit.regress.golden import versions
-from byoc_kit.sources import WEBCAM, ClipSource, is_clip_source, open_source
-from byoc_kit.system.threads import OwnThread
+from byoc_kit.sources.open_source import open_source
+from byoc_kit.sources.source import WEBCAM, ClipSource, is_clip_source
+from byoc_kit.system.concurrency import OwnThread
 
 FRAMES = 25
 # The limit for all output in the notebook, counted in base64.

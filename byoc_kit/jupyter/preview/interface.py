@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from byoc_kit.core.params import Params
     from byoc_kit.jupyter.preview.player import LastError
     from byoc_kit.jupyter.preview.stats import PreviewStats
-    from byoc_kit.sources import ClipSource
+    from byoc_kit.sources.source import ClipSource
 
 
 class Preview:

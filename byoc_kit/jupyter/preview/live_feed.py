@@ -10,7 +10,7 @@ from typing import Any
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.timings import Timings
 from byoc_kit.jupyter.preview.feed import Submit, why_it_broke_off
-from byoc_kit.sources import LiveSource
+from byoc_kit.sources.source import LiveSource
 
 
 class LiveFeed:

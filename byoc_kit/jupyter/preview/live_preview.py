@@ -35,7 +35,7 @@ from byoc_kit.jupyter.preview.sender import Sender, Shot
 from byoc_kit.jupyter.preview.stats import PreviewStats
 from byoc_kit.jupyter.preview.status import Message, StatusBoard
 from byoc_kit.media.frame_size import Size
-from byoc_kit.sources import ClipSource
+from byoc_kit.sources.source import ClipSource
 from byoc_kit.system.allocator import freed_memory_goes_back
 
 logger = logging.getLogger(__name__)

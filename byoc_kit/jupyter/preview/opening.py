@@ -11,8 +11,9 @@ from byoc_kit.jupyter.preview.camera import Camera
 from byoc_kit.jupyter.preview.clip_feed import ClipFeed
 from byoc_kit.jupyter.preview.feed import Feed
 from byoc_kit.jupyter.preview.live_feed import LiveFeed
-from byoc_kit.sources import WEBCAM, ClipSource, is_clip_source, open_source
 from byoc_kit.sources.image_folder import ImageFolder
+from byoc_kit.sources.open_source import open_source
+from byoc_kit.sources.source import WEBCAM, ClipSource, is_clip_source
 
 
 def open_feed(source: str | Path | ClipSource, *, fps: float | None, camera: Callable[[], Camera]) -> Feed:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from byoc_kit.core.frames import floating_tensor, said_of_scale
+from byoc_kit.core.frames import floating_tensor
+from byoc_kit.core.pixels import said_of_scale
 from byoc_kit.core.stage import Processed
 from byoc_kit.jupyter.preview.stats import Meter
 

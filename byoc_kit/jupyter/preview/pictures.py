@@ -9,7 +9,8 @@ import cv2  # its JPEG is libjpeg-turbo's
 import numpy as np
 from av.video.plane import VideoPlane
 
-from byoc_kit.core.frames import Pixels, VideoFrame
+from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.pixels import Pixels
 from byoc_kit.media.picture import DecodedPicture
 
 QUALITY = 80

@@ -15,7 +15,7 @@ from byoc_kit.jupyter.preview.result_saver import ResultSaver
 from byoc_kit.jupyter.preview.sender import Sender
 from byoc_kit.jupyter.preview.stats import PreviewStats, failure_sentence, machine, numbers
 from byoc_kit.jupyter.preview.status import Message
-from byoc_kit.sources import suggestions
+from byoc_kit.sources.suggestions import suggestions
 
 # The badge shows the present state, not the state before a slider moved.
 _JUDGED = 100

@@ -18,7 +18,7 @@ from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.live_preview import LivePreview
 from byoc_kit.media.frame_size import Size
 from byoc_kit.server.settings import PREVIEW
-from byoc_kit.sources import ClipSource
+from byoc_kit.sources.source import ClipSource
 from byoc_kit.sources.suggestions import first_video
 
 _PATTERN = "synthetic:bars"

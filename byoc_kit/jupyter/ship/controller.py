@@ -17,8 +17,8 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.image.docker import require_engine
 from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, command, environment, why_not
 from byoc_kit.jupyter.ship.overview import Overview, read_overview, read_stamp
+from byoc_kit.system.concurrency import background, on_thread
 from byoc_kit.system.processes import Tail, running
-from byoc_kit.system.threads import background, on_thread
 
 if TYPE_CHECKING:
     from byoc_kit.network.health_watch import HealthWatch

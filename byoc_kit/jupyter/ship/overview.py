@@ -14,6 +14,7 @@ from byoc_kit.bundle.folders import bundle_folder, report_folder
 from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.core.bundle_reader import MANIFEST
 from byoc_kit.core.capability import Capability
+from byoc_kit.errors import one_line, printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.check import check_notebook
@@ -24,7 +25,6 @@ from byoc_kit.notebook.names import Binding, bindings_in
 from byoc_kit.notebook.notebook_file import Cell, read_notebook
 from byoc_kit.notebook.report import as_text
 from byoc_kit.notebook.rules.capability import read_capability
-from byoc_kit.system.text import one_line, printable
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 

@@ -16,7 +16,7 @@ from byoc_kit.jupyter.ship import page as job_page
 from byoc_kit.jupyter.ship.commands import Action, Choices
 from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller, Job
 from byoc_kit.jupyter.ship.overview import Overview, as_plain
-from byoc_kit.system.threads import LoopThread
+from byoc_kit.system.concurrency import LoopThread
 
 # The longest that Windows and GTK take for one double click.
 _DOUBLE_CLICK_S = 0.5

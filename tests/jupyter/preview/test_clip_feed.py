@@ -5,8 +5,7 @@ import pytest
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.clip_feed import ClipFeed
-from byoc_kit.sources.number_strip import read_number
-from byoc_kit.sources.synthetic import Synthetic
+from byoc_kit.sources.synthetic import Synthetic, read_number
 
 DEADLINE_S = 20
 

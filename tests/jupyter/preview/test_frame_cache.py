@@ -6,7 +6,7 @@ import pytest
 
 from byoc_kit.jupyter.preview import frame_cache as kept_frames
 from byoc_kit.jupyter.preview.frame_cache import KeptFrames, room_bytes
-from byoc_kit.sources import open_source
+from byoc_kit.sources.open_source import open_source
 
 MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

@@ -18,7 +18,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview import preview
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.headless import LIMIT_BYTES, StaticPreview
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 from byoc_kit.regress import versions
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from lab_rig import READ_CANVAS, choose, open_notebook, wait_until_idle
 from PIL import Image
 
-from byoc_kit.sources.number_strip import read_number
+from byoc_kit.sources.synthetic import read_number
 
 pytestmark = [
     pytest.mark.browser,

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from byoc_kit.core.frames import PytrickleVideoFrame, VideoFrame
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.hooks import Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import Processed
 from byoc_kit.jupyter.preview.outcomes import Outcome, Outcomes, largest_of, outcome_of
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
-from byoc_kit.core.processor import FrameProcessor, Hooks
+from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.result_saver import LONGEST, GoldenStretch
 from byoc_kit.media.clip import read_clip

@@ -12,7 +12,7 @@ from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview import preview, start
 from byoc_kit.jupyter.preview.live_preview import LivePreview
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.demux import MediaError
 
 
 def same(frame):

@@ -4,7 +4,7 @@ import pytest
 from notebook_rig import CAPABILITY, check
 
 import byoc_kit
-from byoc_kit.core.processor import Hooks
+from byoc_kit.core.hooks import Hooks
 from byoc_kit.errors import ByocKitError
 
 PARAMS = "import functools\nimport byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1.0\n"

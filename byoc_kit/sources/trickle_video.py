@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from av.video.stream import VideoStream
 
 from byoc_kit.core.frames import VideoFrame
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.decode import PictureCounts, VideoDecoder
+from byoc_kit.media.demux import MediaError
 from byoc_kit.media.programs import read_programs
-from byoc_kit.media.video_decoder import PictureCounts, VideoDecoder
-from byoc_kit.system.threads import LoopThread
+from byoc_kit.system.concurrency import LoopThread
 
 if TYPE_CHECKING:
-    from byoc_kit.trickle.pipes import ByteInlet
+    from byoc_kit.trickle.buffers import ByteInlet
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ FIRST_BYTES_TIMEOUT_S = 10.0
 _END_TIMEOUT_S = 5.0
 
 
-class TrickleChannel:
+class TrickleVideo:
     """The frames of a channel of MPEG-TS segments, from the newest segment on, decoded as the server does.
 
     If the reader falls behind, the channel's server drops whole segments.
@@ -107,6 +107,6 @@ class TrickleChannel:
 
 async def _new_inlet() -> ByteInlet:
     """Make an inlet of the running loop."""
-    from byoc_kit.trickle.pipes import ByteInlet
+    from byoc_kit.trickle.buffers import ByteInlet
 
     return ByteInlet()

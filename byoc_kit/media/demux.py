@@ -1,6 +1,6 @@
-"""A video as libav opens it: the stream that a player shows, its packets, and the pictures that they decode to.
+"""Opens video files and live MPEG-TS with libav: the stream that a player shows, its packets, and their pictures.
 
-It may be damaged: what cannot be read or decoded is passed over.
+A file may be damaged: what cannot be read or decoded is skipped.
 """
 
 from __future__ import annotations
@@ -9,26 +9,45 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import av
 from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from byoc_kit.media.decode import MediaError, avoid_slice_threads
+from byoc_kit.errors import ByocKitError
 
 logger = logging.getLogger(__name__)
+
+# Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
+# latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
+# of a 25 fps stream, and the bounded probe keeps the first picture from waiting for more.
+LOW_LATENCY = {"fflags": "noparse", "fpsprobesize": "2", "probesize": "200000", "analyzeduration": "500000"}
 
 _CAN_SKIP = {"h264", "hevc", "mpeg2video", "mpeg4"}  # the next picture on; others may only be told at the beginning
 _STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
+class MediaError(ByocKitError):
+    """A file or stream that is no video this kit can read."""
+
+
 class DamageError(Exception):
     """A packet cannot be decoded, in a reading in which pictures before it may be lost with it."""
+
+
+class ByteReader(Protocol):
+    """What PyAV reads from: blocks until there is something, ``b""`` at the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most ``size`` bytes."""
+        ...
 
 
 def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
@@ -61,6 +80,35 @@ def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
         video.codec_context.thread_type = "FRAME" if video.codec_context.name == "hevc" else "AUTO"
         return container
     return avoid_slice_threads(container)
+
+
+def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | None = None) -> InputContainer:
+    """Open live MPEG-TS; blocks until the first picture's packet is there.
+
+    ``parses``: pictures come a frame later, but the stream may begin in the middle of one that is cut. Raises
+    ``MediaError``.
+    """
+    options = {name: value for name, value in LOW_LATENCY.items() if not (parses and name == "fflags")}
+    try:
+        # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
+        container = av.open(reader, mode="r", format="mpegts", container_options=options, hwaccel=hwaccel)
+    except av.FFmpegError as error:
+        msg = f"the input is no MPEG-TS stream ({error.strerror})"
+        raise MediaError(msg) from error
+    return avoid_slice_threads(container)
+
+
+def avoid_slice_threads(container: InputContainer) -> InputContainer:
+    """Keep HEVC off slice threads, before its first packet; returns the container.
+
+    FFmpeg 7.1's slice threads wait for each other for ever in wavefront-parallel (WPP) pictures, which x265 writes by
+    default: 4 of 6 readings of a clip hung. On two cores one thread takes 5 to 8 ms for a 720p picture, slice threads
+    12; frame threads take 9, and hold a picture more.
+    """
+    for stream in container.streams.video:
+        if stream.codec_context is not None and stream.codec_context.name == "hevc":
+            stream.codec_context.thread_count = 1
+    return container
 
 
 def video_stream(container: InputContainer, name: str | None = None) -> VideoStream:

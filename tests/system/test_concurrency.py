@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.threads import LoopThread, OwnThread, background, call_on_thread, on_thread
+from byoc_kit.system.concurrency import LoopThread, OwnThread, background, call_on_thread, on_thread
 
 DEADLINE_S = 20
 place = ContextVar("place", default="nowhere")

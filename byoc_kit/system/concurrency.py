@@ -1,4 +1,4 @@
-"""Runs work besides the main thread and the event loop: tasks and threads with an owner, and signals."""
+"""Tasks, threads and event loops, each with an owner that ends it, and the signals that end a program."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from byoc_kit.sources.trickle_channel import TrickleChannel
+from byoc_kit.sources.trickle_video import TrickleVideo
 
 DEADLINE_S = 20
 
@@ -14,19 +14,19 @@ def test_what_nobody_expects_of_the_network_is_raised_where_the_frames_are_read(
 
     monkeypatch.setattr("byoc_kit.trickle.subscriber.read_channel", broken)
     with pytest.raises(RuntimeError, match="a fault of its own"):
-        next(TrickleChannel("http://127.0.0.1:9/ai/trickle/in").frames())
+        next(TrickleVideo("http://127.0.0.1:9/ai/trickle/in").frames())
 
 
 def test_a_channel_that_cannot_be_received_at_all_is_raised_where_the_frames_are_read(monkeypatch):
     def broken():
         raise RuntimeError("no inlet")
 
-    monkeypatch.setattr("byoc_kit.trickle.pipes.ByteInlet", broken)
+    monkeypatch.setattr("byoc_kit.trickle.buffers.ByteInlet", broken)
     raised = []
 
     def read():
         try:
-            next(TrickleChannel("http://127.0.0.1:9/ai/trickle/in").frames())
+            next(TrickleVideo("http://127.0.0.1:9/ai/trickle/in").frames())
         except RuntimeError as error:
             raised.append(str(error))
 

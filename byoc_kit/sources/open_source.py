@@ -1,26 +1,35 @@
-"""Finds out what kind of source a web address is, with one request."""
+"""Opens the source that a person names: a path, a pattern or a URL. One request finds out what kind a web URL is."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.clip import Clip
+from byoc_kit.media.demux import MediaError
+from byoc_kit.sources.image_folder import ImageFolder
 from byoc_kit.sources.network_video import NetworkVideo
-from byoc_kit.sources.source import LiveSource
-from byoc_kit.sources.trickle_channel import TrickleChannel
+from byoc_kit.sources.source import ClipSource, LiveSource
+from byoc_kit.sources.synthetic import Synthetic
+from byoc_kit.sources.trickle_video import TrickleVideo
 from byoc_kit.system.addresses import without_secrets
-from byoc_kit.system.threads import LoopThread
+from byoc_kit.system.concurrency import LoopThread
 
 if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
 ANSWER_TIMEOUT_S = 5.0
+
+_WHAT_TO_GIVE = "give the path of a video file, a folder of images, a URL, or synthetic:bars"
+_WEB = {"http", "https"}
+_LIVE = {"rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt"}
 _MAX_STATUS_BYTES = 1 << 20
 
 
@@ -32,7 +41,45 @@ class _Answer:
     is_channel: bool
 
 
-def open_web(url: str) -> LiveSource:
+def open_source(source: str | Path) -> ClipSource | LiveSource:
+    """Return the source for a path, a URL or the name of a pattern.
+
+    A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a ``ClipSource``; ``rtsp``,
+    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs give a ``LiveSource``. An ``http`` URL may be a byoc-kit server,
+    whose input is played, a trickle channel, or any network video. Raises ``MediaError``, with one sentence, if there
+    is nothing to play.
+    """
+    if isinstance(source, Path):
+        return _open_path(source)
+    kind, _, pattern = source.partition(":")
+    if kind == "synthetic":
+        return Synthetic(pattern) if pattern else Synthetic()
+    url = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
+    if not source:
+        msg = f"there is no clip to play; {_WHAT_TO_GIVE}"
+        raise MediaError(msg)
+    if url is None:
+        return _open_path(Path(source))
+    scheme = url[1].lower()
+    if scheme in _WEB:
+        return _open_web(source)
+    if scheme in _LIVE:
+        return NetworkVideo(source)
+    msg = f"{scheme}:// is nothing that can be played; give a URL with {', '.join(sorted(_WEB | _LIVE))}, or a path"
+    raise MediaError(msg)
+
+
+def _open_path(path: Path) -> ClipSource:
+    path = path.expanduser()
+    if path.is_dir():
+        return ImageFolder(path)
+    if not path.exists():
+        msg = f"there is no clip {path}; {_WHAT_TO_GIVE}"
+        raise MediaError(msg)
+    return Clip(path)
+
+
+def _open_web(url: str) -> LiveSource:
     """Return the source behind an ``http`` or ``https`` URL.
 
     A byoc-kit server gives the input of its newest stream, and a trickle channel its video. Anything else is opened as
@@ -40,7 +87,7 @@ def open_web(url: str) -> LiveSource:
     """
     answer = _what_is_at(url)
     if answer.is_channel:
-        return TrickleChannel(url.rstrip("/"), name=without_secrets(url))
+        return TrickleVideo(url.rstrip("/"), name=without_secrets(url))
     if answer.server_status is None:
         return NetworkVideo(url, is_paced=True)
     return _input_of_newest_stream(url, answer.server_status["streams"])
@@ -60,7 +107,7 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
     if not answer.is_channel:
         msg = f"the input of {server}, {channel}, is no trickle channel any more; start a stream, then choose it again"
         raise MediaError(msg)
-    return TrickleChannel(channel.rstrip("/"), name=f"the input of {server}")
+    return TrickleVideo(channel.rstrip("/"), name=f"the input of {server}")
 
 
 def _what_is_at(url: str) -> _Answer:

@@ -1,24 +1,106 @@
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from PIL import Image
 from server_rig import rig  # noqa: F401  # a fixture
 from stream_rig import FRAMES_A_SEGMENT, SEGMENTS, STEP
 from stream_rig import numbers as numbers_of_segments
 from trickle_rig import Wire, until
 from web_rig import DEADLINE_S, Silent, served
 
-from byoc_kit.media.decode import MediaError
+from byoc_kit.media.clip import Clip
+from byoc_kit.media.demux import MediaError
 from byoc_kit.network.serving import serving
-from byoc_kit.sources import is_clip_source, open_source
-from byoc_kit.sources import trickle_channel as channel_module
-from byoc_kit.sources import web as web_module
+from byoc_kit.sources import open_source as open_module
+from byoc_kit.sources import trickle_video
+from byoc_kit.sources.image_folder import ImageFolder
+from byoc_kit.sources.network_video import NetworkVideo
+from byoc_kit.sources.open_source import open_source
+from byoc_kit.sources.source import WEBCAM, is_clip_source
+from byoc_kit.sources.suggestions import suggestions
+from byoc_kit.sources.synthetic import Synthetic
 from byoc_kit.trickle import connection
 from byoc_kit.trickle.channels import Channels
 from byoc_kit.trickle.server import create_app
+
+NEXT_STEP = "give the path of a video file, a folder of images, a URL, or synthetic:bars"
+
+
+def test_a_path_a_folder_a_pattern_and_a_url_each_give_their_source(tmp_path, clip, monkeypatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    monkeypatch.chdir(tmp_path)
+    for source, kind in {
+        clip: Clip,
+        str(clip): Clip,
+        tmp_path: ImageFolder,
+        ".": ImageFolder,
+        "synthetic": Synthetic,
+        "synthetic:noise": Synthetic,
+        "rtsp://camera/live": NetworkVideo,
+        "RTMP://host/live": NetworkVideo,
+        "udp://127.0.0.1:1234": NetworkVideo,
+        "srt://host:9000": NetworkVideo,
+    }.items():
+        opened = open_source(source)
+        assert type(opened) is kind
+        assert is_clip_source(opened) is (kind is not NetworkVideo)
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_source("~").count == 1
+
+
+def test_what_is_suggested_can_be_opened_but_for_the_webcam(tmp_path, clip, monkeypatch):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "bunny.mp4").symlink_to(clip)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "1.png")
+    monkeypatch.chdir(tmp_path)
+    assert [open_source(name).name for name in suggestions(".") if name != WEBCAM] == [
+        "bunny.mp4",
+        "images/ (1 picture)",
+        "bars",
+        "ball",
+        "ramp",
+        "noise",
+    ]
+
+
+@pytest.mark.parametrize("source", ["no.mp4", "folder/no.mp4", "bars", "C:\\clip.mp4", "synthetics"])
+def test_what_is_neither_is_named_with_what_to_give(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MediaError) as raised:
+        open_source(source)
+    assert str(raised.value) == f"there is no clip {source}; {NEXT_STEP}"
+
+
+def test_nothing_is_refused_with_what_to_give():
+    with pytest.raises(MediaError) as raised:
+        open_source("")
+    assert str(raised.value) == f"there is no clip to play; {NEXT_STEP}"
+
+
+def test_a_scheme_that_is_not_played_is_named():
+    with pytest.raises(MediaError, match=r"ftp:// is nothing that can be played; give a URL with http, https, rtmp"):
+        open_source("ftp://host/a.mp4")
+
+
+def test_importing_the_package_loads_neither_a_server_nor_a_notebook():
+    code = "import sys, byoc_kit.sources.open_source; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "av" in modules
+    assert not {"fastapi", "uvicorn", "IPython", "ipywidgets"} & set(modules)
+
+
+# What is behind a web URL
 
 
 class Reading:
@@ -117,7 +199,7 @@ async def test_leaving_in_the_middle_lets_go_of_the_channel(channels):
 
 
 async def test_a_channel_on_which_nothing_comes_is_given_up(channels, monkeypatch):
-    monkeypatch.setattr(channel_module, "FIRST_BYTES_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(trickle_video, "FIRST_BYTES_TIMEOUT_S", 0.2)
     reading = await read(f"{channels.url}/in")
     await reading.end()
     assert reading.error == f"nothing has come on {channels.url}/in for 0 s; start what sends to it"
@@ -230,7 +312,7 @@ async def open_in_a_loop(url):
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(web_module, "ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(open_module, "ANSWER_TIMEOUT_S", 0.3)
     silent = Silent()
     with pytest.raises(MediaError) as raised:
         open_source(f"http://me:secret@127.0.0.1:{silent.port}/video?secret")
@@ -241,7 +323,7 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
 
 
 def test_a_name_that_is_looked_up_for_long_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(web_module, "ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(open_module, "ANSWER_TIMEOUT_S", 0.3)
     given_up = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait(DEADLINE_S) and [])
     with pytest.raises(MediaError, match=r"http://slow\.invalid/a\.mp4 did not answer within 0 s"):
