@@ -3,7 +3,7 @@ import zlib
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from byoc_kit.errors import LONGEST_TEXT, in_one_line, name_of, text_of
+from byoc_kit.errors import LONGEST_TEXT, in_one_line, name_of, one_line, printable, text_of
 
 
 @pytest.fixture
@@ -40,3 +40,12 @@ def test_a_long_text_is_cut_and_says_so():
     said = text_of(ValueError("x" * 5_000_000))
     assert said == "x" * LONGEST_TEXT + "... (5000000 characters)"
     assert in_one_line(ValueError("x" * 5_000_000)) == f"ValueError: {said}"
+
+
+def test_what_a_terminal_would_obey_is_written_out():
+    assert printable("a\tb\x1b[31m\u202e\n") == "a    b\\x1b[31m\\u202e\\n"
+    assert printable("grün 锐化") == "grün 锐化"
+
+
+def test_a_text_of_many_lines_becomes_one():
+    assert one_line("  two\r\nlines\x1b of\ttext ") == "two lines of text"

@@ -1,9 +1,10 @@
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from byoc_kit.system.files import write_whole
+from byoc_kit.system.files import sha256_of, write_whole
 
 
 def test_a_new_file_may_be_read_by_whom_any_new_file_may(tmp_path):
@@ -34,3 +35,19 @@ def test_a_failure_leaves_the_file_as_it_was_and_nothing_next_to_it(tmp_path, mo
         write_whole(tmp_path / "file", b"after")
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"before"
+
+
+def test_a_hash_is_that_of_the_content_and_follows_a_change(tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(b"before")
+    assert sha256_of(file) == hashlib.sha256(b"before").hexdigest()
+    file.write_bytes(b"after it")
+    assert sha256_of(file) == hashlib.sha256(b"after it").hexdigest()
+
+
+def test_a_file_that_has_not_changed_is_read_once(tmp_path, monkeypatch):
+    file = tmp_path / "weights"
+    file.write_bytes(b"large")
+    wanted = sha256_of(file)
+    monkeypatch.delattr(Path, "open")
+    assert sha256_of(file) == wanted
