@@ -35,6 +35,7 @@ _HOME = {
     "publish": "byoc_kit.core.publish",
     "serve": "byoc_kit.commands.serve",
     "ship": "byoc_kit.jupyter.ship",
+    "stream_state": "byoc_kit.core.stream_state",
     "verify": "byoc_kit.commands.verify",
 }
 
@@ -57,6 +58,7 @@ __all__ = [
     "publish",
     "serve",
     "ship",
+    "stream_state",
     "verify",
 ]
 
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from byoc_kit.core.processor import FrameProcessor
     from byoc_kit.core.publish import publish
     from byoc_kit.core.stage import Stage
+    from byoc_kit.core.stream_state import stream_state
     from byoc_kit.errors import ByocKitError
     from byoc_kit.jupyter.preview import preview
     from byoc_kit.jupyter.ship import ship

@@ -29,6 +29,11 @@ _making = threading.Lock()
 class Hooks:
     """The functions that a notebook defines. Each may be sync or async; only ``process_frame`` must exist.
 
+    With a capacity above 1, streams run at once and share what the module has: its globals, the model that
+    ``load_model`` made, and the GPU. Each stream has its own ``process_frame`` thread, so ``process_frame`` runs for
+    several streams at the same time. Each stream has its own parameters too. What else belongs to a stream, keep in
+    ``byoc_kit.stream_state()``.
+
     Parameters
     ----------
     process_frame : callable

@@ -6,7 +6,7 @@ The same object runs in the notebook, in the container and under the stock ``pyt
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -19,6 +19,7 @@ from byoc_kit.core.hooks import Hooks, code_of, finished, params_name, return_li
 from byoc_kit.core.params import Params, default_params
 from byoc_kit.core.pixels import said_of_scale
 from byoc_kit.core.source_map import SourceMap, locate
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import name_of, text_of
 from byoc_kit.system.concurrency import OwnThread, on_thread
 
@@ -67,6 +68,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         self._audio_params = params_name(self.hooks.process_audio) if self.hooks.process_audio else None
         self._own_thread: OwnThread | None = None
         self._outputs_to_check = _OUTPUTS_TO_CHECK
+        self._states = StreamStates()
         self.said_of_scale = ""
 
     def process(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
@@ -89,7 +91,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         FrameError
             For a result that is no picture. What ``process_frame`` raises comes through as it is.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), self.stream_states.used_by(self.state_owner):
             returned = self.call(frame, params)
             if self._outputs_to_check:
                 self._outputs_to_check -= 1
@@ -125,7 +127,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         if hook is None:
             return [frame]
         named = {self._audio_params: params} if self._audio_params else {}
-        with torch.inference_mode():
+        with torch.inference_mode(), self.stream_states.used_by(self.state_owner):
             return as_audio_frames(finished(hook(frame, **named)), frame)
 
     def params_with(self, changes: Mapping[str, Any]) -> Params:
@@ -138,15 +140,33 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
             finished(self.hooks.load_model())
 
     def start_stream(self, params: Params) -> None:
-        """Run the notebook's ``on_stream_start(params)``, if it has one."""
+        """Begin a new ``stream_state``, and run the notebook's ``on_stream_start(params)``, if it has one."""
         self._outputs_to_check = _OUTPUTS_TO_CHECK
+        states = self.stream_states
+        states.begin(self.state_owner)
         if self.hooks.on_stream_start:
-            finished(self.hooks.on_stream_start(params))
+            with states.used_by(self.state_owner):
+                finished(self.hooks.on_stream_start(params))
 
     def stop_stream(self) -> None:
-        """Run the notebook's ``on_stream_stop()``, if it has one."""
-        if self.hooks.on_stream_stop:
-            finished(self.hooks.on_stream_stop())
+        """Run the notebook's ``on_stream_stop()``, if it has one, and let go of the ``stream_state``."""
+        states = self.stream_states
+        try:
+            if self.hooks.on_stream_stop:
+                with states.used_by(self.state_owner):
+                    finished(self.hooks.on_stream_stop())
+        finally:
+            states.end(self.state_owner)
+
+    @property
+    def stream_states(self) -> StreamStates:
+        """Where the hooks' state is kept: by what runs the stream, or here where nothing does, as in pytrickle."""
+        return StreamStates.current() or self._states
+
+    @property
+    def state_owner(self) -> Hashable:
+        """Whose state the hooks see."""
+        return self
 
     def where(self, hook: str, error: BaseException) -> str:
         """Name the user's own line that an exception of a hook came from; see ``locate``."""

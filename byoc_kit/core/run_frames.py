@@ -11,6 +11,7 @@ from functools import partial
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.system.concurrency import OwnThread, call_on_thread
 
 logger = logging.getLogger(__name__)
@@ -53,18 +54,19 @@ def run_frames(
         call_on_thread(hook, name=name)
 
     run("load_model", processor.load)
-    try:
-        run("on_stream_start", partial(processor.start_stream, params))
-        with OwnThread("process_frame") as thread:
-            for frame in frames:
-                take(thread.call(partial(_process, processor, frame, params)))
-    except BaseException:
+    with StreamStates().entered():
         try:
-            call_on_thread(processor.stop_stream, name="on_stream_stop")
-        except Exception:
-            logger.exception("on_stream_stop failed, after the stream had failed")
-        raise
-    run("on_stream_stop", processor.stop_stream)
+            run("on_stream_start", partial(processor.start_stream, params))
+            with OwnThread("process_frame") as thread:
+                for frame in frames:
+                    take(thread.call(partial(_process, processor, frame, params)))
+        except BaseException:
+            try:
+                call_on_thread(processor.stop_stream, name="on_stream_stop")
+            except Exception:
+                logger.exception("on_stream_stop failed, after the stream had failed")
+            raise
+        run("on_stream_stop", processor.stop_stream)
 
 
 def _process(processor: FrameProcessor, frame: VideoFrame, params: Params) -> Ran:

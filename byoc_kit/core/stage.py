@@ -24,6 +24,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish, publishing_to
 from byoc_kit.core.source_map import user_trace
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.core.timings import Timings
 from byoc_kit.errors import name_of, text_of
 from byoc_kit.system.allocator import keep_freed_frames
@@ -149,6 +150,8 @@ class Stage:
         What goes out in place of a frame whose ``process_frame`` raised.
     publish : callable, optional
         Takes the lines that the notebook publishes.
+    states : StreamStates, optional
+        Where ``byoc_kit.stream_state()`` is kept; by default in the stage.
     max_waiting : int, optional
         How many frames may wait.
     max_wait_s : float, optional
@@ -180,6 +183,7 @@ class Stage:
         params: Params | None = None,
         on_error: OnError | str = OnError.PASSTHROUGH,
         publish: Publish | None = None,
+        states: StreamStates | None = None,
         max_waiting: int = MAX_WAITING,
         max_wait_s: float = MAX_WAIT_S,
         burst_s: float = BURST_S,
@@ -194,6 +198,7 @@ class Stage:
         self._sink = sink
         self._on_error = OnError(on_error)
         self._publish = publish
+        self._states = states or StreamStates()
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
         self._burst_s = burst_s
@@ -303,7 +308,7 @@ class Stage:
 
     def _run(self) -> None:
         try:
-            with publishing_to(self._publish):
+            with publishing_to(self._publish), self._states.entered():
                 while (item := self._take()) is not None:
                     self._sink(self._process(*item))
         except Exception as error:

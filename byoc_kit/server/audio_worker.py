@@ -12,6 +12,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish, publishing_to
 from byoc_kit.core.stage import Failure
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.core.timings import Heartbeat, Timings
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class AudioWorker:
         *,
         params: Callable[[], Params],
         publish: Publish | None,
+        states: StreamStates,
         name: str,
     ) -> None:
         self._failures: dict[tuple[str, str], Failure] = {}
@@ -42,6 +44,7 @@ class AudioWorker:
         self._sink = sink
         self._params = params
         self._publish = publish
+        self._states = states
         self._waiting: FrameQueue[AudioFrame] = FrameQueue(_MAX_WAITING, drops="newest")
         self._name = name
         self._worker: threading.Thread | None = None
@@ -88,7 +91,7 @@ class AudioWorker:
         self._waiting.close()
 
     def _run(self) -> None:
-        with publishing_to(self._publish):
+        with publishing_to(self._publish), self._states.entered():
             while (frame := self._waiting.take()) is not None:
                 for result in self._process(frame):
                     self._sink(result)

@@ -20,6 +20,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish
 from byoc_kit.core.stage import Stage
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import text_of
 from byoc_kit.media.frame_size import Size
@@ -49,6 +50,7 @@ class Pipeline:
         *,
         settings: ServerSettings,
         publish: Publish | None,
+        states: StreamStates,
         size: Size,
         rate: FrameRate,
         name: str,
@@ -67,6 +69,7 @@ class Pipeline:
             params=params,
             on_error=settings.on_error,
             publish=publish,
+            states=states,
             name=f"process-{name}",
         )
         self.ended = asyncio.Event()
@@ -80,6 +83,7 @@ class Pipeline:
                 self._output.put_audio,
                 params=lambda: stage.params,
                 publish=publish,
+                states=states,
                 name=f"sound-{name}",
             )
         self.input = Input(

@@ -15,6 +15,7 @@ import aiohttp
 from byoc_kit.core.params import Params, ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish, publishing_to
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import text_of
 from byoc_kit.server.events import Events
 from byoc_kit.server.hook_calls import HookCalls
@@ -56,6 +57,7 @@ class Session:
         self._processor = processor
         self._settings = settings
         self._values = StreamParams(processor.hooks.params_type, request.params or {})
+        self._states = StreamStates()
         self._started_s = time.monotonic()
         self._pipeline: Pipeline | None = None
         self._publisher: SegmentPublisher | None = None
@@ -237,7 +239,7 @@ class Session:
         """
 
         def run() -> None:
-            with publishing_to(self._publish):
+            with publishing_to(self._publish), self._states.entered():
                 call()
 
         calling = self._hook_calls.begin(name, processor, run)
@@ -274,6 +276,7 @@ class Session:
             self._publisher,
             settings=self._settings,
             publish=self._publish,
+            states=self._states,
             size=chosen.size,
             rate=chosen.rate,
             name=self.id,

@@ -21,7 +21,7 @@ from byoc_kit.system.concurrency import call_on_thread
 _FRAMES = 8
 _MOST_BYTES = 64 << 20  # the size of the pictures that are kept for the comparison
 _FIRST, _SAME, _HALF = range(3)
-_RESET = "reset what is kept between frames in on_stream_start"
+_RESET = "keep what belongs to a stream in byoc_kit.stream_state(), or reset it in on_stream_start"
 
 Open: TypeAlias = Callable[[], Iterator[VideoFrame]]
 Place: TypeAlias = Callable[[str, BaseException], str]

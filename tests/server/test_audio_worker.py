@@ -10,6 +10,7 @@ from byoc_kit.core.audio import from_av_audio
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.server.audio_worker import _MAX_WAITING, AudioWorker
 
 DEADLINE_S = 10
@@ -23,7 +24,7 @@ def sound(pts=0):
 
 def worker_of(process_audio, sink):
     processor = FrameProcessor(Hooks(lambda frame: frame, process_audio=process_audio))
-    return AudioWorker(processor, sink, params=Params, publish=None, name="sound-s1")
+    return AudioWorker(processor, sink, params=Params, publish=None, states=StreamStates(), name="sound-s1")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from transport_streams import VIDEO_PID, Transport, grouped, laid_out, units
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.media.frame_size import Size
 from byoc_kit.server.output import Faults, Output
 from byoc_kit.server.pipeline import Pipeline
@@ -46,6 +47,7 @@ async def status_after(data, process_frame, *, piece=4096, stops_early=False):
         Nowhere(),
         settings=ServerSettings(on_error="drop"),
         publish=None,
+        states=StreamStates(),
         size=Size(),
         rate=FrameRate(),
         name="counted",

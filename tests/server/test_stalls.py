@@ -14,6 +14,7 @@ from transport_streams import Transport, units
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.media.decode import AudioDecoder, VideoDecoder
 from byoc_kit.media.encode import SegmentWriter
 from byoc_kit.media.frame_size import Size
@@ -174,6 +175,7 @@ async def test_a_network_that_takes_nothing_is_no_fault_of_the_encoder():
         Stuck(),
         settings=SETTINGS,
         publish=None,
+        states=StreamStates(),
         size=Size(),
         rate=FrameRate(),
         name="stuck",

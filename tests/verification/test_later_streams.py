@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from byoc_kit import stream_state
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.verification.isolated import _run
@@ -13,7 +14,7 @@ from byoc_kit.verification.result import Result
 from byoc_kit.verification.streamed import Limits
 
 NOTHING = Memory()
-RESET = "reset what is kept between frames in on_stream_start"
+RESET = "keep what belongs to a stream in byoc_kit.stream_state(), or reset it in on_stream_start"
 
 
 def failing(said):
@@ -82,6 +83,16 @@ def test_the_progress_never_goes_back_without_naming_the_next_stream(make_task):
 def test_what_is_reset_is_not_remembered(memory):
     assert memory(remembering(resets=True)) == NOTHING
     assert memory(lambda: {"process_frame": lambda frame: frame}) == NOTHING
+
+
+def test_what_is_kept_in_the_streams_state_is_not_remembered(memory):
+    def process_frame(frame):
+        state = stream_state(before=frame.pixels // 2)
+        changed = np.maximum(frame.pixels, state.before)
+        state.before = frame.pixels // 2
+        return changed
+
+    assert memory(lambda: {"process_frame": process_frame}) == NOTHING
 
 
 def test_a_picture_of_another_size_that_is_remembered_raises(memory):

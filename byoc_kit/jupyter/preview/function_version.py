@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -13,6 +13,7 @@ from byoc_kit.core.hooks import Hook, Hooks, function_behind
 from byoc_kit.core.params import Params, carried_over
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import Processed
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import ByocKitError, cell_name, name_of, text_of
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.feed import noted
@@ -23,12 +24,13 @@ from byoc_kit.system.concurrency import call_on_thread
 _OPTIONAL = ("load_model", "on_stream_start", "on_stream_stop")
 
 
-@dataclass
+@dataclass(eq=False)
 class HookState:
     """Which hooks of a notebook have run so far. All versions of ``process_frame`` share it.
 
-    So a model is not loaded again because another cell was edited. ``stream`` is the number of the running stream.
-    ``printed`` keeps what the hooks print; without it their text goes where it always goes.
+    So a model is not loaded again because another cell was edited, and ``stream_state`` begins anew only where
+    ``on_stream_start`` is due. ``stream`` is the number of the running stream. ``printed`` keeps what the hooks print;
+    without it their text goes where it always goes.
     """
 
     loaded: set[Hook | None] = field(default_factory=set)
@@ -36,6 +38,7 @@ class HookState:
     stream: int | None = None
     is_streaming: bool = False
     printed: Printed | None = None
+    states: StreamStates = field(default_factory=StreamStates)
 
 
 class Version(FrameProcessor):
@@ -114,6 +117,16 @@ class Version(FrameProcessor):
         self._hook_state.is_streaming = False
         self._hook_state.started.clear()
         super().stop_stream()
+
+    @property
+    def stream_states(self) -> StreamStates:
+        """Where the hooks' state is kept: in the preview, since the function that it is compared with has no stage."""
+        return self._hook_state.states
+
+    @property
+    def state_owner(self) -> Hashable:
+        """What all versions share."""
+        return self._hook_state
 
     def run_on_copy(self, frame: VideoFrame, params: Params) -> VideoFrame | None:
         """Run it on a copy of a frame that another version also gets, with the values of its parameters that fit."""

@@ -110,6 +110,54 @@ def test_a_function_that_is_compared_shares_the_hooks(namespace):
     assert namespace["calls"] == ["load", "start", "frame", "other", "stop"]
 
 
+COUNTING = """
+import byoc_kit
+counts = []
+
+def on_stream_start(params):
+    byoc_kit.stream_state().count = 0
+
+def process_frame(frame):
+    byoc_kit.stream_state().count += 1
+    counts.append(byoc_kit.stream_state().count)
+    return frame
+"""
+
+
+@pytest.mark.parametrize(("cell", "counts"), [("process_frame", [1, 2, 3]), ("on_stream_start", [1, 2, 1])])
+def test_the_streams_state_begins_anew_where_on_stream_start_runs_again(namespace, cell, counts):
+    exec(COUNTING, namespace)  # noqa: S102
+    first = Version(namespace["process_frame"])
+    run(first)
+    run(first)
+    kept = namespace["on_stream_start"]
+    exec(COUNTING.replace("counts = []", ""), namespace)  # noqa: S102
+    if cell == "process_frame":
+        namespace["on_stream_start"] = kept
+    run(first.with_function(namespace["process_frame"]))
+    assert namespace["counts"] == counts
+
+
+def test_the_streams_state_is_new_for_another_stream(namespace):
+    exec(COUNTING, namespace)  # noqa: S102
+    version = Version(namespace["process_frame"])
+    for stream in (0, 0, 1):
+        frame = VideoFrame.from_pixels(np.zeros((16, 16, 3), np.uint8))
+        frame.side_data.stream = stream
+        version.process(frame, version.params)
+    assert namespace["counts"] == [1, 2, 1]
+
+
+def test_a_function_that_is_compared_has_the_same_state_on_a_thread_of_its_own(namespace):
+    exec(COUNTING, namespace)  # noqa: S102
+    version = Version(namespace["process_frame"])
+    with byoc_kit.Stage(version, lambda _: None) as stage:
+        stage.submit(FRAME)
+    exec("def other(frame):\n    counts.append(byoc_kit.stream_state().count)\n    return frame", namespace)  # noqa: S102
+    version.with_function(namespace["other"]).run_on_copy(FRAME, version.params)
+    assert namespace["counts"] == [1, 1]
+
+
 def test_the_parameters_class_is_the_one_that_was_defined_last(namespace):
     cell = "import byoc_kit\nclass Look(byoc_kit.Params):\n    gain: float = {}"
     exec(cell.format(1), namespace)  # noqa: S102
