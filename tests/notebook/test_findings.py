@@ -286,7 +286,22 @@ error[shared-state]: note changes seen, which 4 streams would share
   |
 4 | def note(f): seen.append(f)
   |              ^^^^^^^^^^^^^^
-  = set capacity=1: the container then takes one stream at a time
+  = keep it in byoc_kit.stream_state(), which each stream has for itself, or set capacity=1
+""",
+    ),
+    "shared-start": (
+        [
+            ("byoc", SEVERAL),
+            ("byoc", "mean = None\ndef on_stream_start(params):\n    global mean\n    mean = None"),
+            NOTHING[1],
+        ],
+        """\
+warning[shared-start]: on_stream_start changes mean, which 4 streams would share
+ --> n.ipynb, cell 2 (on_stream_start), line 4, column 5
+  |
+4 |     mean = None
+  |     ^^^^
+  = keep it in byoc_kit.stream_state(), which each stream has for itself, or set capacity=1
 """,
     ),
     "download": (
@@ -347,7 +362,7 @@ warning[kept-frame]: process_frame keeps prev from stream to stream, and the nex
   |
 4 |     prev = frame.tensor
   |     ^^^^
-  = set it back in on_stream_start(params)
+  = keep it in byoc_kit.stream_state(), or set it back in on_stream_start(params)
 """,
     ),
     "needs-gpu": (
@@ -492,6 +507,22 @@ def test_state_that_streams_would_share(make, body, is_shared):
     source = f"count, state, model = 0, {{}}, object()\ndef process_frame(frame):\n    {body}"
     assert [f.code for f in check(make(("byoc", SEVERAL), ("byoc", source)))] == ["shared-state"] * is_shared
     assert check(make(("byoc", CAPABILITY), ("byoc", source))) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "codes"),
+    [
+        ("global count\n    count = 0", ["shared-start"]),
+        ("seen.clear()", []),  # said of process_frame already
+        ("byoc_kit.stream_state().count = 0", []),
+        ("state = byoc_kit.stream_state()\n    state.count = 0", []),
+    ],
+)
+@pytest.mark.parametrize("hook", ["on_stream_start(params)", "on_stream_stop()"])
+def test_state_that_a_start_or_an_end_changes_for_other_streams(make, hook, body, codes):
+    frame = "seen.append(frame)\n    return frame"
+    source = f"import byoc_kit\ncount, seen = 0, []\ndef process_frame(frame):\n    {frame}\ndef {hook}:\n    {body}"
+    assert [f.code for f in check(make(("byoc", SEVERAL), ("byoc", source)))] == ["shared-state", *codes]
 
 
 @pytest.mark.parametrize(

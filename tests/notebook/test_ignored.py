@@ -31,6 +31,7 @@ FOUND = {
     ],
     "needs-gpu": ["import torch\n\nnet = torch.nn.Linear(1, 1).cuda()  ###"],
     "secret": [f'token = "hf_{24 * "a"}"  ###'],
+    "shared-start": ["seen = []", "def on_stream_stop():\n    seen.clear()  ###"],
     "shared-state": ["seen = []", "def process_frame(frame):\n    seen.append(frame)  ###\n    return frame"],
     "undeclared-file": ['data = open("lut.bin").read()  ###'],
     "undefined-name": ["x = GAIN  ###"],

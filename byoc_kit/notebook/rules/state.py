@@ -37,6 +37,30 @@ def process_frame(frame):
     ignorable=True,
     is_said_once=True,
 )
+SHARED_START = Rule(
+    code="shared-start",
+    severity=Severity.WARNING,
+    about="on_stream_start or on_stream_stop changes what several streams share",
+    why=(
+        "With a capacity of several streams, one starts or ends while the others run. What it sets in the module is "
+        "then set for all of them."
+    ),
+    example="""\
+from byoc_kit import Capability
+
+capability = Capability(model_id="tint", capacity=4)
+background = None
+
+def on_stream_start(params):
+    global background
+    background = None
+
+def process_frame(frame):
+    return frame if background is None else frame.tensor - background
+""",
+    ignorable=True,
+    is_said_once=True,
+)
 KEPT_FRAME = Rule(
     code="kept-frame",
     severity=Severity.WARNING,
@@ -74,7 +98,9 @@ def process_frame(frame):
     ignorable=True,
 )
 
-_RUN_BY_STREAMS = ("process_frame", "process_audio")
+_RUN_BY_FRAMES = ("process_frame", "process_audio")
+_RUN_AT_THE_ENDS = ("on_stream_start", "on_stream_stop")
+_OWN_TO_A_STREAM = "keep it in byoc_kit.stream_state(), which each stream has for itself, or set capacity=1"
 _CHANGING = {
     *("add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft"),
     *("remove", "reverse", "rotate", "setdefault", "sort", "update", "copy_", "fill_", "zero_", "mul_", "add_"),
@@ -84,17 +110,25 @@ _CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
-    """Yield what frames change in the module, where the capability offers more than one stream."""
+    """Yield what hooks change in the module, where the capability offers more than one stream.
+
+    What frames change is an error. What only a stream's start or end changes is a warning: it may count the streams.
+    """
     capability = read_capability(analysis)
     if not isinstance(capability, Capability) or capability.capacity < 2:
         return
     bound = bindings(analysis)
-    state = state_names(bound)
-    for cell, function in called_by(bound, _RUN_BY_STREAMS):
-        for name, node in changes(function, state):
-            message = f"{function.name} changes {name}, which {capability.capacity} streams would share"
-            hint = "set capacity=1: the container then takes one stream at a time"
-            yield Finding(SHARED_STATE, analysis.name, message, hint, Place.of(cell, node))
+    state, said = state_names(bound), set[str]()
+    for rule, hooks in ((SHARED_STATE, _RUN_BY_FRAMES), (SHARED_START, _RUN_AT_THE_ENDS)):
+        found = [
+            (cell, function.name, name, node)
+            for cell, function in called_by(bound, hooks)
+            for name, node in changes(function, state - said)
+        ]
+        said |= {name for *_, name, _ in found}
+        for cell, by, name, node in found:
+            message = f"{by} changes {name}, which {capability.capacity} streams would share"
+            yield Finding(rule, analysis.name, message, _OWN_TO_A_STREAM, Place.of(cell, node))
 
 
 def state_names(bound: Iterable[Binding]) -> set[str]:
@@ -172,9 +206,7 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
         return
     state = state_names(bindings(analysis))
     reset = {
-        name
-        for _, function in called_by(bindings(analysis), ("on_stream_start", "on_stream_stop"))
-        for name, _ in changes(function, state)
+        name for _, function in called_by(bindings(analysis), _RUN_AT_THE_ENDS) for name, _ in changes(function, state)
     }
     fixed = _Fixed.of(analysis)
     run = list(called_by(bindings(analysis), ("process_frame",)))
@@ -185,7 +217,7 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
             if name not in said and not _has_a_size_as_key(function, node) and _is_of_a_frame(function, node, fixed):
                 said.add(name)
                 message = f"{function.name} keeps {name} from stream to stream, and the next may have another size"
-                hint = "set it back in on_stream_start(params)"
+                hint = "keep it in byoc_kit.stream_state(), or set it back in on_stream_start(params)"
                 yield Finding(KEPT_FRAME, analysis.name, message, hint, Place.of(cell, node))
 
 
