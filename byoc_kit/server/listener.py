@@ -25,6 +25,9 @@ REQUEST_TIMEOUT_S = 15.0
 KEEP_ALIVE_S = 75.0
 """How long a connection may wait for its next request."""
 
+_LONGEST_HEADER = 262_144
+"""Bytes of a header or of the request line: a Livepeer payment is several kilobytes long, and aiohttp takes 8190."""
+
 _MOST_FILES = 65_536  # older code closes every file that might be open, which takes seconds with more
 _MOST_CONNECTIONS = 1024
 _ACCEPT_AT_ONCE = 16  # a connection that is closed to make room frees its file only afterwards
@@ -49,8 +52,15 @@ def _open_files() -> int:
 
 
 def app_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
-    """Return a runner that closes idle connections, and logs no traceback for faults of clients."""
-    return web.AppRunner(app, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=KEEP_ALIVE_S, logger=http_logger)
+    """Return a runner that takes long headers, closes idle connections, and logs no traceback of clients' faults."""
+    return web.AppRunner(
+        app,
+        shutdown_timeout=shutdown_timeout_s,
+        keepalive_timeout=KEEP_ALIVE_S,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+        logger=http_logger,
+    )
 
 
 def protocol_factory(runner: web.AppRunner) -> ProtocolFactory:

@@ -216,3 +216,13 @@ def test_the_process_may_open_as_many_files_as_it_may_ever():
         assert raise_file_limit() == most
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "head", ["GET /?{long} HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: {long}\r\n\r\n"]
+)
+async def test_a_request_that_carries_a_payment_is_taken(served, head):
+    async with served() as it:
+        for length, answered in ((200_000, OK), (300_000, b"HTTP/1.0 400 Bad Request\r\n")):
+            reader, _ = await it.connect(head.format(long="x" * length).encode())
+            assert await asyncio.wait_for(reader.readline(), 10) == answered
