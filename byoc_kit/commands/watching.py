@@ -20,10 +20,11 @@ from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError, in_one_line
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.notebook_file import read_notebook
+from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.listener import Listener, app_runner, protocol_factory
 from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.serve import WaitingRoom
-from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
+from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_server import StreamServer, server_of
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.system.concurrency import on_thread, set_at_signal

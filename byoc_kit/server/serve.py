@@ -18,12 +18,13 @@ from byoc_kit.core.bundle_reader import Bundle, load_processor
 from byoc_kit.core.capability import Capability
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.about import UNVERSIONED, version_content
+from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.requests import refused
-from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
+from byoc_kit.server.settings import ServerSettings
 from byoc_kit.system.addresses import listen, url_of
 from byoc_kit.system.allocator import bound_arenas
 from byoc_kit.system.concurrency import on_thread, set_at_signal

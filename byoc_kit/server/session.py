@@ -17,8 +17,9 @@ from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.publish import Publish, publishing_to
 from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import text_of
+from byoc_kit.server.ending import DRAIN_S, LAST_EVENT_S, LET_GO_S, STREAM_END_S
 from byoc_kit.server.events import Events
-from byoc_kit.server.hook_calls import HookCalls
+from byoc_kit.server.hook_calls import HookCalls, take_error
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_control, parsed
 from byoc_kit.server.settings import ServerSettings
@@ -34,10 +35,6 @@ from byoc_kit.trickle.subscriber import read_channel, read_messages
 
 logger = logging.getLogger(__name__)
 
-DRAIN_S = 4.0
-_END_S = 6.0  # all of a stream's end but its last event: an orchestrator kills the container after 8 s
-_LAST_EVENT_S = 1.0
-_LET_GO_S = 0.7  # threads that were let go end in half a second, but for one that hangs
 _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, older frames are dropped instead
 
 
@@ -90,14 +87,14 @@ class Session:
             self._begin_to_end()
             if self._pipeline is not None:
                 self._pipeline.abandon()
-                await self._joined(self._pipeline, _LET_GO_S)
+                await self._joined(self._pipeline, LET_GO_S)
             async with self._hooks_turn:
                 await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
             await self._end_sending(sending)
             await _cancel(reporting)
             self.state = "ended"
             if self._events is not None:
-                await self._events.publish("stream_stopped", self.status(), timeout_s=_LAST_EVENT_S)
+                await self._events.publish("stream_stopped", self.status(), timeout_s=LAST_EVENT_S)
 
     def stop(self) -> None:
         """Ask the stream to end; ``run`` returns once its tail is out. May be called twice."""
@@ -249,7 +246,7 @@ class Session:
         finally:
             stopping.cancel()
         if not calling.done():
-            calling.add_done_callback(_take_error)
+            calling.add_done_callback(take_error)
             logger.warning("stream %s: %s has not returned; the stream ends without it", self.id, name)
             return False
         error = calling.exception()
@@ -290,7 +287,7 @@ class Session:
             self._error = self._pipeline.error
         inlet.end()
         if not await self._joined(self._pipeline, DRAIN_S):
-            logger.warning("stream %s: its last frames were not out after %.0f s and are lost", self.id, DRAIN_S)
+            logger.warning("stream %s: its last frames were not out after %.1f s and are lost", self.id, DRAIN_S)
 
     async def _joined(self, pipeline: Pipeline, timeout_s: float) -> bool:
         """Wait for the pipeline's threads, on a thread of its own: those of asyncio's pool may all wait so."""
@@ -316,7 +313,7 @@ class Session:
         """Give the end its time, and leave alone a hook of a swap that has not returned."""
         self.state = "stopping"
         self._stopping.set()
-        self._ends_at_s = min(self._ends_at_s, time.monotonic() + _END_S)
+        self._ends_at_s = min(self._ends_at_s, time.monotonic() + STREAM_END_S)
 
     @property
     def _is_ending(self) -> bool:
@@ -374,17 +371,11 @@ class Session:
             logger.exception("stream %s goes on without its %s channel", self.id, name)
 
 
-def _take_error(task: asyncio.Task[Any]) -> None:
-    """Look at what a task raised that nobody waits for any more."""
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("%s, after its stream had ended", error, exc_info=error)
-
-
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     """Cancel what still runs; what it raises at that is logged."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
-        task.add_done_callback(_take_error)
+        task.add_done_callback(take_error)
     if running:
         await asyncio.wait(running)

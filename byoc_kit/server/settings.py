@@ -22,8 +22,6 @@ PREVIEW = f"{PREFIX}PREVIEW"
 """The one setting of a notebook: ``still`` keeps its previews from playing. The container has no use for it."""
 TOKEN_FILE = f"{PREFIX}TOKEN_FILE"
 _TOKEN = f"{PREFIX}TOKEN"
-SHUTDOWN_S = 0.3
-"""What open requests get at the very end, to finish and again to be cancelled: with the streams' end less than 8 s."""
 
 
 class ServerSettings(MediaSettings):

@@ -18,6 +18,7 @@ from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.server.about import UNVERSIONED, About
+from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
@@ -36,7 +37,7 @@ from byoc_kit.server.requests import (
     stream_of,
 )
 from byoc_kit.server.sessions import BusyError, Sessions
-from byoc_kit.server.settings import SHUTDOWN_S, ServerSettings
+from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.warm_up import warm_up
 from byoc_kit.system.addresses import listen
 from byoc_kit.system.allocator import bound_arenas

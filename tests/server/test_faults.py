@@ -366,7 +366,7 @@ async def test_a_hook_that_raises_what_ends_a_program_ends_its_stream_only(rig, 
 
 @pytest.mark.parametrize("hook", ["on_stream_start", "on_stream_stop"])
 async def test_a_hook_that_hangs_does_not_hold_up_a_stop_and_keeps_its_place(rig, hook, monkeypatch):
-    monkeypatch.setattr("byoc_kit.server.session._END_S", 0.5)
+    monkeypatch.setattr("byoc_kit.server.session.STREAM_END_S", 0.5)
     released = threading.Event()
     settings = ServerSettings(stall_timeout_s=0.1)
     async with served(rig, **{hook: lambda *_: released.wait()}, options={"settings": settings}) as it:
@@ -383,7 +383,7 @@ async def test_a_hook_that_hangs_does_not_hold_up_a_stop_and_keeps_its_place(rig
 
 
 async def test_the_stop_hook_waits_for_a_start_hook_that_still_runs_also_beyond_the_streams_end(rig, monkeypatch):
-    monkeypatch.setattr("byoc_kit.server.session._END_S", 0.2)
+    monkeypatch.setattr("byoc_kit.server.session.STREAM_END_S", 0.2)
     released, calls = threading.Event(), []
 
     def on_stream_start(_):
