@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from byoc_kit.core.capability import PIPELINE, Capability
+from byoc_kit.core.capability import LIVE_RUNNER_HEALTH, PIPELINE, Capability
 
 AI_MODELS = "aiModels.json"
 IMAGE_OVERRIDES = "aiRunnerImageOverrides.json"
@@ -70,13 +70,13 @@ def render_runners(capability: Capability, *, kit_version: str, params_sha256: s
     Its label is the model id, which has no two hyphens together: so no two models have the same.
     """
     metadata = {"byoc_kit": kit_version, "model_id": capability.model_id, "params_sha256": params_sha256}
-    is_at_root = not urlsplit(capability.url).path
+    health = LIVE_RUNNER_HEALTH if not urlsplit(capability.url).path else capability.url + LIVE_RUNNER_HEALTH
     price = {"price": capability.price_usd_per_hour, "currency": "usd", "unit": "hour"}
     entry = {
         "label": capability.model_id.replace("/", "--"),
         "routing": "label",
         "runner_url": capability.url,
-        "health_url": "/health" if is_at_root else f"{capability.url}/health",
+        "health_url": health,
         "app": f"{PIPELINE}/{capability.model_id}",
         "version": capability.version,
         "metadata": json.dumps(_said(metadata), separators=(",", ":")),

@@ -52,7 +52,6 @@ WORKDIR /app
 {{own_assets}}COPY --from=app /app/bundle.json /app/processor.py /app/processor.map.json ./
 
 USER byoc
-ENV PIPELINE=live-video-to-video MODEL_ID={{model_id}}{{contract}}
 EXPOSE {PORT}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=2 \\
@@ -60,7 +59,6 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=2 \\
 CMD ["byoc-kit", "serve", "/app", "--host", "0.0.0.0", "--port", "{PORT}"]
 """
 
-_AI_WORKER = " BYOC_KIT_CONTRACT=ai-worker"  # which itself sets the two before, and cannot be told to set this one
 _ASSETS = "COPY assets/ /app/assets/\n"
 _OWN_ASSETS = "COPY --from=app /app/assets/ ./assets/\n"
 
@@ -75,16 +73,13 @@ DOCKERIGNORE = """\
 """
 
 
-def render_dockerfile(
-    capability: Capability, *, has_assets: bool = False, has_hashes: bool = True, managed: bool = False
-) -> str:
+def render_dockerfile(capability: Capability, *, has_assets: bool = False, has_hashes: bool = True) -> str:
     """Render the Dockerfile for a capability; its model id is plain by construction.
 
-    A ``managed`` one speaks to the ai-worker that starts it.
+    It sets neither ``PIPELINE`` nor ``BYOC_KIT_CONTRACT``: by these the container knows who has started it.
     """
     return _DOCKERFILE.format(
         model_id=capability.model_id,
-        contract=_AI_WORKER if managed else "",
         require_hashes="--require-hashes " if has_hashes else "",
         assets=_ASSETS if has_assets else "",
         own_assets=_OWN_ASSETS if has_assets else "",

@@ -124,7 +124,7 @@ def plan_analysis(
     names = {i.name for i in imported} - missing
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
     capability = _capability(analysis)
-    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes, managed=managed)
+    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes)
     files = {
         PROCESSOR: own.files[PROCESSOR],
         MAP: own.files[MAP],

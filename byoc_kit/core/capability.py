@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 PIPELINE = "live-video-to-video"
 """What kind of work every capability does here, in the network's words."""
 
+LIVE_RUNNER_HEALTH = "/health/live-runner"
+"""Where a container answers whether it can serve sessions of a Live Runner; ``runners.json`` names it."""
+
 # Also an image name, once in lower case: single separators, none at either end.
 _MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
 _LONGEST_MODEL_ID = 250  # `byoc/` and it are an image's name, of which Docker takes 255 characters

@@ -9,7 +9,8 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, PydanticUserError
 
 from byoc_kit import __version__
-from byoc_kit.core.capability import PIPELINE
+from byoc_kit.core.capability import LIVE_RUNNER_HEALTH, PIPELINE
+from byoc_kit.server.health import Contract
 from byoc_kit.server.requests import refused
 from byoc_kit.system.concurrency import on_thread
 
@@ -36,6 +37,7 @@ class About:
         return [
             web.get("/", self._index),
             web.get("/health", self._health),
+            web.get(LIVE_RUNNER_HEALTH, self._live_runner_health),
             web.get("/version", self._version),
             web.get("/app-version", self._app_version),
             web.get("/params/schema", self._params_schema),
@@ -60,7 +62,10 @@ class About:
         return web.json_response(content)
 
     async def _health(self, _: web.Request) -> web.Response:
-        return self._server.health()
+        return self._server.health(self._server.settings.contract)
+
+    async def _live_runner_health(self, _: web.Request) -> web.Response:
+        return self._server.health(Contract.LIVE_RUNNER)
 
     async def _version(self, _: web.Request) -> web.Response:
         server = self._server

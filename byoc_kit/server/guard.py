@@ -12,6 +12,7 @@ from functools import cache
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from byoc_kit.core.capability import LIVE_RUNNER_HEALTH
 from byoc_kit.server.requests import refused
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.system.concurrency import on_thread
@@ -19,8 +20,8 @@ from byoc_kit.system.concurrency import on_thread
 logger = logging.getLogger(__name__)
 
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
-# Probes ask for the health, and an ai-worker for both before it starts a stream. Neither answer has anything secret.
-_OPEN = {"/health", "/version"}
+# Probes ask for the health, and an ai-worker for both before it starts a stream. No answer has anything secret.
+_OPEN = {"/health", LIVE_RUNNER_HEALTH, "/version"}
 _STARTS = {"start", "params", "live-video-to-video"}
 # The types that a page may send to another server without that server's consent. No orchestrator sends them.
 _OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}

@@ -1,10 +1,13 @@
-"""``/health``, in the words of the documented contract or in those of go-livepeer's ai-worker."""
+"""``/health``, in the words of the documented contract, of go-livepeer's ai-worker, or of its Live Runner registry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from aiohttp import web
+
+from byoc_kit.core.capability import PIPELINE
 
 
 class Contract(StrEnum):
@@ -12,6 +15,19 @@ class Contract(StrEnum):
 
     BYOC = "byoc"
     AI_WORKER = "ai-worker"
+    LIVE_RUNNER = "live-runner"
+
+
+def contract_of(environment: Mapping[str, str]) -> Contract:
+    """Return the contract that the environment shows, where no setting says one.
+
+    The ai-worker sets ``PIPELINE`` and ``MODEL_ID`` for the containers that it starts, and nobody else sets both so.
+    """
+    if environment.get("PIPELINE") == PIPELINE and environment.get("MODEL_ID"):
+        return Contract.AI_WORKER
+    if environment.get("BYOC_KIT_REGISTER_AS") == Contract.LIVE_RUNNER:
+        return Contract.LIVE_RUNNER
+    return Contract.BYOC
 
 
 def health_response(
@@ -19,8 +35,8 @@ def health_response(
 ) -> web.Response:
     """Return the answer to ``GET /health``.
 
-    ``byoc``: 200 and exactly ``{"status": "ok"}`` when ready, else 503. ``ai-worker``: always 200, with a word of its
-    own; only ``IDLE`` frees its slot after a stream.
+    ``ai-worker``: always 200, with a word of its own; only ``IDLE`` frees its slot after a stream. The others: 200 and
+    exactly ``{"status": "ok"}`` when ready, else 503.
     """
     if contract is Contract.AI_WORKER:
         word = "ERROR" if error else "LOADING" if not is_ready else "OK" if is_streaming else "IDLE"

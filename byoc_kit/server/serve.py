@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from byoc_kit.core.bundle_reader import Bundle, load_processor
-from byoc_kit.core.capability import Capability
+from byoc_kit.core.capability import LIVE_RUNNER_HEALTH, Capability
 from byoc_kit.errors import ByocKitError
 from byoc_kit.server.about import UNVERSIONED, version_content
 from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
-from byoc_kit.server.health import health_response
+from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.logs import set_up_logging
 from byoc_kit.server.requests import refused
@@ -98,14 +98,16 @@ class WaitingRoom:
         self.error: str | None = None
         self._capability = capability
         self.app = web.Application(middlewares=[noted_at_request, guard(settings)])
-        self.app.router.add_get("/health", self._health)
+        for path in ("/health", LIVE_RUNNER_HEALTH):
+            self.app.router.add_get(path, self._health)
         self.app.router.add_get("/version", self._version)
         self.app.router.add_post("/stream/stop", self._stop)
         self.app.router.add_route("*", "/{path:.*}", self._busy)
         self._contract = settings.contract
 
-    async def _health(self, _: web.Request) -> web.Response:
-        response = health_response(self._contract, is_ready=False, error=self.error)
+    async def _health(self, request: web.Request) -> web.Response:
+        contract = Contract.LIVE_RUNNER if request.path == LIVE_RUNNER_HEALTH else self._contract
+        response = health_response(contract, is_ready=False, error=self.error)
         response.force_close()  # the next connection may lead to the real app
         return response
 

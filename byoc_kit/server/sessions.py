@@ -125,6 +125,11 @@ class Sessions:
         stalls = [stall for session in sessions if (stall := session.stall())]
         return stalls[0] if len(stalls) >= self.capacity else None
 
+    def dead_end(self) -> str | None:
+        """Say why no stream can be served any more: what does not return has taken every place, and no stream runs."""
+        stuck = [why for session in self._still_hung() if (why := session.problem() or session.stall())]
+        return stuck[0] if len(stuck) >= self.capacity else None
+
     @property
     def is_occupied(self) -> bool:
         """Whether a stream runs, or has left the model at a frame."""

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.codecs import MediaSettings
-from byoc_kit.server.health import Contract
+from byoc_kit.server.health import Contract, contract_of
 from byoc_kit.server.requests import Url
 
 logger = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ _TOKEN = f"{PREFIX}TOKEN"
 class ServerSettings(MediaSettings):
     """Settings of the container, besides those of ``MediaSettings``.
 
-    ``contract``: which words ``/health`` uses. ``on_error``: what goes out for a frame that failed: the original, the
-    last good one, or none. ``/health`` says error after ``max_failures`` frames in a row that fail, or cannot be
-    encoded, and where ``process_frame``, ``process_audio`` or a hook of a stream has not returned for
-    ``stall_timeout_s``; and is well again when the model is. A stream's first ``process_frame`` may take
-    ``first_frame_timeout_s``, where that is longer: it may compile the model. ``token``: what callers must send, if it
-    is set; ``BYOC_KIT_TOKEN_FILE`` names a file that has it. ``orchestrator_url``: where the orchestrator of Live
-    Runners is, as this container reaches it.
+    ``contract``: which words ``/health`` uses; by default those of whom the environment shows. ``on_error``: what goes
+    out for a frame that failed: the original, the last good one, or none. ``/health`` says error after
+    ``max_failures`` frames in a row that fail, or cannot be encoded, and where ``process_frame``, ``process_audio`` or
+    a hook of a stream has not returned for ``stall_timeout_s``; and is well again when the model is. A stream's first
+    ``process_frame`` may take ``first_frame_timeout_s``, where that is longer: it may compile the model. ``token``:
+    what callers must send, if it is set; ``BYOC_KIT_TOKEN_FILE`` names a file that has it. ``orchestrator_url``: where
+    the orchestrator of Live Runners is, as this container reaches it.
     """
 
     contract: Contract = Contract.BYOC
@@ -64,7 +64,8 @@ class ServerSettings(MediaSettings):
         for unknown in given.keys() - by_variable.keys() - {PREVIEW}:
             logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, TOKEN_FILE]))
         try:
-            return cls.model_validate({by_variable[name]: given[name] for name in given.keys() & by_variable.keys()})
+            said = {by_variable[name]: given[name] for name in given.keys() & by_variable.keys()}
+            return cls.model_validate({"contract": contract_of(environment), **said})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()

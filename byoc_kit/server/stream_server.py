@@ -20,7 +20,7 @@ from byoc_kit.errors import ByocKitError, text_of
 from byoc_kit.server.about import UNVERSIONED, About
 from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
-from byoc_kit.server.health import health_response
+from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
 from byoc_kit.server.requests import (
@@ -209,14 +209,21 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_ready = True
         logger.info("ready")
 
-    def health(self) -> web.Response:
-        """Return the answer to ``GET /health``."""
-        contract, error = self.settings.contract, self._problem()
+    def health(self, contract: Contract) -> web.Response:
+        """Return the answer to who polls the health under a contract.
+
+        One failed check of a Live Runner ends every session that it has, so there a fault of a stream is none.
+        """
+        error = self._dead_end() if contract is Contract.LIVE_RUNNER else self._problem()
         return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
 
     def _problem(self) -> str | None:
         """Say why no stream can be served well, but for a model that still loads."""
-        return _STOPPING if self._is_stopping else self._load_error or self.sessions.problem()
+        return self._dead_end() or self.sessions.problem()
+
+    def _dead_end(self) -> str | None:
+        """Say why no stream can be served at all, now or later."""
+        return _STOPPING if self._is_stopping else self._load_error or self.sessions.dead_end()
 
     async def _handle_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})

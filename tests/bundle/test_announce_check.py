@@ -498,7 +498,7 @@ def test_what_is_written_of_any_capability_has_nothing_wrong_and_is_read(capabil
     assert entry.price_per_unit.value == capability.price_per_unit
     assert (entry.url, entry.capacity) == (("", 0) if managed else (capability.url, capability.capacity))
     [runner] = read_static_runners(files["runners.json"].encode())
-    assert runner.health_url == f"{capability.url}/health"
+    assert runner.health_url == f"{capability.url}/health/live-runner"
     assert (runner.app, runner.capacity) == (f"live-video-to-video/{capability.model_id}", capability.capacity)
     assert json.loads(runner.metadata)["model_id"] == capability.model_id
     registered = decode(files["register.json"].encode(), ExternalCapability, only=True)

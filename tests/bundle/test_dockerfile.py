@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
@@ -42,6 +44,11 @@ def test_nothing_of_the_bundle_can_be_written_by_who_runs_it(has_assets):
     assert "--chown" not in dockerfile
     copied, made_read_only = dockerfile.index("processor.py"), dockerfile.index("RUN chmod -R a=rX /app\n")
     assert copied < made_read_only < dockerfile.index("COPY --from=app") < dockerfile.index("USER byoc")
+
+
+def test_who_starts_the_container_is_left_to_say_so():
+    dockerfile = render_dockerfile(TINT)
+    assert not {"PIPELINE", "MODEL_ID", "BYOC_KIT_CONTRACT"} & set(re.findall(r"[A-Z_]+", dockerfile))
 
 
 def test_all_that_is_copied_goes_to_the_engine():

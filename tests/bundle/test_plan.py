@@ -261,16 +261,14 @@ def test_a_managed_bundle_stays_one_until_asked_otherwise(write_notebook, tmp_pa
     analysis, target = Analysis(read_notebook(write_notebook())), tmp_path / "effects"
     write(plan_again(analysis, target, with_hashes=False, managed=True))
     again = plan_again(analysis, target)
-    assert b"MODEL_ID=tint BYOC_KIT_CONTRACT=ai-worker\n" in again.files["Dockerfile"]
     assert {name: (target / name).read_bytes() for name in again.files} == again.files
     assert json.loads((target / "aiRunnerImageOverrides.json").read_bytes()) == {"live": {"tint": "byoc/tint:latest"}}
     assert not drift(analysis, target)
 
     external = plan_again(analysis, target, managed=False)
-    assert compare(external).files == ("Dockerfile", "aiModels.json", "bundle.json", "aiRunnerImageOverrides.json")
+    assert compare(external).files == ("aiModels.json", "bundle.json", "aiRunnerImageOverrides.json")
     write(external)
     assert not (target / "aiRunnerImageOverrides.json").exists()
-    assert b"CONTRACT" not in (target / "Dockerfile").read_bytes()
 
 
 def test_another_kit_alone_makes_no_bundle_stale(write_notebook, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ async def status(it, method, path, **options):
     ids=["none", "wrong", "no scheme", "other scheme"],
 )
 async def test_without_the_token_everything_but_health_and_version_is_401(guarded, headers, caplog):
-    for path in ("/health", "/version"):
+    for path in ("/health", "/health/live-runner", "/version"):
         assert await status(guarded, "GET", path, headers=headers) == 200
         assert await status(guarded, "HEAD", path, headers=headers) == 200
     for method, paths in {"GET": READS, "POST": (*POSTS, "/health")}.items():
@@ -199,7 +199,8 @@ async def test_the_waiting_room_is_guarded_too():
             for headers, expected in (({}, 401), ({"Authorization": f"Bearer {TOKEN}"}, 503)):
                 async with http.get(f"{url}/stream/status", headers=headers) as answer:
                     assert answer.status == expected
-            async with http.get(f"{url}/health") as answer:
-                assert answer.status == 503
+            for path in ("/health", "/health/live-runner"):
+                async with http.get(f"{url}{path}") as answer:
+                    assert answer.status == 503
     finally:
         await runner.cleanup()

@@ -64,6 +64,29 @@ def test_a_value_that_does_not_fit_is_named(name, value):
         ServerSettings.from_environment({f"BYOC_KIT_{name}": value})
 
 
+OF_WORKER = {"PIPELINE": "live-video-to-video", "MODEL_ID": "green-tint"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "contract"),
+    [
+        (OF_WORKER, Contract.AI_WORKER),
+        ({"PIPELINE": "live-video-to-video"}, Contract.BYOC),
+        ({"MODEL_ID": "green-tint"}, Contract.BYOC),
+        ({**OF_WORKER, "PIPELINE": "text-to-image"}, Contract.BYOC),
+        ({**OF_WORKER, "BYOC_KIT_CONTRACT": "byoc"}, Contract.BYOC),
+        ({**OF_WORKER, "BYOC_KIT_CONTRACT": ""}, Contract.AI_WORKER),
+        ({"BYOC_KIT_CONTRACT": "live-runner"}, Contract.LIVE_RUNNER),
+        ({"BYOC_KIT_REGISTER_AS": "live-runner"}, Contract.LIVE_RUNNER),
+        ({"BYOC_KIT_REGISTER_AS": "live-runner", "BYOC_KIT_CONTRACT": "byoc"}, Contract.BYOC),
+        ({"BYOC_KIT_REGISTER_AS": "byoc"}, Contract.BYOC),
+        ({}, Contract.BYOC),
+    ],
+)
+def test_the_contract_is_that_of_who_started_the_container_unless_a_setting_says_another(environment, contract):
+    assert ServerSettings.from_environment(environment).contract is contract
+
+
 def test_a_name_that_is_no_setting_is_reported(caplog):
     ServerSettings.from_environment({"BYOC_KIT_STALL": "3"})
     assert "BYOC_KIT_STALL is no setting; there are BYOC_KIT_ENCODER" in caplog.text
