@@ -23,6 +23,7 @@ import torch
 from aiohttp import web
 from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
 from notebook_rig import notebook_json
+from PIL import Image
 from safetensors.torch import save_file
 from web_rig import served
 
@@ -47,6 +48,8 @@ RUN_BY = {
     "make demo ": "test_the_two_commands_are_targets",
     MODEL: "test_the_whole_model_tints_a_frame",
     "byoc-kit build export/green_tint ": "test_the_example_goes_the_whole_way",
+    "curl -f --data-binary @picture.jpg": "test_a_picture_is_processed",
+    "curl -f -F picture=@in.jpg": "test_a_picture_is_processed",
     'byoc_kit.preview(process_frame, source="webcam")': "test_the_webcam_plays_in_jupyterlab",
     "byoc-kit serve export/green_tint ": "test_a_video_streams_through_the_local_network",
     'byoc_kit.preview(lambda frame: frame, source="OUTPUT_URL")': "test_a_video_streams_through_the_local_network",
@@ -359,6 +362,20 @@ def test_a_live_runner_session_is_reserved(clone, environment, free_port):
             session = json.loads(run(f"{reserve} -s", cwd=clone, env=environment))
             assert json.loads(_get(f"{session['app_url']}/health")) == {"status": "ok"}
             run(f"curl -sf -X POST {session['control_url']}/stop", cwd=clone, env=environment)
+
+
+@pytest.mark.slow
+def test_a_picture_is_processed(clone, environment, free_port):
+    for name in ("picture.jpg", "in.jpg"):
+        Image.new("RGB", (64, 48), (80, 80, 80)).save(clone / name, quality=95)
+    with ending(f"byoc-kit serve export/green_tint --port {free_port}", cwd=clone, env=environment):
+        until(lambda: _is_ok(f"http://127.0.0.1:{free_port}/health"), "the container is ready")
+        for part in ("curl -f --data-binary @picture.jpg", "curl -f -F picture=@in.jpg"):
+            run(block(part).replace("8000", str(free_port)), cwd=clone, env=environment)
+    for name, green in {"processed.jpg": 112, "out.jpg": 112, "out.png": 240}.items():
+        with Image.open(clone / name) as processed:
+            assert processed.size == (64, 48)
+            assert processed.getpixel((32, 24)) == pytest.approx((80, green, 80), abs=3)
 
 
 def _is_ok(url):

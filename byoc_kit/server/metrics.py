@@ -44,6 +44,8 @@ class Metrics(Collector):
         yield _counter("byoc_kit_segments", "Segments published and lost", ["state"], segments)
         yield _counter("byoc_kit_drops", "Frames and sound dropped", ["place", "reason"], dict(totals.drops))
         yield _counter("byoc_kit_failures", "Exceptions of process_frame", ["error"], _keyed(totals.failures))
+        pictures = _keyed(totals.pictures)
+        yield _counter("byoc_kit_pictures", "Pictures of POST /process, by what came of them", ["outcome"], pictures)
         yield _counter("byoc_kit_faults", "Faults of the input and output", ["kind"], _keyed(totals.faults))
         yield from _gauges(statuses)
 

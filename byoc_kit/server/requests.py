@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
@@ -72,6 +72,10 @@ def _is_http_url(text: str) -> str:
 Url = Annotated[str, AfterValidator(_is_http_url)]
 
 
+class BodyTooLargeError(ParamsError):
+    """A body of more bytes than the server reads."""
+
+
 class StartRequest(BaseModel):
     """The body of ``/stream/start`` and ``/live-video-to-video``; go-livepeer may add keys, which are ignored."""
 
@@ -104,6 +108,13 @@ def parse_start(body: bytes) -> StartRequest:
     return start.model_copy(update={"params": parse_changes(start.params)})
 
 
+def within_params(error: ParamsError) -> ParamsError:
+    """Return an error of a parameter with its place in the request."""
+    is_placed = error.field == "params" or error.field.startswith("params.")
+    field = error.field if is_placed else f"params.{error.field}"
+    return ParamsError(field, error.reason)
+
+
 def parse_params(body: bytes) -> dict[str, Any]:
     """Parse changed parameters. Raises ``ParamsError`` naming the field."""
     return parse_changes(load_json(body, field=_BODY))
@@ -120,9 +131,14 @@ def parse_control(message: bytes) -> dict[str, Any]:
 
 async def read_body(request: web.Request) -> bytes:
     """Return a request's body. Raises ``ParamsError`` if it does not come whole, in time, or is too large."""
+    return await received(request, request.read())
+
+
+async def received(request: web.Request, reading: Awaitable[T]) -> T:
+    """Return what is read of a request's body; raises ``ParamsError`` as ``read_body`` does."""
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
-            return await request.read()
+            return await reading
     except TimeoutError:
         reason = f"did not come within {REQUEST_TIMEOUT_S:.0f} s"
         raise ParamsError(_BODY, reason) from None
@@ -131,7 +147,7 @@ async def read_body(request: web.Request) -> bytes:
         raise ParamsError(_BODY, reason) from None
     except web.HTTPRequestEntityTooLarge:
         reason = f"is larger than {request.client_max_size} bytes"
-        raise ParamsError(_BODY, reason) from None
+        raise BodyTooLargeError(_BODY, reason) from None
 
 
 async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:

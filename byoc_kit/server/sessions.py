@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -14,7 +15,9 @@ from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import MAX_KINDS, OTHERS
 from byoc_kit.errors import ByocKitError
-from byoc_kit.server.requests import StartRequest
+from byoc_kit.media.demux import MediaError
+from byoc_kit.server.one_picture import OnePicture, Written
+from byoc_kit.server.requests import StartRequest, within_params
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import validated
@@ -29,6 +32,7 @@ class Totals:
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    pictures: Counter[str] = field(default_factory=Counter)
 
     def add(self, status: dict[str, Any]) -> None:
         """Add a stream's status."""
@@ -45,7 +49,7 @@ class Totals:
 
     def with_running(self, statuses: Iterable[dict[str, Any]]) -> Totals:
         """Return the sums with those of the streams that still run."""
-        total = Totals(self.started, self.counts.copy(), self.drops.copy(), self.failures.copy(), self.faults.copy())
+        total = deepcopy(self)
         for status in statuses:
             total.add(status)
         return total
@@ -53,6 +57,9 @@ class Totals:
 
 logger = logging.getLogger(__name__)
 
+_STOPPING = "the server is stopping; start the stream elsewhere"
+
+_Occupant: TypeAlias = Session | OnePicture
 _Running: TypeAlias = tuple[Session, asyncio.Task[None]]
 
 
@@ -74,7 +81,8 @@ class Sessions:
         self._processor = processor
         self._settings = settings
         self._running: dict[str, _Running] = {}
-        self._hung: list[Session] = []
+        self._pictures: set[OnePicture] = set()
+        self._hung: list[_Occupant] = []
         self._starting: set[str] = set()
         self._is_closed = False
 
@@ -92,19 +100,43 @@ class Sessions:
         try:
             session = await self._make(stream_id, request)
         except ParamsError as error:
-            field = error.field if error.field.startswith("params") else f"params.{error.field}"
-            raise ParamsError(field, error.reason) from None
+            raise within_params(error) from None
         finally:
             self._starting.discard(stream_id)
         if self._is_closed:
-            msg = "the server is stopping; start the stream elsewhere"
-            raise BusyError(msg)
+            raise BusyError(_STOPPING)
         self.totals.started += 1
         logger.info("stream %s starts: %s", stream_id, session.request.channels())
         task = asyncio.create_task(session.run(), name=f"stream-{stream_id}")
         self._running[stream_id] = (session, task)
         task.add_done_callback(lambda task: self._ended(stream_id, task))
         return session
+
+    async def process_picture(
+        self, data: bytes, changes: dict[str, Any], choose: Callable[[str], str]
+    ) -> Written | None:
+        """Process one picture as a stream of its own; see ``OnePicture.process``.
+
+        Raises ``BusyError`` as ``start`` does.
+        """
+        self._check_room()
+        picture, outcome = OnePicture(self._processor, self._settings), "failed"
+        self._pictures.add(picture)
+        try:
+            written = await picture.process(data, changes, choose)
+            outcome = "dropped" if written is None else "processed"
+        except MediaError:
+            outcome = "refused"
+            raise
+        except ParamsError as error:
+            outcome = "refused"
+            raise within_params(error) from None
+        finally:
+            self.totals.pictures[outcome] += 1
+            self._pictures.discard(picture)
+            if picture.is_hung:
+                self._hung.append(picture)
+        return written
 
     async def _make(self, stream_id: str, request: StartRequest) -> Session:
         while True:
@@ -119,7 +151,11 @@ class Sessions:
         A decoder or encoder that stands still costs its stream, and the stream's place. The others go on, so that is a
         fault of the container only when no place is left: who restarts it then ends nothing that works.
         """
-        sessions = [*(session for session, _ in self._running.values()), *self._still_hung()]
+        sessions: list[_Occupant] = [
+            *(session for session, _ in self._running.values()),
+            *self._pictures,
+            *self._still_hung(),
+        ]
         if found := next(filter(None, (session.problem() for session in sessions)), None):
             return found
         stalls = [stall for session in sessions if (stall := session.stall())]
@@ -132,8 +168,8 @@ class Sessions:
 
     @property
     def is_occupied(self) -> bool:
-        """Whether a stream runs, or has left the model at a frame."""
-        return bool(self._running or self._still_hung())
+        """Whether a stream runs, a picture is processed, or either has left the model at a frame."""
+        return bool(self._running or self._pictures or self._still_hung())
 
     async def update_params(self, stream_id: str | None, changes: dict[str, Any]) -> bool:
         """Change the parameters of a stream; returns whether there is one. Raises ``ParamsError``.
@@ -156,9 +192,9 @@ class Sessions:
         return await _stop(self._chosen(stream_id))
 
     async def stop_all(self) -> None:
-        """End every stream with its tail sent; none can be started any more."""
+        """End every stream with its tail sent, and every picture; none can be started any more."""
         self._is_closed = True
-        await _stop(list(self._running.values()))
+        await asyncio.gather(_stop(list(self._running.values())), *(picture.stop() for picture in self._pictures))
 
     def status(self) -> list[dict[str, Any]]:
         """Return each stream's status."""
@@ -171,19 +207,23 @@ class Sessions:
         found = self._running.get(stream_id)
         return [found] if found else []
 
-    def _check_room(self, stream_id: str) -> None:
-        hung, running = len(self._still_hung()), len(self) + len(self._starting)
+    def _check_room(self, stream_id: str | None = None) -> None:
+        if self._is_closed:
+            raise BusyError(_STOPPING)
+        hung, running, pictures = len(self._still_hung()), len(self) + len(self._starting), len(self._pictures)
         is_there = stream_id in self._running or stream_id in self._starting
-        if not is_there and running + hung < self.capacity:
+        if not is_there and running + pictures + hung < self.capacity:
             return
         msg = f"busy: {running} of {self.capacity} streams run; stop one first"
+        if pictures:
+            msg = f"busy: {running} streams and {pictures} pictures have all {self.capacity} places; try again"
         if is_there:
             msg = f"busy: a stream {stream_id} runs already; stop it first"
         if hung:
             msg = f"busy: a hook has not returned from a stream that ended ({hung} of {self.capacity} places)"
         raise BusyError(msg)
 
-    def _still_hung(self) -> list[Session]:
+    def _still_hung(self) -> list[_Occupant]:
         self._hung = [session for session in self._hung if session.is_hung]
         return self._hung
 

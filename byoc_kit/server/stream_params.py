@@ -80,6 +80,11 @@ class Chosen(NamedTuple):
     size: Size
     rate: FrameRate
 
+    @classmethod
+    def of(cls, kind: type[Params], changes: dict[str, Any]) -> Chosen:
+        """Return the defaults with checked changes. Raises ``ParamsError`` naming the field."""
+        return cls(kind(), Size(), FrameRate()).changed(changes)
+
     def changed(self, changes: dict[str, Any]) -> Chosen:
         """Return a checked copy. Raises ``ParamsError`` naming the field."""
         kind = type(self.params)
@@ -105,7 +110,7 @@ class StreamParams:
     """Holds what is ``chosen`` now. Raises ``ParamsError`` for what does not fit at the start."""
 
     def __init__(self, kind: type[Params], changes: dict[str, Any]) -> None:
-        self.chosen = Chosen(kind(), Size(), FrameRate()).changed(changes)
+        self.chosen = Chosen.of(kind, changes)
         self._turn = asyncio.Lock()
         self._shown: tuple[Params, dict[str, Any]] | None = None
 

@@ -23,6 +23,7 @@ from byoc_kit.server.guard import guard
 from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
+from byoc_kit.server.process_route import process_picture
 from byoc_kit.server.requests import (
     AI_WORKER_ROUTE,
     STREAM_ID_HEADER,
@@ -150,6 +151,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             web.post(f"{prefix}/stream/params", self._handle_update_params),
             web.get(f"{prefix}/stream/status", self._handle_get_status),
             web.post(AI_WORKER_ROUTE, self._handle_live_video_to_video),
+            web.post(f"{prefix}/process", self._handle_process),
         ]
         taken = {resource.canonical for resource in self.app.router.resources()}
         added = self.app.router.add_routes(route for route in routes if route.path != "/" or "/" not in taken)
@@ -245,10 +247,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     async def _start(self, request: web.Request) -> str:
         try:
             body = await read_body(request)
-            if self._is_stopping:
-                raise _RefusedError(503, f"{_STOPPING}; start the stream elsewhere")
-            if not self._is_ready:
-                raise _RefusedError(503, self._load_error or "the model is loading; try again")
+            if reason := self._unready():
+                raise _RefusedError(503, reason)
             start = await parsed(body, parse_start)
             stream_id = started_stream(request, start)
             await self.sessions.start(stream_id, start)
@@ -257,6 +257,17 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         except BusyError as error:
             raise _RefusedError(503, str(error)) from None
         return stream_id
+
+    def _unready(self) -> str | None:
+        """Say why nothing can be processed just now, and what to do."""
+        if self._is_stopping:
+            return f"{_STOPPING}; start the stream elsewhere"
+        return None if self._is_ready else self._load_error or "the model is loading; try again"
+
+    async def _handle_process(self, request: web.Request) -> web.Response:
+        if reason := self._unready():
+            return refused(request, 503, reason)
+        return await process_picture(request, self.sessions)
 
     async def _handle_stop_stream(self, request: web.Request) -> web.Response:
         """Answer 200 whatever the body, also where nothing runs: the orchestrator may stop a stream twice.

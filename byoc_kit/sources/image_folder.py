@@ -16,13 +16,12 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.pixels import Pixels
 from byoc_kit.media.clip import check_number
 from byoc_kit.media.demux import MediaError
+from byoc_kit.media.still import upright_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-
-_16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
 class ImageFolder:
@@ -83,28 +82,17 @@ def _counting(name: str) -> tuple[list[tuple[int, str]], str]:
 
 def _read(file: Path) -> Image:
     """Read a picture as 8-bit RGB, upright. Raises ``MediaError``, naming it."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a strange tag, or about a size that is checked below
             with Image.open(file) as opened:
-                return _to_rgb(ImageOps.exif_transpose(opened))
+                return upright_rgb(opened)
     except Exception as error:  # Pillow's readers raise many kinds of errors for damaged files
         reason = str(error) or type(error).__name__
         msg = f"{file} cannot be read as a picture ({reason}); repair it or remove it from the folder"
         raise MediaError(msg) from error
-
-
-def _to_rgb(image: Image) -> Image:
-    from PIL import Image
-
-    if image.mode in _16_BIT_MODES:
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
 
 
 def _fitted(image: Image, size: tuple[int, int]) -> Pixels:

@@ -10,7 +10,7 @@ from byoc_kit.server.settings import ServerSettings
 
 TOKEN = "s3cret-token"  # noqa: S105  # of the test alone
 READS = ("/", "/metrics", "/stream/status", "/hardware/info", "/app-version", "/nowhere")
-POSTS = ("/stream/start", "/stream/params", "/stream/stop", "/live-video-to-video")
+POSTS = ("/stream/start", "/stream/params", "/stream/stop", "/live-video-to-video", "/process")
 
 
 def passthrough(frame):

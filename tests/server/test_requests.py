@@ -2,8 +2,42 @@ import json
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from stream_rig import served
 
-from byoc_kit.server.requests import AI_WORKER_ROUTE, refused
+from byoc_kit.core.params import ParamsError
+from byoc_kit.server.requests import AI_WORKER_ROUTE, parse_start, refused, within_params
+
+OF_CLIENTS = {"max_framerate": 24, "width": 64, "height": 48}
+
+
+def test_keys_that_nobody_knows_are_ignored():
+    body = {"gateway_request_id": "x", "manifest_id": "m", "model_id": "tint", "later": {"a": [1]}}
+    start = parse_start(json.dumps(body).encode())
+    assert start.model_dump(exclude_unset=True) == {"gateway_request_id": "x", "params": {}}
+
+
+@pytest.mark.parametrize("path", ["/stream/start", "/live-video-to-video"])
+async def test_what_older_clients_send_starts_a_stream(rig, path):
+    async with served(rig) as it:
+        body = it.start_body(manifest_id="m", model_id="tint", stream_id="one", later=1, params=OF_CLIENTS)
+        assert (await it.post(path, body))[0] == 200
+        assert (await it.stream_status())["params"] == OF_CLIENTS
+
+
+async def test_a_parameter_that_nobody_knows_is_named(rig):
+    async with served(rig) as it:
+        status, said = await it.post("/stream/start", it.start_body(params={**OF_CLIENTS, "hieght": 48}))
+        assert (status, said["field"]) == (400, "params.hieght")
+        assert said["message"] == "params.hieght: is no parameter of this model"
+
+
+PLACED = {"gain": "params.gain", "width": "params.width", "params": "params", "params_scale": "params.params_scale"}
+
+
+@pytest.mark.parametrize(("field", "placed"), PLACED.items())
+def test_an_error_of_a_parameter_has_its_place_in_the_request(field, placed):
+    error = within_params(ParamsError(field, "does not fit"))
+    assert (error.field, error.reason) == (placed, "does not fit")
 
 
 def refusal(path, status, **options):
