@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from byoc_kit.core.capability import LIVE_RUNNER_HEALTH, PIPELINE, Capability
+from byoc_kit.registration.bodies import capability_fields, runner_fields, runner_label
 
 AI_MODELS = "aiModels.json"
 IMAGE_OVERRIDES = "aiRunnerImageOverrides.json"
@@ -65,46 +66,21 @@ def render_image_overrides(images: dict[str, str]) -> str:
 
 
 def render_runners(capability: Capability, *, kit_version: str, params_sha256: str | None = None) -> str:
-    """Render the configuration of one static Live Runner.
-
-    Its label is the model id, which has no two hyphens together: so no two models have the same.
-    """
-    metadata = {"byoc_kit": kit_version, "model_id": capability.model_id, "params_sha256": params_sha256}
+    """Render the configuration of one static Live Runner."""
     health = LIVE_RUNNER_HEALTH if not urlsplit(capability.url).path else capability.url + LIVE_RUNNER_HEALTH
-    price = {"price": capability.price_usd_per_hour, "currency": "usd", "unit": "hour"}
     entry = {
-        "label": capability.model_id.replace("/", "--"),
+        "label": runner_label(capability),
         "routing": "label",
         "runner_url": capability.url,
         "health_url": health,
-        "app": f"{PIPELINE}/{capability.model_id}",
-        "version": capability.version,
-        "metadata": json.dumps(_said(metadata), separators=(",", ":")),
-        "mode": "persistent",
-        "capacity": capability.capacity,
-        "gpu": capability.gpu,
-        "price_info": price if capability.price_usd_per_hour is not None else None,
+        **runner_fields(capability, kit_version=kit_version, params_sha256=params_sha256),
     }
-    return _dump({"runners": [_said(entry)]})
+    return _dump({"runners": [entry]})
 
 
 def render_register(capability: Capability) -> str:
-    """Render the body of ``POST /capability/register``, where the name is what gateways route by."""
-    return _dump(
-        {
-            "name": capability.model_id,
-            "description": capability.description,
-            "url": capability.url,
-            "capacity": capability.capacity,
-            "price_per_unit": capability.price_per_unit,
-            "price_scaling": 1,
-            "currency": "wei",
-        }
-    )
-
-
-def _said(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+    """Render the body of ``POST /capability/register``."""
+    return _dump(capability_fields(capability, url=capability.url))
 
 
 def _dump(document: Any) -> str:
