@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
     parser.set_defaults(run=_run)
     parser.add_argument("declared", nargs="*", type=Path, help="aiModels.json, runners.json, or a bundle")
     add_address(parser, port=8935)
-    parser.add_argument("--secret", default="", help="let containers register themselves as Live Runners with it")
+    parser.add_argument("--secret", default="", help="let containers register themselves with it")
     public = "the base URL in answers to clients (default: the address)"
     parser.add_argument("--public-url", type=http_url, help=public)
     internal = "the base URL in answers to Live Runners (default: that for clients)"

@@ -76,7 +76,7 @@ async def local_network(
     *declared : Path or str
         An ``aiModels.json``, a ``runners.json``, or a bundle, which has both.
     secret : str, optional
-        Containers can register themselves as Live Runners with it. Without one they cannot.
+        Containers can register themselves with it. Without one, they cannot as Live Runners.
     host : str, optional
         The address to listen on, IPv4, IPv6 or a host's name.
     port : int, optional
@@ -110,7 +110,7 @@ async def local_network(
     /runners/heartbeat
     """
     models, entries = _read([Path(one) for one in declared])
-    orchestrator = Orchestrator(models)
+    orchestrator = Orchestrator(models, secret=secret)
     live_runners = LiveRunners(entries, RunnerSettings(public_url, runner_url_base, secret=secret))
     with ExitStack() as stack:
         certificate = stack.enter_context(self_signed(host)) if tls else None

@@ -9,11 +9,14 @@ import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
+from byoc_kit.core.capability import PIPELINE
 from byoc_kit.errors import ByocKitError
+from byoc_kit.network.capabilities import Capabilities, ExternalCapability
 from byoc_kit.network.container_client import ContainerAnswer, ContainerClient, ContainerRefusedError
 from byoc_kit.network.health_watch import POLL_INTERVAL_S, HealthWatch
 from byoc_kit.network.models import ModelEntry
@@ -53,11 +56,13 @@ class Orchestrator:
         health_interval_s: float = POLL_INTERVAL_S,
         keepalive_interval_s: float = KEEPALIVE_INTERVAL_S,
         container_host: str | None = None,
+        secret: str = "",
     ) -> None:
         self.models = {entry.model_id: entry for entry in entries}
         self.health = {
             model_id: HealthWatch(entry.url, interval_s=health_interval_s) for model_id, entry in self.models.items()
         }
+        self.capabilities = Capabilities(secret)
         self.channels = Channels()
         self._keepalive_interval_s = keepalive_interval_s
         self._container_host = container_host
@@ -100,7 +105,11 @@ class Orchestrator:
             await stack.enter_async_context(stream.open())
             answer = await self._containers.post_json(model, "/stream/start", stream.id, body)
             if not answer.is_success:
+                if answer.status == HTTPStatus.UNAUTHORIZED:
+                    self.capabilities.remove(model_id)
                 raise ContainerRefusedError(model_id, answer)
+            self.capabilities.count(model_id, 1)
+            stack.callback(self.capabilities.count, model_id, -1)
             self._streams[stream.id] = _RunningStream(stream, resources=stack.pop_all())
         return StartedStream(stream.id, urls)
 
@@ -121,7 +130,9 @@ class Orchestrator:
         return self._running(stream_id).stream.status()
 
     def _advertised_model(self, model_id: str) -> ModelEntry:
-        model = self.models.get(model_id)
+        registered, model = self.capabilities.find(model_id), self.models.get(model_id)
+        if registered is not None:
+            return _model_of(registered)
         if model is None:
             known = ", ".join(self.models) or "none"
             raise ModelNotAdvertisedError(f"no model {model_id!r} in aiModels.json; it declares {known}")
@@ -146,6 +157,18 @@ class Orchestrator:
 class _RunningStream:
     stream: Stream
     resources: AsyncExitStack
+
+
+def _model_of(capability: ExternalCapability) -> ModelEntry:
+    """Return it as if it were declared; its values are as unchecked as in go-livepeer."""
+    return ModelEntry.model_construct(
+        pipeline=PIPELINE,
+        model_id=capability.name,
+        price_per_unit=capability.price_per_unit,
+        url=capability.url.rstrip("/"),
+        capacity=capability.capacity,
+        token=capability.token or None,
+    )
 
 
 def _start_request(stream_id: str, urls: StreamUrls) -> dict[str, str]:

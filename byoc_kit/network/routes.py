@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
 from byoc_kit.core.params import ParamsError, load_json, params_error
+from byoc_kit.network.capabilities import CapabilityError, capability_router, refused
 from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
 from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
@@ -66,9 +67,11 @@ def create_app(orchestrator: Orchestrator, live_runners: LiveRunners | None = No
     app = FastAPI(title="byoc-kit orchestrator", lifespan=lifespan)
     app.include_router(trickle_router(orchestrator.channels), prefix=BASE_PATH.rstrip("/"))
     app.include_router(_orchestrator_router(orchestrator))
+    app.include_router(capability_router(orchestrator.capabilities))
     add_live_runners(app, live_runners)
     for kind, status in _STATUSES.items():
         app.add_exception_handler(kind, partial(_refused, status=status))
+    app.add_exception_handler(CapabilityError, refused)
     app.add_exception_handler(HTTPException, _as_text)
     return app
 
