@@ -32,7 +32,7 @@ class BundleError(ByocKitError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """An exported notebook."""
+    """An exported notebook. ``params_sha256`` is that of the parameters' schema, where the export knew them."""
 
     folder: Path
     name: str
@@ -40,6 +40,7 @@ class Bundle:
     notebook: Path
     capability: Capability
     source_map: SourceMap
+    params_sha256: str | None = None
 
     @property
     def model_id(self) -> str:
@@ -59,13 +60,14 @@ def read_bundle(folder: Path | str) -> Bundle:
         notebook = folder / manifest["notebook"]
         capability = Capability(**manifest["capability"])
         name, title = manifest["name"], manifest["title"]
+        params_sha256 = manifest.get("files", {}).get(SCHEMA)
     if not (folder / "processor.py").is_file():
         msg = f"{folder} has no processor.py; export the notebook again"
         raise BundleError(msg)
     with _reading(folder, MAP):
         runs = json.loads((folder / MAP).read_bytes())["lines"]
         spans = tuple(_span(*run) for run in runs)
-    return Bundle(folder, name, title, notebook, capability, SourceMap(notebook.name, spans))
+    return Bundle(folder, name, title, notebook, capability, SourceMap(notebook.name, spans), params_sha256)
 
 
 @contextmanager

@@ -35,6 +35,18 @@ _LONGEST_IMAGE = 255
 _GPU = {"name": str, "vram_mb": int}
 
 
+def plain_url(url: str) -> str:
+    """Return a URL without user, query and slash at the end; raises ``ValueError`` for any other text."""
+    try:
+        is_whole = _URL.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # a port above 65535, or no IPv6 address in the brackets
+        is_whole = False
+    if not is_whole:
+        msg = f"{url!r} must be as http://host:8000 is: http or https, plain letters, no slash at the end"
+        raise ValueError(msg)
+    return url
+
+
 class Capability(BaseModel):
     """A model on offer. In a notebook its arguments are literals: the exporter reads them without running the cell.
 
@@ -120,14 +132,7 @@ class Capability(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_reachable(cls, url: str) -> str:
-        try:
-            is_whole = _URL.fullmatch(url) is not None and urlsplit(url).port != 0
-        except ValueError:  # a port above 65535, or no IPv6 address in the brackets
-            is_whole = False
-        if not is_whole:
-            msg = f"{url!r} must be as http://host:8000 is: http or https, plain letters, no slash at the end"
-            raise ValueError(msg)
-        return url
+        return plain_url(url)
 
     @field_validator("image")
     @classmethod

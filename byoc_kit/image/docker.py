@@ -28,7 +28,7 @@ _HINTS = {
     ),
 }
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
-_MOUNTED = "/run/secrets/byoc_kit_token"
+_SECRETS = "/run/secrets"
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 # By this name, a container reaches this machine's trickle server.
 HOST_NAME = "host.docker.internal"
@@ -97,18 +97,19 @@ def run_command(
 ) -> list[str]:
     """Return the command that runs an image in the foreground, with its port at ``host:port``.
 
-    It passes this environment's settings for the container, a file with its token, and ``gpus`` in Docker's form:
+    It passes this environment's settings for the container, the files with its secrets, and ``gpus`` in Docker's form:
     ``all``, ``device=0``.
     """
-    from byoc_kit.server.settings import TOKEN_FILE, variables
+    from byoc_kit.server.settings import SECRET_FILES, variables
 
     command = ["docker", "run", "--rm", "--init", "--publish", f"{in_url(host)}:{port}:{PORT}"]
     command += ["--add-host", f"{HOST_NAME}:host-gateway"]
     command += [part for name in variables() if os.environ.get(name) for part in ("--env", name)]
-    if token_file := os.environ.get(TOKEN_FILE):
-        source = Path(token_file).resolve()
-        command += ["--mount", f"type=bind,source={source},target={_MOUNTED},readonly"]
-        command += ["--env", f"{TOKEN_FILE}={_MOUNTED}"]
+    for variable, secret in SECRET_FILES.items():
+        if given := os.environ.get(variable):
+            mounted = f"{_SECRETS}/{secret.lower()}"
+            command += ["--mount", f"type=bind,source={Path(given).resolve()},target={mounted},readonly"]
+            command += ["--env", f"{variable}={mounted}"]
     if gpus:
         command += ["--gpus", gpus]
     if name:

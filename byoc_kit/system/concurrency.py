@@ -35,7 +35,7 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
             task.result()
 
 
-async def until_either(work: Coroutine[Any, Any, None], stop: Coroutine[Any, Any, None]) -> None:
+async def until_either(work: Coroutine[Any, Any, object], stop: Coroutine[Any, Any, object]) -> None:
     """Run two coroutines until one ends, cancel and await the other, and raise what the work raised."""
     tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
     try:

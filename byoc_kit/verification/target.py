@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from byoc_kit.errors import ByocKitError
+from byoc_kit.server.settings import REGISTER_AS
 from byoc_kit.system import processes
 from byoc_kit.system.processes import Process, Tail
 
@@ -111,9 +112,13 @@ def serve_command(bundle: os.PathLike[str], port: int) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def running(command: list[str], port: int, *, called: str = "the server") -> AsyncIterator[Target]:
-    """Run a serving command while the body runs, then stop it; ``called`` is its name in messages."""
+    """Run a serving command while the body runs, then stop it; ``called`` is its name in messages.
+
+    It never joins the network, whatever the environment says: it is there to be tested.
+    """
     log = Tail(_LINES)
-    async with processes.running(command, log, grace_s=STOP_GRACE_S) as process:
+    environment = {name: value for name, value in os.environ.items() if name != REGISTER_AS}
+    async with processes.running(command, log, environment=environment, grace_s=STOP_GRACE_S) as process:
         target = Target(f"http://127.0.0.1:{port}", process, log, called=called)
         try:
             yield target
