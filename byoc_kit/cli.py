@@ -10,13 +10,26 @@ import sys
 from collections.abc import Sequence
 
 from byoc_kit import __version__
-from byoc_kit.commands import build, check, completion, demo, export, models, network, serve, sync, verify, watch
+from byoc_kit.commands import (
+    build,
+    check,
+    completion,
+    demo,
+    export,
+    models,
+    network,
+    register,
+    serve,
+    sync,
+    verify,
+    watch,
+)
 from byoc_kit.errors import ByocKitError
 
 BAD_INPUT = 2
 
 # In the order in which they are used, and in which --help lists them.
-_COMMANDS = (check, export, sync, serve, watch, build, verify, models, network, demo, completion)
+_COMMANDS = (check, export, sync, serve, watch, build, verify, models, register, network, demo, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
