@@ -18,5 +18,8 @@ LET_GO_S = 0.6
 LAST_EVENT_S = 0.4
 """A stream's last event, once it has ended."""
 
+RELEASE_S = 0.25
+"""The release of a Live Runner's session, once its stream has ended."""
+
 SHUTDOWN_S = 0.2
 """What open requests get at the very end to finish, and again to be cancelled."""

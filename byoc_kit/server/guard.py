@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from byoc_kit.core.capability import LIVE_RUNNER_HEALTH
-from byoc_kit.server.requests import refused
+from byoc_kit.server.requests import SESSION_ID_HEADER, refused
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.system.concurrency import on_thread
 
@@ -27,7 +27,7 @@ _STARTS = {"start", "params", "live-video-to-video"}
 _OF_PAGES = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}
 # An orchestrator sends this header, and passes on its client's Origin and Content-Type. A page can send it only to a
 # server that consents (https://fetch.spec.whatwg.org/#cors-preflight-fetch), and this one never does.
-_OF_ORCHESTRATORS = "Livepeer-Session-Id"
+_OF_ORCHESTRATORS = SESSION_ID_HEADER
 
 
 def guard(settings: ServerSettings, *, origins: Collection[str] = ()) -> Middleware:

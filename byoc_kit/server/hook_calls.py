@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.system.concurrency import on_thread
@@ -33,12 +33,6 @@ class HookCalls:
         self._under_way[calling] = _Call(processor, name, time.monotonic())
         calling.add_done_callback(self._under_way.pop)
         return calling
-
-
-def take_error(task: asyncio.Task[Any]) -> None:
-    """Look at what a task raised that nobody waits for any more."""
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("%s, after its stream had ended", error, exc_info=error)
 
 
 class _Call(NamedTuple):

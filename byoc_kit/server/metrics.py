@@ -46,7 +46,7 @@ class Metrics(Collector):
         yield _counter("byoc_kit_failures", "Exceptions of process_frame", ["error"], _keyed(totals.failures))
         pictures = _keyed(totals.pictures)
         yield _counter("byoc_kit_pictures", "Pictures of POST /process, by what came of them", ["outcome"], pictures)
-        yield _counter("byoc_kit_faults", "Faults of the input and output", ["kind"], _keyed(totals.faults))
+        yield _counter("byoc_kit_faults", "Faults of input, output and callbacks", ["kind"], _keyed(totals.faults))
         yield from _gauges(statuses)
 
 

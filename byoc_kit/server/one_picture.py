@@ -14,10 +14,10 @@ from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.still import Still, read_still
 from byoc_kit.server.ending import DRAIN_S, STREAM_END_S
-from byoc_kit.server.hook_calls import HookCalls, take_error
+from byoc_kit.server.hook_calls import HookCalls
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import Chosen, validated
-from byoc_kit.system.concurrency import on_thread
+from byoc_kit.system.concurrency import on_thread, take_error
 
 logger = logging.getLogger(__name__)
 

@@ -53,7 +53,8 @@ async def refused_by_the_router(request: web.Request, handler: Handler) -> web.S
 T = TypeVar("T")
 
 STREAM_ID_HEADER = "X-Stream-Id"
-_LONGEST_ID = 255
+SESSION_ID_HEADER = "Livepeer-Session-Id"
+LONGEST_ID = 255
 _BODY = "body"
 _KEEP_ALIVE = {"keep": "alive"}
 _LONG_BODY = 100_000  # bytes; reading as much takes the event loop a millisecond or two
@@ -95,12 +96,17 @@ class StartRequest(BaseModel):
         return ", ".join(said) or "no input and no output"
 
 
-def parse_start(body: bytes) -> StartRequest:
-    """Parse a start request. Raises ``ParamsError`` naming the field."""
-    content = load_json(body, field=_BODY)
+def parse_start(body: bytes, *, session_id: str | None = None) -> StartRequest:
+    """Parse a start request. Raises ``ParamsError`` naming the field.
+
+    In a session of a Live Runner the session names the request, and there may be no body.
+    """
+    content = {} if session_id and not body.strip() else load_json(body, field=_BODY)
     if not isinstance(content, dict):
         reason = "must be a JSON object"
         raise ParamsError(_BODY, reason)
+    if session_id is not None:
+        content = {"gateway_request_id": session_id, **content}
     try:
         start = StartRequest.model_validate(content)
     except ValidationError as error:
@@ -165,15 +171,19 @@ def started_stream(request: web.Request, start: StartRequest) -> str:
         ("gateway_request_id", start.gateway_request_id),
     )
     field, stream_id = next(((field, value) for field, value in given if value), ("gateway_request_id", ""))
-    if not stream_id.isprintable() or len(stream_id) > _LONGEST_ID:  # it is shown, and a label of the metrics
-        reason = f"must be {_LONGEST_ID} printable characters at most"
+    if not stream_id.isprintable() or len(stream_id) > LONGEST_ID:  # it is shown, and a label of the metrics
+        reason = f"must be {LONGEST_ID} printable characters at most"
         raise ParamsError(field, reason)
     return stream_id
 
 
 def stream_of(request: web.Request) -> str | None:
-    """Return the stream that a request's header names, if it names one."""
-    return request.headers.get(STREAM_ID_HEADER) or None
+    """Return the stream that a request's headers name, if they name one.
+
+    In a Live Runner session it can be no other than the session's own: clients write the other header themselves.
+    """
+    headers = request.headers
+    return headers.get(SESSION_ID_HEADER) or headers.get(STREAM_ID_HEADER) or None
 
 
 def named_stream(body: bytes) -> str | None:

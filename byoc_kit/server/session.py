@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
 from typing import Any
 
 import aiohttp
@@ -19,19 +18,20 @@ from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import text_of
 from byoc_kit.server.ending import DRAIN_S, LAST_EVENT_S, LET_GO_S, STREAM_END_S
 from byoc_kit.server.events import Events
-from byoc_kit.server.hook_calls import HookCalls, take_error
+from byoc_kit.server.hook_calls import HookCalls
+from byoc_kit.server.live_runner import LiveSession
 from byoc_kit.server.pipeline import Pipeline
 from byoc_kit.server.requests import StartRequest, parse_control, parsed
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import Chosen, StreamParams
 from byoc_kit.system.addresses import without_secrets
 from byoc_kit.system.allocator import give_back_freed
-from byoc_kit.system.concurrency import on_thread
+from byoc_kit.system.concurrency import cancel_all, on_thread, take_error
 from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.connection import TrickleError, client_session
-from byoc_kit.trickle.protocol import VIDEO_TYPE
+from byoc_kit.trickle.protocol import LATEST_WRITTEN, VIDEO_TYPE
 from byoc_kit.trickle.publisher import DataPublisher, SegmentPublisher
-from byoc_kit.trickle.subscriber import read_channel, read_messages
+from byoc_kit.trickle.subscriber import feed_channel, read_messages
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +41,22 @@ _MAX_UNSENT = 1 << 20  # bytes; where the network is slower than the video, olde
 class Session:
     """A stream from start to end. ``run`` lives as long as the stream; ``stop`` ends it with its tail sent.
 
-    Make it on a thread, since the parameters' validators are the notebook's own code. Raises
-    ``ParamsError``, naming the field, for parameters that do not fit.
+    ``live`` is the Live Runner session that it belongs to. Make it on a thread, since the parameters' validators are
+    the notebook's own code. Raises ``ParamsError``, naming the field, for parameters that do not fit.
     """
 
     def __init__(
-        self, stream_id: str, request: StartRequest, processor: FrameProcessor, settings: ServerSettings
+        self,
+        stream_id: str,
+        request: StartRequest,
+        processor: FrameProcessor,
+        settings: ServerSettings,
+        *,
+        live: LiveSession | None = None,
     ) -> None:
         self.id = stream_id
         self.request = request
+        self.live = live
         self.state = "starting"
         self._processor = processor
         self._settings = settings
@@ -91,7 +98,7 @@ class Session:
             async with self._hooks_turn:
                 await self._call_hook("on_stream_stop", self._processor, self._processor.stop_stream)
             await self._end_sending(sending)
-            await _cancel(reporting)
+            await cancel_all(reporting)
             self.state = "ended"
             if self._events is not None:
                 await self._events.publish("stream_stopped", self.status(), timeout_s=LAST_EVENT_S)
@@ -99,6 +106,11 @@ class Session:
     def stop(self) -> None:
         """Ask the stream to end; ``run`` returns once its tail is out. May be called twice."""
         self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the stream ends, or has ended."""
+        return self._stopping.is_set()
 
     @property
     def is_hung(self) -> bool:
@@ -201,6 +213,11 @@ class Session:
         return status
 
     @property
+    def _first_seq(self) -> int:
+        """Where the reading of a channel begins: nobody has read before in one that was made for this stream."""
+        return LATEST_WRITTEN if self.live is None else 0
+
+    @property
     def _publish(self) -> Publish | None:
         return None if self._data is None else self._data.put_from_thread
 
@@ -294,9 +311,9 @@ class Session:
         return await on_thread(lambda: pipeline.join(timeout_s), name=f"join-{self.id}")
 
     async def _feed(self, http: aiohttp.ClientSession, url: str, inlet: ByteInlet) -> None:
-        async with aclosing(read_channel(http, url)) as chunks:
-            async for _, chunk in chunks:
-                await inlet.feed(chunk)
+        idle_s = self._settings.idle_timeout_s if self.live is not None else None
+        if not await feed_channel(http, url, inlet, first_seq=self._first_seq, idle_timeout_s=idle_s):
+            self._ended_by = f"no input for {idle_s:g} s"
 
     async def _until_first(self, ends: dict[str, asyncio.Task[Any]]) -> None:
         """Wait until one of the tasks ends, and note which; cancel the others, but not what sends the tail."""
@@ -307,7 +324,7 @@ class Session:
                 self._ended_by = self._ended_by or name
                 if error := task.exception():
                     self._fail(error)
-        await _cancel([task for task in ends.values() if task is not self._publishing])
+        await cancel_all([task for task in ends.values() if task is not self._publishing])
 
     def _begin_to_end(self) -> None:
         """Give the end its time, and leave alone a hook of a swap that has not returned."""
@@ -333,7 +350,7 @@ class Session:
             return
         left_s = max(0.1, self._ends_at_s - time.monotonic())
         _, late = await asyncio.wait(sending.values(), timeout=left_s)
-        await _cancel(list(late))
+        await cancel_all(list(late))
         for name, task in sending.items():
             if task in late:
                 logger.warning("stream %s: the %s channel did not take all in time", self.id, name)
@@ -351,7 +368,7 @@ class Session:
 
     async def _follow_control(self, http: aiohttp.ClientSession, url: str) -> None:
         try:
-            async for message in read_messages(http, url):
+            async for message in read_messages(http, url, first_seq=self._first_seq):
                 await self._take_control(message)
         except TrickleError as error:
             logger.warning("stream %s goes on without its control channel: %s", self.id, error)
@@ -369,13 +386,3 @@ class Session:
             await work
         except Exception:
             logger.exception("stream %s goes on without its %s channel", self.id, name)
-
-
-async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel what still runs; what it raises at that is logged."""
-    running = [task for task in tasks if not task.done()]
-    for task in running:
-        task.cancel()
-        task.add_done_callback(take_error)
-    if running:
-        await asyncio.wait(running)

@@ -10,17 +10,21 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.stage import MAX_KINDS, OTHERS
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.demux import MediaError
+from byoc_kit.server.ending import RELEASE_S
+from byoc_kit.server.live_runner import CallbackError, LiveSession
 from byoc_kit.server.one_picture import OnePicture, Written
 from byoc_kit.server.requests import StartRequest, within_params
 from byoc_kit.server.session import Session
 from byoc_kit.server.settings import ServerSettings
 from byoc_kit.server.stream_params import validated
+from byoc_kit.system.concurrency import cancel_all, take_error
 
 
 @dataclass
@@ -84,21 +88,23 @@ class Sessions:
         self._pictures: set[OnePicture] = set()
         self._hung: list[_Occupant] = []
         self._starting: set[str] = set()
+        self._releasing: dict[str, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._running)
 
-    async def start(self, stream_id: str, request: StartRequest) -> Session:
-        """Start a stream and return once its parameters are checked.
+    async def start(self, stream_id: str, request: StartRequest, *, live: LiveSession | None = None) -> Session:
+        """Start a stream and return once its parameters are checked, and the channels of a Live Runner's are made.
 
-        Raises ``ParamsError`` naming a parameter that does not fit, and ``BusyError`` at capacity, and once
-        all have been stopped.
+        Raises ``ParamsError`` naming a parameter that does not fit, ``CallbackError`` where channels are not made, and
+        ``BusyError`` at capacity, and once all have been stopped.
         """
         self._check_room(stream_id)
         self._starting.add(stream_id)
         try:
-            session = await self._make(stream_id, request)
+            session = await self._make(stream_id, request, live)
         except ParamsError as error:
             raise within_params(error) from None
         finally:
@@ -138,12 +144,49 @@ class Sessions:
                 self._hung.append(picture)
         return written
 
-    async def _make(self, stream_id: str, request: StartRequest) -> Session:
+    async def _make(self, stream_id: str, request: StartRequest, live: LiveSession | None) -> Session:
         while True:
-            make = partial(Session, stream_id, request, processor := self._processor, self._settings)
+            make = partial(Session, stream_id, request, processor := self._processor, self._settings, live=live)
             session = await validated(make, self._settings.stall_timeout_s)
+            if live is not None:
+                session.request = await self._opened(live, request)
             if self._processor is processor:  # no swap has come between
                 return session
+
+    async def _opened(self, live: LiveSession, request: StartRequest) -> StartRequest:
+        try:
+            return await live.open(request)
+        except CallbackError as error:
+            self._note_callback(f"session {live.id} does not start", error)
+            raise
+
+    async def start_live(self, live: LiveSession, request: StartRequest) -> LiveSession:
+        """Start the stream of a Live Runner's session, once however often it is asked for; returns what runs.
+
+        Raises what ``start`` raises.
+        """
+        turn = self._turns.setdefault(live.id, asyncio.Lock())
+        async with turn:
+            self.check_owner(live)
+            running = self._running.get(live.id)
+            if running is None or running[0].live is None:
+                await self.start(live.id, request, live=live)
+                return live
+            if running[0].is_stopping:
+                msg = f"busy: the session {live.id} is ending; reserve another one"
+                raise BusyError(msg)
+            return running[0].live
+
+    def check_owner(self, live: LiveSession) -> None:
+        """Raise ``BusyError`` where the session that runs under an id is another one, of another orchestrator, say."""
+        running = self._running.get(live.id)
+        if running is not None and running[0].live is not None and not running[0].live.is_same(live):
+            msg = f"busy: a session {live.id} with another token runs already"
+            raise BusyError(msg)
+
+    def live_session_ids(self) -> list[str]:
+        """Return the Live Runner sessions that run, as their orchestrator names them."""
+        return [session.id for session, _ in self._running.values() if session.live is not None]
 
     def problem(self) -> str | None:
         """Say why the container is not well: the first stream that shows it.
@@ -192,9 +235,12 @@ class Sessions:
         return await _stop(self._chosen(stream_id))
 
     async def stop_all(self) -> None:
-        """End every stream with its tail sent, and every picture; none can be started any more."""
+        """End every stream with its tail sent and its session released, and every picture; nothing starts any more."""
         self._is_closed = True
         await asyncio.gather(_stop(list(self._running.values())), *(picture.stop() for picture in self._pictures))
+        if self._releasing:
+            await asyncio.wait(self._releasing.values(), timeout=RELEASE_S)
+            await cancel_all(list(self._releasing.values()))
 
     def status(self) -> list[dict[str, Any]]:
         """Return each stream's status."""
@@ -211,13 +257,15 @@ class Sessions:
         if self._is_closed:
             raise BusyError(_STOPPING)
         hung, running, pictures = len(self._still_hung()), len(self) + len(self._starting), len(self._pictures)
-        is_there = stream_id in self._running or stream_id in self._starting
+        is_there = any(stream_id in ids for ids in (self._running, self._starting, self._releasing))
         if not is_there and running + pictures + hung < self.capacity:
             return
         msg = f"busy: {running} of {self.capacity} streams run; stop one first"
         if pictures:
             msg = f"busy: {running} streams and {pictures} pictures have all {self.capacity} places; try again"
-        if is_there:
+        if stream_id in self._releasing:
+            msg = f"busy: the session {stream_id} has ended; reserve another one"
+        elif is_there:
             msg = f"busy: a stream {stream_id} runs already; stop it first"
         if hung:
             msg = f"busy: a hook has not returned from a stream that ended ({hung} of {self.capacity} places)"
@@ -236,6 +284,28 @@ class Sessions:
             self._hung.append(session)
         if not task.cancelled() and (error := task.exception()):
             logger.error("stream %s ended with an error", stream_id, exc_info=error)
+        if session.live is not None:
+            releasing = asyncio.create_task(self._release(session.live), name=f"release-{stream_id}")
+            self._releasing[stream_id] = releasing
+            releasing.add_done_callback(take_error)
+
+    async def _release(self, live: LiveSession) -> None:
+        """Give the place of a session back. The stream's own is free before: the next session may come at once."""
+        try:
+            await live.release()
+        except CallbackError as error:
+            self._note_callback(
+                f"session {live.id} keeps its place on the orchestrator until its client stops it", error
+            )
+        except asyncio.CancelledError:
+            logger.warning("session %s was not released in time", live.id)
+            raise
+        finally:
+            del self._releasing[live.id]
+
+    def _note_callback(self, what: str, error: CallbackError) -> None:
+        self.totals.faults["session callback"] += 1
+        logger.warning("%s: %s", what, error)
 
 
 def _summary(status: dict[str, Any]) -> str:

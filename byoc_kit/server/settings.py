@@ -51,6 +51,7 @@ class ServerSettings(MediaSettings):
     a hook of a stream has not returned for ``stall_timeout_s``; and is well again when the model is. A stream's first
     ``process_frame`` may take ``first_frame_timeout_s``, where that is longer: it may compile the model. ``token``:
     what callers must send, if it is set. ``orchestrator_url``: where the orchestrator is, as this container reaches it.
+    A session of a Live Runner is released after ``idle_timeout_s`` without input.
 
     ``register_as``: how the container joins the network by itself. The orchestrator, whose secret is
     ``orchestrator_secret``, reaches it at ``runner_url``; ``runner_id`` and ``runner_mode`` are for a Live Runner. A
@@ -69,6 +70,7 @@ class ServerSettings(MediaSettings):
     runner_url: PlainUrl | None = None
     runner_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$", max_length=_LONGEST_RUNNER_ID)
     runner_mode: Literal["persistent", "single-shot"] = "persistent"
+    idle_timeout_s: float = Field(default=60.0, gt=0)
 
     @field_validator("token", "orchestrator_secret")
     @classmethod

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
 from byoc_kit.core.bundle_reader import Bundle
@@ -22,10 +24,12 @@ from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
+from byoc_kit.server.live_runner import CallbackError, live_session
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
 from byoc_kit.server.process_route import process_picture
 from byoc_kit.server.requests import (
     AI_WORKER_ROUTE,
+    SESSION_ID_HEADER,
     STREAM_ID_HEADER,
     named_stream,
     parse_params,
@@ -136,7 +140,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_ready = False
         self._is_stopping = False
         guarding = guard(self.settings, origins=options.get("cors_config") or ())
-        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router]
+        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, self._checking_session]
         self.enable_default_routes = enable_default_routes
         if enable_default_routes:
             self._add_routes()
@@ -158,6 +162,19 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         if "cors" in self.app:  # made by pytrickle, of cors_config
             for route in added:
                 self.app["cors"].add(route)
+
+    @web.middleware
+    async def _checking_session(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse what belongs to no proper Live Runner session, though it says so."""
+        try:
+            live = live_session(request, self.settings.orchestrator_url)
+            if live is not None:
+                self.sessions.check_owner(live)
+        except ParamsError as error:
+            return refused(request, 400, error.reason, field=error.field)
+        except BusyError as error:
+            return refused(request, 503, str(error))
+        return await handler(request)
 
     async def start_server(self) -> web.AppRunner:
         """Bind the port, then load the model; returns the runner."""
@@ -227,15 +244,17 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         """Say why no stream can be served at all, now or later."""
         return _STOPPING if self._is_stopping else self._load_error or self.sessions.dead_end()
 
-    async def _handle_metrics(self, _: web.Request) -> web.Response:
+    async def _handle_metrics(self, request: web.Request) -> web.Response:
+        if SESSION_ID_HEADER in request.headers:  # who knows the id of another session can read its video
+            return refused(request, 403, "the metrics name all sessions; ask the container itself for them")
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _handle_start_stream(self, request: web.Request) -> web.Response:
         try:
-            stream_id = await self._start(request)
+            started = await self._start(request)
         except _RefusedError as error:
             return refused(request, error.status, error.message, field=error.field)
-        return web.json_response({"status": "success", "message": "stream started", "stream_id": stream_id})
+        return web.json_response({"status": "success", "message": "stream started", **started})
 
     async def _handle_live_video_to_video(self, request: web.Request) -> web.Response:
         try:
@@ -244,19 +263,26 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             return refused(request, error.status, error.message, field=error.field)
         return web.json_response({})
 
-    async def _start(self, request: web.Request) -> str:
+    async def _start(self, request: web.Request) -> dict[str, str]:
+        """Start a stream and return what the answer says of it."""
         try:
             body = await read_body(request)
             if reason := self._unready():
                 raise _RefusedError(503, reason)
-            start = await parsed(body, parse_start)
-            stream_id = started_stream(request, start)
+            live = live_session(request, self.settings.orchestrator_url)
+            start = await parsed(body, partial(parse_start, session_id=live.id if live is not None else None))
+            if live is not None and start.subscribe_url is None:
+                running = await self.sessions.start_live(live, start)
+                return {"stream_id": live.id, "session": live.id, **running.urls}
+            stream_id = live.id if live is not None else started_stream(request, start)
             await self.sessions.start(stream_id, start)
         except ParamsError as error:
             raise _RefusedError(400, error.reason, error.field) from None
+        except CallbackError as error:
+            raise _RefusedError(502, str(error)) from None
         except BusyError as error:
             raise _RefusedError(503, str(error)) from None
-        return stream_id
+        return {"stream_id": stream_id}
 
     def _unready(self) -> str | None:
         """Say why nothing can be processed just now, and what to do."""
@@ -298,10 +324,13 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             raise ParamsError(STREAM_ID_HEADER, reason)
         return stream_id
 
-    async def _handle_get_status(self, _: web.Request) -> web.Response:
+    async def _handle_get_status(self, request: web.Request) -> web.Response:
         error = self._problem()
         health = "error" if error else "ok" if self._is_ready else "loading"
         streams, ended = self.sessions.status(), self.sessions.ended
+        if own := request.headers.get(SESSION_ID_HEADER):  # the others are of other clients
+            streams = [status for status in streams if status["stream_id"] == own]
+            ended = ended if ended and ended["stream_id"] == own else None
         content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}
         return web.json_response(content)
 

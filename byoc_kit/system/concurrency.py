@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import copy_context
@@ -17,6 +18,8 @@ from typing import Any, Self, TypeVar
 from byoc_kit.errors import ByocKitError
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -33,6 +36,22 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
+
+
+def take_error(task: asyncio.Task[Any]) -> None:
+    """Look at what a task raised that nobody waits for any more: it is logged."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("%s: %s", task.get_name(), error, exc_info=error)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel what still runs, and wait until it has ended; what it raises at that is logged."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+        task.add_done_callback(take_error)
+    if running:
+        await asyncio.wait(running)
 
 
 async def until_either(work: Coroutine[Any, Any, object], stop: Coroutine[Any, Any, object]) -> None:

@@ -16,6 +16,7 @@ from http import HTTPStatus
 import aiohttp
 
 from byoc_kit.system.addresses import without_secrets
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.connection import (
     CONNECT_TIMEOUT_S,
     REQUEST_TIMEOUT,
@@ -42,6 +43,7 @@ MAX_MESSAGE = 10 << 20
 _CHUNK = 65_536
 _EMPTY_ANSWER_PAUSE_S = 0.2
 _LEAST_PAUSE_S = 0.005  # from answer to answer: no channel has 200 segments a second for long
+_SWEPT_AFTER_S = 290.0  # a trickle server closes what nobody has written to for 300 s, from a segment's first byte on
 _WAITING = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
 
 
@@ -109,6 +111,42 @@ async def read_messages(
                 shown = without_secrets(url)
                 logger.warning("%s/%d is larger than %d bytes; the message is skipped", shown, seq, MAX_MESSAGE)
                 message, is_too_large = bytearray(), True
+
+
+async def feed_channel(
+    http: aiohttp.ClientSession,
+    url: str,
+    inlet: ByteInlet,
+    *,
+    first_seq: int = LATEST_WRITTEN,
+    idle_timeout_s: float | None = None,
+) -> bool:
+    """Feed what a channel brings until it ends; ``False`` where nothing came for ``idle_timeout_s``.
+
+    Raises ``TrickleError`` as ``read_channel`` does.
+    """
+    loop = asyncio.get_running_loop()
+    came_s = loop.time()
+
+    def idle_at() -> float | None:
+        return None if idle_timeout_s is None else came_s + idle_timeout_s
+
+    try:
+        async with (
+            asyncio.timeout_at(idle_at()) as idle,
+            aclosing(read_channel(http, url, first_seq=first_seq)) as chunks,
+        ):
+            async for _, chunk in chunks:
+                idle.reschedule(None)  # while the inlet is full, input waits
+                await inlet.feed(chunk)
+                came_s = loop.time() if chunk else came_s
+                idle.reschedule(idle_at())
+    except TimeoutError:
+        return False
+    if (silent_s := loop.time() - came_s) > _SWEPT_AFTER_S:
+        said = "%s was closed after %.0f s without input; a trickle server does so after 5 minutes"
+        logger.warning(said, without_secrets(url), silent_s)
+    return True
 
 
 class _Place:

@@ -1,5 +1,7 @@
 """Who may call: a token where one is set, and no web page."""
 
+import json
+
 import aiohttp
 import pytest
 from pydantic import SecretStr
@@ -82,9 +84,14 @@ async def test_a_post_that_names_the_page_it_comes_from_is_refused(open_server):
 
 
 async def test_what_an_orchestrator_passes_on_for_a_page_is_taken(open_server):
-    passed_on = {"Livepeer-Session-Id": "session_abcdefgh"}
+    passed_on = {
+        "Livepeer-Session-Id": "session_abcdefgh",
+        "Livepeer-Runner-Route": "first",
+        "Livepeer-Session-Token": "token",
+        "Livepeer-Session-Control": "https://orchestrator:8935/runner/first/session/session_abcdefgh",
+    }
     page = {"Origin": "https://elsewhere.example", "Content-Type": "text/plain"}
-    body = {"data": b'{"gateway_request_id": "x"}'}
+    body = {"data": json.dumps(open_server.start_body()).encode()}
     assert await status(open_server, "POST", "/stream/start", headers=page | passed_on, **body) == 200
     assert await status(open_server, "POST", "/stream/stop", headers=page | passed_on) == 200
     rebound = {"Origin": "http://rebound.example:8000", "Host": "rebound.example:8000"}

@@ -48,6 +48,7 @@ def test_every_setting_is_a_variable():
         "BYOC_KIT_RUNNER_URL": "http://gpu-1:8000",
         "BYOC_KIT_RUNNER_ID": "tint-1",
         "BYOC_KIT_RUNNER_MODE": "single-shot",
+        "BYOC_KIT_IDLE_TIMEOUT_S": "600",
     }
     assert set(given) == {f"BYOC_KIT_{name.upper()}" for name in ServerSettings.model_fields}
     assert ServerSettings.from_environment(given) == ServerSettings(
@@ -68,6 +69,7 @@ def test_every_setting_is_a_variable():
         runner_url="http://gpu-1:8000",
         runner_id="tint-1",
         runner_mode="single-shot",
+        idle_timeout_s=600,
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 from trickle_rig import DEADLINE_S, breaks_off, missing, raw, segment, silent, status, until
 
 from byoc_kit.trickle import connection, subscriber
+from byoc_kit.trickle.buffers import ByteInlet
 from byoc_kit.trickle.connection import TrickleError, client_session
-from byoc_kit.trickle.subscriber import MAX_MESSAGE, read_channel, read_messages
+from byoc_kit.trickle.subscriber import MAX_MESSAGE, feed_channel, read_channel, read_messages
 
 
 async def collect(http, url, **options):
@@ -559,3 +560,36 @@ async def test_half_a_message_is_not_taken_for_one(http, rogue):
     await until(lambda: "GET 1" in rogue.asked)
     is_read.set()
     assert await reading == [b"{}"]
+
+
+async def test_a_channel_is_fed_until_it_ends(http, rogue, caplog):
+    inlet = ByteInlet()
+    rogue.on("GET 0", segment(0, b"abc"))
+    assert await feed_channel(http, rogue.url, inlet, first_seq=0, idle_timeout_s=DEADLINE_S)
+    assert inlet.read() == b"abc"
+    assert caplog.text == ""
+
+
+async def test_a_channel_that_brings_nothing_for_so_long_is_left(http, rogue, nothing_left):
+    rogue.on("GET 0", segment(0, b"abc"))
+    rogue.always("GET", silent)
+    assert not await feed_channel(http, rogue.url, ByteInlet(), first_seq=0, idle_timeout_s=0.1)
+    await nothing_left(rogue)
+
+
+async def test_input_that_finds_no_room_is_no_silence(http, rogue):
+    inlet = ByteInlet(max_buffered=1)
+    rogue.on("GET 0", segment(0, b"xx"))
+    rogue.on("GET 1", segment(1, b"yy"))
+    feeding = asyncio.create_task(feed_channel(http, rogue.url, inlet, first_seq=0, idle_timeout_s=0.1))
+    await asyncio.sleep(0.5)
+    assert inlet.read() == b"xx"
+    async with asyncio.timeout(DEADLINE_S):
+        assert await feeding
+
+
+async def test_a_channel_that_was_swept_is_said(http, rogue, caplog, monkeypatch):
+    monkeypatch.setattr(subscriber, "_SWEPT_AFTER_S", -1.0)
+    assert await feed_channel(http, rogue.url, ByteInlet())
+    [record] = caplog.records
+    assert record.message == f"{rogue.url} was closed after 0 s without input; a trickle server does so after 5 minutes"
