@@ -25,7 +25,7 @@ class ByocKitError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Show the notebook's own lines and the text: where in this kit it was raised helps nobody."""
+        """Show the notebook's own lines and the text. Lines of byoc-kit help nobody."""
         steps = [(cell_name(frame.f_code.co_filename), line) for frame, line in walk_tb(self.__traceback__)]
         places = [f"{cell}, line {line}" for cell, line in steps if cell is not None]
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
@@ -47,7 +47,7 @@ def printable(text: str) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's text, cut if it is too long. If the exception cannot give its text, say that instead."""
+    """Return an exception's text, cut if it is too long. If ``str`` fails for it, say that instead."""
     try:
         return cut(str(error))
     except Exception as worse:  # noqa: BLE001  # somebody's own exception class

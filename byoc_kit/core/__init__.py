@@ -1,1 +1,1 @@
-"""The parts of a notebook's model, and the code that runs it, the same in the notebook and in the container."""
+"""What runs a notebook's model, in the notebook as in the container: frames, parameters, hooks, the stage."""

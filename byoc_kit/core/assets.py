@@ -1,4 +1,4 @@
-"""Files that a model needs: they lie beside the notebook, and a bundle has a checked copy of each."""
+"""Files that a model needs, such as weights. A bundle has a copy of each, which is checked before it is used."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class AssetError(ByocKitError):
 def asset(name: str) -> Path:
     """Return the path of a file that the model needs.
 
-    In a notebook the name is relative to its folder, the kernel's working folder. In an exported module it stands for
-    the bundle's copy, whose SHA-256 is compared with that of the export on its first use. It is not for files that are
-    written: in its container a bundle is read only.
+    In a notebook, the name is relative to the notebook's folder, which is the kernel's working folder. In an exported
+    module, the path is that of the bundle's copy; on its first use, its SHA-256 is compared with that of the export.
+    Do not use it for files that you write: in the container, the bundle is read-only.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def asset(name: str) -> Path:
     Returns
     -------
     Path
-        Where the file is here.
+        The path of the file.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def asset(name: str) -> Path:
     >>> byoc_kit.asset("clips/bigbuckbunny.mp4").name
     'bigbuckbunny.mp4'
     """
-    file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # the module that calls decides which folder is meant
+    file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # the calling module decides which folder is meant
     folder = Path(file).resolve().parent if isinstance(file, str) else None
     if folder is not None and (folder / _MANIFEST).is_file():
         return _of_bundle(folder, name)
@@ -77,7 +77,7 @@ def find_asset(folder: Path, name: str) -> Path:
         is_within = real.is_relative_to(os.path.realpath(folder))
         mode = real.stat().st_mode
     except FileNotFoundError:
-        hint = "put it beside the notebook, or correct the name"
+        hint = "put it next to the notebook, or correct the name"
         raise AssetError(name, "is not there", hint, is_missing=True) from None
     except OSError as error:
         reason = "is a link to itself" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
@@ -87,15 +87,15 @@ def find_asset(folder: Path, name: str) -> Path:
     if stat.S_ISDIR(mode):
         raise AssetError(name, "is a folder", "name each of its files that the model needs")
     if not stat.S_ISREG(mode):
-        raise AssetError(name, "is no file", "put a file there")
+        raise AssetError(name, "is not a file", "put a file there")
     return path
 
 
 def asset_key(name: str) -> str:
-    """Return an asset's name as manifests write it. Raises ``AssetError`` for a name that no folder can hold."""
-    hint = "put the file beside the notebook and name it from there"
+    """Return an asset's name as manifests write it. Raises ``AssetError`` for a name that leads elsewhere."""
+    hint = "put the file next to the notebook, and name it relative to that folder"
     if not isinstance(name, str):
-        msg = f"is of type {type(name).__name__}, and a name is text"
+        msg = f"is of type {type(name).__name__}, but a name is text"
         raise AssetError(repr(name), msg, hint)
     path = PurePosixPath(name)
     if not path.parts:
@@ -105,12 +105,12 @@ def asset_key(name: str) -> str:
     if ".." in path.parts:
         raise AssetError(name, "leads out of the notebook's folder", hint)
     if "\0" in name or not _is_encodable(name):
-        raise AssetError(name, "is no name of a file", "rename it")
+        raise AssetError(name, "is not a valid file name", "rename it")
     return path.as_posix()
 
 
 def bundle_file(name: str, sha256: str) -> str:
-    """Return where a bundle keeps an asset: its hash is the name; its ending stays, since some libraries need it."""
+    """Return where a bundle keeps an asset: under its hash, with its own ending, since some libraries need that."""
     suffix = PurePosixPath(name).suffix
     return f"{FOLDER}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
 
@@ -136,9 +136,9 @@ def _of_bundle(folder: Path, name: str) -> Path:
     except OSError as error:
         raise AssetError(name, f"cannot be read: {error.strerror}", hint, is_missing=True) from None
     except (KeyError, TypeError) as error:
-        raise AssetError(name, f"stands in a damaged {_MANIFEST}", hint) from error
+        raise AssetError(name, f"cannot be found, since {_MANIFEST} is damaged", hint) from error
     if not is_as_exported:
-        raise AssetError(name, f"is not what was exported: {path} has changed", hint)
+        raise AssetError(name, f"is not the file that was exported: {path} has changed", hint)
     return path
 
 

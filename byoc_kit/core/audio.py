@@ -1,7 +1,8 @@
 """Sound: what ``process_audio`` takes and returns.
 
-An ``AudioFrame`` is pytrickle's: ``samples`` is ``[channels, N]`` for planar formats such as ``fltp``, the decoder's
-own for AAC (floats, -1..1), and ``[1, N * channels]`` for packed ones; ``rate`` is in Hz, ``layout`` is FFmpeg's name.
+An ``AudioFrame`` is pytrickle's. ``samples`` is ``[channels, N]`` for planar formats, and ``[1, N * channels]`` for
+packed ones. AAC is decoded to ``fltp``, which is planar: floats of -1..1. ``rate`` is in Hz, and ``layout`` is the name
+that FFmpeg uses.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from av.audio.resampler import AudioResampler
 from byoc_kit.core.frames import AudioFrame
 from byoc_kit.core.pixels import FrameError
 
-# With this many, PyAV 14.2 reads memory behind a planar frame's channels as more channels, and the process dies.
+# With this many planes, PyAV 14.2 reads past the end of the frame's memory, and the process dies.
 _TOO_MANY_PLANES = 8
 
 
@@ -40,7 +41,7 @@ def as_audio_frames(result: Any, source: AudioFrame) -> list[AudioFrame]:
     """Turn what ``process_audio`` returned into frames.
 
     It may be an ``AudioFrame``, samples shaped like the source's (an array or a tensor), a list of frames, or ``None``,
-    which sends nothing. Raises ``FrameError`` for anything else.
+    which sends no sound. Raises ``FrameError`` for anything else.
     """
     if result is None:
         return []
@@ -60,8 +61,8 @@ def as_audio_frames(result: Any, source: AudioFrame) -> list[AudioFrame]:
 def to_av_audio(frame: AudioFrame) -> av.AudioFrame:
     """Return a frame as PyAV encodes it: floating samples clamped to -1..1, NaN as silence.
 
-    Raises ``FrameError`` if the samples do not fit the format and layout; pytrickle's own conversion would send silence
-    and go on.
+    Raises ``FrameError`` if the samples do not fit the format and layout. pytrickle's own conversion would send silence
+    instead.
     """
     samples = np.asarray(frame.samples)
     if samples.dtype.kind == "f" and frame.format in {"flt", "fltp", "dbl", "dblp"}:
@@ -75,7 +76,7 @@ def to_av_audio(frame: AudioFrame) -> av.AudioFrame:
         converted = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=format_, layout=frame.layout)
     except (ValueError, TypeError, AssertionError) as error:
         shape = "x".join(map(str, samples.shape))
-        msg = f"samples {samples.dtype} [{shape}] are no {frame.format} {frame.layout} sound: {error}"
+        msg = f"samples {samples.dtype} [{shape}] are not {frame.format} {frame.layout} sound: {error}"
         raise FrameError(msg) from None
     converted.sample_rate = frame.rate
     converted.pts, converted.time_base = frame.timestamp, frame.time_base

@@ -53,7 +53,7 @@ def read_bundle(folder: Path | str) -> Bundle:
     folder = Path(folder)
     if folder.suffix == ".ipynb" and folder.is_file():
         export = f"byoc-kit export {shlex.quote(str(folder))}"
-        msg = f"{folder} is a notebook; `{export}` makes its bundle, and says which folder to give here"
+        msg = f"{folder} is a notebook; `{export}` makes its bundle, and prints the folder to give here"
         raise BundleError(msg)
     with _reading(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -72,7 +72,7 @@ def read_bundle(folder: Path | str) -> Bundle:
 
 @contextmanager
 def _reading(folder: Path, name: str) -> Iterator[None]:
-    """Turn an error with a file of the bundle into one sentence."""
+    """Turn an error in reading a file of the bundle into a ``BundleError`` of one sentence."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
@@ -118,7 +118,7 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
 
 
 def _put_back(former: ModuleType | None) -> None:
-    """Put the module that was loaded before back, where pickle finds its classes: ``byoc-kit watch`` still runs it."""
+    """Put the module loaded before back: ``byoc-kit watch`` still runs it, and pickle must find its classes."""
     if former is None:
         del sys.modules["processor"]
     else:
@@ -126,7 +126,7 @@ def _put_back(former: ModuleType | None) -> None:
 
 
 def _place(error: BaseException, module: ModuleType, bundle: Bundle) -> str:
-    """Name the line that raised, or the line of the parameters' class if their defaults do not fit."""
+    """Name the line that raised, or the line of the parameters' class if their defaults are not allowed."""
     from byoc_kit.core.params import DefaultError
     from byoc_kit.core.source_map import locate
 
@@ -144,7 +144,7 @@ def _line_of_params(module: ModuleType) -> int | None:
 
 
 def schema_drift(bundle: Bundle, processor: FrameProcessor) -> str | None:
-    """Say how the loaded parameters differ from the bundle's schema, or return ``None`` if they do not."""
+    """Return a sentence about how the loaded parameters differ from the bundle's schema; ``None`` if they do not."""
     try:
         said = json.loads((bundle.folder / SCHEMA).read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The capability that a container offers the network, as an orchestrator advertises it in each of three ways."""
+"""The capability that a container offers to the network, with its price, as orchestrators advertise it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
 PIPELINE = "live-video-to-video"
-"""What kind of work every capability does here, in the network's words."""
+"""The kind of work that every capability here does, in the network's words."""
 
 LIVE_RUNNER_HEALTH = "/health/live-runner"
-"""Where a container answers whether it can serve sessions of a Live Runner; ``runners.json`` names it."""
+"""The path at which a container says whether it can serve sessions of a Live Runner; ``runners.json`` names it."""
 
-# Also an image name, once in lower case: single separators, none at either end.
+# In lower case it is also an image name: single separators, none at either end.
 _MODEL_ID = re.compile(r"[A-Za-z0-9]+([._/-][A-Za-z0-9]+)*")
-_LONGEST_MODEL_ID = 250  # `byoc/` and it are an image's name, of which Docker takes 255 characters
-_INT64 = 2**63 - 1  # what /capability/register reads a price into
+_LONGEST_MODEL_ID = 250  # with `byoc/` before it, it is an image's name, and Docker takes 255 characters
+_INT64 = 2**63 - 1  # /capability/register reads a price into an int64
 
 # https://semver.org
 _NUMBER = r"(0|[1-9][0-9]*)"
@@ -42,20 +42,20 @@ def plain_url(url: str) -> str:
     except ValueError:  # a port above 65535, or no IPv6 address in the brackets
         is_whole = False
     if not is_whole:
-        msg = f"{url!r} must be as http://host:8000 is: http or https, plain letters, no slash at the end"
+        msg = f"{url!r} must look like http://host:8000: http or https, plain letters, no slash at the end"
         raise ValueError(msg)
     return url
 
 
 class Capability(BaseModel):
-    """A model on offer. In a notebook its arguments are literals: the exporter reads them without running the cell.
+    """A model that is offered. In a notebook, write literals: the exporter reads them without running the cell.
 
     Parameters
     ----------
     model_id : str
-        What gateways route by: letters and digits, with single ``. _ / -`` between them.
+        The name by which gateways find it: letters and digits, with single ``. _ / -`` between them.
     price_per_unit : int, optional
-        The price in wei a compute unit. A whole number: go-livepeer stops at a string and rejects a fraction.
+        The price of a compute unit in wei. A whole number: go-livepeer accepts neither a string nor a fraction.
     warm : bool, optional
         Whether the model stays loaded.
     capacity : int, optional
@@ -63,23 +63,23 @@ class Capability(BaseModel):
     version : str, optional
         The model's own version, as in ``"1.4.0"``; see https://semver.org.
     description : str, optional
-        What the model does, in a line for people.
+        What the model does, in one line for people.
     pixels_per_unit : int, optional
-        How many pixels a compute unit is; by default what the orchestrator's ``-pixelsPerUnit`` says.
+        How many pixels make a compute unit; by default, the orchestrator's ``-pixelsPerUnit`` decides.
     price_usd_per_hour : float, optional
-        The price of a stream in US dollars an hour, for a Live Runner. Without one it is registered off-chain only.
+        The price of a stream in US dollars per hour, for a Live Runner. Without it, it can only register off-chain.
     gpu : dict, optional
-        The GPU that the model needs, as clients are shown it: ``{"name": "NVIDIA L40S", "vram_mb": 46068}``, or one of
-        the two.
+        The GPU that the model needs, as it is shown to clients: ``{"name": "NVIDIA L40S", "vram_mb": 46068}``, or only
+        one of the two.
     url : str, optional
         Where orchestrators reach the container, without a slash at the end.
     image : str, optional
-        The image's name, as in ``"registry.example/tint:1.4.0"``; by default it is made of the model id.
+        The image's name, as in ``"registry.example/tint:1.4.0"``; by default it is made from the model id.
 
     Raises
     ------
     pydantic.ValidationError
-        For a value that no orchestrator could advertise.
+        If an orchestrator could not advertise one of the values.
 
     Examples
     --------

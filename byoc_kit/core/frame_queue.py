@@ -1,4 +1,4 @@
-"""A bounded queue of frames, and of what goes with them, from thread to thread."""
+"""A bounded queue that passes frames, and other items of a stream, from one thread to another."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class FrameQueue(Generic[T]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody takes anything any more."""
+        """Whether the queue was closed: nothing is taken from it any more."""
         return self._is_closed
 
     def put(self, item: T, limit: Limit | None = None) -> bool:
-        """Add an item; ``False`` if it was not added."""
+        """Add an item; returns ``False`` if it was dropped, or the queue is closed."""
         limit = limit or self._limit
         with self._changed:
             if limit.drops is None:
@@ -60,7 +60,10 @@ class FrameQueue(Generic[T]):
             return True
 
     def take(self, timeout_s: float | None = None) -> T | None:
-        """Return the next item; ``None`` at the end. Raises the error it ended with, and ``TimeoutError``."""
+        """Return the next item, or ``None`` at the end.
+
+        Raises the error that the queue was finished with, and ``TimeoutError`` after ``timeout_s`` seconds.
+        """
         with self._changed:
             if not self._changed.wait_for(lambda: self._items or self._is_finished or self._is_closed, timeout_s):
                 raise TimeoutError
@@ -74,7 +77,7 @@ class FrameQueue(Generic[T]):
             return None
 
     def take_back(self, kind: type[T]) -> T | None:
-        """Remove the newest item that waits, and return it, where it is a ``kind``; else ``None``."""
+        """Remove and return the newest item that waits if it is a ``kind``; else return ``None``."""
         with self._changed:
             if not self._items or not isinstance(self._items[-1][0], kind):
                 return None
@@ -84,13 +87,13 @@ class FrameQueue(Generic[T]):
             return item
 
     def finish(self, error: Exception | None = None) -> None:
-        """Say that nothing follows, and why; what is there is still taken."""
+        """End the queue after the items that wait; with an ``error``, ``take`` then raises it."""
         with self._changed:
             self._is_finished, self._error = True, error
             self._changed.notify_all()
 
     def close(self) -> list[T]:
-        """Let go of both sides; returns what nobody took."""
+        """End the queue at once, for both sides; returns the items that nobody took."""
         with self._changed:
             self._is_closed = True
             left = [item for item, _ in self._items]

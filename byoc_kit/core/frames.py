@@ -36,12 +36,12 @@ __all__ = [
     "as_frame",
 ]
 
-_ROWS_APART = 16
-_SHOWN = 640  # pixels a side, so that a notebook stays small
+_ROWS_APART = 16  # between the rows that are compared first
+_SHOWN = 640  # pixels per side, so that a notebook file stays small
 
 
 class Picture(Protocol):
-    """The picture that a frame begins with. It never changes: a decoder's picture keeps the video's own colours."""
+    """The picture that a frame begins with. It never changes. A decoder's picture keeps the colours of the video."""
 
     @property
     def width(self) -> int:
@@ -86,7 +86,7 @@ class PixelPicture:
 
 @dataclass(frozen=True, eq=False)
 class _TensorPicture:
-    """A tensor that never changes: a frame of stock pytrickle begins with one."""
+    """A tensor that never changes. A frame of stock pytrickle begins with one."""
 
     tensor: torch.Tensor
 
@@ -105,8 +105,8 @@ class _TensorPicture:
 class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no type hints
     """One picture and its time: what ``process_frame`` takes and returns.
 
-    ``pixels`` and ``tensor`` are two views of the same picture. Each is made when it is first asked for. The one that
-    was asked for last counts, also when it is written to.
+    ``pixels`` and ``tensor`` are two forms of the same picture. Each is made on first use. If both were used, the one
+    used last is the frame's picture, with everything written to it.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
     timestamp : int
         The time of the picture, in units of ``time_base``.
     time_base : Fraction
-        Seconds a unit, such as ``Fraction(1, 90_000)``.
+        Seconds per unit, such as ``Fraction(1, 90_000)``.
     log_timestamps : dict, optional
-        pytrickle's own notes of when the frame was where.
+        pytrickle's own record of when the frame was where.
     origin : Picture, optional
-        The picture that the frame begins as, in place of a tensor. It never changes. That of a decoder also says in
-        which colours the video goes out.
+        The picture that the frame begins with, instead of a tensor. It never changes. A decoder's picture also says
+        in which colours the video is encoded.
 
     Raises
     ------
@@ -154,7 +154,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         self.origin: Picture = origin
         self._pixels: Pixels | None = None
         self._tensor = tensor
-        self._sample: Pixels | None = None  # of what was made of the origin, unless something else was given since
+        self._sample: Pixels | None = None  # of the pixels made from the origin; none once a tensor was set
         self.timestamp = timestamp
         self.time_base = time_base
         self.log_timestamps = log_timestamps or {}
@@ -162,21 +162,21 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @classmethod
     def from_pixels(cls, pixels: Pixels, pts: int = 0, time_base: Fraction = Fraction(1, 90_000)) -> VideoFrame:
-        """Make a frame of pixels.
+        """Make a frame from pixels.
 
         Parameters
         ----------
         pixels : numpy.ndarray
-            uint8 ``[H, W, 3]``, RGB. They are not copied and must not change any more; the frame's own ``pixels`` may.
+            uint8 ``[H, W, 3]``, RGB. They are not copied, so do not change them; you may change the frame's ``pixels``.
         pts : int, optional
             The time of the picture, in units of ``time_base``.
         time_base : Fraction, optional
-            Seconds a unit.
+            Seconds per unit.
 
         Raises
         ------
         FrameError
-            For an array of another shape or type.
+            If the array has another shape or type.
         """
         return cls(None, pts, time_base, origin=PixelPicture(check_pixels(pixels)))
 
@@ -211,11 +211,11 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
     @property
     def untouched(self) -> Picture | None:
-        """The frame's ``origin`` until code asks for the pixels or the tensor, which it may then write to."""
+        """The frame's ``origin`` until code asks for the pixels or the tensor, to which it may write; then ``None``."""
         return self.origin if self._pixels is None and self._tensor is None else None
 
     def view(self) -> Pixels:
-        """Return the pixels for reading only: the frame does not change, and pixels that it has are not copied.
+        """Return the pixels, only to be read: the frame does not change, and pixels that it has are not copied.
 
         Raises ``FrameError`` if the tensor is not a picture.
         """
@@ -246,19 +246,19 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return int(self._shape()[0])
 
     def replace(self, *, tensor: torch.Tensor | None = None, pixels: Pixels | None = None) -> VideoFrame:
-        """Return a frame with another picture and the same time. Give one of the two.
+        """Return a frame with another picture and the same time. Give either ``tensor`` or ``pixels``.
 
         Parameters
         ----------
         tensor : torch.Tensor, optional
-            ``[1, H, W, 3]`` or ``[H, W, 3]``, RGB; floating values count 0 to 1.
+            ``[1, H, W, 3]`` or ``[H, W, 3]``, RGB; floating values are 0 to 1.
         pixels : numpy.ndarray, optional
             uint8 ``[H, W, 3]``, RGB.
 
         Raises
         ------
         FrameError
-            If ``tensor`` is none, ``pixels`` are no picture, or neither is given.
+            If ``tensor`` is not a tensor, ``pixels`` are not a picture, or neither is given.
         """
         if tensor is None and pixels is None:
             msg = "replace() needs a tensor or pixels"
@@ -271,11 +271,11 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return frame
 
     def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
-        """Return a frame with another tensor: pytrickle's name for ``replace``."""
+        """Return a frame with another tensor; pytrickle calls ``replace`` so."""
         return self.replace(tensor=new_tensor)
 
     def original(self) -> VideoFrame:
-        """Return the frame as it began, without anything written to it since."""
+        """Return the frame as it began, without what was written to it since."""
         return self.with_origin(self.origin)
 
     def with_origin(self, origin: Picture) -> VideoFrame:
@@ -303,9 +303,9 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
 
 
 def floating_tensor(result: Any) -> torch.Tensor | None:
-    """Return the floating tensor that ``process_frame`` returned, or ``None``; a frame's pixels hide its tensor."""
+    """Return the floating tensor in what ``process_frame`` returned; ``None`` if its picture is in another form."""
     if isinstance(result, VideoFrame):
-        tensor = result._tensor  # noqa: SLF001  # `tensor` would be made for this
+        tensor = result._tensor  # noqa: SLF001  # asking for `tensor` would make one
         result = getattr(result.untouched, "tensor", None) if tensor is None else tensor
     elif isinstance(result, PytrickleVideoFrame):
         result = result.tensor
@@ -317,14 +317,14 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
     """Turn what ``process_frame`` returned into a frame with the time of ``source`` and a picture of its own.
 
     It may be a ``VideoFrame`` (also pytrickle's), a tensor, a uint8 array, or ``None``, which drops the frame. Pixels
-    are copied: a function may return the same buffer for each frame while the last one is still being encoded. A
-    frame that was only read is as it began. Raises ``FrameError`` for anything else.
+    are copied, since a function may return the same buffer for each frame, while the last frame is still being encoded.
+    A frame that was only read goes out as it began. Raises ``FrameError`` for anything else.
     """
     if result is None:
         return None
     if isinstance(result, VideoFrame):
         picture = result.untouched
-        # Nobody writes to a decoder's picture. Other pixels may be a buffer in use, unless they are the source's.
+        # Nobody writes to a decoder's picture. Other pixels may be a buffer that is reused, unless the source has them.
         if picture is not None and (picture is source.origin or not isinstance(picture, PixelPicture | _TensorPicture)):
             return source.with_origin(picture)
         latest, is_new = _latest_pixels(result)
@@ -345,9 +345,9 @@ def as_frame(result: Any, source: VideoFrame) -> VideoFrame | None:
 
 
 def _was_only_read(result: VideoFrame, latest: Pixels, source: VideoFrame) -> bool:
-    """Whether the frame came back with its own picture, looked into but not written to.
+    """Whether the frame came back with its own picture, which was read but not written to.
 
-    The frame of a detector then needs no conversion back, which takes three times as long as this comparison.
+    So the frame of a detector needs no conversion back, which takes three times as long as this comparison.
     """
     sample = result._sample  # noqa: SLF001
     if result.origin is not source.origin or sample is None or not np.array_equal(_sampled(latest), sample):
@@ -363,12 +363,12 @@ def _are_equal(some: Pixels, others: Pixels) -> bool:
 
 
 def _sampled(pixels: Pixels) -> Pixels:
-    """Return every 16th row. What a function draws nearly always crosses one of them."""
+    """Return every 16th row. Nearly everything that a function draws crosses one of them."""
     return pixels[::_ROWS_APART]
 
 
 def _latest_pixels(frame: VideoFrame) -> tuple[Pixels, bool]:
-    """Return the pixels, of the tensor where that counts, and whether they are new: nobody else can write to them."""
+    """Return the frame's picture as pixels, and whether they are new, so that nobody else can write to them."""
     if frame.untouched is not None:
         return frame.untouched.to_pixels(), True
     tensor = frame._tensor  # noqa: SLF001
@@ -377,4 +377,4 @@ def _latest_pixels(frame: VideoFrame) -> tuple[Pixels, bool]:
 
 def _owned(tensor: torch.Tensor) -> Pixels:
     pixels = tensor_to_pixels(tensor)
-    return pixels if tensor.is_floating_point() else pixels.copy()  # a floating one was converted, which copied it
+    return pixels if tensor.is_floating_point() else pixels.copy()  # the conversion of a floating one has copied it

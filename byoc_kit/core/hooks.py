@@ -1,4 +1,4 @@
-"""A notebook's functions: ``process_frame`` and the other hooks, what they take, and how they are run."""
+"""The hooks of a notebook, such as ``process_frame``: which arguments they take, and how async ones are run."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ class Hooks:
 
     @classmethod
     def of(cls, process_frame: Hook, **optional: Hook) -> Hooks:
-        """Take a notebook's functions.
+        """Make hooks from a notebook's functions.
 
-        The parameters' class is the annotation of ``params``, else the ``Params`` of the notebook.
+        The parameters' class is the annotation of ``params``, or else the ``Params`` of the notebook.
 
         Parameters
         ----------
         process_frame : callable
-            It takes a frame, and ``params`` if it wants them.
+            It takes a frame and, if it wants them, ``params``.
         **optional : callable
-            The other hooks, by their names.
+            The other hooks, by name.
 
         Raises
         ------
@@ -102,18 +102,18 @@ class Hooks:
 
 
 def _parameters(function: Hook) -> list[inspect.Parameter]:
-    with suppress(Exception):  # an annotation that only type checkers understand may raise anything
+    with suppress(Exception):  # an annotation that only type checkers understand can raise any exception
         return list(inspect.signature(function, eval_str=True).parameters.values())
     try:
         return list(inspect.signature(function).parameters.values())
     except (ValueError, TypeError):  # most functions that are not written in Python raise this
         name = getattr(function, "__name__", type(function).__name__)
-        msg = f"{name} does not say what it takes; wrap it in a function of your own that takes frame"
+        msg = f"{name} does not say which arguments it takes; wrap it in a function of your own that takes frame"
         raise ByocKitError(msg) from None
 
 
 def _params_argument(hook: Hook) -> inspect.Parameter | None:
-    """Return the argument that takes the parameters: the one annotated with their class, else ``params``."""
+    """Return the argument that takes the parameters: the one annotated with their class, or else ``params``."""
     rest = _parameters(hook)[1:]
     annotated = next((p for p in rest if _params_class(p.annotation)), None)
     return annotated or next((p for p in rest if p.name == "params"), None)
@@ -155,7 +155,7 @@ def code_of(hook: Hook) -> CodeType | None:
 
 
 def return_line(code: CodeType) -> int:
-    """Return the line of a function's only ``return``, where a wrong result came from; else its first line."""
+    """Return the line of a function's ``return`` if it has exactly one, or else its first line."""
     lines = set()
     before = None
     for instruction in dis.get_instructions(code):
@@ -179,7 +179,7 @@ def _check_signature(name: str, hook: Hook) -> None:
 
 
 def _check_not_hidden(name: str, hook: Hook) -> None:
-    """Raise if a hook shows no parameters but wraps a function of the notebook that takes them."""
+    """Raise if a hook does not show that it takes parameters, but wraps a function of the notebook that does."""
     kinds = {parameter.kind for parameter in _parameters(hook)}
     if _params_argument(hook) or not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         return
@@ -230,5 +230,5 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 @cache
 def _hook_loop() -> LoopThread:
-    # A mode of the thread: entered around each hook it would leak to those beside it.
+    # The mode belongs to the thread: entered around one hook, it would also hold for the others that run meanwhile.
     return LoopThread("async hooks", within=torch.inference_mode)

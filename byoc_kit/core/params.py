@@ -28,10 +28,10 @@ from pydantic_core import to_jsonable_python
 from byoc_kit.errors import ByocKitError, cut, in_one_line
 
 MAX_VALUES = 50_000
-"""JSON with more values is refused: to read 5 million lists, or to report what is wrong with each, takes seconds."""
+"""JSON with more values is refused: reading 5 million lists, or reporting what is wrong with each, takes seconds."""
 
 MAX_SHOWN = 1000
-"""The most characters of a parameter in a stream's status and events, which go out every 5 s."""
+"""The most characters of a parameter in a stream's status and events, which are sent every 5 s."""
 
 ParamsT = TypeVar("ParamsT", bound="Params")
 
@@ -39,11 +39,11 @@ _ALL = "params"
 # At most one value follows each comma or opening bracket; those inside strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
 _UNKNOWN = "is no parameter of this model"
-_LONGEST_NAME = 100  # to compare two names takes as long as their product
+_LONGEST_NAME = 100  # comparing two names takes as long as the product of their lengths
 
 
 class ParamsError(ByocKitError):
-    """A parameter that does not fit.
+    """A parameter has a value that is not allowed.
 
     Attributes
     ----------
@@ -69,32 +69,32 @@ class ParamsError(ByocKitError):
 
 
 class DefaultError(ParamsError):
-    """A default has a value that its class refuses, so no stream can start; ``field`` names the parameter."""
+    """The class of the parameters refuses its own default, so no stream can start. ``field`` names the parameter."""
 
     def __str__(self) -> str:
         if self.field == _ALL:
             return f"no stream can start with the parameters' defaults: {self.reason}; choose others"
         said = f"no stream can start with the default of {self.field}: {self.reason}"
-        return f"{said}; give the field a default, and one that fits it"
+        return f"{said}; give the field a default that is allowed"
 
 
 @dataclass(frozen=True)
 class _Given:
-    """The values that parameters were made from, before any validator; comparisons of parameters ignore them."""
+    """The values that parameters were made from, before any validator. Comparisons of parameters ignore them."""
 
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Params(BaseModel):
-    """Base class of a notebook's parameters: a pydantic model, immutable, so that one frame sees one set.
+    """Base class of a notebook's parameters: an immutable pydantic model, so that they cannot change during a frame.
 
     Each field needs a default. Its bounds become a slider in the notebook and a check in the container. Unknown names
-    are errors, and so are NaN and infinity, which JSON cannot say. Defaults are checked as any value is.
+    are errors. So are NaN and infinity, which JSON does not have. Defaults are checked like any other value.
 
     Raises
     ------
     ParamsError
-        From ``updated``, for a value that does not fit.
+        From ``updated``, for a value that is not allowed.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class Params(BaseModel):
 
     _given_params: _Given = PrivateAttr(default_factory=_Given)
 
-    if not TYPE_CHECKING:  # a type checker knows the fields, and would believe in any other
+    if not TYPE_CHECKING:  # with it, type checkers would accept names that are no fields
 
         def __getattr__(self, name: str) -> Any:
             try:
@@ -140,17 +140,17 @@ class Params(BaseModel):
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a checked copy with changes applied.
 
-        All fields are validated anew from the values that were given, so that no validator sees a value that it made.
+        All fields are validated again, from the values as they were given: no validator sees a value that it made.
 
         Parameters
         ----------
         changes : mapping
-            New values by the fields' names; the other fields keep theirs.
+            New values by field name; the other fields keep theirs.
 
         Raises
         ------
         ParamsError
-            Naming the first field whose value does not fit.
+            If a value is not allowed; it names the first such field.
         """
         kind = type(self)
         _check_names(kind, changes)
@@ -163,7 +163,7 @@ class Params(BaseModel):
 
 
 def _check_names(kind: type[Params], names: Iterable[str]) -> None:
-    """Refuse the first name that the class does not know: pydantic makes an error for each, 9 s for 500,000 of them."""
+    """Refuse the first unknown name. pydantic would make an error for each, which takes 9 s for 500,000 of them."""
     ours = Params.__pydantic_decorators__.model_validators
     validators = kind.__pydantic_decorators__.model_validators.items()
     may_rename = any(one.info.mode != "after" for name, one in validators if name not in ours)
@@ -176,7 +176,7 @@ def _check_names(kind: type[Params], names: Iterable[str]) -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence that names the name nearest to a wrong one; empty where none is near."""
+    """Return the end of a sentence that suggests the known name most like a wrong one; empty if none is like it."""
     near = get_close_matches(name, known, 1) if len(name) <= _LONGEST_NAME else []
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -191,7 +191,7 @@ def _names_of(kind: type[Params]) -> Iterator[str]:
 
 
 def default_params(kind: type[ParamsT]) -> ParamsT:
-    """Return the parameters of a stream that gives none; raises ``DefaultError`` if a default does not fit."""
+    """Return the parameters of a stream that sets none. Raises ``DefaultError`` if a default is not allowed."""
     try:
         return kind()
     except ValidationError as error:
@@ -202,9 +202,10 @@ def default_params(kind: type[ParamsT]) -> ParamsT:
 
 
 def carried_over(params: Params, kind: type[ParamsT]) -> tuple[ParamsT, list[ParamsError]]:
-    """Make parameters of another class from the values given to these, where that class has the field and accepts them.
+    """Make parameters of another class, which keep the values given to these as far as that class accepts them.
 
-    Other fields get their defaults, and the list names them. Raises ``DefaultError`` if a default does not fit.
+    Fields whose value it refuses get their defaults, and the list has the reasons. Raises ``DefaultError`` if a default
+    is not allowed.
     """
     carried, refused = default_params(kind), list[ParamsError]()
     given = {name: value for name, value in given_values(params).items() if name in kind.model_fields}
@@ -219,15 +220,15 @@ def carried_over(params: Params, kind: type[ParamsT]) -> tuple[ParamsT, list[Par
 
 
 def given_values(params: Params) -> dict[str, Any]:
-    """Return the values as given, by field name and before any validator: ``updated`` makes the same result of them."""
+    """Return the values as they were given, by field name and before any validator."""
     return dict(params._given_params.values)  # noqa: SLF001  # a method would take its name from the fields
 
 
 def raw_values(params: Params) -> dict[str, Any]:
-    """Return the value of each field as it was given, or its default before any validator.
+    """Return the value of each field as it was given, or else its default before any validator.
 
-    A person moves and sends these values. A field with neither has its validated value, for example a field whose
-    default is made from other fields.
+    These are the values that a person sets and sends. A field that has neither gets its validated value: for example,
+    a field whose default is made from other fields.
     """
     given = given_values(params)
     return {
@@ -237,7 +238,7 @@ def raw_values(params: Params) -> dict[str, Any]:
 
 
 def as_json(params: Params) -> dict[str, Any]:
-    """Return ``raw_values`` as JSON: sent to another stream, they start it with the same parameters.
+    """Return ``raw_values`` as JSON. Sent to another stream, it starts that stream with the same parameters.
 
     Fields that are excluded from dumps are left out. Secrets stay hidden, so they must be filled in again.
     """
@@ -250,7 +251,7 @@ def as_json(params: Params) -> dict[str, Any]:
 
 
 def in_brief(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values for display: a long one is left out, and its length given."""
+    """Return values for display; only the length of a long one is given."""
     sizes = {name: len(json.dumps(value)) for name, value in values.items()}
     return {
         name: value if sizes[name] <= MAX_SHOWN else f"({sizes[name]} characters)" for name, value in values.items()
@@ -258,7 +259,7 @@ def in_brief(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_name(kind: type[Params], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by field name, also those that a client sent by an alias."""
+    """Return values by field name, also those that a client sent under an alias."""
     names = {alias: name for name, info in kind.model_fields.items() for alias in _aliases(info)}
     return {names.get(name, name): value for name, value in values.items()}
 
@@ -274,7 +275,7 @@ def _choices(info: FieldInfo) -> list[str | AliasPath | None]:
 
 
 def _with_factories(kind: type[Params], given: dict[str, Any]) -> dict[str, Any]:
-    """Add the values of default factories: a seed that was drawn once stays when another parameter changes."""
+    """Add the values of default factories: a random seed must stay when another parameter changes."""
     made = {
         name: info.get_default(call_default_factory=True)
         for name, info in kind.model_fields.items()
@@ -309,12 +310,12 @@ def _has_secret(value: Any) -> bool:
 
 
 def params_error(error: ValidationError) -> ParamsError:
-    """Return pydantic's first complaint in one line, after the field's dotted name."""
+    """Return pydantic's first complaint in one line, with the field's dotted name."""
     return params_errors(error)[0]
 
 
 def params_errors(error: ValidationError) -> list[ParamsError]:
-    """Return each of pydantic's complaints in one line, after the field's dotted name."""
+    """Return each of pydantic's complaints in one line, with the field's dotted name."""
     return [
         ParamsError(
             cut(".".join(map(str, one["loc"]))) or _ALL,

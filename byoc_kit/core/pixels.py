@@ -1,4 +1,4 @@
-"""Pixels and tensors: checks of both, conversions between them, and what to write instead of what is no picture."""
+"""Pixels and tensors: checks of both, conversions between them, and advice when something is not a picture."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from byoc_kit.errors import ByocKitError
 Pixels = npt.NDArray[np.uint8]
 """uint8 ``[H, W, 3]``, RGB."""
 
-_BLOCK = 1 << 16  # floats: what a block needs stays in a core's cache through all five operations
-_OF_255 = 10  # a gain of 4 is usual, and its values are clamped
+_BLOCK = 1 << 16  # floats: a block of this size stays in a core's cache during all five operations
+_OF_255 = 10  # values above this are of 0..255: even a gain of 4 gives smaller ones
 
 _ONE_PICTURE = "return one picture, of shape [H, W, 3]"
 _NO_PIXELS = "it has no pixels: return frame, or None to drop it"
@@ -149,7 +149,7 @@ def said_of_scale(largest: float) -> str:
 
 
 def what_to_write(result: Any) -> str:
-    """Return the end of a sentence: code that makes a picture of ``result``, which it calls ``image``."""
+    """Return advice for the end of a sentence: code that turns ``result``, called ``image``, into a picture."""
     if isinstance(result, torch.Tensor):
         return _with_channels(result, _TENSORS, _tensor_of_type)
     if isinstance(result, np.ndarray):
@@ -167,7 +167,7 @@ def what_to_write(result: Any) -> str:
 
 
 def _with_channels(image: Any, templates: Mapping[str, str], of_type: Callable[[str, Any], str | None]) -> str:
-    """Say how to put the channels last, make them three, and convert the values to a type that frames take."""
+    """Return code that puts the channels last, makes them three, and converts the values to a type that frames take."""
     shape = tuple(image.shape)
     if 0 in shape:
         return _NO_PIXELS

@@ -1,4 +1,4 @@
-"""Makes a pytrickle ``FrameProcessor`` of a notebook's hooks.
+"""Makes a pytrickle ``FrameProcessor`` from a notebook's hooks.
 
 The same object runs in the notebook, in the container and under the stock ``pytrickle.StreamServer``.
 """
@@ -23,7 +23,7 @@ from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import name_of, text_of
 from byoc_kit.system.concurrency import OwnThread, on_thread
 
-# The first frames may be black; to check one takes some 20 µs.
+# The first frames may be black. Checking one takes about 20 µs.
 _OUTPUTS_TO_CHECK = 30
 _SAMPLES_A_SIDE = 8
 
@@ -37,12 +37,12 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
     Parameters
     ----------
     hooks : Hooks, optional
-        The hooks to call; by default those of the class.
+        The hooks to call; by default, those of the class.
 
     Raises
     ------
     DefaultError
-        If no stream could start with the parameters' defaults.
+        If the parameters' defaults are not allowed, so that no stream could start.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         Raises
         ------
         FrameError
-            For a result that is no picture. What ``process_frame`` raises comes through as it is.
+            If the result is not a picture. An exception that ``process_frame`` raises is passed on unchanged.
         """
         with torch.inference_mode(), self.stream_states.used_by(self.state_owner):
             returned = self.call(frame, params)
@@ -99,14 +99,14 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
             return as_frame(returned, frame)
 
     def call(self, frame: VideoFrame, params: Params) -> Any:
-        """Return what ``process_frame`` returns, whatever that is."""
+        """Run ``process_frame`` and return its result unchecked."""
         named = {self._frame_params: params} if self._frame_params else {}
         return finished(self.hooks.process_frame(frame, **named))
 
     def check_scale(self, returned: Any) -> None:
-        """Log once a stream, by a few samples of its first frames, that a tensor's values are those of bytes.
+        """Log a warning, once a stream, if a tensor seems to have values of 0..255; it looks at a few samples.
 
-        What is said stays in ``said_of_scale``.
+        The warning stays in ``said_of_scale``.
         """
         tensor = floating_tensor(returned)
         if tensor is None or tensor.dim() < 3:
@@ -169,7 +169,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return self
 
     def where(self, hook: str, error: BaseException) -> str:
-        """Name the user's own line that an exception of a hook came from; see ``locate``."""
+        """Return the user's own line that an exception of a hook came from, as ``locate`` writes it."""
         file, line = self.line_of(hook)
         source_map = self.source_map if file == self.hooks.user_file else None
         return locate(error.__traceback__, file, source_map, first_line=line)
@@ -177,7 +177,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
     def line_of(self, hook: str) -> tuple[str, int | None]:
         """Return the file of a hook, and the line to name for a wrong result.
 
-        That is the line of its ``return`` if it has exactly one, else its first line.
+        This is the line of its ``return`` if it has exactly one, or else its first line.
         """
         code = code_of(getattr(self.hooks, hook))
         return (self.hooks.user_file, None) if code is None else (code.co_filename, return_line(code))
@@ -205,7 +205,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
         return await self._on_own_thread(self.process_audio, frame, self.params)
 
     async def update_params(self, params: dict[str, Any]) -> None:
-        """Check and apply a change; raises ``ParamsError`` and keeps the old values if one does not fit."""
+        """Check and apply a change. If a value is not allowed, keep the old values and raise ``ParamsError``."""
         self.params = self.params.updated(params)
 
     async def on_stream_start(self, params: dict[str, Any]) -> None:

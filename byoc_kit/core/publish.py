@@ -1,4 +1,4 @@
-"""``publish`` sends results besides the video: one JSON object a line, on the stream's data channel."""
+"""``publish`` sends results that are not video: JSON objects, one per line, on the stream's data channel."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import Any
 from byoc_kit.errors import ByocKitError
 
 MAX_LINE = 65_535
-"""The most bytes of a line with its newline: go-livepeer's reader takes less than 64 KiB."""
+"""The most bytes of a line, with its newline: go-livepeer's reader takes less than 64 KiB."""
 
-_MOST_VALUES = MAX_LINE // 2  # a digit and a comma each
+_MOST_VALUES = MAX_LINE // 2  # each takes at least a digit and a comma
 
 Publish = Callable[[bytes], None]
-"""Takes an encoded line; must not block."""
+"""A function that takes an encoded line, and must not block."""
 
 _publish: ContextVar[Publish | None] = ContextVar("byoc_kit_publish", default=None)
 
 
 class DataError(ByocKitError):
-    """The data channel cannot carry this message."""
+    """A message that the data channel cannot carry."""
 
 
 def publish(message: Mapping[str, Any]) -> None:
     """Send one JSON object to the readers of the stream's data channel; returns at once.
 
-    Any hook may call it, on the thread that the hook runs on. Elsewhere the message is only checked: where no stream
-    runs, where it has no data channel, and on threads that the notebook starts itself.
+    Any hook may call it, on its own thread. The message is only checked, and not sent, if no stream runs, if the stream
+    has no data channel, or on a thread that the notebook has started itself.
 
     Parameters
     ----------
     message : mapping
-        What JSON can say. Values of numpy and torch are sent as numbers and lists.
+        Values that JSON has. Values of numpy and torch are sent as numbers and lists.
 
     Raises
     ------
     DataError
-        For what is no JSON object, or needs 64 KiB or more.
+        If the message is not a JSON object, or needs 64 KiB or more.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
         raise TypeError(msg)
     count = math.prod(value.shape)
     if count > _MOST_VALUES:
-        msg = f"{kind.__name__} has {count} values, and {_MOST_VALUES} fit at most"
+        msg = f"{kind.__name__} has {count} values, but at most {_MOST_VALUES} fit"
         raise ValueError(msg)
     return value.tolist()
 
@@ -84,7 +84,7 @@ def encode_line(message: Mapping[str, Any]) -> bytes:
     try:
         text = json.dumps(dict(message), allow_nan=False, separators=(",", ":"), default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
-        msg = f"publish() takes only what JSON can say: {error}; send numbers, strings, lists and dicts"
+        msg = f"publish() takes only JSON values: {error}; send numbers, strings, lists and dicts"
         raise DataError(msg) from None
     line = text.encode() + b"\n"
     if len(line) > MAX_LINE:

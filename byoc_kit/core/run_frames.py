@@ -1,4 +1,4 @@
-"""Runs a processor's hooks over frames as one stream. There is no clock, so no frame is dropped for being late."""
+"""Runs a processor's hooks over frames as one stream. It has no clock, so no frame is dropped for being late."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def run_frames(
     *,
     on_hook: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run the hooks in the container's order and on threads, and pass each frame's result to ``take``.
+    """Run the hooks as the container does, in its order and on threads, and pass each frame's result to ``take``.
 
-    The order is ``load_model``, ``on_stream_start``, the frames, ``on_stream_stop``. ``on_stream_stop`` also runs if a
-    hook after ``load_model``, ``frames`` or ``take`` raised. ``process_frame`` has one thread for all frames; each
-    other hook has its own; ``frames`` and ``take`` run on the calling thread. ``on_hook`` gets the name of each other
-    hook before it runs. Raises what one of these hooks raises.
+    The order is ``load_model``, ``on_stream_start``, the frames, ``on_stream_stop``. Once ``load_model`` has returned,
+    ``on_stream_stop`` always runs, also if another hook, ``frames`` or ``take`` raises. ``process_frame`` has one
+    thread for all frames, and each other hook has a thread of its own; ``frames`` and ``take`` run on the calling
+    thread. ``on_hook`` gets the name of each hook but ``process_frame`` before it runs. Raises what those hooks raise.
     """
 
     def run(name: str, hook: Callable[[], None]) -> None:

@@ -32,7 +32,7 @@ class SourceMap:
     cells: Sequence[CellSpan]
 
     def locate(self, line: int) -> str | None:
-        """Name the notebook's cell and line for a line of the module; ``None`` for a line that the exporter wrote."""
+        """Return the notebook's cell and line for a line of the module; ``None`` for a line that the exporter wrote."""
         for span in self.cells:
             offset = line - span.first_line
             if 0 <= offset < span.lines:
@@ -40,7 +40,7 @@ class SourceMap:
         return None
 
     def locate_in(self, file: str, line: int) -> str | None:
-        """Name a line of a file that is not the module; ``None`` for an ordinary file."""
+        """Return the cell and line for a line of another file than the module; ``None`` for an ordinary file."""
         del file, line
         return None
 
@@ -48,9 +48,9 @@ class SourceMap:
 def locate(
     trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None, *, first_line: int | None = None
 ) -> str:
-    """Name the innermost line of ``trace`` that is the user's own: cell and line if known, else file and line.
+    """Return the innermost line of ``trace`` that is in the user's file: cell and line if known, else file and line.
 
-    If there is none, as for a wrong result, name ``first_line``, the function's first line.
+    If there is none, as for a wrong result, this is ``first_line``.
     """
     lines = [number for frame, number in walk_tb(trace) if frame.f_code.co_filename == user_file]
     if not lines and first_line:

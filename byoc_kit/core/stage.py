@@ -2,9 +2,9 @@
 
 One worker thread runs ``process_frame``. Frames wait in a short queue, which absorbs a burst. The stage is behind when
 two things hold: the oldest frame has waited longer than ``max_wait_s``; and the worker has had no pause for
-``burst_s``, or its last frames show that it cannot catch up. Then the latest frame wins: the stage drops and counts the
-others. So memory and latency stay bounded however slow ``process_frame`` is, and a fast ``process_frame`` catches up
-after a hiccup without losing a frame.
+``burst_s``, or its last frames show that it cannot catch up. Then the stage keeps only the latest frame, and drops and
+counts the others. So memory and latency are bounded however slow ``process_frame`` is, and a fast ``process_frame``
+catches up after a hiccup without losing a frame.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from byoc_kit.system.allocator import keep_freed_frames
 logger = logging.getLogger(__name__)
 
 MAX_KINDS = 50
-"""The most kinds of failure that are counted one by one: code may make a new exception type for each frame."""
+"""The most kinds of failure that are counted separately: code may make a new exception type for each frame."""
 
 OTHERS = "others"
 
@@ -58,9 +58,9 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """One kind of exception of a hook: where it came from, its last message, how often it came.
+    """One kind of exception that a hook raised: where, how often, and its last message.
 
-    ``trace`` is the traceback cut to the user's own lines.
+    ``trace`` is the traceback, cut to the user's own lines.
     """
 
     error: str
@@ -78,7 +78,7 @@ class Failure:
     def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:
         """Replace the failure of the same kind, count one more, and return the result.
 
-        Once there are ``MAX_KINDS``, failures of any new kind are counted together, as ``others``.
+        Once there are ``MAX_KINDS`` kinds, failures of any new kind are counted together, as ``others``.
         """
         kind, first = (self.error, self.where), self
         if kind not in failures and len(failures) >= MAX_KINDS:
@@ -95,8 +95,8 @@ class Failure:
 class Processed:
     """A frame that went through the stage: ``output`` is ``None`` if ``process_frame`` dropped it.
 
-    After an exception, ``failure`` says why, and ``OnError`` decides what ``output`` is. ``processor`` is the one that
-    ran; a swap may have replaced it since.
+    After an exception, ``failure`` describes it, and ``OnError`` decides what ``output`` is. ``processor`` is the one
+    that ran; it may have been swapped since.
     """
 
     source: VideoFrame
@@ -110,7 +110,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class StageStats:
-    """Counts since the start; timings are of the last frames."""
+    """Counts since the start, and times of the last frames."""
 
     frames_in: int
     frames_out: int
@@ -133,19 +133,18 @@ class _Counters:
 class Stage:
     """Runs a processor's ``process_frame`` over submitted frames, on a thread of its own.
 
-    A frame that is dropped is counted with its reason: ``late`` (a newer frame was waiting), ``withheld``
-    (``process_frame`` returned ``None``), ``failed`` (it raised, and failing frames are dropped) or ``closed`` (the
-    stage ended first).
+    Each dropped frame is counted with its reason: ``late`` (a newer frame was waiting), ``withheld`` (``process_frame``
+    returned ``None``), ``failed`` (it raised, and ``on_error`` is ``drop``) or ``closed`` (the stage ended first).
 
     Parameters
     ----------
     processor : FrameProcessor
-        Whose ``process_frame`` runs.
+        The processor whose ``process_frame`` runs.
     sink : callable
-        Takes each ``Processed``, in order, on the worker's thread. A sink that blocks makes the stage drop frames at
-        its entry; it never makes a queue grow.
+        Takes each ``Processed``, in order, on the worker's thread. If it blocks, frames wait and are dropped before
+        ``process_frame``; no queue grows.
     params : Params, optional
-        The parameters that frames see; set ``stage.params`` to change them from the next frame on.
+        The parameters that frames are processed with. Set ``stage.params`` to change them from the next frame on.
     on_error : {"passthrough", "last", "drop"}, optional
         What goes out in place of a frame whose ``process_frame`` raised.
     publish : callable, optional
@@ -153,11 +152,11 @@ class Stage:
     states : StreamStates, optional
         Where ``byoc_kit.stream_state()`` is kept; by default in the stage.
     max_waiting : int, optional
-        How many frames may wait.
+        The most frames that wait.
     max_wait_s : float, optional
-        Seconds that a frame may wait while the stage is behind.
+        The longest time in seconds that a frame may wait while the worker has no pause.
     burst_s : float, optional
-        Seconds that the worker may be without a pause before the stage counts as behind.
+        The time in seconds that the worker may be without a pause before the stage can be behind.
     logs_failures : bool, optional
         Whether each new kind of failure is logged once.
     name : str, optional
@@ -252,8 +251,8 @@ class Stage:
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
         """End the worker, after the waiting frames if ``drain``; ``False`` if it has not returned in ``timeout_s``.
 
-        Call it again to wait longer. It drops the late ones of the waiting frames once, when it is first called, and
-        processes all others, however long that takes.
+        Call it again to wait longer. If the stage is behind at the first call, it keeps only the latest frame. It
+        processes the remaining frames, however long that takes.
         """
         with self._changed:
             is_first, self._is_closing = not self._is_closing, True
@@ -282,7 +281,7 @@ class Stage:
 
     @property
     def failures_in_a_row(self) -> int:
-        """How many frames raised in a row, counted back from the newest."""
+        """How many frames have raised in a row, up to the newest."""
         return self._counters.failures_in_a_row
 
     @property
@@ -298,12 +297,12 @@ class Stage:
 
     @property
     def is_at_first_frame(self) -> bool:
-        """Whether the present frame is its processor's first one here; a first frame often takes longer."""
+        """Whether the present frame is the first one of its processor, which often takes longer."""
         return self._is_at_first_frame
 
     @property
     def is_running(self) -> bool:
-        """Whether the worker thread runs; while ``process_frame`` hangs it does, even after ``close``."""
+        """Whether the worker thread runs. While ``process_frame`` hangs, it does, even after ``close``."""
         return self._worker is not None and self._worker.is_alive()
 
     def _run(self) -> None:
@@ -313,9 +312,7 @@ class Stage:
                     self._sink(self._process(*item))
         except Exception as error:
             logger.exception("the sink of %s failed; the stage ends", self._name)
-            self.error = error.with_traceback(
-                None
-            )  # the traceback would keep this stage alive, by the frame of this call
+            self.error = error.with_traceback(None)  # the traceback refers to this call, and so to the stage
             with self._changed:
                 self._is_closing = True
                 self._counters.drops["closed"] += len(self._waiting)
@@ -342,7 +339,7 @@ class Stage:
         return not is_burst and now_s - self._waiting[0][0] > self._max_wait_s
 
     def _cannot_catch_up(self) -> bool:
-        """Whether each of the last frames took clearly longer than the time between waiting frames."""
+        """Whether each of the last frames took clearly longer than the time from one waiting frame to the next."""
         if len(self._last_took_s) < _SLOW_FRAMES or len(self._waiting) < 2:
             return False
         apart_s = (self._waiting[-1][1].time_s - self._waiting[0][1].time_s) / (len(self._waiting) - 1)
@@ -358,7 +355,7 @@ class Stage:
         output: VideoFrame | None
         try:
             output = processor.process(frame, params)
-        except BaseException as error:  # noqa: BLE001  # counts and shows any exception of the user's code, also SystemExit
+        except BaseException as error:  # noqa: BLE001  # any exception of the user's code is counted and shown, also SystemExit
             output = self._stand_in(frame)
             failure = self._record(error, processor)
         ended_s = time.monotonic()
@@ -377,7 +374,7 @@ class Stage:
         return Processed(frame, output, processor, params, started_s - submitted_s, ended_s - started_s, failure)
 
     def _stand_in(self, frame: VideoFrame) -> VideoFrame | None:
-        """Return the picture that goes out for a failed frame."""
+        """Return the frame that goes out in place of a failed one."""
         if self._on_error is OnError.DROP:
             return None
         return frame.original() if self._last_good is None else as_frame(self._last_good, frame)

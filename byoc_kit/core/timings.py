@@ -1,4 +1,4 @@
-"""How long something took, as percentiles over the last frames, and how long a step takes so far."""
+"""How long something took, as percentiles of the last times, and how long the present step has taken so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT = 600
 
 
 class Timings:
-    """Keeps the last 600 durations; one thread may add while another asks."""
+    """The last 600 durations. One thread may add to them while another reads them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,9 +53,9 @@ def percentiles_ms(seconds: Iterable[float]) -> dict[str, float]:
 
 
 class Heartbeat:
-    """One thread says when a step of work begins and ends; others ask how long the present one takes.
+    """One thread marks when a step of work begins and ends. Other threads ask how long the present step has taken.
 
-    Waiting for something to do is no step.
+    Waiting for work is not a step.
     """
 
     def __init__(self, name: str) -> None:
@@ -72,12 +72,12 @@ class Heartbeat:
             self._since_s = None
 
     def begin_anew(self) -> None:
-        """Count the present step from now on: up to here it waited for others."""
+        """Measure the present step from now on, since it waited for something else until now."""
         if self._since_s is not None:
             self._since_s = time.monotonic()
 
     @property
     def taking_s(self) -> float:
-        """How long the present step takes; 0 between steps."""
+        """How long the present step has taken so far; 0 between steps."""
         since_s = self._since_s
         return 0.0 if since_s is None else time.monotonic() - since_s

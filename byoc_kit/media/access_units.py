@@ -1,8 +1,8 @@
-"""The pictures of a video stream, one a packet, however its PES packets carry them.
+"""Turns the PES packets of a video stream into packets of one picture each.
 
 ISO/IEC 13818-1 lets a PES packet hold a picture, several, or a part of one, and begin anywhere (2.4.3.7). A decoder
-wants a picture a packet. FFmpeg's parser knows a picture's end by the next one's beginning, which is a frame later.
-Here a picture is out with its last byte as long as PES packets and pictures go together, as live publishers send them.
+wants one picture per packet. FFmpeg's parser sees the end of a picture only when the next one begins, a frame later.
+Here a picture is handed on with its last byte as long as each PES packet has one picture, as live publishers send it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from av.video.stream import VideoStream
 from byoc_kit.media.codecs import TIME_BASE
 from byoc_kit.media.start_codes import HEADER, Code, StartCodes, start_codes
 
-# The demuxer cuts a PES packet before the TS packet (184 bytes) that would take it over 204 800 bytes, whatever it
-# holds.
+# The demuxer cuts a PES packet before the TS packet (184 bytes) that would make it longer than 204 800 bytes.
 _CUT_BY_DEMUXER = 204_800 - 184
-# A PES packet that says its length holds 65 535 bytes with its header: one as full as that may go on in the next.
+# A PES packet that says its length has at most 65 535 bytes, with its header. A picture may go on after a full one.
 _FULL = range(65_535 - 2 * 184, 65_536)
-# So much sound since the last of a picture shows that nothing more of it comes, in units of 1/90000 s.
+# When this much sound (in 1/90000 s) has come since the last bytes of a picture, no more of the picture follows.
 _OVERDUE = 45_000
 _LARGEST = 32 << 20
 _START_CODE = b"\0\0\1"
@@ -34,9 +33,9 @@ _NO_TIMES: _Times = (None, None)
 
 
 def access_units(packets: Iterable[Packet]) -> Iterator[Packet]:
-    """Yield the packets of video one picture at a time, and those of other streams as they come.
+    """Yield one packet for each picture of a video, and the packets of other streams as they come.
 
-    The first picture that begins in a PES packet has its times, and the others have none.
+    The first picture that begins in a PES packet gets the packet's times; further ones have no times.
     """
     splitters: dict[int, _Splitter] = {}
     for packet in packets:
@@ -54,35 +53,35 @@ def access_units(packets: Iterable[Packet]) -> Iterator[Packet]:
 
 
 def _codes_of(stream: Stream) -> StartCodes | None:
-    # Not by `stream.type`, with which PyAV 14.2 crashes where FFmpeg does not know what a stream is.
+    # `stream.type` would crash PyAV 14.2 if FFmpeg does not know what the stream is.
     has_codec = isinstance(stream, VideoStream) and stream.codec_context is not None
     return start_codes(stream.codec_context.name) if has_codec else None
 
 
 class _Splitter:
-    """Puts together and takes apart the packets of one stream.
+    """Joins and splits the packets of one stream, so that each has one picture.
 
-    The first packet waits for the second, which shows whether pictures are cut; where one is, each waits from then on.
-    The first that is cut later loses what follows.
+    The first packet waits for the second, which shows whether PES packets cut pictures. If they do, each picture waits
+    for the start of the next one from then on. If they begin to do so later, the first cut picture loses its rest.
     """
 
     def __init__(self, stream: Stream, codes: StartCodes) -> None:
         self._stream = stream
         self._codes = codes
-        self._data = bytearray()  # begins with the picture that is collected, and what comes before it
-        self._marks: list[tuple[int, _Times]] = []  # where in it PES packets begin, and the times that nobody took yet
+        self._data = bytearray()  # begins with the picture that is being collected, and its prefixes
+        self._marks: list[tuple[int, _Times]] = []  # where PES packets begin, and their times until taken
         self._scanned = 0
         self._has_beginning = False
         self._has_picture = False
-        self._next_at: int | None = None  # where something begins that comes before the next picture
+        self._next_at: int | None = None  # where the next picture's prefixes begin
         self._is_first = True
         self._are_cut = False
         self._is_cut_by_demuxer = False
         self._audio_from: int | None = None  # the time of the first sound since the last packet
-        self._is_given = False  # the picture that further slices would belong to
+        self._is_given = False  # whether the picture that further slices would belong to has been handed on
 
     def split(self, packet: Packet) -> Iterator[Packet]:
-        """Yield the pictures that are whole now; an empty packet flushes, and comes last."""
+        """Yield the pictures that are complete now. An empty packet flushes, and is yielded last."""
         if not packet.size:
             yield from self.flush()
             yield packet
@@ -95,7 +94,7 @@ class _Splitter:
         found = self._scan()
         is_rest = self._is_cut_by_demuxer and packet.pts is None
         self._is_cut_by_demuxer = size > _CUT_BY_DEMUXER
-        self._are_cut |= not (self._is_first or is_rest or (is_between and self._begins_anew(begin, found)))
+        self._are_cut |= not (self._is_first or is_rest or (is_between and self._begins_picture(begin, found)))
         yield from self._before(found)
         may_go_on = self._is_first or self._are_cut or self._is_cut_by_demuxer or size in _FULL
         is_foreign = not (self._is_first or self._has_beginning or self._is_given)  # encrypted, or of another codec
@@ -112,9 +111,9 @@ class _Splitter:
             self._is_given = not self._data
 
     def is_overdue(self, audio: Packet) -> bool:
-        """Whether nothing more can come of the picture that waits, since so much sound has come meanwhile.
+        """Whether the waiting picture is complete, since so much sound has come after its last bytes.
 
-        That sound is ahead of the picture does not tell: it may always be.
+        That the sound's time is later than the picture's would not show this: some inputs send sound ahead.
         """
         if not self._has_picture or audio.dts is None:
             return False
@@ -123,27 +122,27 @@ class _Splitter:
         return audio.dts - self._audio_from > _OVERDUE
 
     def _scan(self) -> list[tuple[int, Code]]:
-        """Return what came of start codes, each with its place."""
+        """Return the start codes found in the new data, each with its place."""
         found: list[tuple[int, Code]] = []
         while (at := self._data.find(_START_CODE, self._scanned)) >= 0:
             end = at + len(_START_CODE)
             header = self._data[end : end + HEADER]
             if len(header) < _SHORTEST_HEADER:
-                return found  # the rest of it comes in the next packet
-            is_long = self._data.endswith(b"\0", 0, at)  # H.264 and HEVC may put another zero before
+                return found  # its rest is in the next packet
+            is_long = self._data.endswith(b"\0", 0, at)  # H.264 and HEVC may have another zero before it
             found.append((at - is_long, self._codes.read(bytes(header))))
             self._scanned = end
         self._scanned = max(self._scanned, len(self._data) - len(_START_CODE) + 1)
         return found
 
-    def _begins_anew(self, begin: int, found: list[tuple[int, Code]]) -> bool:
-        """Whether a picture, or the second field of one, begins where the packet does."""
+    def _begins_picture(self, begin: int, found: list[tuple[int, Code]]) -> bool:
+        """Whether a picture, or its second field, begins exactly where the packet begins."""
         at, code = next(((at, code) for at, code in found if at >= begin), (None, Code.OTHER))
         is_at_begin = at is not None and not self._data[begin:at].strip(b"\0")
         return is_at_begin and code in {Code.PREFIX, Code.PICTURE, Code.SECOND_FIELD}
 
     def _before(self, found: list[tuple[int, Code]]) -> Iterator[Packet]:
-        """Yield the picture before each place at which another begins."""
+        """Yield each picture that ends because another begins."""
         gone = 0
         for place, code in found:
             at = place - gone
@@ -167,13 +166,13 @@ class _Splitter:
             self._has_picture |= code is not Code.OTHER
 
     def _drop(self, end: int) -> int:
-        """Let go of what belongs to no picture; returns where the rest begins."""
+        """Drop data that belongs to no picture; returns where the rest begins."""
         self._cut(end)
         self._has_beginning, self._is_given = True, False
         return 0
 
     def _take(self, end: int) -> Packet:
-        """Return the picture up to ``end``, with its times; the next one begins there."""
+        """Return the picture that ends at ``end``, with its times."""
         begun = [times for at, times in self._marks if at <= 0]
         self._marks = [mark for mark in self._marks if mark[0] > 0]
         picture = Packet(bytes(self._data[:end]))
@@ -185,7 +184,7 @@ class _Splitter:
         return picture
 
     def _cut(self, end: int) -> None:
-        """Forget the data before ``end``; the PES packet that it is in keeps its times for what follows."""
+        """Drop the data before ``end``. The times of the PES packet that goes on there stay for what follows."""
         del self._data[:end]
         self._scanned = max(0, self._scanned - end)
         before = [times for at, times in self._marks if at <= end]

@@ -1,4 +1,4 @@
-"""The one reader of clips, for preview, verify and regression: the frames that a player shows, asked for by number."""
+"""Reads clips, for the preview, verify and regressions alike: the frames that a player shows, by number."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ logger = logging.getLogger(__name__)
 class Clip:
     """A clip's frames by number: those that a player shows, in their order and with their times.
 
-    Its stream is the one that a player chooses; what an edit list hides is left out, pictures are turned upright and
-    deinterlaced. Pixels that are not square stay as stored: ``frame.origin.display.pixel_aspect`` says their shape.
+    It reads the stream that a player chooses. Pictures that an edit list hides are left out; the others are turned
+    upright and deinterlaced. Pixels that are not square stay as stored: ``frame.origin.display.pixel_aspect`` is their
+    shape.
 
-    Opening reads every packet, but decodes only the first pictures. A reading begins at the key frame before, and
-    decodes from there. A picture that then turns out not to be there, since the clip is damaged, is left out:
-    ``count`` is one less from then on, and ``damaged`` one more. At the end of a reading ``on_damage`` is told,
-    by default the log.
-    Raises ``MediaError``, naming the clip, if it cannot be opened.
+    Opening reads every packet, but decodes only the first pictures. Reading frames begins to decode at the key frame
+    before the first of them. If a picture of a damaged clip then proves to be missing, it is left out: ``count`` goes
+    down by one, and ``damaged`` up by one. ``on_damage`` is told at the end of that reading; by default it logs.
+
+    Raises ``MediaError`` if the clip cannot be opened.
     """
 
     def __init__(self, path: str | Path, *, on_damage: Callable[[str], object] = logger.warning) -> None:
@@ -52,12 +53,12 @@ class Clip:
 
     @property
     def count(self) -> int:
-        """See ``count``."""
+        """How many frames there are. It goes down if reading a damaged clip finds that a picture is missing."""
         return len(self._table.times)
 
     @property
     def times(self) -> list[int]:
-        """When each frame is shown, in units of ``time_base``: the ``pts`` that it has."""
+        """When each frame is shown, its ``pts``, in units of ``time_base``."""
         return self._table.times
 
     @property
@@ -67,22 +68,22 @@ class Clip:
 
     @property
     def has_own_times(self) -> bool:
-        """Whether the file says when a frame is shown; else the frame rate does."""
+        """Whether the file says when each frame is shown; otherwise its frame rate decides."""
         return not self._table.is_counted
 
     @property
     def damaged(self) -> int:
-        """How many pictures are left out, as far as is known, since they cannot be decoded."""
+        """How many pictures are known so far that cannot be decoded and are left out."""
         return self._table.damaged
 
     def time_s(self, number: int) -> float:
-        """See ``time_s``."""
+        """Return when a frame is shown, the first one at 0; from ``count`` on, return when the last frame ends."""
         if number < 0:
             check_number(number, self.count)
         return self._table.time_s(number)
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """See ``frames``."""
+        """Yield the frames from number ``start`` on, as new objects. Closing the generator closes its files."""
         table = self._table
         check_number(start, len(table.times))
         return self._frames(start, table)
@@ -96,7 +97,7 @@ class Clip:
                         wanted = frame.pts + 1
                         yield frame
             except DamageError:
-                self._is_quick = False  # again from there, with each picture by itself
+                self._is_quick = False  # go on from there, and decode each picture by itself
             else:
                 return
             if wanted > table.times[-1]:
@@ -104,8 +105,8 @@ class Clip:
                 return
 
     def _from(self, number: int, table: PictureTable) -> Iterator[VideoFrame]:
-        """Yield the frames from a number on, and perhaps the one before."""
-        first = max(0, number - table.is_interlaced)  # the rows that a field lacks come of the picture before, too
+        """Yield the frames from a number on, perhaps with the one before it."""
+        first = max(0, number - table.is_interlaced)  # deinterlacing also uses the picture before
         return self._count_to(first, table) if table.is_counted else self._enter(table.times[first], table)
 
     def _enter(self, wanted: int, table: PictureTable) -> Generator[VideoFrame]:
@@ -117,13 +118,13 @@ class Clip:
                 if entry is not None:
                     key = next((picture for picture in pictures if _time(picture) >= entry.pts), None)
                     if key is None or key.pts != entry.pts:
-                        continue  # the video cannot be entered here: it is refreshed bit by bit, or the seek went wrong
+                        continue  # decoding cannot begin here: it has no whole picture, or the seek went wrong
                     pictures = chain((key,), pictures)
                 yield from shown(stream, deinterlaced(self._follow(pictures, wanted - 1)), table.turn)
                 return
 
     def _count_to(self, first: int, table: PictureTable) -> Generator[VideoFrame]:
-        """Yield the frames from number ``first`` on, of a clip whose times are made up."""
+        """Yield the frames from number ``first`` on, in a clip whose times are made up."""
         with open_clip(self._path, is_quick=self._is_quick) as container:
             stream = video_stream(container)
             pictures = decoded(stream, readable(container, stream))
@@ -153,7 +154,7 @@ class Clip:
         return at < len(times) and times[at] == time
 
     def _leave_out(self, after: int, before: int | None) -> None:
-        """Forget the pictures between two times: they did not come."""
+        """Leave out the pictures between two times, since they did not come."""
         with self._lock:
             times = self._table.times
             begin = bisect_right(times, after)
@@ -177,10 +178,10 @@ class Clip:
 
 
 def _entries_before(wanted: int, table: PictureTable) -> Iterator[Entry | None]:
-    """Yield key frames to enter at, the nearest before first, then further and further back; ``None`` is the start."""
+    """Yield key frames to begin decoding at: the nearest one before, then earlier ones, then ``None`` for the start."""
     at = bisect_right(table.entries, wanted, key=lambda entry: entry.pts) - 1
     back = 1
-    while at > 0:  # the first is no better than the start
+    while at > 0:  # the first is as good as the start
         yield table.entries[at]
         at -= back
         back *= 2
@@ -188,14 +189,14 @@ def _entries_before(wanted: int, table: PictureTable) -> Iterator[Entry | None]:
 
 
 def _packets_from(container: InputContainer, stream: VideoStream, entry: Entry | None) -> Iterator[Packet]:
-    """Yield the packets from an entry's on; none where it is not found behind the place that seeking leads to."""
+    """Yield the packets from an entry's on; none, if it does not follow the place that seeking leads to."""
     if entry is None:
         yield from readable(container, stream)
         return
     try:
         container.seek(entry.seek_to, stream=stream)
     except av.FFmpegError:
-        return  # what cannot be sought in is read from the start
+        return  # a file in which libav cannot seek is read from the start
     packets = readable(container, stream)
     for packet in packets:
         if packet.is_keyframe and packet.pts is not None and packet.pts >= entry.pts:
@@ -210,10 +211,9 @@ def _time(picture: av.VideoFrame) -> int:
 
 
 def read_clip(path: Path | str, *, width: int | None = None) -> Iterator[VideoFrame]:
-    """Yield a clip's frames in order, scaled to ``width`` pixels a row (the height follows) where one is given.
+    """Yield the frames of a ``Clip`` in order; with ``width``, scaled to that many pixels per row, in the same shape.
 
-    They are those of ``Clip``. Raises ``MediaError``, naming the clip, if it cannot
-    be opened.
+    Raises ``MediaError`` if the clip cannot be opened.
     """
     for frame in Clip(path).frames():
         yield frame if width is None else _scaled(frame, width)
@@ -227,7 +227,7 @@ def _scaled(frame: VideoFrame, width: int) -> VideoFrame:
 
 
 def check_number(number: int, count: int) -> None:
-    """Raise ``IndexError`` for a frame that is not there."""
+    """Raise ``IndexError`` if no frame has this number."""
     if not 0 <= number < count:
         msg = f"there is no frame {number}; the frames are 0 to {count - 1}"
         raise IndexError(msg)

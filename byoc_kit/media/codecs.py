@@ -1,4 +1,4 @@
-"""Choosing and opening encoders and decoders: on the GPU where it was asked for and works, else on the CPU."""
+"""Chooses and opens encoders and decoders: on the GPU if it was asked for and works, else on the CPU."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ DecoderName = Literal["cpu", "cuda", "auto"]
 
 
 class MediaSettings(BaseModel):
-    """Choices of codec and quality; the defaults are the fastest that any machine can do.
+    """The choice of codec and quality. The defaults are fast, and work on any machine.
 
-    ``encoder``: ``auto`` takes NVENC where it works, else x264. ``preset``: the encoder's own word (default: x264's
-    ``superfast``, NVENC's ``p3``). ``crf``: quality, lower is better (NVENC's ``cq``). ``gop_s``: seconds between key
-    frames, each of which begins a segment; by default the input's key frames are followed, 0.5 to 2 s apart.
-    ``decoder``: ``cuda`` decodes on the GPU, ``auto`` only where there is one.
+    ``encoder``: ``auto`` takes NVENC if it works, else x264. ``preset``: the encoder's own word; by default, x264's
+    ``superfast`` and NVENC's ``p3``. ``crf``: the quality; lower is better (NVENC's ``cq``). ``gop_s``: seconds between
+    key frames, each of which begins a segment; by default, key frames follow those of the input, 0.5 to 2 s apart.
+    ``decoder``: ``cuda`` decodes on the GPU, ``auto`` only if there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class MediaSettings(BaseModel):
 
 
 def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:
-    """Return the options for low latency: each picture out as soon as it is in."""
+    """Return the options for low latency, so that each picture comes out at once."""
     if name == _NVENC:
         preset = settings.preset or "p3"
         quality = {"rc": "vbr", "cq": str(settings.crf), "b": "0"}
@@ -66,12 +66,12 @@ def encoder_options(name: str, settings: MediaSettings) -> dict[str, str]:
         }
     preset = settings.preset or _X264_PRESET
     if settings.encoder != "libx264" and preset not in _X264_PRESETS:
-        preset = _X264_PRESET  # it is a word of NVENC's, for which x264 stands in
+        preset = _X264_PRESET  # the word is NVENC's, which x264 replaces here
     return {"preset": preset, "tune": "zerolatency", "crf": str(settings.crf), "forced-idr": "1"}
 
 
 def set_up(encoder: VideoCodecContext, *, width: int, height: int, format: str, display: DisplayInfo) -> None:  # noqa: A002
-    """Tell an encoder what it gets. Key frames come where they are asked for, nowhere else."""
+    """Tell an encoder what pictures it gets. It makes key frames only when they are asked for."""
     encoder.width, encoder.height = width, height
     encoder.pix_fmt = format
     encoder.time_base = TIME_BASE
@@ -80,24 +80,24 @@ def set_up(encoder: VideoCodecContext, *, width: int, height: int, format: str, 
 
 
 def open_encoder(settings: MediaSettings, open_named: Callable[[str], T]) -> T:
-    """Return what ``open_named(name)`` opens: with the encoder that is wanted, or with ``libx264`` where that raises.
+    """Return what ``open_named(name)`` opens with the wanted encoder, or with ``libx264`` if that raises.
 
-    NVENC is tried each time anew: it opens again once one of its sessions, or the GPU's memory, is free.
+    NVENC is tried each time, since it can open again when one of its sessions, or memory of the GPU, becomes free.
     """
     if settings.encoder != "libx264":
         try:
             return open_named(_NVENC)
         except (FFmpegError, ValueError) as error:
             say = logger.info if settings.encoder == "auto" else logger.warning
-            say("NVENC does not open here and now (%s); encoding with libx264", error)
+            say("NVENC does not open at present (%s); encoding with libx264", error)
     return open_named("libx264")
 
 
 @cache
 def encodable_layout(encoder: str, format: str, layout: str) -> str:  # noqa: A002  # FFmpeg's word
-    """Return the sound's layout if the encoder takes it, and else stereo: libopus knows eight, AAC some more.
+    """Return the sound's layout if the encoder takes it, or else stereo. libopus has eight layouts, AAC some more.
 
-    Speakers at the side become speakers at the back: ADTS cannot name the former, and readers would find "6 channels".
+    Side speakers become back speakers: ADTS has no name for the former, and readers would only find "6 channels".
     """
     layout = layout.replace("(side)", "")
     trial = cast("AudioCodecContext", CodecContext.create(encoder, "w"))

@@ -25,13 +25,13 @@ from byoc_kit.media.picture import DecodedPicture
 OnFault = Callable[[str, Exception], None]
 
 RECEIVED = "received"
-"""In a frame's ``log_timestamps``: when its bytes were all there."""
+"""The key in a frame's ``log_timestamps`` for when all its bytes had come."""
 
-# A picture of which nothing came while so many followed is lost: 16 may wait to be shown, in H.264 as in HEVC.
+# A picture is lost if it has not come out when this many have followed: in H.264 and HEVC, 16 may wait to be shown.
 _MOST_HELD = 20
 
-# A time that a packet gives counts where it is further than this from what the frames before amount to. A frame may
-# have begun in the packet before, which then gave its time.
+# A packet's time is used only if it differs by more than this from the end of the frames before. A frame may have begun
+# in the packet before, and then has that packet's time.
 _FRAMES_OFF = Fraction(3, 2)
 
 
@@ -47,7 +47,7 @@ class PictureCounts:
         self.drops[reason] += 1
 
     def leave_out(self, reason: str) -> None:
-        """Count a picture that arrived and is not looked into."""
+        """Count a picture that arrived and will not be decoded."""
         self.arrived += 1
         self.drop(reason)
 
@@ -62,9 +62,9 @@ class _Picture:
 
 
 class VideoDecoder:
-    """Decodes the packets of one stream, a picture each; ``on_fault`` hears of what cannot be decoded.
+    """Decodes the packets of one video stream, each of one picture. ``on_fault`` is told what cannot be decoded.
 
-    A picture without a time of its own is shown when it is its turn. Interlaced pictures are deinterlaced.
+    A picture without a time gets one from its place in the order. Interlaced pictures are deinterlaced.
     """
 
     def __init__(self, stream: VideoStream, counts: PictureCounts, on_fault: OnFault) -> None:
@@ -78,9 +78,9 @@ class VideoDecoder:
         self._number = 0
 
     def decode(self, packet: Packet, *, keys_only: bool = False) -> Iterator[VideoFrame]:
-        """Yield the frames that are ready; an empty packet ends the stream, and yields the last.
+        """Yield the frames that are ready. An empty packet ends the stream, and yields the last frames.
 
-        ``keys_only`` leaves out all pictures but key frames: how a decoder that is too slow comes back to the present.
+        ``keys_only`` decodes only key frames, so that a decoder that is too slow can catch up.
         """
         self._decoder.skip_frame = "NONKEY" if keys_only else "DEFAULT"
         for picture in self._decoded(packet, "late" if keys_only else "undecodable"):
@@ -91,7 +91,7 @@ class VideoDecoder:
         self._forget(_MOST_HELD)
 
     def close(self) -> None:
-        """Count what is still on its way."""
+        """Count the pictures that are still in the decoder."""
         for _ in range(len(self._in_decoder) + len(self._shown)):
             self._counts.drop("closed")
         self._in_decoder.clear()
@@ -102,7 +102,7 @@ class VideoDecoder:
         return self.stream.codec_context
 
     def _decoded(self, packet: Packet, lost_as: str) -> list[av.VideoFrame]:
-        """Return the pictures that come out, with their numbers for times: a decoder loses none of those."""
+        """Return the pictures that come out, with numbers as their times: a decoder can lose times, but not these."""
         number = self._number
         if packet.size:
             self._number += 1
@@ -145,7 +145,7 @@ class VideoDecoder:
 
 
 class _Clock:
-    """Gives pictures without a time one, a step after the picture before; the step is what the others show it to be."""
+    """Gives pictures without a time a time: one step after the picture before. The other pictures show the step."""
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
@@ -154,7 +154,7 @@ class _Clock:
         self._last: Fraction | None = None
 
     def note(self, number: int, packet: Packet) -> None:
-        """Learn from the decode time of a picture, by its number in that order."""
+        """Learn the step from the decode time of a picture; ``number`` is its place in decoding order."""
         time = packet.pts if packet.dts is None else packet.dts
         if time is None:
             return
@@ -163,7 +163,7 @@ class _Clock:
         self._timed = number, time
 
     def place(self, pts: int | None) -> int | None:
-        """Return the time of the next picture to show, ``pts`` where it has one; ``None`` before the first."""
+        """Return the time of the next picture to be shown: its ``pts`` if it has one; ``None`` before the first."""
         if pts is not None:
             self._last = Fraction(pts)
         elif self._last is not None:
@@ -177,28 +177,28 @@ class _Clock:
 
 
 def to_video_frame(frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> VideoFrame:
-    """Wrap a decoded picture with its own time; ``decoder`` knows its colours in full."""
+    """Make a frame from a decoded picture, with its time. ``decoder`` knows all about its colours."""
     picture = DecodedPicture.of(frame, decoder)
     return VideoFrame(None, frame.pts or 0, frame.time_base or TIME_BASE, origin=picture)
 
 
 class AudioDecoder:
-    """Decodes the packets of one stream, in order; ``on_fault`` hears of what cannot be decoded.
+    """Decodes the packets of one sound stream, in order. ``on_fault`` is told what cannot be decoded.
 
-    The demuxer hands PES packets on as they are. One may hold several frames, of which only the first has a time, and
-    MPEG-TS puts a header of its own before each Opus frame: a parser takes them apart.
+    A parser splits the PES packets, which the demuxer passes on as they are: a packet may have several frames, of which
+    only the first has a time, and MPEG-TS puts a header of its own before each Opus frame.
     """
 
     def __init__(self, stream: AudioStream, on_fault: OnFault) -> None:
         self.stream = stream
         self._on_fault = on_fault
-        # Not the decoder's own parser, which tells the decoder what it believes to have found.
+        # The decoder's own parser would change the decoder by what it finds.
         self._parser = CodecContext.create(stream.codec_context.name, "r")
         self._given: int | None = None
         self._next_s: Fraction | None = None
 
     def decode(self, packet: Packet) -> Iterator[av.AudioFrame]:
-        """Yield the frames of a packet, each with its time; an empty packet flushes the parser and the decoder."""
+        """Yield the frames of a packet, each with its time. An empty packet flushes the parser and the decoder."""
         time_base = packet.time_base or TIME_BASE
         if self._given is None:
             self._given = packet.pts
@@ -220,14 +220,14 @@ class AudioDecoder:
     def _parts(self, packet: Packet) -> Iterator[Packet]:
         try:
             yield from self._parser.parse(bytes(packet) if packet.size else None)
-        except ValueError:  # PCM has no parser, and needs none
+        except ValueError:  # PCM has no parser and needs none
             yield packet
             return
         if not packet.size:
             yield packet
 
     def _place(self, frame: av.AudioFrame, time_base: Fraction) -> bool:
-        """Set a frame's time; ``False`` if none is known yet."""
+        """Set a frame's time; ``False`` if no time is known yet."""
         lasts_s = Fraction(frame.samples, frame.sample_rate)
         given_s = None if frame.pts is None else frame.pts * time_base
         if given_s is not None and (self._next_s is None or abs(given_s - self._next_s) > _FRAMES_OFF * lasts_s):

@@ -1,4 +1,4 @@
-"""Pictures of interlaced video made whole: each goes out as one frame, of all its rows at one time."""
+"""Deinterlaces pictures: each becomes one frame, with all its rows at the same time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-# One frame out for each in, and those that are not flagged as interlaced stay as they are.
+# One frame comes out for each that goes in. Pictures that are not flagged as interlaced stay as they are.
 _BWDIF = "mode=send_frame:parity=auto:deint=interlaced"
 
 _Format: TypeAlias = tuple[int, int, str]
 
 
 def deinterlaced(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Yield as many pictures as come, with their times; those that are flagged as interlaced are deinterlaced.
+    """Yield each picture with its time. Those that are flagged as interlaced are deinterlaced.
 
-    Each is made of the pictures before and after it too, so the first and last of a part are not those of the whole.
+    The pictures before and after are used for that too, so the first and last picture of a part of a clip look
+    different from the same pictures of the whole clip.
     """
     deinterlacer = Deinterlacer()
     for picture in pictures:
@@ -30,20 +31,20 @@ def deinterlaced(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 
 
 class Deinterlacer:
-    """Takes pictures in the order of their times, and gives them back with their times.
+    """Takes pictures in the order of their times, and returns them deinterlaced, with their times.
 
-    Progressive video goes through at once. From the first interlaced picture on each is held until the next comes.
+    Progressive pictures are returned at once. From the first interlaced picture on, each is held until the next comes.
     """
 
     def __init__(self) -> None:
         self._format: _Format | None = None
-        self._graph: Graph | None = None  # its two ends hold no reference to it
+        self._graph: Graph | None = None  # its two ends do not keep it alive
         self._source: FilterContext
         self._sink: FilterContext
         self._held: deque[tuple[int | None, Fraction | None]] = deque()
 
     def push(self, picture: av.VideoFrame) -> list[av.VideoFrame]:
-        """Take a picture, and return those that are ready."""
+        """Add a picture, and return those that are ready."""
         format_ = picture.width, picture.height, picture.format.name
         ready = self.flush() if self._graph is not None and format_ != self._format else []
         if self._graph is None:
@@ -55,7 +56,7 @@ class Deinterlacer:
         return ready + self._pull()
 
     def flush(self) -> list[av.VideoFrame]:
-        """Return what is held; the next picture begins anew."""
+        """Return the pictures that are held, and start again with the next one."""
         if self._graph is None:
             return []
         if self._held:

@@ -25,35 +25,35 @@ from byoc_kit.errors import ByocKitError
 
 logger = logging.getLogger(__name__)
 
-# Without a parser the demuxer hands a frame on when its PES packet ends, not when the next begins (one frame less
-# latency: a trickle publisher sends one picture a PES packet). Probing the frame rate would hold back the first 0.6 s
-# of a 25 fps stream, and the bounded probe keeps the first picture from waiting for more.
+# Without a parser, the demuxer passes a frame on when its PES packet ends, not when the next begins. That is one frame
+# less latency, as trickle publishers send one picture per PES packet. Probing the frame rate would hold back the first
+# 0.6 s of a 25 fps stream, and an unbounded probe would make the first picture wait for others.
 LOW_LATENCY = {"fflags": "noparse", "fpsprobesize": "2", "probesize": "200000", "analyzeduration": "500000"}
 
-_CAN_SKIP = {"h264", "hevc", "mpeg2video", "mpeg4"}  # the next picture on; others may only be told at the beginning
+_CAN_SKIP = {"h264", "hevc", "mpeg2video", "mpeg4"}  # from the next picture on; other decoders only from their start
 _STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class MediaError(ByocKitError):
-    """A file or stream that is no video this kit can read."""
+    """A file or stream is not a video that byoc-kit can read."""
 
 
 class DamageError(Exception):
-    """A packet cannot be decoded, in a reading in which pictures before it may be lost with it."""
+    """A packet cannot be decoded, and earlier pictures may be lost with it, since several are decoded at once."""
 
 
 class ByteReader(Protocol):
-    """What PyAV reads from: blocks until there is something, ``b""`` at the end."""
+    """What PyAV reads from."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most ``size`` bytes."""
+        """Return at most ``size`` bytes; blocks until there are some. ``b""`` is the end."""
         ...
 
 
 def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
-    """Open a video file. Raises ``MediaError``, naming it, if it is missing or has no video.
+    """Open a video file. Raises ``MediaError`` if it is missing or has no video.
 
-    With ``is_quick`` several pictures are decoded at once.
+    With ``is_quick``, several pictures are decoded at once.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,7 +63,7 @@ def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
         msg = f"{path} is empty; give the path of a video file"
         raise MediaError(msg)
     try:
-        # libav takes what stands before a colon for a protocol, and a picture's %d for the numbers of many.
+        # libav takes text before a colon for a protocol, and %d in a picture's name for a series of pictures.
         container = av.open(str(path.absolute()), container_options={"pattern_type": "none"})
     except PermissionError as error:
         msg = f"{path} may not be read ({error.strerror}); change its permissions, or give another file"
@@ -83,14 +83,13 @@ def open_clip(path: Path | str, *, is_quick: bool = False) -> InputContainer:
 
 
 def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | None = None) -> InputContainer:
-    """Open live MPEG-TS; blocks until the first picture's packet is there.
+    """Open live MPEG-TS. Blocks until the packet of the first picture has come. Raises ``MediaError``.
 
-    ``parses``: pictures come a frame later, but the stream may begin in the middle of one that is cut. Raises
-    ``MediaError``.
+    With ``parses``, pictures come a frame later, but the stream may begin in the middle of a picture.
     """
     options = {name: value for name, value in LOW_LATENCY.items() if not (parses and name == "fflags")}
     try:
-        # Not as `options`: PyAV 14.2 frees memory that is not its own where a stream appears while it probes.
+        # With `options`, PyAV 14.2 would free memory that is not its own if a stream appears while it probes.
         container = av.open(reader, mode="r", format="mpegts", container_options=options, hwaccel=hwaccel)
     except av.FFmpegError as error:
         msg = f"the input is no MPEG-TS stream ({error.strerror})"
@@ -99,11 +98,11 @@ def open_stream(reader: ByteReader, *, parses: bool = False, hwaccel: HWAccel | 
 
 
 def avoid_slice_threads(container: InputContainer) -> InputContainer:
-    """Keep HEVC off slice threads, before its first packet; returns the container.
+    """Turn slice threads off for HEVC, and return the container. Call it before the first packet.
 
-    FFmpeg 7.1's slice threads wait for each other for ever in wavefront-parallel (WPP) pictures, which x265 writes by
-    default: 4 of 6 readings of a clip hung. On two cores one thread takes 5 to 8 ms for a 720p picture, slice threads
-    12; frame threads take 9, and hold a picture more.
+    In wavefront-parallel (WPP) pictures, which x265 writes by default, FFmpeg 7.1's slice threads can wait for each
+    other for ever: 4 of 6 readings of a clip hung. On two cores, one thread takes 5 to 8 ms for a 720p picture and
+    slice threads 12 ms; frame threads take 9 ms, and hold one more picture.
     """
     for stream in container.streams.video:
         if stream.codec_context is not None and stream.codec_context.name == "hevc":
@@ -112,9 +111,9 @@ def avoid_slice_threads(container: InputContainer) -> InputContainer:
 
 
 def video_stream(container: InputContainer, name: str | None = None) -> VideoStream:
-    """Return the video that a player shows: no cover picture, and of several the one that libav calls the best.
+    """Return the video that a player shows: not a cover picture, and of several videos the one libav calls the best.
 
-    Raises ``MediaError``, with ``name`` for the container, where there is none that can be decoded.
+    Raises ``MediaError``, with ``name`` for the container, if there is none that can be decoded.
     """
     name = name or container.name
     videos = [stream for stream in container.streams.video if not stream.disposition & _STILLS]
@@ -131,13 +130,13 @@ def video_stream(container: InputContainer, name: str | None = None) -> VideoStr
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:
-    """Return a video's decoder."""
+    """Return the decoder of a video."""
     assert isinstance(stream.codec_context, VideoCodecContext)  # noqa: S101  # that of a video stream
     return stream.codec_context
 
 
 def readable(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet]:
-    """Yield the packets of some streams; ends where the file cannot be read on."""
+    """Yield the packets of some streams, as far as the file can be read."""
     try:
         for packet in container.demux(*streams):
             if packet.size:
@@ -145,7 +144,7 @@ def readable(container: InputContainer, *streams: VideoStream | AudioStream) -> 
     except av.FFmpegError as error:
         logger.info("%s cannot be read to its end: %s", container.name, error.strerror)
     except IndexError:
-        return  # PyAV cannot count a stream that came in the middle: the file has ended all the same
+        return  # PyAV raises this at the end of a file in which a stream began late
 
 
 def decoded(
@@ -155,11 +154,11 @@ def decoded(
     wanted: int | None = None,
     on_damage: Callable[[], object] | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """Yield the pictures of a video's packets; ``on_damage`` hears of each packet that cannot be decoded.
+    """Yield the pictures of a video's packets. ``on_damage`` is called for each packet that cannot be decoded.
 
-    Of pictures before the time ``wanted`` only those that others refer to are sure to come. Raises
-    ``DamageError`` in place of going on where the video was opened to be quick: an error then comes late, and
-    PyAV loses the pictures that came with it.
+    Before the time ``wanted``, pictures that no other refers to may be left out. If the video was opened with
+    ``is_quick``, a packet that cannot be decoded raises ``DamageError``: the error then comes late, and PyAV loses the
+    pictures that came with it.
     """
     decoder = decoder_of(stream)
     skips = wanted is not None and decoder.name in _CAN_SKIP

@@ -1,4 +1,4 @@
-"""Frames in, MPEG-TS segments out: one segment a group of pictures, each byte written as soon as it exists."""
+"""Encodes frames and sound to MPEG-TS segments, one for each group of pictures. Bytes go out as soon as they exist."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_HELD = 500
 
 @dataclass(frozen=True)
 class _PictureFormat:
-    """What an encoder is opened for; another one needs another encoder."""
+    """What an encoder is opened for. Another format needs another encoder."""
 
     width: int
     height: int
@@ -44,25 +44,26 @@ class _PictureFormat:
 
 
 class SegmentOutput(Protocol):
-    """Takes segments, one after the other."""
+    """Takes segments one after the other, as bytes."""
 
     def begin_segment(self) -> None:
-        """Begin the next segment; the one before ends."""
+        """End the present segment and begin the next."""
 
     def write(self, data: bytes, /) -> None:
         """Add bytes to the segment."""
 
 
 class SegmentWriter:
-    """Encodes frames for low latency and muxes them, with the sound, to MPEG-TS segments.
+    """Encodes frames for low latency, and muxes them with the sound to MPEG-TS segments.
 
-    A frame of another size than the last begins a segment, in that size. Odd sizes lose their last row or column, since
-    4:2:0 video has none.
+    A frame of another size than the last begins a segment of that size. Odd sizes lose their last row or column, since
+    4:2:0 video has even sides.
 
-    Sound is copied as it came with ``audio``. With ``encodes_audio`` it is encoded: to Opus where it came so, else to
-    AAC. Without pictures, by ``video=False`` or for a while, it goes out alone, in segments of a second.
+    With ``audio``, the stream's sound is copied; with ``encodes_audio``, it is encoded instead, to Opus if it came as
+    Opus, else to AAC. While there are no pictures, and always with ``video=False``, sound goes out alone, in segments
+    of one second.
 
-    A writer that goes on with the stream of another gets the same ``continuity``. The other is closed before.
+    A writer that continues the stream of another writer gets the same ``continuity``. Close the other one first.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SegmentWriter:
         self._segment_started: Fraction | None = None
         self._is_audio_alone = not video
         self._last_pts: int | None = None
-        if audio is not None:  # at once: what it is copied from may be closed when the first picture comes
+        if audio is not None:  # now: its source may be closed when the first picture comes
             self._audio = self._open_audio(audio)
         self.has_video = video
         self._held: deque[Packet | AudioFrame] | None = deque(maxlen=_MAX_HELD) if video else None
@@ -103,12 +104,12 @@ class SegmentWriter:
         self.close()
 
     def write_frame(self, frame: VideoFrame) -> bool:
-        """Encode a frame. One that is not later than the last is left out (``False``): a decoder could not show it.
+        """Encode a frame. Returns ``False`` for one that is not later than the last: a decoder could not show it.
 
-        Raises ``FrameError`` for a size that no encoder takes, and where there is to be no video.
+        Raises ``FrameError`` for a size that no encoder takes, and if there is to be no video.
         """
         if not self.has_video:
-            msg = "the input has no video any more; a frame of before comes too late"
+            msg = "the input has no video any more; this frame comes too late"
             raise FrameError(msg)
         pts = round(frame.pts * frame.time_base / TIME_BASE)
         if self._last_pts is not None and pts <= self._last_pts:
@@ -125,18 +126,18 @@ class SegmentWriter:
         self._is_audio_alone = False
         if begins_segment:
             self._segment_started = pts * TIME_BASE
-        # A decoded picture brings the type it had in the input, which the encoder would follow.
+        # A decoded picture still has the type it had in the input, which the encoder would use.
         picture.pict_type = PictureType.I if begins_segment else PictureType.NONE
         try:
             packets = self._encoder.encode(picture)
         except Exception:
-            self._encoder = self._encodes = None  # one whose GPU is lost fails for ever; the next frame opens another
+            self._encoder = self._encodes = None  # without its GPU it would fail for ever; the next frame opens another
             raise
         self._mux_video(packets)
         return True
 
     def write_audio(self, packet: Packet) -> None:
-        """Pass an audio packet of the input through, untouched; it waits for the first picture."""
+        """Copy a packet of the input's sound. It waits for the first picture."""
         if self._audio is None or packet.dts is None:
             return
         if self._held is not None:
@@ -145,7 +146,7 @@ class SegmentWriter:
         self._mux_audio(packet)
 
     def write_audio_frame(self, frame: AudioFrame) -> None:
-        """Encode sound, resampled to what it began as; it waits for the first picture."""
+        """Encode sound, resampled to its first format. It waits for the first picture."""
         if self._audio is None:
             return
         if self._held is not None:
@@ -160,14 +161,14 @@ class SegmentWriter:
         self._encode_audio(to_av_audio(frame))
 
     def close(self) -> None:
-        """Flush the encoders, end the last segment, and let go of the encoders, also where that fails."""
+        """Flush the encoders, end the last segment, and free the encoders, even if that fails."""
         try:
             self._flush()
         finally:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the encoders; what they hold is lost. Does nothing after ``close``."""
+        """Free the encoders; what they hold is lost. Does nothing after ``close``."""
         self._video = self._audio = self._encoder = self._encodes = self._resampler = self._held = None
         self._muxer.close()
 
@@ -190,7 +191,7 @@ class SegmentWriter:
         return elapsed_s >= (_SHORTEST_GOP_S if is_key else _LONGEST_GOP_S)
 
     def _release_audio(self, first_s: Fraction | None) -> None:
-        """Write the sound that waited for the first picture; what is earlier than ``first_s`` is left out."""
+        """Write the sound that waited for the first picture, but not what is earlier than ``first_s``."""
         held, self._held = self._held, None
         for audio in held or ():
             if first_s is not None and _time_of(audio) < first_s:
@@ -216,7 +217,7 @@ class SegmentWriter:
         self._encodes = wanted
 
     def _opened(self, name: str, wanted: _PictureFormat) -> VideoCodecContext:
-        """Open an encoder; the first one is the stream's own, and only one that opens makes a stream."""
+        """Open an encoder. The first one that opens makes the stream, and belongs to it."""
         options = encoder_options(name, self._settings)
 
         def open_for(encoder: VideoCodecContext) -> VideoCodecContext:
@@ -238,14 +239,14 @@ class SegmentWriter:
         return open_for(encoder)
 
     def _open_audio(self, source: AudioStream) -> AudioStream:
-        """Add the sound's stream. Sound that the input only announces yet is taken for stereo at 48 kHz.
+        """Add the sound's stream. If the input does not say its format yet, assume stereo at 48 kHz.
 
-        AAC in MPEG-TS says in each packet what it really is.
+        That is safe: AAC in MPEG-TS says its format in each packet.
         """
         is_known = bool(source.rate and source.layout.nb_channels)
         rate, layout = (source.rate, source.layout.name) if is_known else (48_000, "stereo")
         if self._encodes_audio:
-            # A browser takes Opus by WebRTC, and no AAC: what came as Opus goes out so.
+            # Browsers take Opus by WebRTC, but not AAC: what came as Opus goes out as Opus.
             name, format_ = ("libopus", "flt") if source.codec_context.name == "opus" else ("aac", "fltp")
             audio = self._muxer.add_audio(lambda container: cast("AudioStream", container.add_stream(name, rate=rate)))
             audio.codec_context.format = format_
@@ -260,16 +261,16 @@ class SegmentWriter:
 
     def _mux_video(self, packets: list[Packet]) -> None:
         for packet in packets:
-            assert self._video is not None  # noqa: S101  # packets come of an encoder that has a stream
+            assert self._video is not None  # noqa: S101  # an encoder with packets has a stream
             packet.stream = self._video
             pts, goes_on = packet.pts, self._continuity.has_begun
             self._write(self._muxer.mux(packet), begins_segment=packet.is_keyframe)
             if self._held is not None:
-                # Sound from before the stream's first picture belongs to no segment.
+                # Sound before the stream's first picture belongs to no segment.
                 self._release_audio(None if goes_on or pts is None else pts * TIME_BASE)
 
     def _mux_audio(self, packet: Packet) -> None:
-        assert self._audio is not None  # noqa: S101  # who calls it has looked
+        assert self._audio is not None  # noqa: S101  # the callers have checked that
         packet.stream = self._audio
         begins_segment = self._is_audio_segment_due(packet)
         self._write(self._muxer.mux(packet, with_tables=begins_segment), begins_segment=begins_segment)
@@ -298,7 +299,7 @@ def _time_of(audio: AudioFrame | Packet) -> Fraction:
 
 
 def _check_size(frame: VideoFrame, origin: DecodedPicture | None) -> None:
-    """Refuse what is smaller than 2x2, and larger than both the bound and the picture that came in."""
+    """Refuse a size smaller than 2x2, or larger than both the bounds and the picture that came in."""
     side, pixels = max(frame.width, frame.height), frame.width * frame.height
     is_bounded = side <= LARGEST_SIDE and pixels <= MOST_PIXELS
     is_as_it_came = (
@@ -312,7 +313,7 @@ def _check_size(frame: VideoFrame, origin: DecodedPicture | None) -> None:
 
 
 def _to_encode(frame: VideoFrame) -> tuple[av.VideoFrame, DisplayInfo]:
-    """Return a frame as an encoder takes it: the decoder's own picture where nobody touched it."""
+    """Return a frame as an encoder takes it: the decoder's own picture if no code has touched it."""
     width, height = frame.width // 2 * 2, frame.height // 2 * 2
     origin = frame.origin if isinstance(frame.origin, DecodedPicture) else None
     _check_size(frame, origin)

@@ -1,4 +1,4 @@
-"""The size that a stream's ``width`` and ``height`` ask for."""
+"""The frame size that a stream asks for with ``width`` and ``height``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SMALLEST = 16
 
 @dataclass(frozen=True)
 class Size:
-    """Pixels that frames are scaled to before ``process_frame``; what is ``None`` follows the source's shape.
+    """The size in pixels that frames are scaled to before ``process_frame``. A side that is ``None`` keeps the shape.
 
-    There are 4096x2160 at most: where a side that follows would make more, both are smaller, in the source's shape.
+    There are at most 4096x2160 pixels. If the side that keeps the shape would make more, both sides are smaller.
     """
 
     width: int | None = None
     height: int | None = None
 
     def updated(self, changes: Mapping[str, Any], params_type: type[Params]) -> tuple[Size, dict[str, Any]]:
-        """Take ``width`` and ``height`` out of changed parameters, unless the model has its own of that name.
+        """Take ``width`` and ``height`` out of changed parameters, unless the model has parameters of that name.
 
-        Returns the new size and the other changes. Raises ``ParamsError`` naming the field.
+        Returns the new size, and the other changes. Raises ``ParamsError`` for a size that is not allowed.
         """
         rest = dict(changes)
         own = {name: rest.pop(name) for name in ("width", "height") if name in rest and not _has(params_type, name)}
@@ -40,10 +40,10 @@ class Size:
         return size, rest
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
-        """Return the frame scaled, with all that is noted beside it; itself where it fits already."""
+        """Return the frame scaled, with its time and side data; the frame itself if it has this size."""
         if self == Size():
             return frame
-        width, height = self._beside(frame.width, frame.height)
+        width, height = self._sides_for(frame.width, frame.height)
         if (width, height) == (frame.width, frame.height):
             return frame
         picture = frame.untouched
@@ -51,8 +51,8 @@ class Size:
             return frame.with_origin(picture.resized(width, height))
         return frame.with_origin(PixelPicture(resized(frame.view(), width, height)))
 
-    def _beside(self, width: int, height: int) -> tuple[int, int]:
-        """Return both sides for a source of that size."""
+    def _sides_for(self, width: int, height: int) -> tuple[int, int]:
+        """Return both sides for a source of a size."""
         if self.width and self.height:
             return self.width, self.height
         wanted = self.width / width if self.width else (self.height or height) / height
@@ -60,7 +60,7 @@ class Size:
         return _even(width * scale), _even(height * scale)
 
     def as_dict(self) -> dict[str, int]:
-        """Return what is set."""
+        """Return the sides that are set."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -77,5 +77,5 @@ def _check(name: str, value: Any) -> None:
 
 
 def _even(pixels: float) -> int:
-    """Return an even number of pixels near to a side, as far as sides go."""
+    """Return the nearest even number of pixels that is allowed for a side."""
     return min(LARGEST_SIDE, max(_SMALLEST, round(pixels / 2) * 2))

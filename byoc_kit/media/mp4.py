@@ -20,20 +20,20 @@ from byoc_kit.core.pixels import FrameError, Pixels
 from byoc_kit.media.codecs import TIME_BASE, MediaSettings, encoder_options, set_up
 from byoc_kit.media.picture import DecodedPicture, DisplayInfo, pixels_to_yuv420p
 
-# Named, as an MP4 without a name is shown with BT.709 by one browser and BT.601 by another (H.273: 1 is BT.709).
+# Without these, one browser shows an MP4 with BT.709 and another with BT.601 (H.273: 1 is BT.709).
 _DISPLAY = DisplayInfo(matrix=1, primaries=1, transfer=1)
-# Each picture is on the disk as soon as the next one comes.
+# Each picture is on disk when the next one comes.
 _GROWING = {"movflags": "frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
 _WHOLE = {"movflags": "faststart"}
 _KEY_FRAME_S = 1
 
 
 class Mp4Writer:
-    """Writes ``path``, H.264 in 4:2:0, each picture with its own time; one of another size is scaled to the first.
+    """Writes pictures to ``path``, each with its own time, as H.264 in 4:2:0.
 
-    While it grows the file is fragmented: whatever ends the process, it plays up to its last picture but one.
-    ``close`` puts it in order, its index first. Odd sizes lose their last row or column, since 4:2:0 video has
-    none. The file must not be there; writing raises ``OSError`` or PyAV's errors.
+    Pictures are scaled to the size of the first. Odd sizes lose their last row or column, since 4:2:0 video has even
+    sides. While it grows, the file is fragmented: if the process ends early, it plays up to the last picture but one.
+    ``close`` puts its index first. The file must not exist. Writing raises ``OSError`` or PyAV's errors.
     """
 
     def __init__(self, path: Path, *, rate: Fraction) -> None:
@@ -50,14 +50,14 @@ class Mp4Writer:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and pixels a row, as the first picture gave them."""
+        """The rows and pixels per row of the first picture."""
         width, height = self._size
         return height, width
 
     def write(self, pixels: Pixels, pts: int) -> None:
-        """Add a uint8 ``[H, W, 3]`` picture at ``pts``, in 1/90000 s and later than the last one.
+        """Add a uint8 ``[H, W, 3]`` picture at ``pts``, which is in 1/90000 s and later than the last one.
 
-        Raises ``FrameError`` for one of less than 2x2 pixels.
+        Raises ``FrameError`` for a picture of less than 2x2 pixels.
         """
         height, width = (side // 2 * 2 for side in pixels.shape[:2])
         if 0 in (height, width):
@@ -70,15 +70,15 @@ class Mp4Writer:
         self._encode(pts)
 
     def hold(self, pts: int) -> None:
-        """Show the last picture until ``pts``, if it is earlier."""
+        """Show the last picture until ``pts``, if that is later."""
         if self.last_pts is not None and self.last_pts < pts:
             self._encode(pts)
 
     def close(self) -> None:
-        """End the file, and put it in order."""
+        """End the file, and put its index first."""
         if self._container is None:
             return
-        assert self._stream is not None  # noqa: S101  # opened together
+        assert self._stream is not None  # noqa: S101  # opened with the container
         container, self._container = self._container, None
         try:
             self._mux(container, self._stream.encode(None))
@@ -87,15 +87,15 @@ class Mp4Writer:
         _put_index_first(self.path)
 
     def abandon(self) -> None:
-        """End the file as far as it goes, after an error; one that has no picture to show is removed."""
+        """End the file with what it has, after an error. A file without a whole picture is removed."""
         container, self._container = self._container, None
         try:
             if container is not None:
                 container.close()
         except (av.FFmpegError, OSError):
-            pass  # the error that led here says it already
+            pass  # the caller already has the error that led here
         finally:
-            if self._muxed < 2:  # the first is written when the second comes
+            if self._muxed < 2:  # the first picture is written when the second comes
                 self.path.unlink(missing_ok=True)
             else:
                 os.truncate(self.path, self._audio_bytes)
@@ -109,7 +109,7 @@ class Mp4Writer:
         self._container, self._stream, self._size = container, stream, (width, height)
 
     def _encode(self, pts: int) -> None:
-        assert self._container is not None  # noqa: S101  # a picture has opened them
+        assert self._container is not None  # noqa: S101  # the first picture has opened them
         assert self._stream is not None  # noqa: S101
         assert self._last is not None  # noqa: S101
         is_key = self.last_pts is None or (pts - self._last_key) * TIME_BASE >= _KEY_FRAME_S
@@ -128,12 +128,12 @@ class Mp4Writer:
 
 
 def _put_index_first(path: Path) -> None:
-    """Copy the packets into a plain file that can be played while it loads; the other one is there until then."""
+    """Replace the file by one with the same packets that can be played while it loads."""
     part = path.with_name(f".{path.name}.part")
     try:
         with av.open(str(path)) as grown, av.open(str(part), "w", format="mp4", options=_WHOLE) as whole:
             source = grown.streams.video[0]
-            # Without `opaque` PyAV 14.2 opens an encoder for the copy, whose header makes the packets empty.
+            # Without `opaque`, PyAV 14.2 opens an encoder for the copy, whose header makes the packets empty.
             target = whole.add_stream_from_template(source, opaque=True)
             for packet in grown.demux(source):
                 if packet.dts is not None:  # the last one is empty
@@ -145,7 +145,7 @@ def _put_index_first(path: Path) -> None:
 
 
 def save_mp4(data: bytes, path: Path) -> None:
-    """Put the first video and sound of MPEG-TS bytes into an MP4 file, untouched, so that a browser plays it."""
+    """Copy the first video and sound of MPEG-TS bytes into an MP4 file, which a browser plays."""
     with (
         av.open(io.BytesIO(data), mode="r", format="mpegts") as source,
         av.open(str(path), mode="w", options=_WHOLE) as target,

@@ -1,4 +1,4 @@
-"""A clip as the MPEG-TS chunks that a live publisher would send, each with its time."""
+"""Turns a clip into the MPEG-TS chunks that a live publisher would send, each with its time."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _CARRIED = {"h264", "hevc", "mpeg2video"}
 _CARRIED_AUDIO = {"aac", "mp2", "mp3", "ac3", "eac3", "opus"}
 _SECOND = 90_000  # of the time base of MPEG-TS
 _FIRST_PTS = _SECOND  # decode times, which are earlier, must not be negative
-_SAME_S = 0.002  # some files count in milliseconds
+_SAME_S = 0.002  # two times are the same if they differ by less: some files count in milliseconds
 _LOSSLESS = {"qp": "0", "preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"}
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes to send at ``time_s`` after the first; ``begins_segment`` marks the start of a group of pictures."""
+    """Bytes to be sent ``time_s`` after the first ones. ``begins_segment`` marks the start of a group of pictures."""
 
     time_s: float
     begins_segment: bool
@@ -52,9 +52,9 @@ class Chunk:
 
 @dataclass
 class LiveClip:
-    """A clip ready to be sent. ``picture_times_s`` says when each picture, by its pts in 1/90000 s, is due.
+    """A clip ready to be sent. ``picture_times_s`` has when each picture is due, by its pts in 1/90000 s.
 
-    ``notes`` say, for a person, in what it differs from the file.
+    ``notes`` say for people how it differs from the file.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
@@ -68,17 +68,17 @@ class LiveClip:
 
     @property
     def duration_s(self) -> float:
-        """When the last chunk is due."""
+        """When the last chunk is due, in seconds."""
         return max((chunk.time_s for chunk in self.chunks), default=0.0)
 
     def until(self, time_s: float) -> LiveClip:
-        """Return what is due before ``time_s``."""
+        """Return the part that is due before ``time_s``."""
         pictures = {pts: due_s for pts, due_s in self.picture_times_s.items() if due_s < time_s}
         return replace(self, chunks=[chunk for chunk in self.chunks if chunk.time_s < time_s], picture_times_s=pictures)
 
     @contextmanager
     def file(self) -> Iterator[Path]:
-        """Give the stream as a file for as long as the context lasts."""
+        """Provide the stream as a file while the body runs."""
         with NamedTemporaryFile(prefix="byoc-kit-", suffix=".ts") as file:
             file.writelines(chunk.data for chunk in self.chunks)
             file.flush()
@@ -91,13 +91,12 @@ class LiveClip:
 
 
 def live_clip(path: Path) -> LiveClip:
-    """Return a clip so that a receiver sees the frames that ``Clip`` has, and no others.
+    """Return a clip ready to be sent, so that a receiver sees exactly the frames that ``Clip`` has.
 
-    Its packets are sent untouched where MPEG-TS can carry them and the same frames come of them; else its frames are
-    encoded anew, without a loss. Sound is sent untouched, or left out. Raises
-    ``MediaError`` for a file without video.
+    If MPEG-TS can carry its packets, and they decode to the same frames, they are copied. Otherwise its frames are
+    encoded again, losslessly. Sound is copied, or left out. Raises ``MediaError`` for a file without video.
     """
-    clip = Clip(path, on_damage=logger.debug)  # the notes say it
+    clip = Clip(path, on_damage=logger.debug)  # the notes tell of damage
     with open_clip(path) as source:
         codec = _codec_of(video_stream(source))
         copied = _copied(source, clip) if codec in _CARRIED and clip.has_own_times else None
@@ -115,11 +114,11 @@ def _why_encoded(clip: Clip, codec: str) -> str:
         why = "packets of the file are damaged"
     else:
         why = "MPEG-TS does not carry what turns, crops or cuts them"
-    return f"{clip.name}: its frames are sent encoded anew, losslessly, since {why}"
+    return f"{clip.name}: its frames are encoded again, losslessly, since {why}"
 
 
 def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
-    """Return the clip's own packets, or ``None`` if other frames come of them than the clip's."""
+    """Return the clip's own packets, or ``None`` if they do not decode to the clip's frames."""
     video, audio = video_stream(source), _audio(source)
     streams: list[VideoStream | AudioStream] = [video] if audio is None else [video, audio]
     packets = list(readable(source, *streams))
@@ -143,7 +142,7 @@ def _copied(source: InputContainer, clip: Clip) -> LiveClip | None:
 
 
 def _encoded(path: Path, clip: Clip) -> LiveClip:
-    """Return the clip's frames encoded without a loss, with its own sound."""
+    """Return the clip's frames, encoded losslessly, with its own sound."""
     with TransportMuxer() as muxer:
         packets = _encode(muxer, clip)
         with open_clip(path) as source:
@@ -185,7 +184,7 @@ def _add_lossless(output: OutputContainer, *, picture: DecodedPicture, rate: Fra
 
 
 def _to_send(picture: DecodedPicture) -> av.VideoFrame:
-    """Return a picture as it is encoded: 4:2:0 of 8 bits as it is, all else as 4:4:4 of its pixels."""
+    """Return a picture to be encoded: 8-bit 4:2:0 unchanged, everything else as the 4:4:4 of its pixels."""
     name = picture.frame.format.name
     if name == picture.display.encoded_format and picture.width % 2 == picture.height % 2 == 0:
         return picture.to_yuv420p()
@@ -197,7 +196,7 @@ def _sent_pts(time_s: Fraction, clip: Clip) -> int:
 
 
 def _move(packet: Packet, clip: Clip) -> None:
-    """Give a packet the times that it is sent with."""
+    """Give a packet the times with which it is sent."""
     unit, pts, dts = packet.time_base or TIME_BASE, packet.pts, packet.pts if packet.dts is None else packet.dts
     packet.pts = None if pts is None else _sent_pts(pts * unit, clip)
     packet.dts = None if dts is None else _sent_pts(dts * unit, clip)
@@ -205,9 +204,9 @@ def _move(packet: Packet, clip: Clip) -> None:
 
 
 def _set_decode_times(pictures: list[Packet]) -> None:
-    """Give pictures, in decoding order, decode times, which not every file has: as late as they can be.
+    """Give pictures, which are in decoding order, the latest possible decode times; not every file has any.
 
-    Each is the presentation time of the picture as many places before it as decoding runs ahead.
+    If decoding runs ahead by N pictures, each decode time is the presentation time of the picture N places before.
     """
     times = sorted(map(_pts, pictures))
     rank = {pts: place for place, pts in enumerate(times)}
@@ -219,7 +218,7 @@ def _set_decode_times(pictures: list[Packet]) -> None:
 
 
 def _chunked(muxer: TransportMuxer, packets: list[Packet]) -> LiveClip:
-    """Mux packets in the order of their decode times, which say when they are due."""
+    """Mux packets in the order of their decode times, at which they are due."""
     live = LiveClip()
     timed = sorted((packet for packet in packets if packet.dts is not None and packet.dts >= 0), key=_dts)
     first = next(_dts(packet) for packet in timed if isinstance(packet.stream, VideoStream))
@@ -227,7 +226,7 @@ def _chunked(muxer: TransportMuxer, packets: list[Packet]) -> LiveClip:
         is_picture = isinstance(packet.stream, VideoStream)
         begins_segment = is_picture and packet.is_keyframe
         due_s = (_dts(packet) - first) / _SECOND
-        if begins_segment or live.chunks:  # sound from before the first picture belongs to no segment
+        if begins_segment or live.chunks:  # sound before the first picture belongs to no segment
             if is_picture:
                 live.picture_times_s[_pts(packet)] = due_s
             live.chunks.append(Chunk(due_s, begins_segment, muxer.mux(packet)))
@@ -235,17 +234,17 @@ def _chunked(muxer: TransportMuxer, packets: list[Packet]) -> LiveClip:
 
 
 def _pts(packet: Packet) -> int:
-    assert packet.pts is not None  # noqa: S101  # a clip with pictures that have none is encoded
+    assert packet.pts is not None  # noqa: S101  # a clip with pictures without one is encoded
     return packet.pts
 
 
 def _dts(packet: Packet) -> int:
-    assert packet.dts is not None  # noqa: S101  # it has got one
+    assert packet.dts is not None  # noqa: S101  # it was given one
     return packet.dts
 
 
 def _shows(live: LiveClip, clip: Clip) -> bool:
-    """Whether a receiver of it sees the clip's frames, each at its time."""
+    """Whether a receiver sees the clip's frames, each at its time."""
     with live.file() as file:
         try:
             sent = Clip(file, on_damage=logger.debug)
@@ -268,7 +267,7 @@ def _is_same(one: VideoFrame, other: VideoFrame, clip: Clip, sent: Clip) -> bool
 
 
 def _planes(picture: av.VideoFrame) -> Iterator[Pixels]:
-    """Yield the bytes of each plane, without those that fill up its rows. The codecs that are copied give no others."""
+    """Yield the bytes of each plane, without padding. The codecs of ``_CARRIED`` have planar formats only."""
     bytes_each = 1 + (picture.format.components[0].bits > 8)
     for plane in picture.planes:
         yield np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
@@ -281,7 +280,7 @@ def _codec_of(stream: VideoStream | AudioStream) -> str:
 
 
 def _audio(source: InputContainer) -> AudioStream | None:
-    """Return the sound that a player chooses, of those that MPEG-TS carries."""
+    """Return the sound that a player chooses among those that MPEG-TS carries."""
     carried = [s for s in source.streams.audio if s.codec_context is not None and _codec_of(s) in _CARRIED_AUDIO]
     best = source.streams.best("audio")
     return next((stream for stream in carried if stream is best), carried[0] if carried else None)

@@ -1,7 +1,7 @@
-"""A decoded picture and its colours: from YUV to RGB and back with the matrix that the video names.
+"""A decoded picture and its colours: conversion from YUV to RGB and back, with the matrix that the video names.
 
-The matrices are those of ISO/IEC 23091-4 (H.273); libavutil's ``AVColorSpace`` and libswscale's constants number them
-alike. A video that names none is read with BT.601's and written without a name again, as FFmpeg does.
+The matrices are those of ISO/IEC 23091-4 (H.273); libavutil's ``AVColorSpace`` and libswscale have the same numbers for
+them. A video that names no matrix is read with BT.601's, and written without a name again, as FFmpeg does.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from byoc_kit.core.pixels import Pixels
 
 LARGEST_SIDE = 8192
 MOST_PIXELS = 4096 * 2160
-"""The largest picture that clients may ask for, or a notebook may make: some dozens may be under way at once."""
+"""The most pixels of a picture that clients may ask for, or a notebook may make: dozens may be in memory at once."""
 
 _BT709 = 1
 _BT601 = 5
 _KNOWN_MATRICES = {_BT709, 4, _BT601, 6, 7, 9, 10}
 _UNSPECIFIED = 2
 _LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
-_FINEST_ASPECT = 4096  # as libx264 rounds it too
+_FINEST_ASPECT = 4096  # libx264 rounds to this too
 _FULL_RANGE_FORMATS = {"yuvj411p", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
 
 
 @dataclass(frozen=True)
 class DisplayInfo:
-    """How a video says it is to be shown: matrix, primaries and transfer as H.273 numbers them, the pixels' shape."""
+    """How a video is to be shown: matrix, primaries and transfer, as H.273 numbers them, and the shape of pixels."""
 
     matrix: int = _UNSPECIFIED
     primaries: int = _UNSPECIFIED
@@ -43,21 +43,21 @@ class DisplayInfo:
 
     @property
     def encoded_format(self) -> str:
-        """The 8-bit 4:2:0 format of an encoder: libswscale knows the full range by the name alone."""
+        """The 8-bit 4:2:0 format for an encoder. libswscale knows the full range only by this name."""
         return "yuvj420p" if self.is_full_range else "yuv420p"
 
     @property
     def pixel_shape(self) -> str:
-        """The shape of a pixel for people, width to height: ``16:15``."""
+        """The shape of a pixel, width to height, for people: ``16:15``."""
         return f"{self.pixel_aspect.numerator}:{self.pixel_aspect.denominator}"
 
     @property
     def is_bt601(self) -> bool:
-        """Whether the matrix is that of BT.601, as it is where the video names none."""
+        """Whether the matrix is that of BT.601, which also holds if the video names none."""
         return _matrix(self) in (_BT601, 6)
 
     def apply_to(self, encoder: VideoCodecContext) -> None:
-        """Let an encoder write the same into its stream."""
+        """Make an encoder write the same into its stream."""
         encoder.colorspace = self.matrix
         encoder.color_primaries = self.primaries
         encoder.color_trc = self.transfer
@@ -67,24 +67,24 @@ class DisplayInfo:
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A picture as it came from the decoder, in whatever format that gave: YUV, RGB or gray, with alpha or without.
+    """A picture as it came from the decoder, in any format: YUV, RGB or gray, with or without alpha.
 
-    Alpha is left out. ``display`` is how the video is to go out: RGB with the matrix of BT.601, in the limited range.
-    Each conversion makes a scaler of its own: that of ``frame.reformat`` belongs to the frame, and is not thread-safe.
+    Conversions leave alpha out. ``display`` is how the video is to be encoded; RGB gets the matrix of BT.601, in the
+    limited range. Each conversion makes a new scaler, since that of ``frame.reformat`` is not thread-safe.
     """
 
     frame: av.VideoFrame
     display: DisplayInfo = DisplayInfo()
     is_key: bool = False
-    """Whether the video could be entered here."""
+    """Whether decoding can begin with this picture."""
 
     @classmethod
     def of(cls, frame: av.VideoFrame, decoder: VideoCodecContext | None = None) -> DecodedPicture:
-        """Wrap a picture; ``decoder`` knows what is not said in each picture."""
-        # What comes from a GPU is a copy without its colours.
+        """Wrap a picture. ``decoder`` knows what not every picture says."""
+        # A picture from a GPU is a copy that does not name its colours.
         named = decoder if decoder is not None and decoder.is_hwaccel else frame
         if _is_rgb(frame.format):
-            matrix, is_full = _BT601, False  # what it goes out with: encoders here take YUV alone
+            matrix, is_full = _BT601, False  # as it will be encoded: the encoders here only take YUV
         else:
             matrix = named.colorspace
             is_full = named.color_range == _FULL or frame.format.name in _FULL_RANGE_FORMATS
@@ -105,9 +105,9 @@ class DecodedPicture:
         return self.frame.height
 
     def to_pixels(self, *, size: tuple[int, int] | None = None, interpolation: str = "AREA") -> Pixels:
-        """Convert to uint8 ``[H, W, 3]`` RGB, scaled to a width and height where they are given."""
+        """Convert to uint8 ``[H, W, 3]`` RGB, scaled to ``size`` (width and height) if it is given."""
         matrix = _matrix(self.display)
-        # libswscale takes deep RGB through YUV, there and back with the matrices of either side.
+        # libswscale converts deep RGB to YUV and back, with the matrix of each side: here they must be the same.
         is_rgb = _is_rgb(self.frame.format)
         width, height = size or (self.width, self.height)
         rgb = VideoReformatter().reformat(
@@ -122,30 +122,29 @@ class DecodedPicture:
             interpolation=interpolation if size else None,
         )
         pixels = cast("Pixels", rgb.to_ndarray())
-        return pixels.copy() if rgb is self.frame else pixels  # what was RGB already still belongs to the frame
+        return pixels.copy() if rgb is self.frame else pixels  # pixels that were RGB already still belong to the frame
 
     def to_yuv420p(self) -> av.VideoFrame:
-        """Return it as an encoder takes it, 8 bits and 4:2:0: itself where it is that already."""
+        """Return it as 8-bit 4:2:0, for an encoder; the picture itself if it has that format."""
         name = self.frame.format.name
         if name == self.display.encoded_format or (name == "yuv420p" and self.display.is_full_range):
             return self.frame
         if (self.display.is_full_range and name not in _FULL_RANGE_FORMATS) or not _is_yuv(self.frame.format):
-            return pixels_to_yuv420p(
-                self.to_pixels(), self.display
-            )  # libswscale would take it for another range or matrix
+            # libswscale would assume another range or matrix.
+            return pixels_to_yuv420p(self.to_pixels(), self.display)
         return VideoReformatter().reformat(self.frame, format=self.display.encoded_format)
 
     @property
     def _range(self) -> int:
-        """The range of the frame's values: all of it for gray that does not say, as in FFmpeg."""
+        """The range of the frame's values. Gray that does not say has the full range, as in FFmpeg."""
         is_full = self.frame.color_range != _LIMITED if _is_gray(self.frame.format) else self.display.is_full_range
         return _FULL if is_full else _LIMITED
 
     def resized(self, width: int, height: int) -> DecodedPicture:
-        """Return it scaled; itself where it has that size.
+        """Return it scaled; the picture itself if it has that size.
 
-        Pixels that are not square change their shape with it, so that the picture is shown in the shape it had; square
-        ones stay so.
+        Pixels that are not square change their shape, so that the picture is shown in the same shape as before. Square
+        pixels stay square.
         """
         if (width, height) == (self.width, self.height):
             return self
@@ -193,7 +192,7 @@ def _is_rgb(format_: VideoFormat) -> bool:
 
 
 def _is_gray(format_: VideoFormat) -> bool:
-    # libswscale knows the range of floats by itself.
+    # Without floats, whose range libswscale knows.
     return not _is_rgb(format_) and len(format_.components) <= 2 and not format_.name.startswith("grayf")
 
 
@@ -206,5 +205,5 @@ def _matrix(display: DisplayInfo) -> int:
 
 
 def _other_than(matrix: int) -> int:
-    # PyAV sets the matrices only where the two differ; that of the RGB side is not used.
+    # PyAV sets the matrices only if the two differ. That of the RGB side has no effect.
     return _BT601 if matrix == _BT709 else _BT709

@@ -1,8 +1,8 @@
-"""When each picture of a clip is shown, and where its video can be entered, without decoding where the packets suffice.
+"""A table of when each picture of a clip is shown, and of the key frames at which decoding can begin.
 
-Packets tell it as a rule, and reading them is quick. They do not where they carry no times, times that are not those of
-the pictures (H.264 in AVI), times that begin anew (joined files), or where a picture takes two of them (fields): then
-the clip is decoded once. The first pictures are decoded in any case, to see whether both agree.
+Usually the packets tell this, and reading them is quick. They do not if they have no times, if their times are not
+those of the pictures (H.264 in AVI) or start again (joined files), or if a picture has two packets (fields). Then the
+whole clip is decoded once. The first pictures are always decoded, to check what the packets say.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Entry:
 class PictureTable:
     """Presentation times in units of ``time_base``, ascending, and the time at which the last picture ends.
 
-    Where ``is_counted``, the pictures' own times are of no use: these are made up, and a picture is found by counting
-    from the first. ``damaged`` counts the pictures that are known not to be there, since they cannot be decoded.
+    If ``is_counted``, the clip's own times are useless: these times are made up, and a picture is found by counting
+    from the first. ``damaged`` is the number of pictures that are known to be missing, since they cannot be decoded.
     """
 
     times: list[int]
@@ -49,7 +49,7 @@ class PictureTable:
     damaged: int = 0
 
     def time_s(self, number: int) -> float:
-        """Return a picture's time in seconds, the first one at 0; the end for numbers past the last."""
+        """Return a picture's time in seconds, the first one at 0; for numbers past the last, the end."""
         if not self.times:
             return 0.0
         time = self.times[number] if number < len(self.times) else self.end
@@ -58,7 +58,7 @@ class PictureTable:
 
 @dataclass(frozen=True)
 class _Packets:
-    """What the packets say: times in the order in which they are shown; ``are_sure`` unless they cannot be right."""
+    """What the packets say: times in the order of showing. ``are_sure`` is whether they can be right."""
 
     times: list[int]
     entries: list[Entry]
@@ -68,7 +68,7 @@ class _Packets:
 
 
 def read_table(path: Path) -> PictureTable:
-    """Read a clip's packets once. Raises ``MediaError``, naming the clip, if there is no picture."""
+    """Read the table of a clip. Raises ``MediaError`` if it has no picture."""
     packets = _read_packets(path)
     if packets.are_sure and (table := _confirmed(path, packets)):
         return table
@@ -86,7 +86,7 @@ def _read_packets(path: Path) -> _Packets:
         for packet in readable(container, stream):
             pts, dts = packet.pts, packet.dts
             if pts is None:
-                # Before the first pictures that can be shown come some that cannot, where a clip was cut from another.
+                # A clip that was cut from another may begin with pictures that cannot be shown.
                 are_sure &= len(entries) == 1
                 continue
             if dts is not None:
@@ -104,13 +104,13 @@ def _read_packets(path: Path) -> _Packets:
         are_sure &= is_reordered or not decoder_of(stream).has_b_frames
         are_sure &= all(one < other for one, other in pairwise(times)) and bool(times)
         if not all(one.pts < other.pts for one, other in pairwise(entries)) or container.format.name == "apng":
-            entries = []  # an animated PNG calls every picture a key frame, though it is drawn over the one before
+            entries = []  # it calls every picture a key frame, though each is drawn over the one before
         time_base = stream.time_base or Fraction(1, _USUAL_FPS)
     return _Packets(times, entries, latest_lasts, time_base, are_sure)
 
 
 def _confirmed(path: Path, packets: _Packets) -> PictureTable | None:
-    """Return the table if the first pictures come as the packets say, less those that come before any can be shown."""
+    """Return the table if the first pictures come as the packets say; some before them may not be shown."""
     with open_clip(path) as container:
         stream = video_stream(container)
         pictures = list(islice(decoded(stream, readable(container, stream)), _COMPARED))
@@ -153,7 +153,7 @@ def _decoded_table(path: Path, packets: _Packets) -> PictureTable:
 
 
 def _missing(packets: _Packets, times: list[int]) -> int:
-    """Count the pictures that did not come, from the first key frame on; what is shown before it needs another one."""
+    """Count the pictures that did not come. Those before the first key frame do not count: they need an earlier one."""
     first = packets.entries[0].pts if packets.entries else times[0]
     return len({time for time in packets.times if time >= first}.difference(times))
 

@@ -1,4 +1,4 @@
-"""From what a clip's decoder gives to the frames that a player shows."""
+"""Makes the frames that a player shows from the pictures of a clip's decoder: upright, with times and colours."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from byoc_kit.media.demux import decoder_of
 from byoc_kit.media.picture import DecodedPicture
 
 Turn: TypeAlias = tuple[tuple[str, str | None], ...]
-"""Filters, by name and option, that turn a picture upright; none for one that is."""
+"""Filters, by name and option, that turn a picture upright; empty if it is upright."""
 
 
 def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) -> Iterator[VideoFrame]:
-    """Yield frames of decoded pictures, in order: upright, each with its time and its colours.
+    """Yield a frame for each decoded picture, in order: upright, with its time and its colours.
 
-    Pixels that are not square stay as stored, as on the network; ``origin.display.pixel_aspect`` says their shape.
+    Pixels that are not square stay as stored, as on the network; ``origin.display.pixel_aspect`` is their shape.
     """
     decoder = decoder_of(stream)
     aspect = stream.sample_aspect_ratio or decoder.sample_aspect_ratio or Fraction(1)
@@ -43,22 +43,22 @@ def shown(stream: VideoStream, pictures: Iterable[av.VideoFrame], turn: Turn) ->
 
 
 def _is_on_its_side(turn: Turn) -> bool:
-    """Whether a turn makes rows of columns."""
+    """Whether a turn makes columns into rows."""
     return bool(turn) and turn[0][0] == "transpose"
 
 
 def turn_of(picture: av.VideoFrame) -> Turn:
-    """Return what turns a video upright, by its first picture: as its display matrix says, to the nearest quarter.
+    """Return the filters that turn a video upright, by the display matrix of its first picture, in quarter turns.
 
-    The filters are those of ffmpeg. A matrix that only turns it upside down in a mirror counts as none, since its angle
-    is none.
+    They are the filters that ffmpeg uses. A matrix that only mirrors the picture upside down has no angle, and so no
+    effect.
     """
     if not picture.rotation:
         return ()
-    # A picture that was asked for its side data lives until the garbage collector comes, and all of its decoder's
-    # memory with it, 20 MB at 720p: so a small copy is asked.
+    # A picture whose side data was read lives until the garbage collector runs, with all of its decoder's memory, 20 MB
+    # at 720p. So the side data of a small copy is read.
     small = _Filters(picture, (("scale", "16:16"),)).apply(picture)
-    matrix = cast("Mapping[str, Buffer]", small.side_data)["DISPLAYMATRIX"]  # without one there would be no angle
+    matrix = cast("Mapping[str, Buffer]", small.side_data)["DISPLAYMATRIX"]  # it has one, since it has an angle
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
     if not (hypot(a, c) and hypot(b, d)):
         return ()
@@ -72,7 +72,7 @@ def turn_of(picture: av.VideoFrame) -> Turn:
 
 
 class _Filters:
-    """Puts pictures of one size and format through filters that give one for each."""
+    """Applies filters, which return one picture for each, to pictures of one size and format."""
 
     def __init__(self, picture: av.VideoFrame, filters: Turn) -> None:
         self._fits = picture.width, picture.height, picture.format.name
@@ -90,12 +90,12 @@ class _Filters:
         self._graph.configure()
 
     def fit(self, picture: av.VideoFrame) -> bool:
-        """Whether they are for such pictures."""
+        """Whether the filters are for pictures of this size and format."""
         return self._fits == (picture.width, picture.height, picture.format.name)
 
     def apply(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Return what comes of a picture."""
+        """Return the filtered picture."""
         self._source.push(picture)
         filtered = self._sink.pull()
-        assert isinstance(filtered, av.VideoFrame)  # noqa: S101  # what a graph of pictures gives
+        assert isinstance(filtered, av.VideoFrame)  # noqa: S101  # a graph of pictures gives pictures
         return filtered

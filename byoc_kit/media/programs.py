@@ -1,7 +1,7 @@
-"""Packets of a live MPEG-TS input, whatever happens to it on the way, at times that only run forward.
+"""Reads the programmes of a live MPEG-TS input: their packets, with times that only run forward.
 
-MPEG-TS counts 90 000 a second in 33 bits, so its clock wraps after 26.5 hours (ISO/IEC 13818-1, 2.4.3.7); a publisher
-that starts anew, or loops a file, jumps back besides. Jumps ahead are kept: the time in between did pass.
+MPEG-TS counts 90 000 a second in 33 bits, so its clock wraps after 26.5 hours (ISO/IEC 13818-1, 2.4.3.7). Times also
+jump back when a publisher starts again, or loops a file. Jumps ahead are kept: that time has passed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _DEFAULT_RATE = Fraction(30)
 
 
 class Timeline:
-    """Shifts the packets of a programme so that a jump back goes on 1/30 s after the latest time before it.
+    """Shifts the times of packets, so that after a jump back they go on 1/30 s after the latest time before it.
 
-    Video and sound jump one after the other, and to the same place. A step back of up to 1 s is left alone, and one of
-    up to 0.2 s also where the other stream has jumped. A jump of ten minutes and more ahead is believed when the next
-    packet confirms it: a damaged time is not.
+    Video and sound jump one after the other, but to the same place. A step back of up to 1 s is
+    kept; once the other stream has jumped, only one of up to 0.2 s is, and a longer one follows that jump. A jump ahead
+    of ten minutes or more could be a damaged time, so it is only believed when the next packet confirms it.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Timeline:
         self._doubtful: dict[str, int] = {}
 
     def place(self, packet: Packet) -> None:
-        """Shift a packet's times, in units of 1/90000 s; one without any stays as it is."""
+        """Shift a packet's times, which are in 1/90000 s, if it has any."""
         time = packet.dts if packet.dts is not None else packet.pts
         if time is None:
             return
@@ -57,7 +57,7 @@ class Timeline:
 
     def _shift_for(self, stream: str, time: int) -> int:
         if not self._latest_of and time < 0:
-            self._shift = WRAP  # libavformat counts down to a wrap that is near, which no MPEG-TS can say
+            self._shift = WRAP  # libavformat gives negative times before a wrap that is near
         shift = self._shift_of.get(stream, self._shift)
         latest = self._latest_of.get(stream, time + shift)
         if time + shift < latest - _TOLERANCE:
@@ -80,7 +80,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Program:
-    """The streams of an input between two changes of its tables: its first video and its first sound."""
+    """The first video and the first sound of an input, between two changes of its tables."""
 
     container: InputContainer
     announced: tuple[Elementary, ...]
@@ -100,7 +100,7 @@ class Program:
 
     @property
     def problem(self) -> str | None:
-        """Why it has no picture, or nothing at all, though there is something."""
+        """Why no video, or nothing at all, can be decoded, though the input has some; ``None`` if all is well."""
         announces_video = any(stream.is_other_video for stream in self.announced)
         if self.video is not None or (self.audio is not None and not announces_video):
             return None
@@ -110,13 +110,14 @@ class Program:
 
     @property
     def rate(self) -> Fraction:
-        """Pictures a second, as far as the first ones tell."""
+        """Pictures per second, as far as the first ones show it."""
         return (self.video and (self.video.average_rate or self.video.guessed_rate)) or _DEFAULT_RATE
 
     def packets(self) -> Iterator[Packet]:
-        """Yield the packets with times that only run forward; the last of each stream is empty, to flush its decoder.
+        """Yield the packets, with times that only run forward. The last of each stream is empty, to flush its decoder.
 
-        Blocks for the next one. Where the input cannot be read on the programme ends, and ``on_fault`` hears of it.
+        Blocks until the next packet comes. If the input cannot be read any further, the programme ends, and
+        ``on_fault`` is told.
         """
         chosen = [stream for stream in (self.video, self.audio) if stream is not None]
         others = [stream for stream in self.container.streams.video if stream is not self.video]
@@ -129,13 +130,13 @@ class Program:
                 self.counts.leave_out(left_out_as)
 
     def _demuxed(self, streams: list[VideoStream | AudioStream]) -> Iterator[Packet]:
-        """Yield the demuxer's packets to the end, or to where the input cannot be read on."""
+        """Yield the demuxer's packets, as far as the input can be read."""
         try:
             yield from self.container.demux(streams)
         except av.FFmpegError as error:
             self.on_fault("unreadable input", error)
         except IndexError:
-            return  # PyAV flushes streams that came later than it counted: the programme has ended all the same
+            return  # PyAV raises this at the end of a programme in which a stream began late
 
 
 def read_programs(
@@ -145,10 +146,10 @@ def read_programs(
     counts: PictureCounts | None = None,
     hwaccel: HWAccel | None = None,
 ) -> Iterator[Program]:
-    """Yield each programme of an input until it ends; each must be read to its end before the next.
+    """Yield the programmes of an input, one after the other. Read each to its end before the next.
 
-    Bytes that are no MPEG-TS are passed over and reported to ``on_fault``, as is a programme of which nothing can be
-    decoded. Pictures of further video are only counted.
+    Bytes that are not MPEG-TS are skipped, and reported to ``on_fault``; so is a programme of which nothing can be
+    decoded. Pictures of a second video are only counted.
     """
     counts = counts or PictureCounts()
     source = TransportReader(reader)
@@ -167,6 +168,6 @@ def read_programs(
                 on_fault("unreadable input", error)
                 parses = True
             elif not source.is_ended:
-                raise  # before it read a byte: it would go on so for ever
+                raise  # nothing was read, so trying again would never end
         if not source.next_program():
             return

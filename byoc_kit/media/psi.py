@@ -1,4 +1,4 @@
-"""The packets and tables of an MPEG-TS: its programmes and their streams (ISO/IEC 13818-1, 2.4.3 and 2.4.4)."""
+"""The packets and tables (PSI) of MPEG-TS: its programmes and their streams (ISO/IEC 13818-1, 2.4.3 and 2.4.4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 PACKET = 188
 VIDEO_PID, AUDIO_PID = 0x100, 0x101
-PAT_PID, SDT_PID, PMT_PID = 0x0000, 0x0011, 0x1000  # the last as libavformat numbers it
+PAT_PID, SDT_PID, PMT_PID = 0x0000, 0x0011, 0x1000  # the last is libavformat's choice
 TABLE_PIDS = {PAT_PID, SDT_PID, PMT_PID}
 
 _PAT, _PMT = 0, 2
@@ -33,13 +33,13 @@ _NAMES: dict[int | str, str] = {
 
 
 def pid_of(data: bytes | bytearray, start: int = 0) -> int:
-    """Return which stream or table the transport packet at ``start`` belongs to."""
+    """Return the PID, the number of a stream or table, of the transport packet at ``start``."""
     return (data[start + 1] & 0x1F) << 8 | data[start + 2]
 
 
 @dataclass(frozen=True)
 class Elementary:
-    """An elementary stream as the tables announce it: its ``stream_type``, and the format it is registered as."""
+    """An elementary stream as the tables announce it: its ``stream_type``, its PID, and its registered format."""
 
     kind: int
     pid: int
@@ -47,7 +47,7 @@ class Elementary:
 
     @property
     def is_other_video(self) -> bool:
-        """Whether it is video for sure, of a kind that the demuxer knows no decoder for."""
+        """Whether it is surely video, but of a kind that the demuxer has no decoder for."""
         return self.registered in _OTHER_VIDEO or self.kind in _OTHER_VIDEO
 
     def __str__(self) -> str:
@@ -57,10 +57,7 @@ class Elementary:
 
 @dataclass
 class Tables:
-    """The tables in force, of the first programme.
-
-    ``streams`` is ``None`` before the first.
-    """
+    """The present tables of the first programme. ``streams`` is ``None`` before the first table of streams."""
 
     streams: tuple[Elementary, ...] | None = None
     program: int = 0
@@ -70,7 +67,7 @@ class Tables:
 
     @property
     def packets(self) -> bytes:
-        """The packets that a demuxer needs to begin with."""
+        """The packets of the tables, which a demuxer needs first."""
         return self.pat_packet + self.pmt_packet
 
     @property
@@ -79,7 +76,7 @@ class Tables:
         return next((stream.pid for stream in self.streams or () if stream.kind in _VIDEO_TYPES), None)
 
     def take(self, packet: bytes) -> bool:
-        """Read a table's packet; returns whether the streams are others than before. A damaged one is passed over."""
+        """Read a table's packet; returns whether the streams have changed. A damaged packet is ignored."""
         is_known = packet[4:] in {self.pat_packet[4:], self.pmt_packet[4:]}  # they come ten times a second
         section = b"" if is_known else section_of(packet)
         if len(section) < _SHORTEST:
@@ -96,7 +93,7 @@ class Tables:
 
 
 def section_of(packet: bytes) -> bytes:
-    """Return the table section that begins in a packet; nothing for one that is damaged, or longer than the packet."""
+    """Return the table section that begins in a packet; empty if it is damaged, or longer than the packet."""
     begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
     if begin >= PACKET:
         return b""
@@ -109,7 +106,7 @@ def section_of(packet: bytes) -> bytes:
 
 
 def crc32(data: bytes) -> int:
-    """Return the CRC-32/MPEG-2 of a section; over a section that ends in its own it is 0 (ISO/IEC 13818-1, annex A)."""
+    """Return the CRC-32/MPEG-2 of a section: 0 if the section ends with its own CRC (ISO/IEC 13818-1, annex A)."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte << 24
@@ -119,7 +116,7 @@ def crc32(data: bytes) -> int:
 
 
 def _programs(section: bytes) -> Iterator[tuple[int, int]]:
-    """Yield number and PID of each programme of a PAT; number 0 is the network's."""
+    """Yield the number and the PMT's PID of each programme of a PAT. Number 0 is not a programme, but the network."""
     for at in range(8, len(section) - 4 - 3, 4):
         number = section[at] << 8 | section[at + 1]
         yield number, (section[at + 2] & 0x1F) << 8 | section[at + 3]
@@ -136,7 +133,7 @@ def _elementary(section: bytes) -> Iterator[Elementary]:
 
 
 def _registered(descriptors: bytes) -> str:
-    """Return the format identifier of a registration descriptor (2.6.8), if there is one that can be read."""
+    """Return the format identifier of a registration descriptor (2.6.8); empty if there is none."""
     at = 0
     while at + 6 <= len(descriptors):
         identifier = descriptors[at + 2 : at + 6]

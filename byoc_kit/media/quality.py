@@ -1,4 +1,4 @@
-"""How alike two pictures are: PSNR and SSIM, by FFmpeg's own filters."""
+"""Measures how similar two pictures are: PSNR and SSIM, by FFmpeg's filters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from av.filter.context import FilterContext
 
 from byoc_kit.core.pixels import Pixels
 
-_RATE = Fraction(1, 25)  # the filters pair pictures by time; any steady one does
+_RATE = Fraction(1, 25)  # the filters pair pictures by time; any constant rate will do
 
 
 @dataclass(frozen=True)
 class Quality:
-    """PSNR in dB over all planes of the 4:2:0 pictures (infinite where they are equal), and SSIM, 1 at best."""
+    """PSNR in dB over all planes of the 4:2:0 pictures (infinite if they are equal), and SSIM (1 if they are)."""
 
     psnr_db: float
     ssim: float
@@ -32,17 +32,17 @@ def compare(pairs: Iterable[tuple[Pixels, Pixels]]) -> list[Quality]:
         psnr, ssim = Path(folder) / "psnr", Path(folder) / "ssim"
         if not _run_filters(pairs, psnr, ssim):
             return []
-        # The filters write the last lines when their graph is freed, which returning from _run_filters does.
+        # The filters write their last lines when their graph is freed, at the return from _run_filters.
         psnr_db = re.findall(r"psnr_avg:(\S+)", psnr.read_text())
         alike = re.findall(r"All:(\S+)", ssim.read_text())
     return [Quality(float(p), float(s)) for p, s in zip(psnr_db, alike, strict=True)]
 
 
 def _run_filters(pairs: Iterable[tuple[Pixels, Pixels]], psnr: Path, ssim: Path) -> int:
-    graph = av.filter.Graph()  # held here: its filters do not keep it alive
+    graph = av.filter.Graph()  # kept here, since its filters do not keep it alive
     ends: tuple[FilterContext, ...] = ()
     number = 0
-    for number, pair in enumerate(pairs, start=1):  # counts them
+    for number, pair in enumerate(pairs, start=1):  # number is also the count
         if not ends:
             height, width, _ = pair[0].shape
             ends = _link(graph, width, height, psnr, ssim)
@@ -56,7 +56,7 @@ def _run_filters(pairs: Iterable[tuple[Pixels, Pixels]], psnr: Path, ssim: Path)
 
 
 def _link(graph: av.filter.Graph, width: int, height: int, psnr: Path, ssim: Path) -> tuple[FilterContext, ...]:
-    """Link ``a -> psnr -> ssim -> sink`` with ``b``, split, as the reference of both; returns a, b and the sink."""
+    """Link ``a -> psnr -> ssim -> sink``; ``b`` is the reference of both filters. Returns a, b and the sink."""
     yuv = av.VideoFormat("yuv420p")
     a, b = (graph.add_buffer(width=width, height=height, format=yuv, time_base=_RATE) for _ in range(2))
     split = graph.add("split")

@@ -1,7 +1,7 @@
-"""Where a picture begins in an elementary stream: what each start code of a codec says of it.
+"""Finds out where a picture begins in an elementary stream, from each codec's start codes.
 
-H.264 is ISO/IEC 14496-10, of which 7.4.1.2.3 and 7.4.1.2.4 say what comes first in an access unit; HEVC is
-ISO/IEC 23008-2 (7.4.2.4.4), MPEG-2 ISO/IEC 13818-2 (6.2), MPEG-4 ISO/IEC 14496-2 (6.2).
+The order of parts in a picture is defined for H.264 in ISO/IEC 14496-10 (7.4.1.2.3 and 7.4.1.2.4), for HEVC in
+ISO/IEC 23008-2 (7.4.2.4.4), for MPEG-2 in ISO/IEC 13818-2 (6.2), and for MPEG-4 in ISO/IEC 14496-2 (6.2).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 HEADER = 200
-"""Bytes behind a start code that are enough to tell, with the longest parameter set that has to be read."""
+"""Bytes after a start code that are enough to read it, even if it is the longest parameter set."""
 
 _HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}
 
@@ -19,31 +19,31 @@ class Code(Enum):
     """What a start code begins."""
 
     PREFIX = auto()
-    """Something that comes before a picture, and never within one."""
+    """Something that comes before a picture, and never inside one."""
     PICTURE = auto()
     """A picture's first part."""
     SECOND_FIELD = auto()
-    """The other field of the same picture."""
+    """The start of the other field of the same picture."""
     SLICE = auto()
     """A further part of a picture."""
     OTHER = auto()
 
 
 class StartCodes(Protocol):
-    """Reads a codec's start codes in order."""
+    """Reads a codec's start codes, in order."""
 
     @property
     def awaits_field(self) -> bool:
-        """Whether the present picture lacks its second field."""
+        """Whether the second field of the present picture is still to come."""
         ...
 
     def read(self, header: bytes) -> Code:
-        """Say what a start code begins; ``header`` is what follows it, four bytes at least."""
+        """Return what a start code begins. ``header`` is what follows the start code, at least four bytes."""
         ...
 
 
 def start_codes(codec: str) -> StartCodes | None:
-    """Return a reader for a codec by FFmpeg's name; ``None`` for one whose packets are left as they are."""
+    """Return a reader for a codec, by FFmpeg's name; ``None`` if packets of the codec are not split."""
     kinds: dict[str, type[StartCodes]] = {
         "h264": _H264,
         "hevc": _Hevc,
@@ -174,7 +174,7 @@ class _Mpeg4:
 
 
 class _Bits:
-    """Reads bits, without the bytes that keep start codes from being found in them; 0 behind the end."""
+    """Reads bits, without the bytes that prevent start codes inside the data; past the end, bits are 0."""
 
     def __init__(self, data: bytes) -> None:
         data = data.replace(b"\0\0\3", b"\0\0")

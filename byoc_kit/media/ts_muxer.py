@@ -1,6 +1,7 @@
-"""Packets in, MPEG-TS bytes out, each packet at once; one muxer can go on where another ended.
+"""Muxes packets to MPEG-TS bytes, each packet at once. A muxer can go on where another ended.
 
-A reader counts the packets of each PID, and reads a table again only when its version is another.
+For that, the counters of packets must go on, since readers check them, and a changed table needs a new version, since
+readers ignore it otherwise.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ _OPTIONS = {
     "mpegts_copyts": "1",  # the output keeps the input's times
     "mpegts_flags": "pat_pmt_at_frames",  # each segment can be decoded by itself
     "omit_video_pes_length": "0",  # a reader knows where a frame ends without waiting for the next
-    "pes_payload_size": "0",  # sound is not collected until it fills a PES packet
+    "pes_payload_size": "0",  # sound does not wait until it fills a PES packet
     "flush_packets": "1",
 }
 _BUFFER = 174 * PACKET
 _STUFFING = b"\xff"
 _CRC = 4
-# Long enough for every codec, and with the start code that H.264 and H.265 must begin with.
+# Long enough for every codec, and with the start code that H.264 and H.265 require.
 _ANY_DATA = b"\0\0\0\1\x09\xf0" + bytes(16)
 _HAS_PAYLOAD = 0x10
 _COUNTS = 16
 _VERSIONS = 32
-_CURRENT = 0xC1  # two reserved bits, the version between, and "in force now"
+_CURRENT = 0xC1  # two reserved bits, room for the version, and "valid now"
 
 
 class Continuity:
-    """The continuity counters and the version of the PMT of one stream, whichever muxers write it in turn."""
+    """The continuity counters and the PMT's version of an output, which several muxers may write in turn."""
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
@@ -50,11 +51,11 @@ class Continuity:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything was written."""
+        """Whether anything has been written."""
         return bool(self._counts)
 
     def number(self, data: bytearray) -> None:
-        """Set the counter of whole transport packets in place; one without a payload repeats the number before."""
+        """Set the counters of whole transport packets in place. A packet without a payload repeats the last number."""
         for start in range(0, len(data), PACKET):
             pid, flags = pid_of(data, start), data[start + 3]
             count = self._counts.get(pid, _COUNTS - 1)
@@ -63,7 +64,7 @@ class Continuity:
             data[start + 3] = flags & 0xF0 | count
 
     def versioned(self, section: bytes) -> bytes:
-        """Return a PMT's section, without its CRC, with its version and CRC: one up where it says something else."""
+        """Return a PMT's section with its version and CRC. ``section`` has no CRC; if it is new, so is the version."""
         if self._pmt and section != self._pmt:
             self._version = (self._version + 1) % _VERSIONS
         self._pmt = section
@@ -72,11 +73,11 @@ class Continuity:
 
 
 class TransportMuxer:
-    """Muxes a programme of one video, one sound or both to MPEG-TS: video on PID 0x100, sound on 0x101.
+    """Muxes a programme of one video, one sound or both to MPEG-TS: video with PID 0x100, sound with 0x101.
 
-    libavformat holds a packet back until one of each other stream has come, or the next of its own: a picture would
-    wait for a frame. So each stream has a muxer of its own here, and the tables name them all. Streams are added before
-    the first packet. A muxer that goes on with the stream of another is given the same ``continuity``.
+    libavformat holds a packet back until each other stream has one too, or the next of its own comes: a picture would
+    wait for one frame. So each stream has its own libavformat muxer here, and the tables are joined. Add all streams
+    before the first packet. A muxer that continues the output of another gets the same ``continuity``.
     """
 
     def __init__(self, options: Mapping[str, str] | None = None, *, continuity: Continuity | None = None) -> None:
@@ -93,39 +94,39 @@ class TransportMuxer:
         self.close()
 
     def __del__(self) -> None:
-        # PyAV 14.2 writes to freed memory when an open output to a Python object is collected, and the process dies.
+        # If an open output to a Python object is collected, PyAV 14.2 writes to freed memory, and the process dies.
         for track in self._tracks.values():
             with suppress(av.FFmpegError):
                 track.container.close()
 
     def add_video(self, make: Callable[[OutputContainer], VideoStream]) -> VideoStream:
-        """Add the video that ``make(container)`` adds to an empty output; where it raises, none is added."""
+        """Add the video that ``make(container)`` adds to an empty output. If it raises, nothing is added."""
         return self._add(make, VIDEO_PID)
 
     def add_audio(self, make: Callable[[OutputContainer], AudioStream]) -> AudioStream:
-        """Add the sound that ``make(container)`` adds to an empty output; where it raises, none is added."""
+        """Add the sound that ``make(container)`` adds to an empty output. If it raises, nothing is added."""
         return self._add(make, AUDIO_PID)
 
     def add_copy(self, source: StreamT) -> StreamT:
-        """Add a stream that takes the packets of another as they are."""
+        """Add a stream that takes the packets of another one unchanged."""
         pid = VIDEO_PID if isinstance(source, VideoStream) else AUDIO_PID
         return self._add(lambda container: _copied(source, container), pid)
 
     def mux(self, packet: Packet, *, with_tables: bool = False) -> bytes:
-        """Return a packet as whole transport packets; its ``stream`` is one of those added.
+        """Return a packet as whole transport packets. Its ``stream`` must be one that was added.
 
-        The tables come before each picture, or before each sound ``with_tables`` where there is no video.
+        The tables come before each picture. Without video, they come before the sound that is given ``with_tables``.
         """
         assert isinstance(packet.stream, VideoStream | AudioStream)  # noqa: S101  # only such were added
         track = self._tracks[packet.stream]
         if not self._tables:
             for each in self._tracks.values():
-                each.container.start_encoding()  # which settles what its tables say
+                each.container.start_encoding()  # this settles what its tables say
         track.container.mux(packet)
         return self._merged(track, with_tables=with_tables)
 
     def close(self) -> bytes:
-        """End all streams and let go of them; returns what was left."""
+        """End and remove all streams; returns the last bytes."""
         tracks, self._tracks, self._leader = self._tracks, {}, None
         with ExitStack() as closing:
             for track in tracks.values():
@@ -144,7 +145,7 @@ class TransportMuxer:
         return stream
 
     def _merged(self, track: _Track, *, with_tables: bool = False) -> bytes:
-        """Return what a stream's muxer wrote, with the tables of the whole programme in place of its own."""
+        """Return what a stream's muxer wrote, with the tables of the whole programme instead of its own."""
         written = _packets_of(track.written.take())
         if not self._tables and written:
             self._tables = self._tables_of(track, written)
@@ -160,7 +161,7 @@ class TransportMuxer:
         return bytes(merged)
 
     def _tables_of(self, first: _Track, written: list[bytes]) -> bytes:
-        """Return PAT and PMT of the programme, as libavformat wrote them for its first stream alone."""
+        """Return the PAT and PMT of the programme, made from those that libavformat wrote for each stream."""
         tracks = sorted(self._tracks.items(), key=lambda item: item[1].pid)
         self._leader = tracks[0][1]
         pmt_of = {first.pid: _pmt_of(written)}
@@ -205,12 +206,12 @@ def _opened(written: _Bytes, pid: int, options: Mapping[str, str]) -> OutputCont
 
 
 def _copied(source: StreamT, container: OutputContainer) -> StreamT:
-    # Not opaque, PyAV opens an encoder for the copy: threads and memory for nothing, and none opens for RGB in H.264.
+    # Without `opaque`, PyAV opens an encoder for the copy: that costs threads and memory, and fails for RGB in H.264.
     return container.add_stream_from_template(source, opaque=True)
 
 
 def _pmt_before_its_first_packet(stream: VideoStream | AudioStream, pid: int) -> bytes:
-    """Return the PMT of a stream that has no packet yet."""
+    """Return the PMT's section of a stream that has no packet yet."""
     written = _Bytes()
     with _opened(written, pid, {}) as container:
         packet = Packet(_ANY_DATA)
@@ -222,12 +223,12 @@ def _pmt_before_its_first_packet(stream: VideoStream | AudioStream, pid: int) ->
 
 
 def _pmt_of(written: list[bytes]) -> bytes:
-    """Return the section of the PMT among some packets, without its CRC."""
+    """Return the section of the PMT in some packets, without its CRC."""
     return section_of(next(packet for packet in written if pid_of(packet) == PMT_PID))[:-_CRC]
 
 
 def _entries_at(section: bytes) -> int:
-    """Return where the entries of a PMT's streams begin."""
+    """Return where the streams begin in a PMT's section."""
     return 12 + ((section[10] & 0x0F) << 8 | section[11])
 
 

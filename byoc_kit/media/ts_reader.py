@@ -1,8 +1,8 @@
-"""Passes live MPEG-TS to a demuxer, which is told what it cannot know.
+"""Passes live MPEG-TS to a demuxer, and marks what a demuxer cannot see: changed streams and the ends of pictures.
 
-A demuxer keeps the streams it opened with: another codec, or sound that comes or goes, needs a new one. And it holds a
-picture whose PES packet does not say its length until the next one begins; but the end shows, since only the last
-packet of a PES packet is stuffed (ISO/IEC 13818-1, 2.4.3.5).
+A demuxer keeps the streams that it was opened with: another codec, or sound that comes or goes, needs a new demuxer. If
+a PES packet does not say its length, the demuxer holds its picture until the next one begins. But the end can be seen:
+only the last transport packet of a PES packet is stuffed (ISO/IEC 13818-1, 2.4.3.5).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _SYNC = 0x47
 _STARTS_PAYLOAD = 0x40
 _HAS_ADAPTATION = 0x20
 _HAS_PAYLOAD = 0x10
-_VIDEO_PES_HEADER = bytes([0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0])  # of no length, without a time
+_VIDEO_PES_HEADER = bytes([0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0])  # without a length or a time
 
 
 class TransportReader:
-    """Reads a source up to the next change of the programme, where it pretends to be at the end.
+    """Reads a source up to the next change of the programme, which looks like the end to the demuxer.
 
-    ``next_program`` goes on behind it; the tables in force are repeated there, so that a demuxer can begin. Behind
-    the last packet of each picture of unknown length comes one that begins another, empty one.
+    ``next_program`` goes on after it, and begins with the tables, which a new demuxer needs. After the last transport
+    packet of each picture of unknown length, a packet is added that begins an empty picture.
     """
 
     def __init__(self, source: ByteReader) -> None:
@@ -42,12 +42,12 @@ class TransportReader:
 
     @property
     def has_data(self) -> bool:
-        """Whether anything came since the last change."""
+        """Whether anything has come since the last change."""
         return self._has_data
 
     @property
     def streams(self) -> tuple[Elementary, ...]:
-        """The streams of the programme that is read, as its tables announce them."""
+        """The streams of the present programme, as its tables announce them."""
         return self._streams
 
     @property
@@ -56,7 +56,7 @@ class TransportReader:
         return self._is_ended
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return bytes, ``size`` at most; ``b""`` at a change and at the end."""
+        """Return at most ``size`` bytes; ``b""`` at a change and at the end."""
         if not self._ready and not self._is_changed:
             data = self._behind_change or self._source.read(size)
             self._behind_change = b""
@@ -68,7 +68,7 @@ class TransportReader:
         return data
 
     def next_program(self) -> bool:
-        """Go on behind a change, or where the demuxer gave up; ``False`` at the end of the source."""
+        """Go on after a change, or after the demuxer gave up; ``False`` at the end of the source."""
         self._streams = self._tables.streams or ()
         if not self._is_changed:
             self._ready = self._tables.packets + self._ready
@@ -76,7 +76,7 @@ class TransportReader:
         return not self._is_ended
 
     def _search(self, data: bytes) -> bytes:
-        """Return what goes on to the demuxer, up to a change."""
+        """Return the bytes for the demuxer, up to a change."""
         out, done = bytearray(), 0
         for end, packet in self._scan.packets(data):
             pid = pid_of(packet)
@@ -95,13 +95,13 @@ class TransportReader:
 
 
 class _Scan:
-    """Finds the packets that matter in bytes that come in pieces of any length."""
+    """Finds the transport packets that matter, in bytes that come in pieces of any length."""
 
     def __init__(self) -> None:
         self._partial = b""
 
     def packets(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield each packet that begins a payload or has an adaptation field, and where in ``data`` it ends."""
+        """Yield each packet that begins a payload or has an adaptation field, with its end in ``data``."""
         before = len(self._partial)
         whole = self._partial + data
         begin = _first_sync(whole)
@@ -115,9 +115,9 @@ class _Scan:
 
 
 class _PictureEnds:
-    """Sees the last packet of each picture whose PES packet has no length.
+    """Detects the last transport packet of each picture whose PES packet does not say its length.
 
-    Somebody may stuff other packets too. That shows when the picture goes on, and from then on nothing is concluded.
+    A sender may also stuff other packets. Then the picture goes on after one, and from there on nothing is detected.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class _PictureEnds:
         self._is_believed = True
 
     def ends_with(self, packet: bytes) -> bool:
-        """Take a packet of the video; returns whether a picture ends with it."""
+        """Take a packet of the video, and return whether a picture ends with it."""
         if not packet[3] & _HAS_PAYLOAD or not self._is_believed:
             return False
         if packet[1] & _STARTS_PAYLOAD:
@@ -142,7 +142,7 @@ class _PictureEnds:
 
 
 def _first_sync(data: bytes) -> int:
-    """Return where packets begin: at a sync byte that is followed by another one, or by the end, a packet later."""
+    """Return where packets begin: at a sync byte with another one, or the end of the data, one packet later."""
     at = data.find(_SYNC)
     while at >= 0 and at + PACKET < len(data) and data[at + PACKET] != _SYNC:
         at = data.find(_SYNC, at + 1)
@@ -154,7 +154,7 @@ def _payload_of(packet: bytes) -> int:
 
 
 def _is_stuffed(packet: bytes) -> bool:
-    """Whether a packet's adaptation field is longer than what it says (ISO/IEC 13818-1, 2.4.3.4)."""
+    """Whether a packet's adaptation field is longer than its content (ISO/IEC 13818-1, 2.4.3.4)."""
     if not packet[3] & _HAS_ADAPTATION:
         return False
     length = packet[4]
@@ -162,16 +162,16 @@ def _is_stuffed(packet: bytes) -> bool:
         return True
     flags = packet[5]
     needed = 1 + 6 * bool(flags & 0x10) + 6 * bool(flags & 0x08) + bool(flags & 0x04)
-    for bit in (0x02, 0x01):  # private data and the extension say their own length
+    for bit in (0x02, 0x01):  # private data and the extension have a length byte
         if flags & bit:
             needed += 1 + (packet[5 + needed] if 5 + needed < PACKET else 0)
     return length > needed
 
 
 def _empty_picture(last: bytes) -> bytes:
-    """Return a packet that begins a PES packet without a byte, numbered so that the counter goes on behind it."""
+    """Return a packet that begins an empty PES packet. Its counter repeats that of ``last``."""
     stuffing = PACKET - 4 - 2 - len(_VIDEO_PES_HEADER)
-    adaptation = bytes([1 + stuffing, 0x80]) + b"\xff" * stuffing  # 0x80: the number may repeat the one before
+    adaptation = bytes([1 + stuffing, 0x80]) + b"\xff" * stuffing  # 0x80: the counter may repeat
     pid = [_STARTS_PAYLOAD | last[1] & 0x1F, last[2]]
     number = _HAS_ADAPTATION | _HAS_PAYLOAD | last[3] & 0x0F
     return bytes([_SYNC, *pid, number]) + adaptation + _VIDEO_PES_HEADER

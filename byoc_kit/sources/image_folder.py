@@ -1,4 +1,4 @@
-"""A folder of pictures as frames."""
+"""Reads a folder of pictures as frames."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 class ImageFolder:
-    """The pictures of a folder (png, jpg, webp, bmp, tif), ``img2`` before ``img10``, each one frame.
+    """The pictures of a folder (png, jpg, webp, bmp, tif), each as one frame, ``img2`` before ``img10``.
 
-    All get the size of the first picture: another size is scaled to fit, with black bars to keep its shape.
-    A camera's rotation (EXIF) is applied, transparent parts are black, and only the first page of a file counts. Raises
-    ``MediaError``, naming the folder or the file, where there is no picture or one cannot be read.
+    All frames have the size of the first picture. Pictures of other sizes are scaled to fit, with black bars to keep
+    their shape. A camera's rotation (EXIF) is applied, transparent parts become black, and only the first page of a
+    file is read. Raises ``MediaError`` if there is no picture, or if one cannot be read.
     """
 
     def __init__(self, folder: str | Path, *, fps: float = 25.0) -> None:
@@ -46,13 +46,13 @@ class ImageFolder:
         self._size = _read(self._files[0]).size
 
     def time_s(self, number: int) -> float:
-        """See ``time_s``."""
+        """See ``ClipSource.time_s``."""
         if number < 0:
             check_number(number, self.count)
         return float(min(number, self.count) * self._time_base)
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """See ``frames``."""
+        """See ``ClipSource.frames``."""
         check_number(start, self.count)
         return self._frames(start)
 
@@ -62,14 +62,14 @@ class ImageFolder:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the pictures of a folder, without those of folders in it, in the order in which people count."""
+    """Return the pictures of a folder, ``img2`` before ``img10``; those in its subfolders are left out."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if is_image(entry)]
     return [folder / name for name in sorted(names, key=_counting)]
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    """Whether the name is of a picture; a hidden file does not count."""
+    """Whether a file's name is that of a picture; hidden files do not count."""
     is_named_so = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122  # quick, for large folders
     return is_named_so and not entry.name.startswith(".") and entry.is_file()
 
@@ -86,7 +86,7 @@ def _read(file: Path) -> Image:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a strange tag, or about a size that is checked below
+            warnings.simplefilter("ignore")  # of a strange tag, or of a large picture
             with Image.open(file) as opened:
                 return upright_rgb(opened)
     except Exception as error:  # Pillow's readers raise many kinds of errors for damaged files

@@ -1,4 +1,4 @@
-"""Reads video from the network with libav: cameras, streaming servers, files and playlists over HTTP."""
+"""Plays video from the network with libav: cameras, streaming servers, files and playlists over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READ_TIMEOUT_S = 10.0
 
 # RTSP over TCP passes through tunnels and loses nothing. Longer probing would delay the first picture.
 _OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "2000000"}
-# Their demuxers invent times, 25 a second, independent of the camera.
+# The demuxers of these formats make up times, 25 per second, whatever the camera does.
 _WITHOUT_TIMES = {"mpjpeg", "mjpeg"}
 _HELD = 4
 _MAX_LAG_S = 0.5
@@ -33,9 +33,10 @@ _MAX_AHEAD_S = 10.0
 
 
 class NetworkVideo:
-    """Frames of a URL that libav opens. With ``is_paced`` each waits for its time, as a file's must.
+    """The frames of a URL that libav opens.
 
-    Otherwise a camera's frames come as they come, and the oldest is dropped if the reader falls behind.
+    A camera's frames are yielded as they come; if the reader falls behind, the oldest one is dropped. With
+    ``is_paced``, for a file, each frame is held back until its time.
     """
 
     def __init__(self, url: str, *, is_paced: bool = False) -> None:
@@ -49,7 +50,7 @@ class NetworkVideo:
         self._has_times = True
 
     def frames(self) -> Generator[VideoFrame]:
-        """See ``frames``. Opening takes 5 s at most, and each next frame 10 s."""
+        """See ``LiveSource.frames``. Opening may take 5 s, and each next frame 10 s."""
         threading.Thread(target=self._read, name="source-network", daemon=True).start()
         timeout_s, pace = OPEN_TIMEOUT_S + READ_TIMEOUT_S, _Pace()
         try:
@@ -62,7 +63,7 @@ class NetworkVideo:
             self.close()
 
     def close(self) -> None:
-        """See ``close``. libav cannot be interrupted: for a silent stream, its thread ends 10 s later."""
+        """See ``LiveSource.close``. libav cannot be interrupted: on a silent stream, its thread ends after 10 s."""
         self._closed.set()
         self._waiting.close()
 
@@ -70,7 +71,8 @@ class NetworkVideo:
         try:
             return self._waiting.take(timeout_s)
         except TimeoutError:
-            raise MediaError(f"{self.name} has sent no picture for {timeout_s:.0f} s; see that it still runs") from None
+            msg = f"{self.name} has sent no picture for {timeout_s:.0f} s; check that it still runs"
+            raise MediaError(msg) from None
 
     def _read(self) -> None:
         error: MediaError | None = None
@@ -104,28 +106,28 @@ class NetworkVideo:
                 return
 
     def _broken(self, error: Exception) -> MediaError:
-        # If a handshake breaks off, libav reports its data as damaged.
+        # libav reports a handshake that broke off as damaged data, so the time decides.
         is_late = not self._is_open and time.monotonic() - self._opening_s >= OPEN_TIMEOUT_S
         if is_late or isinstance(error, av.error.ExitError):
             what, timeout_s = (
                 ("has sent nothing", READ_TIMEOUT_S) if self._is_open else ("did not answer", OPEN_TIMEOUT_S)
             )
             return MediaError(
-                f"{self.name} {what} for {timeout_s:.0f} s; see that it runs and can be reached from here"
+                f"{self.name} {what} for {timeout_s:.0f} s; check that it runs and can be reached from here"
             )
         reason = (error.strerror if isinstance(error, av.FFmpegError) else None) or type(error).__name__
         what = "broke off" if self._is_open else "cannot be played"
-        return MediaError(f"{self.name} {what}: {reason}; see that it runs, and that the URL is one of a video")
+        return MediaError(f"{self.name} {what}: {reason}; check that it runs, and that the URL is that of a video")
 
 
 class _Pace:
-    """Decides when each frame is due: the first at once, the others as long after it as their times say."""
+    """Decides when each frame is due: the first at once, and the others at their times after it."""
 
     def __init__(self) -> None:
         self._began_s: float | None = None
 
     def due_s(self, time_s: float) -> float:
-        """Return the monotonic time at which a frame is due. After a jump, or if too late, it counts from now."""
+        """Return the monotonic time at which a frame is due: now, if its time has jumped or is long past."""
         now_s = time.monotonic()
         if self._began_s is None or not -_MAX_LAG_S < self._began_s + time_s - now_s < _MAX_AHEAD_S:
             self._began_s = now_s - time_s

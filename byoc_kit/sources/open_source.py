@@ -1,4 +1,4 @@
-"""Opens the source that a person names: a path, a pattern or a URL. One request finds out what kind a web URL is."""
+"""Opens the source that a person names with a path, a pattern or a URL. It asks a web address what it is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_STATUS_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Answer:
-    """``server_status`` is a byoc-kit server's status; ``is_channel`` says whether it is a trickle channel."""
+    """What a web address is: a byoc-kit server, if it has a ``server_status``; a trickle channel; or something else."""
 
     server_status: dict[str, Any] | None
     is_channel: bool
@@ -45,9 +45,9 @@ def open_source(source: str | Path) -> ClipSource | LiveSource:
     """Return the source for a path, a URL or the name of a pattern.
 
     A video file, a folder of images, ``synthetic`` and ``synthetic:<pattern>`` give a ``ClipSource``; ``rtsp``,
-    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs give a ``LiveSource``. An ``http`` URL may be a byoc-kit server,
-    whose input is played, a trickle channel, or any network video. Raises ``MediaError``, with one sentence, if there
-    is nothing to play.
+    ``rtmp``, ``udp``, ``srt`` and ``http(s)`` URLs give a ``LiveSource``. An ``http`` URL may be that of a byoc-kit
+    server, whose input is then played, of a trickle channel, or of any network video. Raises ``MediaError`` if there is
+    nothing to play.
     """
     if isinstance(source, Path):
         return _open_path(source)
@@ -65,7 +65,7 @@ def open_source(source: str | Path) -> ClipSource | LiveSource:
         return _open_web(source)
     if scheme in _LIVE:
         return NetworkVideo(source)
-    msg = f"{scheme}:// is nothing that can be played; give a URL with {', '.join(sorted(_WEB | _LIVE))}, or a path"
+    msg = f"{scheme}:// cannot be played; give a URL with {', '.join(sorted(_WEB | _LIVE))}, or a path"
     raise MediaError(msg)
 
 
@@ -82,7 +82,7 @@ def _open_path(path: Path) -> ClipSource:
 def _open_web(url: str) -> LiveSource:
     """Return the source behind an ``http`` or ``https`` URL.
 
-    A byoc-kit server gives the input of its newest stream, and a trickle channel its video. Anything else is opened as
+    For a byoc-kit server, this is the input of its newest stream; for a trickle channel, its video; for anything else,
     a network video. Raises ``MediaError`` if nothing answers within 5 s, and for a server without a stream.
     """
     answer = _what_is_at(url)
@@ -101,7 +101,7 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
     newest = min(streams, key=lambda stream: float(stream.get("elapsed_s", 0)))
     channel = newest.get("subscribe_url")
     if not isinstance(channel, str):
-        msg = f"the stream on {server} has no input that it names; give the URL of its trickle channel instead"
+        msg = f"the stream on {server} does not name its input; give the URL of its trickle channel instead"
         raise MediaError(msg)
     answer = _what_is_at(channel)
     if not answer.is_channel:
@@ -111,10 +111,8 @@ def _input_of_newest_stream(url: str, streams: list[dict[str, Any]]) -> LiveSour
 
 
 def _what_is_at(url: str) -> _Answer:
-    """Ask on a new thread with its own loop, since a notebook's cell already runs on one. Raises ``MediaError``."""
-    with LoopThread(
-        "source-ask"
-    ) as loop:  # nobody waits for its end, which waits for a name that is still being looked up
+    """Ask the URL, on a thread with its own loop: a notebook's cell already runs on one. Raises ``MediaError``."""
+    with LoopThread("source-ask") as loop:  # its end is not awaited: a name may still be looked up
         return loop.run(_asked(url))
 
 
@@ -130,15 +128,15 @@ async def _asked(url: str) -> _Answer:
         async with asyncio.timeout(ANSWER_TIMEOUT_S), client_session() as http:
             return _Answer(*await asyncio.gather(_server_status(base, http), _is_channel(base, http)))
     except TimeoutError:
-        msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; see that it runs and can be reached from here"
+        msg = f"{name} did not answer within {ANSWER_TIMEOUT_S:.0f} s; check that it runs and can be reached from here"
         raise MediaError(msg) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        msg = f"{name} cannot be reached ({_why(error)}); see that it runs, and that the URL is right"
+        msg = f"{name} cannot be reached ({_why(error)}); check that it runs, and that the URL is right"
         raise MediaError(msg) from None
 
 
 def _why(error: Exception) -> str:
-    """Say why a URL cannot be reached, without the terms of sockets and TLS contexts."""
+    """Return why a URL cannot be reached, without the words of sockets and TLS."""
     import aiohttp
 
     kinds: dict[type[Exception], str] = {
@@ -154,7 +152,7 @@ def _why(error: Exception) -> str:
 
 async def _server_status(url: URL, http: aiohttp.ClientSession) -> dict[str, Any] | None:
     async with http.get(url / "stream" / "status") as answer:
-        # Some servers answer any path with a stream without end.
+        # Some servers answer every path with an endless stream.
         if answer.status != HTTPStatus.OK or answer.content_type != "application/json":
             return None
         try:

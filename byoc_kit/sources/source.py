@@ -1,4 +1,4 @@
-"""The two kinds of sources: clips, whose frames have numbers, and live sources, whose frames come when they come."""
+"""The two kinds of sources: clips, whose frames have numbers, and live sources, whose frames come over time."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any, Protocol, TypeGuard
 
 from byoc_kit.core.frames import VideoFrame
 
-# The camera of the browser's machine; only the preview can open it.
 WEBCAM = "webcam"
+"""The camera of the browser's machine, which only the preview can open."""
 
 
 class LiveSource(Protocol):
-    """Frames that come when they come: a URL, a trickle channel, a running server. It is read once, by one thread."""
+    """Frames that come over time: a URL, a trickle channel, a running server. One thread reads it, once."""
 
     @property
     def name(self) -> str:
-        """Its name for people, without passwords and queries of a URL."""
+        """Its name for people: a URL without its password and query."""
         ...
 
     def frames(self) -> Generator[VideoFrame]:
-        """Yield each frame as it comes, and block until the next. Ends with the stream, or when ``close`` is called.
+        """Yield each frame when it comes. Ends with the stream, or when ``close`` is called.
 
-        Raises ``MediaError`` if it breaks off or nothing ever comes.
+        Raises ``MediaError`` if the stream breaks off, or if nothing ever comes.
         """
         ...
 
@@ -34,7 +34,7 @@ class LiveSource(Protocol):
 class ClipSource(Protocol):
     """Frames that have numbers, from 0: a video file, a folder of images, a synthetic pattern.
 
-    Any thread may use it, but only one thread each generator of ``frames``.
+    Any thread may use it, but each generator of ``frames`` belongs to one thread.
     """
 
     @property
@@ -44,7 +44,7 @@ class ClipSource(Protocol):
 
     @property
     def count(self) -> int:
-        """How many frames there are. It shrinks if reading a damaged clip finds a frame that cannot be decoded."""
+        """How many frames there are. In a damaged clip, frames that prove undecodable while it is read do not count."""
         ...
 
     @property
@@ -53,21 +53,21 @@ class ClipSource(Protocol):
         ...
 
     def time_s(self, number: int) -> float:
-        """Return when a frame is shown. The first one is shown at 0; from ``count`` on, return when the last one ends.
+        """Return when a frame is shown, the first one at 0. For ``count`` and above, return when the last frame ends.
 
         Raises ``IndexError`` for a negative number.
         """
         ...
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """Yield the frames from number ``start`` on, as new objects; closing the generator closes the files it opened.
+        """Yield the frames from number ``start`` on, as new objects. Closing the generator closes its files.
 
-        Raises ``IndexError`` at once for a number outside ``0..count - 1``, and ``MediaError`` if a frame cannot be
-        read.
+        The call itself raises ``IndexError`` for a number outside ``0..count - 1``. A frame that cannot be read raises
+        ``MediaError``.
         """
         ...
 
 
 def is_clip_source(source: Any) -> TypeGuard[ClipSource]:
-    """Whether a source's frames have numbers; those of a live source do not."""
+    """Whether a source is a clip, whose frames have numbers, and not a live source."""
     return hasattr(source, "count") and hasattr(source, "time_s")

@@ -1,4 +1,4 @@
-"""Suggests sources to play from a folder."""
+"""Suggests what to play from a folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MAX_ENTRIES, _MAX_FOLDERS, _MAX_LOOKED_INTO = 20_000, 200, 100
 
 
 def suggestions(folder: str | Path) -> list[str]:
-    """Return at most 30 sources that a person could choose in a folder, for ``open_source`` in that folder.
+    """Return at most 30 sources for a person to choose from, as ``open_source`` takes them in that folder.
 
-    They are the video files of the folder and of its ``clips/``, then folders of images (with a ``/`` at the end), both
-    sorted, then the patterns, and the webcam, which only the preview can open. If the folder cannot be read, they are
-    only the patterns and the webcam.
+    First come the video files of the folder and of its ``clips/``, then folders of images (with a ``/`` at the end),
+    both sorted, then the patterns, and the webcam, which only the preview can open. If the folder cannot be read, the
+    patterns and the webcam are left.
     """
     folder = Path(folder)
     always = [*(f"synthetic:{name}" for name in PATTERNS), WEBCAM]

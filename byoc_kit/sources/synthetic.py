@@ -22,7 +22,7 @@ from byoc_kit.media.demux import MediaError
 LARGEST_NUMBER = (1 << 16) - 1
 
 Draw = Callable[[int], Pixels]
-"""Returns new uint8 ``[H, W, 3]`` pixels for a frame's number."""
+"""A function that returns new uint8 ``[H, W, 3]`` pixels for a frame's number."""
 
 # SMPTE EG 1-1990 in RGB: seven bars at 75 %, the castellations below them, and the row of black and white.
 _TOP = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191)]
@@ -46,11 +46,11 @@ _LEAST_CONTRAST = 24
 
 
 class NumberError(ByocKitError):
-    """The picture has no readable strip."""
+    """A picture without a readable strip."""
 
 
 def strip_height(height: int) -> int:
-    """Return how many rows the strip takes in a picture of ``height`` rows."""
+    """Return how many rows of a picture of ``height`` rows the strip takes."""
     return max(4, round(height * _STRIP_HEIGHT))
 
 
@@ -64,7 +64,7 @@ def write_number(pixels: Pixels, number: int) -> None:
 def read_number(pixels: Pixels) -> int:
     """Read the number that ``write_number`` drew, also after JPEG, H.264, scaling to a width of 320, tint or inversion.
 
-    Raises ``NumberError`` if there is no number, or its check fails.
+    Raises ``NumberError`` if there is no number, or if its check fails.
     """
     height, width = pixels.shape[0] * _STRIP_HEIGHT, pixels.shape[1] / _CELLS
     rows = slice(round(height * _MARGIN), max(round(height * (1 - _MARGIN)), round(height * _MARGIN) + 1))
@@ -80,7 +80,7 @@ def read_number(pixels: Pixels) -> int:
     read = [int((level - black) / (white - black) > 0.5) for level in levels]
     number = int("".join(map(str, read[len(_GUARDS) : len(_GUARDS) + _NUMBER_BITS])), 2)
     if read != _bits(number):
-        msg = "the number in the picture cannot be read: its cells do not fit their check"
+        msg = "the number in the picture cannot be read: its cells do not match their check"
         raise NumberError(msg)
     return number
 
@@ -90,7 +90,7 @@ def _bits(number: int) -> list[int]:
         msg = f"a frame's number must be 0 to {LARGEST_NUMBER}, not {number}"
         raise NumberError(msg)
     nibbles = [number >> shift & 15 for shift in (0, 4, 8, 12)]
-    # Weighted, since a plain sum does not notice two swapped cells; never 0, since a black strip would have 0.
+    # Weighted, since a plain sum would not notice two swapped nibbles; never 0, which a black strip would have.
     check = 15 - sum(weight * nibble for weight, nibble in zip((1, 3, 5, 7), nibbles, strict=True)) % 16
     text = f"{number:0{_NUMBER_BITS}b}{check:0{_CHECK_BITS}b}"
     return [*_GUARDS, *map(int, text)]
@@ -186,12 +186,12 @@ PATTERNS: dict[str, Callable[[int, int], Draw]] = {"bars": bars, "ball": ball, "
 
 @cache
 def pattern(name: str, width: int, height: int) -> Draw:
-    """Return a function that draws a pattern at a size; its still parts are made once."""
+    """Return a function that draws a pattern at a size. The parts that do not move are drawn once."""
     return PATTERNS[name](width, height)
 
 
 def _bounce(way: int, room: int) -> int:
-    """Return the position of a thing that has moved ``way`` to and fro between 0 and ``room``."""
+    """Return the position of a thing that has moved by ``way``, back and forth between 0 and ``room``."""
     there = way % (2 * max(1, room))
     return min(there, 2 * room - there)
 
@@ -199,7 +199,7 @@ def _bounce(way: int, room: int) -> int:
 class Synthetic:
     """A pattern (``bars``, ``ball``, ``ramp`` or ``noise``) that depends only on the frame's number.
 
-    The picture contains the number twice: for people, and for ``read_number``. Raises ``MediaError`` for another
+    The picture shows the number twice: for people, and for ``read_number``. Raises ``MediaError`` for a name that is no
     pattern.
     """
 
@@ -214,13 +214,13 @@ class Synthetic:
         self._width, self._height = width, height
 
     def time_s(self, number: int) -> float:
-        """See ``time_s``."""
+        """See ``ClipSource.time_s``."""
         if number < 0:
             check_number(number, self.count)
         return min(number, self.count) / _FPS
 
     def frames(self, start: int = 0) -> Generator[VideoFrame]:
-        """See ``frames``."""
+        """See ``ClipSource.frames``."""
         check_number(start, self.count)
         return self._draw(start)
 

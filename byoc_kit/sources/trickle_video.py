@@ -1,4 +1,4 @@
-"""A trickle channel's video."""
+"""Plays the video of a trickle channel."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _END_TIMEOUT_S = 5.0
 
 
 class TrickleVideo:
-    """The frames of a channel of MPEG-TS segments, from the newest segment on, decoded as the server does.
+    """The frames of a channel of MPEG-TS segments, from the newest segment on, decoded as byoc-kit's server does.
 
-    If the reader falls behind, the channel's server drops whole segments.
+    If the reader falls behind, it misses whole segments, which the trickle server drops.
     """
 
     def __init__(self, url: str, *, name: str | None = None) -> None:
@@ -39,8 +39,8 @@ class TrickleVideo:
         self._inlet: ByteInlet | None = None
 
     def frames(self) -> Generator[VideoFrame]:
-        """See ``frames``. The first bytes must come within 10 s."""
-        loop = LoopThread("source-channel")  # the inlet needs the loop until it has been read
+        """See ``LiveSource.frames``. The first bytes must come within 10 s."""
+        loop = LoopThread("source-channel")  # the inlet needs the loop until all of it is read
         try:
             self._inlet = loop.run(_new_inlet())
             if self._is_closed:
@@ -52,7 +52,7 @@ class TrickleVideo:
             loop.join(_END_TIMEOUT_S)
 
     def close(self) -> None:
-        """See ``close``."""
+        """See ``LiveSource.close``."""
         self._is_closed = True
         if self._inlet is not None:
             with suppress(RuntimeError):  # its loop has ended, so nobody waits

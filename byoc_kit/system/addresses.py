@@ -20,9 +20,9 @@ def free_port() -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an IPv4 or IPv6 address or a host's name; ``::`` means all addresses of both.
+    """Return a socket that listens on an IPv4 or IPv6 address or a host name; ``::`` stands for all addresses of both.
 
-    Raises ``ByocKitError`` if there is no such host here, or the port is taken.
+    Raises ``ByocKitError`` if this machine has no such address, or the port is taken.
     """
     if not 0 <= port <= _LAST_PORT:
         msg = f"there is no port {port}; choose a --port from 0 to {_LAST_PORT}"
@@ -44,7 +44,7 @@ def url_of(listener: socket.socket) -> str:
 
 def _address_of(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # of a name that has both kinds
+    family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # IPv4 first, if a name has both
     return family, (str(address[0]), int(address[1]))
 
 
@@ -61,7 +61,7 @@ def _reason_of(error: OSError | UnicodeError) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without its user, its password and its query, which may contain a key."""
+    """Return a URL without its user, password and query: the query may contain a key."""
     try:
         parts = urlsplit(url)
     except ValueError:  # it is not a URL

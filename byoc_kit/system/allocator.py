@@ -1,7 +1,7 @@
-"""Sets how much freed memory the C library's allocator keeps for the next frames, and what it gives back.
+"""Sets how much freed memory the C library's allocator keeps for the next frames, and gives the rest back.
 
 Only glibc has these functions (https://man7.org/linux/man-pages/man3/mallopt.3.html); elsewhere they do nothing. A
-limit stays as it is if an environment variable sets it (``MALLOC_ARENA_MAX``, ``MALLOC_TRIM_THRESHOLD_``,
+limit is not changed if an environment variable sets it (``MALLOC_ARENA_MAX``, ``MALLOC_TRIM_THRESHOLD_``,
 ``MALLOC_MMAP_THRESHOLD_``).
 """
 
@@ -15,7 +15,7 @@ from functools import cache
 
 # The numbers in <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-# The largest value that glibc takes. A larger block goes back to the system when it is freed.
+# The largest value that glibc accepts. A larger block goes back to the system when it is freed.
 _LARGEST_KEPT_BYTES = 32 << 20
 _MOST_KEPT_BYTES = 128 << 20
 _LEAST_GIVEN_BACK = 64 << 10
@@ -24,10 +24,11 @@ _ARENAS = 2
 
 @cache
 def keep_freed_frames() -> bool:
-    """Let each heap keep up to 128 MB of freed memory; returns whether the allocator accepted it.
+    """Let each heap keep up to 128 MB of freed memory; returns whether the allocator accepted that.
 
-    By default glibc may give a frame's 3 MB back when it is freed, and get them page by page for the next frame. In one
-    of four processes, depending on the heap's layout, that took 15,000 page faults a second at 720p, 6 % of a core.
+    By default, glibc may give a frame's 3 MB back when it is freed, and get them again, page by page, for the next
+    frame. Depending on the heap's layout, one process of four then had 15,000 page faults a second at 720p, which took
+    6 % of a core.
     """
     if {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys():
         return False
@@ -36,10 +37,10 @@ def keep_freed_frames() -> bool:
 
 @cache
 def bound_arenas() -> bool:
-    """Make all threads share two heaps; returns whether the allocator accepted it. Call it before threads start.
+    """Make all threads share two heaps; returns whether the allocator accepted that. Call it before threads start.
 
-    By default there may be eight heaps a core. Each stream has new threads, which use any of the heaps, and each heap
-    keeps the memory of freed frames: 100 streams of 720p took 1.5 GB.
+    By default, there may be eight heaps per core. Each stream has new threads, which use any of the heaps, and each
+    heap keeps the memory of freed frames: 100 streams of 720p took 1.5 GB.
     """
     return "MALLOC_ARENA_MAX" not in os.environ and _set(_M_ARENA_MAX, _ARENAS)
 

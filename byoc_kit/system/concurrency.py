@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
     """Run a coroutine during the body of the ``async with``; cancel and await it at the end.
 
-    The end of the body raises an exception of the coroutine.
+    If the coroutine has raised an exception, it is raised at the end of the body.
     """
     task = asyncio.create_task(work, name=name)
     try:
@@ -55,7 +55,7 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def until_either(work: Coroutine[Any, Any, object], stop: Coroutine[Any, Any, object]) -> None:
-    """Run two coroutines until one ends, cancel and await the other, and raise what the work raised."""
+    """Run two coroutines until one of them ends, cancel and await the other, and raise what they raised."""
     tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -79,15 +79,15 @@ def set_at_signal() -> asyncio.Event:
 async def on_thread(function: Callable[[], T], *, name: str) -> T:
     """Run a function that may block or hang on a daemon thread of its own; return its result or raise its exception.
 
-    Unlike with ``asyncio.to_thread``, the process can end meanwhile: SIGTERM must not wait for a user's model. An
-    exception that would end the loop (``SystemExit``) or cannot be awaited (``StopIteration``) becomes a
-    ``ByocKitError``.
+    Unlike with ``asyncio.to_thread``, the process can end while the function runs: SIGTERM must not wait for a user's
+    model. An exception that would end the loop (``SystemExit``), or that cannot be awaited (``StopIteration``), becomes
+    a ``ByocKitError``.
     """
     return await _outcome(function, lambda run: threading.Thread(target=run, name=name, daemon=True).start())
 
 
 class OwnThread:
-    """One daemon thread that runs functions one after the other; it ends with ``close``, or with this object."""
+    """A daemon thread that runs functions one after the other. It ends with ``close``, or when this object is freed."""
 
     def __init__(self, name: str) -> None:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -101,7 +101,7 @@ class OwnThread:
         self.close()
 
     def close(self) -> None:
-        """End the thread after the functions that wait; does not wait for that."""
+        """End the thread after the functions that wait; returns at once."""
         self._end()
 
     async def run(self, function: Callable[[], T]) -> T:
@@ -111,7 +111,7 @@ class OwnThread:
     def call(self, function: Callable[[], T]) -> T:
         """Run a function after the earlier ones and wait for it; return its result or raise its exception.
 
-        It sees the context variables of the calling thread, which decide where its prints and publications go.
+        It sees the context variables of the calling thread, which decide where it prints and publishes to.
         """
         future: Future[T] = Future()
         context = copy_context()
@@ -135,7 +135,7 @@ def call_on_thread(function: Callable[[], T], *, name: str) -> T:
 def _run_each(waiting: SimpleQueue[Callable[[], None] | None]) -> None:
     while (run := waiting.get()) is not None:
         run()
-        del run  # the function may be all that keeps the owner alive
+        del run  # the function may hold the last reference to this thread's owner
 
 
 async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None]], None]) -> T:
@@ -144,7 +144,7 @@ async def _outcome(function: Callable[[], T], start: Callable[[Callable[[], None
     try:
         return await future
     finally:
-        del future  # the exception keeps this frame, and so would keep itself and all that the function refers to
+        del future  # the exception refers to this call: with the future it would keep itself and much else alive
 
 
 def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
@@ -158,7 +158,7 @@ def _settle_with(future: asyncio.Future[T], function: Callable[[], T]) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             future.get_loop().call_soon_threadsafe(_unless_cancelled, future, settle)
     finally:
-        del settle, future  # as above: the exception keeps this frame too
+        del settle, future  # as in _outcome: the exception refers to this call too
 
 
 def _unless_cancelled(future: asyncio.Future[T], settle: Callable[[], None]) -> None:
@@ -167,7 +167,7 @@ def _unless_cancelled(future: asyncio.Future[T], settle: Callable[[], None]) -> 
 
 
 def ordinary(error: BaseException) -> Exception:
-    """Return an exception that passes through an event loop like any other; most are returned unchanged."""
+    """Return an exception that an event loop passes on: a ``ByocKitError`` in place of one that would end the loop."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     wrapped = ByocKitError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
@@ -176,9 +176,9 @@ def ordinary(error: BaseException) -> Exception:
 
 
 class LoopThread:
-    """An event loop on a named daemon thread, which ends with ``main`` or ``close``.
+    """An event loop on a named daemon thread. It ends with ``main``, or with ``close``.
 
-    The code that makes it must end it, at the latest by ``atexit``. The whole thread runs ``within`` a context.
+    Its owner must end it, at the latest by ``atexit``. The whole thread runs ``within`` a context.
     """
 
     def __init__(
@@ -202,18 +202,18 @@ class LoopThread:
         self.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop, wait for it, and return or raise what it does.
+        """Run a coroutine on the loop, wait for it, and return its result or raise its exception.
 
-        What would end the loop (``SystemExit``) is raised as a ``ByocKitError``.
+        An exception that would end the loop (``SystemExit``) is raised as a ``ByocKitError``.
         """
         return self.begin(work).result()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin to run a coroutine on the loop."""
+        """Start a coroutine on the loop, and return a future of its result."""
         return asyncio.run_coroutine_threadsafe(_survived(work), self._loop)
 
     def call(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Let the loop call a function soon; once the thread has ended, do nothing."""
+        """Let the loop call a function soon. Does nothing once the thread has ended."""
         try:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
@@ -221,7 +221,7 @@ class LoopThread:
                 raise
 
     def close(self) -> None:
-        """Cancel what still runs on the loop, and end it, without waiting for that."""
+        """Cancel what still runs on the loop, and end the thread; returns at once."""
         self.call(self._closed.set)
 
     def join(self, timeout_s: float) -> None:

@@ -1,10 +1,10 @@
-"""Becomes a command that can be interrupted and that ends with its parent. It runs by its path, without byoc-kit.
+"""A script that becomes a command, which ends with its parent and can be interrupted. It does not import byoc-kit.
 
     python launch.py PARENT SIGNAL COMMAND...
 
-The kernel sends SIGNAL when the parent ends, or the parent's thread that started the command: a parent that is killed
-runs no cleanup of its own. An idle ipykernel ignores SIGINT. Its children would inherit that, so they could not be
-cancelled as with Ctrl-C.
+The system's kernel sends SIGNAL to the command when the parent ends, or the parent's thread that started it: a parent
+that is killed cannot clean up. An idle Jupyter kernel ignores SIGINT, and its children would inherit that; they could
+then not be cancelled like with Ctrl-C. So SIGINT gets its default effect here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CANNOT_START = 127
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Become the command. Returns only if that fails, or if the parent is gone."""
+    """Become the command. Returns only if that fails, or if the parent has ended."""
     parent, number, *command = arguments
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))  # this also holds after exec, see prctl(2)

@@ -1,4 +1,4 @@
-"""Starts child processes, keeps the end of their logs, and ends them with all that they started."""
+"""Starts child processes, keeps the last lines of their output, and ends them with all processes they started."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_CHUNKS_AT_END = 32  # a pipe holds 1 MiB at most
 
 
 class Tail:
-    """Takes a process's output as it comes, and keeps its last lines, without colours and other escapes."""
+    """Keeps the last lines of a process's output, without colours and other escapes."""
 
     def __init__(self, lines: int = LINES) -> None:
         self.error = ""
@@ -40,7 +40,7 @@ class Tail:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of output, in pieces of any size."""
+        """Add the next bytes of output; they may end anywhere."""
         *finished, self._unfinished = (self._unfinished + self._decoder.decode(data)).split("\n")
         self._unfinished = self._unfinished[-_LONGEST_UNFINISHED:]
         for line in reversed(finished):
@@ -51,27 +51,27 @@ class Tail:
 
     @property
     def lines(self) -> list[str]:
-        """The last lines, also an unfinished one."""
+        """The last lines, with an unfinished one."""
         unfinished = _clean(self._unfinished)
         return [*self._lines, *([unfinished] if unfinished else [])][-(self._lines.maxlen or 0) :]
 
     @property
     def last(self) -> str:
-        """The command's text about its failure: its own last error, or else its last line that is not of a report."""
+        """What the command says of its failure: its last byoc-kit error, or its last line that is not a report's."""
         said = [line.strip() for line in self.lines if line.strip() and not line.startswith("report: ")]
         if self.error and not self.error.endswith(":"):
             return self.error
-        return " ".join([self.error, *said[-1:]]).strip()  # such a line introduces another program's output
+        return " ".join([self.error, *said[-1:]]).strip()  # after a colon, another program's output follows
 
 
 def _clean(line: str) -> str:
-    """Return a line as a terminal shows it: after a carriage return it begins again, as in progress bars."""
+    """Return a line as a terminal shows it: a carriage return begins it again, as in progress bars."""
     seen = _ESCAPES.sub("", line[-_LONGEST_UNFINISHED:]).rstrip("\r").rpartition("\r")[2]
     return printable(seen if len(seen) <= _WIDEST else f"{seen[:_WIDEST]} ...").rstrip()
 
 
 class Process:
-    """A command that runs as the leader of a process group of its own. ``running`` makes it."""
+    """A running command, which leads a process group of its own. ``running`` makes it."""
 
     def __init__(
         self, popen: subprocess.Popen[bytes], log: Tail | None, *, ends_with: signal.Signals, grace_s: float
@@ -87,7 +87,7 @@ class Process:
         """The exit code, or minus the signal that ended it; ``None`` while it runs."""
         if self._popen.returncode is not None:
             return self._popen.returncode
-        # Without reaping it: until then no other process gets its number, and the kernel keeps its times.
+        # WNOWAIT leaves it unreaped: no other process can get its number, and the system keeps its CPU times.
         try:
             found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:  # another os.wait() reaped it
@@ -97,7 +97,7 @@ class Process:
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     async def ended(self) -> int:
-        """Return its exit code once it has ended."""
+        """Wait for its end, and return its exit code."""
         loop, event = asyncio.get_running_loop(), asyncio.Event()
         while (code := self.code) is None:
             descriptor = os.pidfd_open(self.pid)
@@ -110,10 +110,10 @@ class Process:
         return code
 
     async def end(self) -> None:
-        """Send it ``ends_with``, and kill it if it has not ended in ``grace_s``, or when this is cancelled.
+        """Send it ``ends_with``, and kill it if it has not ended after ``grace_s``, or if this is cancelled.
 
-        SIGINT goes to the whole group, as with Ctrl-C. Another signal goes to the process alone, as with ``docker
-        stop``. No process of the group is left in any case.
+        SIGINT goes to the whole group, as with Ctrl-C. Other signals go to the process alone, as with ``docker stop``.
+        At the end, all other processes of the group are killed.
         """
         if self._is_over:
             return
@@ -147,7 +147,7 @@ class _Output:
         self._loop.add_reader(self._pipe.fileno(), self._read)
 
     def close(self) -> None:
-        """Take the rest of the output, without waiting for others that hold it open."""
+        """Take the rest of the output, without waiting for other processes that still hold the pipe."""
         self._loop.remove_reader(self._pipe.fileno())
         with suppress(BlockingIOError):
             for _ in range(_MOST_CHUNKS_AT_END):
@@ -161,7 +161,7 @@ class _Output:
                 self._loop.remove_reader(self._pipe.fileno())
 
     def _take(self) -> bool:
-        """Take the output so far; ``False`` at its end."""
+        """Take the next output; ``False`` at its end."""
         data = os.read(self._pipe.fileno(), _CHUNK)
         self._log.feed(data)
         return bool(data)
@@ -181,8 +181,8 @@ async def running(
     """Run a command while the body runs, and then end it, as ``Process.end`` does.
 
     The command has no input. Its stdout and stderr go to ``log``, a tail or a file. It also gets the signal
-    ``ends_with`` when this process ends, or the thread that calls this. Without ``is_launched`` it does not: that saves
-    the 20 ms of CPU time of ``launch.py``. Raises ``ByocKitError`` if the command cannot be started.
+    ``ends_with`` when this process ends, or the thread that calls this. ``is_launched=False`` leaves that out, and
+    saves the 20 ms of CPU time of ``launch.py``. Raises ``ByocKitError`` if the command cannot be started.
     """
     popen = _start(command, log, folder, environment, ends_with if is_launched else None)
     process = Process(popen, None if isinstance(log, Path) else log, ends_with=ends_with, grace_s=grace_s)
@@ -201,7 +201,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     started = list(command)
     if at_parents_end is not None:
-        # -I and -S: without site-packages it starts in less time, and no file of the folder can replace a module.
+        # With -S it starts faster, without site-packages; with -I, no file of the folder can replace a module.
         parent, number = str(os.getpid()), str(int(at_parents_end))
         started = [sys.executable, "-I", "-S", launch.__file__, parent, number, *command]
     try:
@@ -218,7 +218,7 @@ def _start(
             )
     except OSError as error:
         where, advice = (f" in {folder}", "both are") if folder is not None else ("", "it is")
-        msg = f"cannot start {command[0]}{where}: {os.strerror(error.errno or 0)}; see that {advice} there"
+        msg = f"cannot start {command[0]}{where}: {os.strerror(error.errno or 0)}; check that {advice} there"
         raise ByocKitError(msg) from error
 
 
@@ -230,7 +230,7 @@ def _require(program: str, path: str | None) -> None:
 def run_shown(command: Sequence[str], log: Tail, hear: Callable[[str], None]) -> int:
     """Run a command to its end, pass each line of its output to ``hear``, and return its exit code. Blocks.
 
-    It stays in this process's group, so Ctrl-C reaches it from the terminal, and it may ask questions there.
+    The command stays in this process's group: Ctrl-C in the terminal reaches it, and it can ask questions there.
     """
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"

@@ -14,7 +14,7 @@ _WAITS_KEPT = 600
 
 
 class ByteInlet:
-    """From the loop to a thread: ``feed`` waits while 4 MiB are unread, ``read`` blocks until there is something."""
+    """Passes bytes from the loop to a thread. ``feed`` waits while 4 MiB are unread; ``read`` blocks while none are."""
 
     def __init__(self, *, max_buffered: int = MAX_READ_BYTES) -> None:
         self._chunks: deque[tuple[float, bytes]] = deque()
@@ -27,12 +27,12 @@ class ByteInlet:
 
     @property
     def lag_s(self) -> float:
-        """How long the oldest unread bytes have been here."""
+        """How long the oldest unread bytes have waited, in seconds."""
         with self._changed:
             return time.monotonic() - self._chunks[0][0] if self._chunks else 0.0
 
     async def feed(self, data: bytes) -> None:
-        """Add bytes; waits while the reader is far behind. Empty ones are left out: to a reader they are the end."""
+        """Add bytes; waits while the reader is far behind. ``b""`` is left out: to the reader it would mean the end."""
         if not data:
             return
         while self._buffered > self._max_buffered and not self._is_ended:
@@ -44,14 +44,14 @@ class ByteInlet:
             self._changed.notify()
 
     def end(self) -> None:
-        """Say that nothing follows; what is buffered is still read."""
+        """End the bytes; those that are buffered can still be read."""
         with self._changed:
             self._is_ended = True
             self._changed.notify()
         self._loop.call_soon_threadsafe(self._has_room.set)
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most ``size`` bytes, blocking for the first; ``b""`` at the end. For PyAV, on a thread."""
+        """Return at most ``size`` bytes, or ``b""`` at the end; blocks until then. PyAV calls it on a thread."""
         with self._changed:
             self._changed.wait_for(lambda: self._chunks or self._is_ended)
             if not self._chunks:
@@ -66,10 +66,10 @@ class ByteInlet:
 
 
 class SegmentBuffer:
-    """Chunks of segments in order, bounded in bytes: whoever fills it waits while it is full.
+    """Passes chunks of segments to the loop, in order. It is bounded in bytes: a writer waits while it is full.
 
-    ``None`` begins a segment. What belongs to no segment is dropped. ``waits_s`` says how long each of the last 600
-    chunks waited here; read it on the loop.
+    ``None`` begins a segment. Chunks before the first segment are dropped. ``waits_s`` has how long each of the last
+    600 chunks waited here; read it on the loop.
     """
 
     def __init__(self, max_bytes: int = MAX_WRITE_BYTES) -> None:
@@ -87,7 +87,7 @@ class SegmentBuffer:
     def put_from_thread(self, data: bytes | None) -> None:
         """Add a chunk, or begin a segment; blocks while the buffer is full. Never call it on the loop itself.
 
-        The loop is woken only where it waits for this very chunk.
+        The loop is woken only if it waits for a chunk.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._is_full)
@@ -102,7 +102,7 @@ class SegmentBuffer:
             self._add(data)
 
     def finish(self) -> None:
-        """Say that nothing follows. What is there is still taken; who waits for room is let go, its chunk dropped."""
+        """End the chunks. Those in the buffer are still taken; the chunk of a writer that waits for room is dropped."""
         with self._changed:
             self._is_finished = True
             self._changed.notify_all()
@@ -110,14 +110,14 @@ class SegmentBuffer:
         self._has_room.set()
 
     def close(self) -> None:
-        """Drop what is there and what follows."""
+        """Drop the chunks in the buffer, and all that follow."""
         with self._changed:
             self._items.clear()
             self._size = 0
         self.finish()
 
     async def next_segment(self) -> bool:
-        """Drop what is left of this segment and wait for the next to begin; ``False`` if none follows."""
+        """Drop the rest of this segment and wait for the next to begin; ``False`` if none follows."""
         while await self._until_item():
             _, data = self._take()
             if data is None:
@@ -125,7 +125,7 @@ class SegmentBuffer:
         return False
 
     async def next_chunk(self) -> bytes | None:
-        """Return the next bytes of this segment as soon as there are some; ``None`` at its end."""
+        """Return the next bytes of this segment as soon as there are some, or ``None`` at its end."""
         if not await self._until_item() or self._items[0][1] is None:
             return None
         added_s, data = self._take()
@@ -170,4 +170,4 @@ class SegmentBuffer:
 
 
 def _size(data: bytes | None) -> int:
-    return 1 if data is None else len(data)  # so that segments without a byte are bounded too
+    return 1 if data is None else len(data)  # so that empty segments are bounded too

@@ -1,6 +1,6 @@
-"""Trickle channels in memory: what go-livepeer's ``trickle/trickle_server.go`` keeps behind its HTTP routes.
+"""Trickle channels in memory, as go-livepeer's ``trickle/trickle_server.go`` keeps them behind its HTTP routes.
 
-A channel is a ring of segments with a write head. Everything here belongs to one event loop; nothing knows of HTTP.
+A channel is a ring of segments with a write head. Everything here belongs to one event loop, and knows nothing of HTTP.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ MAX_SEGMENT_BYTES = 64 * 2**20
 
 
 class Segment:
-    """Bytes of one sequence number: append-only, kept as long as the ring or a reader holds them."""
+    """The bytes of one sequence number. They are only appended to, and kept while the ring or a reader holds them."""
 
     def __init__(self, seq: int) -> None:
         self.seq = seq
@@ -33,12 +33,12 @@ class Segment:
         self._wake()
 
     def close(self) -> None:
-        """End the segment: its readers get what is there and finish."""
+        """End the segment: its readers get the bytes so far and finish."""
         self.is_closed = True
         self._wake()
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Stream all bytes from the first on, as they arrive, until the segment is closed."""
+        """Yield all bytes from the first on, as they arrive, until the segment is closed."""
         position = 0
         while True:
             if position < len(self._chunks):
@@ -61,7 +61,7 @@ class Segment:
 
 
 class ChannelClosedError(Exception):
-    """The channel is closed: no segment comes any more."""
+    """The channel is closed: no segment follows."""
 
 
 class SegmentMissingError(Exception):
@@ -74,11 +74,11 @@ class SegmentMissingError(Exception):
 
 
 class SegmentFullError(Exception):
-    """A publisher sent more than ``MAX_SEGMENT_BYTES`` in one segment, which is closed with what it holds."""
+    """A publisher sent more than ``MAX_SEGMENT_BYTES`` in one segment, which was closed with the bytes so far."""
 
 
 class Channel:
-    """A ring of segments with a write head, as the ``Stream`` of go-livepeer's trickle server."""
+    """A ring of segments with a write head, like the ``Stream`` of go-livepeer's trickle server."""
 
     def __init__(self, name: str, content_type: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -95,11 +95,11 @@ class Channel:
         return self._clock() - self._written_at
 
     def open_for_write(self, seq: int, *, reset: bool = False) -> Segment:
-        """Return the open segment ``seq`` to append to; the write head moves with its first byte only.
+        """Return the open segment ``seq`` to append to. The write head moves only with its first byte.
 
-        An open one, made by a waiting reader or left by a failed publisher, is continued. ``reset`` closes all earlier
-        segments and leaves preconnected ones ahead alone (``Lp-Trickle-Reset``). A closed one is begun anew, where the
-        Go server appends to it.
+        A segment that is open already, for a waiting reader or from a failed publisher, is continued. One that was
+        closed begins again; the Go server would append to it. ``reset`` (``Lp-Trickle-Reset``) closes all earlier
+        segments, but not later ones, to which publishers have connected ahead.
         """
         if self.is_closed:
             raise ChannelClosedError
@@ -112,7 +112,7 @@ class Channel:
         return segment
 
     def append(self, segment: Segment, data: bytes) -> None:
-        """Append to a segment; its first byte moves the write head behind it."""
+        """Append to a segment. Its first byte moves the write head to the next segment."""
         if segment.size + len(data) > MAX_SEGMENT_BYTES:
             segment.close()
             raise SegmentFullError
@@ -121,7 +121,7 @@ class Channel:
         segment.append(data)
 
     def finish(self, segment: Segment) -> None:
-        """Close a segment its publisher has completed; an empty one still in the ring moves the write head too."""
+        """Close a segment that its publisher has completed. An empty one in the ring moves the head too."""
         if not segment.size and self._find(segment.seq) is segment:
             self._advance(segment)
         segment.close()
@@ -134,11 +134,11 @@ class Channel:
         return segment.seq
 
     def open_for_read(self, seq: int) -> Segment:
-        """Return segment ``seq``, pre-created at the write head so that a reader can wait for it.
+        """Return segment ``seq``. The one at the write head is made if needed, so that a reader can wait for it.
 
-        Segment 1 is pre-created on a channel without a write, too: clients preconnect one ahead. A segment at the write
-        head that was closed without a write (DELETE) is begun anew; the Go server would answer 470 with the same number
-        again and again.
+        In a channel without any write, segment 1 is made too, since clients connect to the next segment ahead. A
+        segment at the write head that was closed without a byte (DELETE) begins again; the Go server would answer 470
+        with the same number again and again.
         """
         if seq == NEXT_WRITE:
             seq = self.next_seq
@@ -155,7 +155,7 @@ class Channel:
         raise SegmentMissingError(seq=seq, latest=self.next_seq)
 
     async def stream(self, segment: Segment) -> AsyncGenerator[bytes, None]:
-        """Stream a segment; one that ends without a byte raises ChannelClosedError or SegmentMissingError."""
+        """Yield a segment's bytes. If it ends without any, raise ``ChannelClosedError`` or ``SegmentMissingError``."""
         async with aclosing(segment.chunks()) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -166,18 +166,18 @@ class Channel:
         raise SegmentMissingError(seq=segment.seq, latest=self.next_seq)
 
     async def read(self, seq: int) -> bytes:
-        """Wait for a segment to end and return all of it; raises as ``open_for_read`` and ``stream``."""
+        """Wait for a segment to end and return all of it. Raises what ``open_for_read`` and ``stream`` raise."""
         return b"".join([chunk async for chunk in self.stream(self.open_for_read(seq))])
 
     def close_segment(self, seq: int) -> None:
-        """Close one segment of the ring: its readers finish, its publisher is let go."""
+        """Close one segment of the ring: its readers finish, and its publisher's request ends."""
         segment = self._find(seq)
         if segment is None:
             raise SegmentMissingError(seq=seq, latest=self.next_seq)
         segment.close()
 
     def close(self) -> None:
-        """Close the channel and its segments; readers that hold one still get the bytes it has."""
+        """Close the channel and its segments. Readers that hold a segment still get the bytes it has."""
         self.is_closed = True
         for segment in self._ring.values():
             segment.close()
@@ -206,7 +206,7 @@ class Channel:
 
 
 class Channels:
-    """The open channels by name. A closed channel is forgotten: who holds it sees it closed, who asks finds none."""
+    """The open channels by name. A closed channel is removed: ``find`` returns none, and its holders see it closed."""
 
     def __init__(self, *, idle_timeout_s: float = IDLE_TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._idle_timeout_s = idle_timeout_s
@@ -217,7 +217,7 @@ class Channels:
         return iter(self._by_name.values())
 
     def create(self, name: str, content_type: str) -> Channel:
-        """Return the channel of that name, made where there is none; an existing one keeps its content type."""
+        """Return the channel of that name. It is made if there is none; an existing one keeps its content type."""
         if name not in self._by_name:
             self._by_name[name] = Channel(name, content_type, clock=self._clock)
         return self._by_name[name]
@@ -227,13 +227,13 @@ class Channels:
         return self._by_name.get(name)
 
     def delete(self, name: str) -> None:
-        """Close and forget a channel; none of that name is no error."""
+        """Close and remove a channel, if there is one of that name."""
         channel = self._by_name.pop(name, None)
         if channel is not None:
             channel.close()
 
     def sweep(self) -> None:
-        """Delete every channel that had no write for the idle timeout."""
+        """Delete every channel in which no segment began for the idle timeout."""
         for channel in list(self):
             if channel.idle_s > self._idle_timeout_s:
                 self.delete(channel.name)
@@ -245,7 +245,7 @@ class Channels:
 
     @asynccontextmanager
     async def serving(self, *, sweep_interval_s: float = SWEEP_INTERVAL_S) -> AsyncIterator[None]:
-        """Sweep idle channels in the background; close all channels at the end."""
+        """Delete idle channels regularly while the body runs, and all channels at the end."""
         async with background(self._sweep_regularly(sweep_interval_s), name="trickle-sweep"):
             try:
                 yield

@@ -1,4 +1,4 @@
-"""What reading and publishing share: the HTTP session, the answers that end a channel, and trying again."""
+"""What readers and publishers share: the HTTP session, the answers that end a channel, and pauses between tries."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ GIVE_UP_AFTER_S = 20.0
 CONNECT_TIMEOUT_S = 10.0
 TAIL_S = 0.5
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
-"""For a request that is neither a segment being made nor one being waited for."""
+"""For requests other than those that stream a segment or wait for one."""
 
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 2.0
 _REUSE_S = 2.0
-_GONE = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)  # of a DELETE: of go-livepeer's server, and of the local one
-_MOST_DIGITS = 18  # of a sequence number, which go-livepeer keeps in 64 bits; Python refuses to read 4300
+_GONE = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)  # go-livepeer's and our server's answer to DELETE
+_MOST_DIGITS = 18  # of a sequence number, which has 64 bits in go-livepeer; int() refuses more than 4300
 _SURELY_CONNECTED_S = CONNECT_TIMEOUT_S + 1
 
-# A peer that is gone is noticed after 15 + 3 * 5 s, whether nothing is being said or what is said stays unacknowledged.
+# A lost peer is noticed after 15 + 3 * 5 s, both while nothing is sent and while what is sent is not acknowledged.
 _SOCKET_OPTIONS = {
     "SO_KEEPALIVE": (socket.SOL_SOCKET, 1),
     "TCP_KEEPIDLE": (socket.IPPROTO_TCP, 15),
@@ -38,24 +38,24 @@ _SOCKET_OPTIONS = {
 
 
 class AnswerError(aiohttp.ClientError):
-    """An answer that no healthy trickle server gives; the text says what it was."""
+    """An answer that no healthy trickle server gives; the text says which."""
 
 
 class TrickleError(Exception):
-    """A channel that has failed for ``GIVE_UP_AFTER_S`` seconds, or that did not take a message."""
+    """A channel has failed for ``GIVE_UP_AFTER_S`` seconds, or did not take a message."""
 
 
 def client_session() -> aiohttp.ClientSession:
     """Return a session for live channels: no total time limit, since a quiet channel may live for hours.
 
     Certificates are not verified: an orchestrator signs its own, and go-livepeer's clients do not verify them either.
-    A body stays as it came, and none is asked for compressed: a few MB of gzip are gigabytes to unpack.
+    Bodies are not asked for compressed, and never unpacked: a few MB of gzip can become gigabytes.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
         ssl=False,
         socket_factory=_kept_alive,
-        keepalive_timeout=_REUSE_S,  # a server drops an idle connection after 5 s or more; a POST would be lost in that
+        keepalive_timeout=_REUSE_S,  # servers drop idle connections after 5 s or more, and a POST on one is lost
     )
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
     headers = {"Accept-Encoding": "identity"}
@@ -72,8 +72,8 @@ def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def end_of_channel(response: aiohttp.ClientResponse) -> str | None:
-    """Return why the channel has ended, by the headers of any answer, or ``None`` if it goes on."""
-    if CLOSED_HEADER in response.headers:  # on a 200 too, whose body then is no segment
+    """Return why the channel has ended, which any answer can say, or ``None`` if it goes on."""
+    if CLOSED_HEADER in response.headers:  # also with status 200, whose body is then not a segment
         return "the channel was closed"
     if response.status == HTTPStatus.NOT_FOUND:
         return "the channel is not there"
@@ -81,7 +81,7 @@ def end_of_channel(response: aiohttp.ClientResponse) -> str | None:
 
 
 def sequence_number(response: aiohttp.ClientResponse, header: str, otherwise: int) -> int:
-    """Return the sequence number in a header, or ``otherwise`` where there is none or something else."""
+    """Return the sequence number in a header, or ``otherwise`` if there is none."""
     value = response.headers.get(header, "")
     is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
     return int(value) if is_number else otherwise
@@ -90,7 +90,7 @@ def sequence_number(response: aiohttp.ClientResponse, header: str, otherwise: in
 def check_success(response: aiohttp.ClientResponse) -> None:
     """Raise ``AnswerError`` for any status but success.
 
-    A redirect is no success, and no request follows one: whoever answers could send it to any host and port.
+    A redirect is not a success, and no request follows it: it could lead to any host and port.
     """
     if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         is_redirect = response.status < HTTPStatus.BAD_REQUEST
@@ -99,15 +99,15 @@ def check_success(response: aiohttp.ClientResponse) -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return an error's text, or its type where it has none, as a time-out does."""
+    """Return an error's text, or its type if it has none, like a timeout."""
     return str(error) or type(error).__name__
 
 
 async def delete_channel(session: aiohttp.ClientSession, url: str, *, written_s: float) -> None:
-    """Close a channel for its readers, as go-livepeer's publisher does at its end; one that is gone is no failure.
+    """Delete a channel, as go-livepeer's publisher does at its end. That it is gone already is not a failure.
 
     ``written_s`` is the loop's time when its last segment began. A deleted channel has no segments any more, and a
-    reader asks for one as late as it sees the one before it; so it gets ``TAIL_S`` for the tail.
+    reader asks for the last one only after it has seen the one before; so readers get ``TAIL_S`` for that.
     """
     await asyncio.sleep(max(0.0, written_s + TAIL_S - asyncio.get_running_loop().time()))
     try:
@@ -119,7 +119,7 @@ async def delete_channel(session: aiohttp.ClientSession, url: str, *, written_s:
 
 
 class Backoff:
-    """Grows the pause between failed tries, and gives up after ``GIVE_UP_AFTER_S`` without one success."""
+    """Pauses longer after each failed try, and gives up after ``GIVE_UP_AFTER_S`` without a success."""
 
     def __init__(self, url: str) -> None:
         self._url = without_secrets(url)
@@ -127,15 +127,16 @@ class Backoff:
         self._failing_since: float | None = None
 
     def succeeded(self) -> None:
-        """Begin anew with the next failure."""
+        """Forget the failures so far."""
         self._pause_s = _FIRST_BACKOFF_S
         self._failing_since = None
 
     async def failed(self, reason: str, *, lasted_s: float = 0.0) -> None:
         """Pause before the next try. Raises ``TrickleError`` if there have been failures for too long.
 
-        ``lasted_s`` is how long the failed request was open. One that was open for longer than connecting may take had
-        reached the server: a proxy ends a quiet request after a minute, say, which must not end the channel.
+        ``lasted_s`` is how long the failed request was open. If that is longer than connecting may take, the server was
+        reached, and the failures count from now: a proxy that ends quiet requests, say after a minute, must not end the
+        channel.
         """
         now = asyncio.get_running_loop().time()
         if self._failing_since is None:

@@ -33,17 +33,17 @@ logger = logging.getLogger(__name__)
 MAX_LINES = 1000
 MAX_DATA_SEGMENT = 65_536
 KEEP_ALIVE_S = 60.0  # a server deletes a channel that has had no byte for 5 min
-# In the words of the control channel. Not an empty line: a gateway hands each line to its client, who expects JSON.
+# The control channel's word. An empty line would not do: a gateway passes each line to its client, who expects JSON.
 KEEP_ALIVE = b'{"keep": "alive"}\n'
 
-# The last one counts from the end of the body on: a segment may take as long as it likes, its answer may not.
+# sock_read counts from the end of the body: a segment may take any time, but its answer may not.
 _SEGMENT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=10.0)
 
 
 class ChannelPublisher:
-    """Publishes to a channel until nothing follows, and then deletes it. Another class says what, and how.
+    """Publishes to a channel until its end, and then deletes it. A subclass sends.
 
-    ``ended`` says why the channel took no more, where it did.
+    ``ended`` says why the channel took no more, if that happened.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
@@ -53,7 +53,7 @@ class ChannelPublisher:
         self._written_s = -math.inf
 
     async def run(self) -> None:
-        """Send until ``finish``, which deletes the channel at the end, or until the channel is gone.
+        """Send until ``finish`` and then delete the channel, or until the channel is gone.
 
         Raises ``TrickleError`` if the channel cannot be reached.
         """
@@ -68,19 +68,19 @@ class ChannelPublisher:
             await delete_channel(self._session, self._url, written_s=self._written_s)
 
     async def _send(self) -> None:
-        """Send until nothing follows, or set ``ended``; ``_written_s`` is the loop's time when it last began to."""
+        """Send until nothing follows, or set ``ended``; set ``_written_s`` to the loop's time before each request."""
         raise NotImplementedError
 
     def _drop(self) -> None:
-        """Let go of what is not sent, and of what follows."""
+        """Drop what is not sent, and what follows."""
         raise NotImplementedError
 
 
 class SegmentPublisher(ChannelPublisher):
-    """Publishes segments in order from the channel's write head on, each streamed while it is made.
+    """Publishes segments in order, from the channel's write head on. Each is streamed while it is made.
 
-    Between writer and network are at most ``max_bytes``: a writer waits while that much is unsent. A segment whose POST
-    fails is lost and counted, and the next one goes on.
+    A writer waits while ``max_bytes`` are unsent. A segment whose POST fails is lost and counted, and publishing goes
+    on with the next one.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SegmentPublisher(ChannelPublisher):
         return self._buffer.waits_s
 
     async def put(self, data: bytes | None) -> None:
-        """Add bytes to the current segment; ``None`` begins the next one. Once the channel is gone both do nothing."""
+        """Add bytes to the current segment; ``None`` begins the next one. Does nothing once the channel is gone."""
         await self._buffer.put(data)
 
     def begin_segment(self) -> None:
@@ -115,7 +115,7 @@ class SegmentPublisher(ChannelPublisher):
         self._buffer.put_from_thread(data)
 
     async def finish(self) -> None:
-        """Say that nothing follows; never waits. ``run`` returns once all is sent."""
+        """End the segments; returns at once. ``run`` returns when all is sent."""
         self._buffer.finish()
 
     def _drop(self) -> None:
@@ -124,7 +124,7 @@ class SegmentPublisher(ChannelPublisher):
     async def _send(self) -> None:
         backoff, loop = Backoff(self._url), asyncio.get_running_loop()
         seq = await self._write_head(backoff)
-        # A publisher before this one, or a POST that failed, may have left a segment open that readers wait for.
+        # An earlier publisher, or a failed POST, may have left a segment open that readers wait for.
         is_reset_due = True
         while await self._buffer.next_segment():
             self._written_s = loop.time()
@@ -133,7 +133,7 @@ class SegmentPublisher(ChannelPublisher):
             except (aiohttp.ClientError, OSError) as error:
                 self.segments_lost += 1
                 is_reset_due = True
-                # What timed out was never answered, however long it was open.
+                # A request that timed out got no answer, however long it was open.
                 lasted_s = 0.0 if isinstance(error, TimeoutError) else loop.time() - self._written_s
                 await backoff.failed(reason_of(error), lasted_s=lasted_s)
             else:
@@ -159,11 +159,11 @@ class SegmentPublisher(ChannelPublisher):
                 return 0  # an older server, which has no such route
             except (aiohttp.ClientError, OSError) as error:
                 if isinstance(error, aiohttp.ClientResponseError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    return 0  # as above
+                    return 0  # such a server too
                 await backoff.failed(reason_of(error))
 
     async def _post(self, seq: int, *, is_reset: bool) -> bool:
-        """Stream one segment; returns whether the server took all of it, and sets ``ended`` where it takes no more."""
+        """Stream one segment. Returns whether the server took all of it; sets ``ended`` if it takes no more."""
         body = _SegmentBody(self._buffer)
         headers = {"Content-Type": self._content_type, **({RESET_HEADER: "1"} if is_reset else {})}
         is_answered = False
@@ -183,7 +183,7 @@ class SegmentPublisher(ChannelPublisher):
 
 
 class _SegmentBody(aiohttp.Payload):
-    """One segment as the body of a request, each chunk written as soon as it is there."""
+    """One segment as the body of a request. Each chunk is written as soon as it comes."""
 
     _autoclose = True
 
@@ -206,17 +206,18 @@ class _SegmentBody(aiohttp.Payload):
         raise TypeError(msg)
 
     def abort(self) -> None:
-        """Drop the connection at once: closing it would wait until a stalled server reads what is on its way."""
+        """Drop the connection at once: closing it would wait until a stalled server has read what was sent."""
         if self._transport is not None:
             self._transport.abort()
 
 
 class DataPublisher(ChannelPublisher):
-    """Publishes lines in order. All that wait go out as one segment as soon as the POST before it is done.
+    """Publishes the lines of the data channel, JSON objects (``application/jsonl``), in order.
 
-    At most ``max_lines`` wait: when there are more, the oldest is dropped and counted in ``lines_lost``. Lines of a
-    failed POST are sent again, so where only its answer was lost a reader gets them twice. After a minute without a
-    line ``{"keep": "alive"}`` keeps the channel, and is not counted. A channel that ends before ``finish`` is logged.
+    When a POST is done, all lines that wait go out as one segment. At most ``max_lines`` wait: when there are more, the
+    oldest is dropped and counted in ``lines_lost``. Lines of a failed POST are sent again; if only its answer was lost,
+    a reader gets them twice. After a minute without a line, ``{"keep": "alive"}`` keeps the channel open; it is not
+    counted. If the channel ends before ``finish``, that is logged.
     """
 
     def __init__(
@@ -237,7 +238,7 @@ class DataPublisher(ChannelPublisher):
         self._loop = asyncio.get_running_loop()
 
     def put_from_thread(self, line: bytes) -> None:
-        """Queue a line as ``encode_line`` made it. Never blocks, on any thread."""
+        """Queue a line made by ``encode_line``. Never blocks; any thread may call it."""
         with self._lock:
             if self._is_finished:
                 self.lines_lost += 1
@@ -250,7 +251,7 @@ class DataPublisher(ChannelPublisher):
             self._loop.call_soon_threadsafe(self._changed.set)
 
     async def finish(self) -> None:
-        """Say that nothing follows; never waits. ``run`` returns once all is sent."""
+        """End the lines; returns at once. ``run`` returns when all are sent."""
         with self._lock:
             self._is_finished = True
         self._changed.set()
@@ -267,7 +268,7 @@ class DataPublisher(ChannelPublisher):
                 is_reset_due = False
                 backoff.succeeded()
             except (aiohttp.ClientError, OSError) as error:
-                is_reset_due = True  # a segment left half written would hold the readers up
+                is_reset_due = True  # readers would wait for the rest of a half-written segment
                 await backoff.failed(reason_of(error))
             finally:
                 if not is_taken:
@@ -276,7 +277,7 @@ class DataPublisher(ChannelPublisher):
     async def _post(self, batch: list[bytes], *, is_reset: bool) -> bool:
         """Send lines, or the one that keeps the channel alive, as one segment.
 
-        Returns whether they are taken, and sets ``ended`` where nothing is any more.
+        Returns whether the server took them; sets ``ended`` if it takes no more.
         """
         headers = {"Content-Type": DATA_TYPE, **({RESET_HEADER: "1"} if is_reset else {})}
         url, body = f"{self._url}/{NEXT_WRITE}", b"".join(batch) or KEEP_ALIVE
@@ -291,7 +292,7 @@ class DataPublisher(ChannelPublisher):
         return True
 
     async def _until_due(self, quiet_s: float) -> bool:
-        """Wait for a line, ``quiet_s`` at most; ``False`` if none follows."""
+        """Wait for a line, at most for ``quiet_s``; ``False`` if none follows."""
         with suppress(TimeoutError):
             async with asyncio.timeout(quiet_s):
                 while not self._lines and not self._is_finished:
@@ -300,7 +301,7 @@ class DataPublisher(ChannelPublisher):
         return bool(self._lines) or not self._is_finished
 
     def _take_batch(self) -> list[bytes]:
-        """Take whole lines from the front, as many as fit in ``MAX_DATA_SEGMENT`` bytes; one at least, if any waits."""
+        """Take the oldest lines, as many as fit in ``MAX_DATA_SEGMENT`` bytes, but at least one, if any waits."""
         batch: list[bytes] = []
         size = 0
         with self._lock:
@@ -310,7 +311,7 @@ class DataPublisher(ChannelPublisher):
         return batch
 
     def _put_back(self, batch: list[bytes]) -> None:
-        """Queue unsent lines in front again; where there is no room any more the oldest go."""
+        """Put unsent lines back in front; if there is no room for all, the oldest are lost."""
         with self._lock:
             self._lines.extendleft(reversed(batch))
             while len(self._lines) > self._max_lines:

@@ -1,6 +1,6 @@
 """The trickle protocol over HTTP, as go-livepeer's ``trickle/trickle_server.go`` answers it.
 
-Left out, as clients do without them: the ``100 Continue`` that keeps a waiting POST alive, and the change feed.
+Two things that no client needs are left out: the ``100 Continue`` that keeps a waiting POST alive, and the change feed.
 """
 
 import re
@@ -39,7 +39,7 @@ _TERMINATED = {CLOSED_HEADER: "terminated"}
 
 
 def create_app(*, base_path: str = BASE_PATH, channels: Channels | None = None) -> FastAPI:
-    """Return an app that is a trickle server alone; its lifespan sweeps idle channels and closes all at the end."""
+    """Return an app that is only a trickle server. It deletes idle channels while it runs, and all at its end."""
     channels = Channels() if channels is None else channels
 
     @asynccontextmanager
@@ -53,7 +53,7 @@ def create_app(*, base_path: str = BASE_PATH, channels: Channels | None = None) 
 
 
 def trickle_router(channels: Channels) -> APIRouter:
-    """Return the routes over these channels, to include under a base path; their owner also runs ``serving``."""
+    """Return the routes of these channels, to be included under a base path. The caller also runs ``serving``."""
     routes = _Routes(channels)
     router = APIRouter()
     router.add_api_route("/{name}", routes.create, methods=["POST"])
@@ -67,9 +67,9 @@ def trickle_router(channels: Channels) -> APIRouter:
 
 
 class SegmentResponse(Response):
-    """Streams one segment; status and headers go out with its first byte.
+    """Streams one segment. Status and headers go out with its first byte.
 
-    A segment that ends without a byte answers 470 with the write head, or 200 with ``Lp-Trickle-Closed`` where its
+    If the segment ends without a byte, the answer is 470 with the write head, or 200 with ``Lp-Trickle-Closed`` if its
     channel is closed. The response ends when the client leaves.
     """
 
@@ -113,12 +113,12 @@ class _Routes:
         self._channels = channels
 
     async def create(self, name: str, request: Request) -> Response:
-        """Create a channel; its content type is in ``Expect-Content``. One that exists is left as it is."""
+        """Create a channel, whose content type is in ``Expect-Content``. One that exists is left as it is."""
         self._channels.create(_checked_name(name), request.headers.get(EXPECT_HEADER, "application/octet-stream"))
         return Response()
 
     async def delete(self, name: str) -> Response:
-        """Close a channel: its readers learn that it is terminated, a later request finds none."""
+        """Close and remove a channel; its readers learn that it is terminated."""
         self._channels.delete(self._find(name).name)
         return Response()
 
@@ -128,10 +128,11 @@ class _Routes:
         return PlainTextResponse(latest, headers={LATEST_HEADER: latest})
 
     async def publish(self, name: str, seq: str, request: Request) -> Response:
-        """Append the body to a segment while it arrives, and close the segment with it.
+        """Append the body to a segment while it arrives, and close the segment at its end.
 
-        A segment that is closed meanwhile (overwritten, deleted, reset, or with its channel) ends the request with 200,
-        which lets waiting preconnects go. A read error answers 500 and leaves the segment open.
+        If the segment is closed before (overwritten, deleted, reset, or with its channel), the request ends with 200;
+        so end the requests of publishers that have connected ahead. A read error answers 500, and leaves the segment
+        open.
         """
         channel = self._find(name)
         segment = channel.open_for_write(_parsed_seq(seq, lowest=NEXT_WRITE), reset=RESET_HEADER in request.headers)
@@ -146,7 +147,7 @@ class _Routes:
         return Response(headers=headers)
 
     async def subscribe(self, name: str, seq: str) -> Response:
-        """Stream a segment, waiting for it where it is the next one."""
+        """Stream a segment. If it is the next one, wait for it."""
         channel = self._find(name)
         try:
             return SegmentResponse(channel, channel.open_for_read(_parsed_seq(seq, lowest=LATEST_WRITTEN)))

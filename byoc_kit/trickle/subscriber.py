@@ -1,7 +1,7 @@
-"""Reading a channel: its segments one after the other, the next one asked for while this one still comes.
+"""Reads a channel: one segment after the other. The next one is asked for while the present one is still coming.
 
-The rules are go-livepeer's (trickle/README.md): 470 names the write head when a segment is missing, a closed channel
-says so in a header of a 200, and a segment that breaks off is read again.
+The rules are go-livepeer's (trickle/README.md). If a segment is missing, the answer is 470 with the write head. A
+closed channel says so in a header of a 200. A segment that breaks off is read again.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ MAX_MESSAGE = 10 << 20
 
 _CHUNK = 65_536
 _EMPTY_ANSWER_PAUSE_S = 0.2
-_LEAST_PAUSE_S = 0.005  # from answer to answer: no channel has 200 segments a second for long
-_SWEPT_AFTER_S = 290.0  # a trickle server closes what nobody has written to for 300 s, from a segment's first byte on
+_LEAST_PAUSE_S = 0.005  # between answers: no channel has 200 segments a second for long
+_SWEPT_AFTER_S = 290.0  # a trickle server closes a channel 300 s after the first byte of its last segment
 _WAITING = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
 
 
@@ -52,11 +52,11 @@ async def read_channel(
 ) -> AsyncGenerator[tuple[int, bytes], None]:
     """Yield a channel's bytes as they come, each with its segment's number, until the channel ends.
 
-    ``b""`` marks the end of a segment; one that is lost in its middle has none, and the number just changes. A segment
-    that is no longer there is skipped; one that breaks off is read again, without the part already yielded. Where a
-    publisher begins anew at 0, nothing of before is read again. Raises ``TrickleError`` when the
-    channel cannot be reached, or what answers is none. Close the generator (``contextlib.aclosing``) where you
-    leave it before its end: it holds two connections.
+    ``b""`` marks the end of a segment. If the rest of a segment is lost, there is no ``b""``, and the number changes. A
+    segment that is no longer there is skipped. One that breaks off is read again, without the part already yielded. If
+    a publisher starts again at 0, its predecessor's segments are not read again. Raises ``TrickleError`` if the channel
+    cannot be reached, or if what answers is not a channel. If you leave the generator before its end, close it
+    (``contextlib.aclosing``): it holds two connections.
     """
     backoff = Backoff(url)
     place = _Place(first_seq)
@@ -92,9 +92,9 @@ async def read_channel(
 async def read_messages(
     session: aiohttp.ClientSession, url: str, *, first_seq: int = LATEST_WRITTEN
 ) -> AsyncGenerator[bytes, None]:
-    """Yield a channel's segments whole, as the control channel's messages are; a message may span many chunks.
+    """Yield each segment of a channel whole, as one message. The control channel's messages come so.
 
-    One larger than ``MAX_MESSAGE``, and one that is lost in its middle, is skipped.
+    A message that is larger than ``MAX_MESSAGE``, or whose end is lost, is skipped.
     """
     message, current = bytearray(), None
     async with aclosing(read_channel(session, url, first_seq=first_seq)) as chunks:
@@ -121,9 +121,9 @@ async def feed_channel(
     first_seq: int = LATEST_WRITTEN,
     idle_timeout_s: float | None = None,
 ) -> bool:
-    """Feed what a channel brings until it ends; ``False`` where nothing came for ``idle_timeout_s``.
+    """Feed a channel's bytes to an inlet until the channel ends, or, with ``False``, until none come for a time.
 
-    Raises ``TrickleError`` as ``read_channel`` does.
+    The time is ``idle_timeout_s``. Raises ``TrickleError`` like ``read_channel``.
     """
     loop = asyncio.get_running_loop()
     came_s = loop.time()
@@ -137,7 +137,7 @@ async def feed_channel(
             aclosing(read_channel(http, url, first_seq=first_seq)) as chunks,
         ):
             async for _, chunk in chunks:
-                idle.reschedule(None)  # while the inlet is full, input waits
+                idle.reschedule(None)  # the time does not count while the inlet is full
                 await inlet.feed(chunk)
                 came_s = loop.time() if chunk else came_s
                 idle.reschedule(idle_at())
@@ -150,7 +150,7 @@ async def feed_channel(
 
 
 class _Place:
-    """Where the reader is: the segment it asks for, and how much of that it has."""
+    """The place of a reader: the segment it asks for, and how much of it has come."""
 
     def __init__(self, seq: int) -> None:
         self.seq = seq
@@ -162,9 +162,9 @@ class _Place:
         self._may_be_old = range(0)
 
     def begin(self, response: aiohttp.ClientResponse) -> None:
-        """Take the segment's number from its answer; the part of it that is there already is skipped.
+        """Take the segment's number from its answer; bytes that have already come will be skipped.
 
-        Raises ``AnswerError`` if it is no answer of a channel, or leads back.
+        Raises ``AnswerError`` if the answer is not that of a channel, or if its number is lower.
         """
         if SEQ_HEADER not in response.headers:
             msg = f"HTTP {response.status} without {SEQ_HEADER}, so it is no trickle channel"
@@ -178,7 +178,7 @@ class _Place:
         self._to_skip = self._received
 
     def fresh(self, chunk: bytes) -> bytes:
-        """Return what is new in a chunk."""
+        """Return the part of a chunk that has not come before."""
         fresh = chunk[self._to_skip :]
         self._to_skip -= len(chunk) - len(fresh)
         self._received += len(fresh)
@@ -192,21 +192,21 @@ class _Place:
         self.seq, self._received = self.seq + 1, 0
 
     async def skip(self, response: aiohttp.ClientResponse) -> None:
-        """Go where a 470 points, forward or, where a publisher or a server has begun anew, back.
+        """Go to the segment that a 470 names: forward, or back if a publisher or a server has started again.
 
-        If that is the segment just asked for, or just read, the next one is asked for: a publisher drops a segment by
+        If it names the segment just asked for, or just read, the next one is asked for: a publisher drops a segment by
         closing it empty, and goes on with the next.
         """
         await self._pace()
         latest = sequence_number(response, LATEST_HEADER, NEXT_WRITE)
         if self._last_read is not None and 0 <= latest < self._last_read:
-            self._begin_anew(latest, self._last_read)
+            self._restart(latest, self._last_read)
             return
         is_known = latest in (self.seq, self._last_read)
         self.seq, self._received = latest + 1 if is_known else latest, 0
 
-    def _begin_anew(self, write_head: int, last_read: int) -> None:
-        """Go back to the segment that is being written; of those behind it the ring may still have old ones."""
+    def _restart(self, write_head: int, last_read: int) -> None:
+        """Go back to the segment that is being written. After it, the ring may still have old segments."""
         oldest, behind_newest = last_read + 1 - SEGMENTS_PER_CHANNEL, last_read + 1
         self._may_be_old = range(max(oldest, write_head), min(behind_newest, write_head + SEGMENTS_PER_CHANNEL - 1))
         self._write_head = write_head
@@ -214,11 +214,11 @@ class _Place:
         self.seq, self._received = max(write_head - 1, 0), 0
 
     def may_be_old(self, seq: int) -> bool:
-        """Whether a segment may be in the ring from before a new beginning: whoever asks for it would get that."""
+        """Whether the ring may still have this segment from before the restart, and would answer with that."""
         return seq in self._may_be_old and seq >= self._write_head
 
     async def until_written(self, requests: _Requests) -> None:
-        """Wait until the segment to ask for is not an old one, by the channel's write head, as far as it has one."""
+        """Wait, by the channel's write head if it tells it, until the segment to ask for cannot be an old one."""
         while self.may_be_old(self.seq):
             head = await requests.write_head()
             if head is None:
@@ -229,7 +229,7 @@ class _Place:
                 self._write_head = head
 
     async def _pace(self) -> None:
-        """Hold answers without a byte apart, whatever a server says: it must not be asked without a pause."""
+        """Pause between empty answers: no server may be asked without a pause, whatever it answers."""
         loop = asyncio.get_running_loop()
         due_s = self._empty_answer_s + _EMPTY_ANSWER_PAUSE_S
         if (pause_s := due_s - loop.time()) > 0:
@@ -238,7 +238,7 @@ class _Place:
 
 
 class _Requests:
-    """The request that is waited for next, opened ahead: one at most, and its connection closed in any case."""
+    """The request for the next segment, made ahead. There is at most one, and its connection is always closed."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -254,17 +254,17 @@ class _Requests:
         return asyncio.get_running_loop().time() - self._opened_s
 
     def open(self, seq: int) -> None:
-        """Ask for a segment, beside whatever is being read; the server answers with its first byte."""
+        """Ask for a segment while another is read. The server answers with its first byte."""
         self._seq = seq
         self._opened_s = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(self._get(seq), name=f"GET {self._url}/{seq}")
 
     async def take(self, seq: int) -> aiohttp.ClientResponse:
-        """Return the answer for a segment: of the request opened ahead if it is for this one, else of a new one."""
+        """Return the answer for a segment: that of the request made ahead if it is for this one, else of a new one."""
         if self._task is None or self._seq != seq:
             await self.close()
             self.open(seq)
-        assert self._task is not None  # noqa: S101  # open made it
+        assert self._task is not None  # noqa: S101  # open has made it
         await asyncio.wait([self._task])
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._taken_s + _LEAST_PAUSE_S - loop.time())
@@ -273,11 +273,11 @@ class _Requests:
         return task.result()
 
     async def close(self) -> None:
-        """Let go of the request that nobody takes."""
+        """Cancel the request that was made ahead, if nobody has taken it."""
         task, self._task = self._task, None
         if task is None:
             return
-        task.add_done_callback(_discard)  # which also runs where this is cancelled itself
+        task.add_done_callback(_discard)  # this also runs if close itself is cancelled
         task.cancel()
         await asyncio.wait([task])
         _discard(task)

@@ -17,7 +17,7 @@ __all__ = ["write_notebook"]
 
 USING = "import byoc_kit\n\n\ndef level():\n    return int(byoc_kit.asset('level.txt').read_text())"
 PROCESS_FRAME = "def process_frame(frame):\n    return frame.replace(pixels=frame.pixels // level())"
-BESIDE = "put the file beside the notebook and name it from there"
+BESIDE = "put the file next to the notebook, and name it relative to that folder"
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_a_link_within_the_folder_is_followed(folder):
     [
         ("", f"asset '' has no name; {BESIDE}"),
         (".", f"asset . has no name; {BESIDE}"),
-        ("no.txt", "asset no.txt is not there; put it beside the notebook, or correct the name"),
-        ("no/where.txt", "asset no/where.txt is not there; put it beside the notebook, or correct the name"),
+        ("no.txt", "asset no.txt is not there; put it next to the notebook, or correct the name"),
+        ("no/where.txt", "asset no/where.txt is not there; put it next to the notebook, or correct the name"),
         ("/etc/passwd", f"asset /etc/passwd is an absolute path; {BESIDE}"),
         ("C:\\weights", f"asset C:\\weights is an absolute path; {BESIDE}"),
         ("~/weights", f"asset ~/weights is an absolute path; {BESIDE}"),
@@ -87,14 +87,14 @@ def test_a_link_within_the_folder_is_followed(folder):
         ("folder", "asset folder is a folder; name each of its files that the model needs"),
         ("out", "asset out is a link that leads out of the notebook's folder; put the file itself there"),
         ("loop", "asset loop is a link to itself; put a file there"),
-        ("dangling", "asset dangling is not there; put it beside the notebook, or correct the name"),
-        ("pipe", "asset pipe is no file; put a file there"),
+        ("dangling", "asset dangling is not there; put it next to the notebook, or correct the name"),
+        ("pipe", "asset pipe is not a file; put a file there"),
         ("level.txt/x", "asset level.txt/x cannot be read: Not a directory; put a file there"),
-        ("a\0b", "asset 'a\\x00b' is no name of a file; rename it"),
-        ("\ud83d", "asset '\\ud83d' is no name of a file; rename it"),
-        ("a\nb\x1b[2J", "asset 'a\\nb\\x1b[2J' is not there; put it beside the notebook, or correct the name"),
+        ("a\0b", "asset 'a\\x00b' is not a valid file name; rename it"),
+        ("\ud83d", "asset '\\ud83d' is not a valid file name; rename it"),
+        ("a\nb\x1b[2J", "asset 'a\\nb\\x1b[2J' is not there; put it next to the notebook, or correct the name"),
         (300 * "x", f"asset {56 * 'x'} ... cannot be read: File name too long; put a file there"),
-        (3, f"asset 3 is of type int, and a name is text; {BESIDE}"),
+        (3, f"asset 3 is of type int, but a name is text; {BESIDE}"),
     ],
 )
 def test_what_cannot_be_an_asset_is_reported(folder, name, text):
@@ -136,7 +136,7 @@ def test_a_changed_copy_is_refused(export, change):
     with pytest.raises(AssetError) as caught:
         process(bundle)
     assert str(caught.value) == (
-        f"asset level.txt is not what was exported: {copy} has changed; export the notebook again"
+        f"asset level.txt is not the file that was exported: {copy} has changed; export the notebook again"
     )
 
 
@@ -152,7 +152,7 @@ def test_a_missing_copy_is_named(export):
     ("assets", "text"),
     [
         ({}, "asset level.txt is not in this bundle, according to its bundle.json; export the notebook again"),
-        ({"level.txt": 3}, "asset level.txt stands in a damaged bundle.json; export the notebook again"),
+        ({"level.txt": 3}, "asset level.txt cannot be found, since bundle.json is damaged; export the notebook again"),
         ({"level.txt": {"sha256": 3}}, "is missing in"),
         ([], "bundle.json is damaged; export the notebook again"),
     ],

@@ -44,9 +44,9 @@ def test_loud_and_broken_samples_are_clamped_and_silent():
     ("result", "text"),
     [
         ("loud", "must return an AudioFrame, samples, a list of frames or None, not str"),
-        (np.zeros((3, 8), np.float32), r"samples float32 \[3x8\] are no fltp stereo sound"),
-        (np.zeros((2, 8), np.int16), r"samples int16 \[2x8\] are no fltp stereo sound"),
-        (np.zeros(8, np.float32), r"samples float32 \[8\] are no fltp stereo sound"),
+        (np.zeros((3, 8), np.float32), r"samples float32 \[3x8\] are not fltp stereo sound"),
+        (np.zeros((2, 8), np.int16), r"samples int16 \[2x8\] are not fltp stereo sound"),
+        (np.zeros(8, np.float32), r"samples float32 \[8\] are not fltp stereo sound"),
     ],
 )
 def test_what_is_no_sound_is_refused_in_a_sentence(result, text):
@@ -75,7 +75,7 @@ def test_sound_of_any_layout_goes_through_with_its_samples(layout, format_):
 
 
 def test_eight_channels_for_another_layout_are_refused():
-    with pytest.raises(FrameError, match=r"samples float32 \[8x8\] are no fltp stereo sound"):
+    with pytest.raises(FrameError, match=r"samples float32 \[8x8\] are not fltp stereo sound"):
         to_av_audio(sound(np.zeros((8, 8), np.float32)))
-    with pytest.raises(FrameError, match=r"samples float32 \[2x8\] are no fltp 7\.1 sound"):
+    with pytest.raises(FrameError, match=r"samples float32 \[2x8\] are not fltp 7\.1 sound"):
         to_av_audio(sound(layout="7.1"))

@@ -66,12 +66,12 @@ def test_a_version_that_does_not_load_leaves_the_one_before_where_pickle_finds_i
         (
             "class Params(byoc_kit.Params):\n    gain: float = json.loads('null')",
             "effects.ipynb, cell 1, line 2: no stream can start with the default of gain: "
-            "Input should be a valid number; give the field a default, and one that fits it",
+            "Input should be a valid number; give the field a default that is allowed",
         ),
         (
             "Params = create_model('Params', __base__=byoc_kit.Params, gain=(float, ...))",
             "processor.py: no stream can start with the default of gain: Field required; "
-            "give the field a default, and one that fits it",
+            "give the field a default that is allowed",
         ),
         (
             "class Params(byoc_kit.Params):\n    gain: float = Field(default_factory=lambda: {}['gain'])",
@@ -104,7 +104,7 @@ def test_a_notebook_is_no_bundle_and_says_how_to_make_one(write_notebook, monkey
         read_bundle("my effects.ipynb")
     assert str(caught.value) == (
         "my effects.ipynb is a notebook; "
-        "`byoc-kit export 'my effects.ipynb'` makes its bundle, and says which folder to give here"
+        "`byoc-kit export 'my effects.ipynb'` makes its bundle, and prints the folder to give here"
     )
 
 

@@ -107,7 +107,7 @@ def test_a_container_is_where_its_url_says(url):
     ],
 )
 def test_a_url_that_leads_to_no_container_is_refused_and_shown(url):
-    with pytest.raises(ValidationError, match="must be as http://host:8000 is") as raised:
+    with pytest.raises(ValidationError, match="must look like http://host:8000") as raised:
         Capability(model_id="a", url=url)
     assert repr(url) in raised.value.errors()[0]["msg"]
 

@@ -97,7 +97,7 @@ def test_a_signature_that_cannot_be_called_is_refused(function, reason):
 
 
 def test_a_function_that_says_nothing_of_its_arguments_is_refused_in_a_sentence():
-    with pytest.raises(ByocKitError, match=r"^min does not say what it takes; wrap it in a function of your own"):
+    with pytest.raises(ByocKitError, match=r"^min does not say which arguments it takes; wrap it in a function"):
         Hooks.of(min)
 
 

@@ -18,11 +18,11 @@ def test_a_message_is_one_line_of_json():
     [
         ([1], "takes a dict, not list"),
         ("text", "takes a dict, not str"),
-        ({"x": object()}, "only what JSON can say: object is not a type that JSON has; send numbers, strings, lists"),
-        ({"x": np.float32("nan")}, "only what JSON can say"),
-        ({"x": np.zeros((720, 1280))}, "ndarray has 921600 values, and 32767 fit at most"),
-        ({"x": math.nan}, "only what JSON can say"),
-        ({(1, 2): 3}, "only what JSON can say"),
+        ({"x": object()}, "only JSON values: object is not a type that JSON has; send numbers, strings, lists"),
+        ({"x": np.float32("nan")}, "only JSON values"),
+        ({"x": np.zeros((720, 1280))}, "ndarray has 921600 values, but at most 32767 fit"),
+        ({"x": math.nan}, "only JSON values"),
+        ({(1, 2): 3}, "only JSON values"),
         ({"x": "a" * MAX_LINE}, "less than 64 KiB a message, not 65544 bytes"),
     ],
 )

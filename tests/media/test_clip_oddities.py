@@ -260,11 +260,11 @@ def test_packets_that_mpegts_can_carry_are_sent_as_they_are(made, name):
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("vp9.webm", "its frames are sent encoded anew, losslessly, since MPEG-TS does not carry vp9"),
-        ("raw.h264", "its frames are sent encoded anew, losslessly, since the file has no times"),
+        ("vp9.webm", "its frames are encoded again, losslessly, since MPEG-TS does not carry vp9"),
+        ("raw.h264", "its frames are encoded again, losslessly, since the file has no times"),
         (
             "turned by a quarter",
-            "its frames are sent encoded anew, losslessly, since MPEG-TS does not carry what turns, crops or cuts them",
+            "its frames are encoded again, losslessly, since MPEG-TS does not carry what turns, crops or cuts them",
         ),
         ("wide pixels", "its pixels are 4:3, not square; process_frame gets them as they are stored"),
         ("damaged", "frames that cannot be decoded are left out (1)"),

@@ -196,7 +196,7 @@ def test_where_nvenc_does_not_open_libx264_encodes_and_later_streams_try_again(m
                 writer.write_frame(frame(number, width))
         sizes.append([picture.width for picture in decoded(segments.whole)])
     assert (sizes, tries) == ([[64], [64], [64, 96]], [])
-    assert caplog.text.count("NVENC does not open here and now") == 2
+    assert caplog.text.count("NVENC does not open at present") == 2
 
 
 def test_after_a_size_that_did_not_open_the_one_before_goes_on(segments, monkeypatch):

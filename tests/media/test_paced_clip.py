@@ -58,9 +58,7 @@ def test_a_codec_that_mpegts_does_not_carry_is_encoded(tmp_path):
         container.mux(stream.encode(None))
     clip = live_clip(path)
     assert len(list(clip.frames())) == 30
-    assert clip.notes == (
-        "motion.avi: its frames are sent encoded anew, losslessly, since MPEG-TS does not carry mjpeg",
-    )
+    assert clip.notes == ("motion.avi: its frames are encoded again, losslessly, since MPEG-TS does not carry mjpeg",)
     assert [chunk.begins_segment for chunk in clip.chunks].count(True) == 2  # one a second
 
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 import byoc_kit
 from byoc_kit import asset
 """
-BESIDE = "put the file beside the notebook and name it from there"
+BESIDE = "put the file next to the notebook, and name it relative to that folder"
 
 
 def analysis(*sources, folder=None, imports=IMPORTS):
@@ -141,7 +141,7 @@ def test_asset_passed_on():
 
 def test_missing_asset(tmp_path):
     assert said(check_assets, "asset('größe.bin')", folder=tmp_path) == [
-        "effects.ipynb, cell 2, line 1: asset größe.bin is not there; put it beside the notebook, or correct the name "
+        "effects.ipynb, cell 2, line 1: asset größe.bin is not there; put it next to the notebook, or correct the name "
         "[missing-asset]"
     ]
     (tmp_path / "größe.bin").write_bytes(b"")
@@ -172,7 +172,7 @@ def test_a_missing_asset_that_a_cell_writes(tmp_path, kind, writing):
         ("", f"asset '' has no name; {BESIDE}"),
         ("/srv/a.bin", f"asset /srv/a.bin is an absolute path; {BESIDE}"),
         ("../a.bin", f"asset ../a.bin leads out of the notebook's folder; {BESIDE}"),
-        ("a\x00\n", "asset 'a\\x00\\n' is no name of a file; rename it"),
+        ("a\x00\n", "asset 'a\\x00\\n' is not a valid file name; rename it"),
     ],
 )
 def test_asset_path_without_a_folder(name, wrong):

@@ -343,7 +343,7 @@ def test_a_default_with_which_no_stream_can_start(field, reason):
     params = f"class Params(byoc_kit.Params):\n    before: int = 1\n    {field}"
     assert said(IMPORTS, params, PROCESS_FRAME) == [
         f"effects.ipynb, cell 2, line 3: no stream can start with the default of gain: {reason}; "
-        "give the field a default, and one that fits it [params-default]"
+        "give the field a default that is allowed [params-default]"
     ]
 
 

@@ -173,13 +173,13 @@ async def test_a_stream_that_goes_quiet_is_given_up(impatient, tmp_path):
 
     async with served(web.get("/video", camera)) as url:
         network_video.OPEN_TIMEOUT_S = DEADLINE_S
-        with pytest.raises(MediaError, match=r"/video has sent (nothing|no picture) for 0 s; see that it"):
+        with pytest.raises(MediaError, match=r"/video has sent (nothing|no picture) for 0 s; check that it"):
             await asyncio.to_thread(read, f"{url}/video")
         is_over.set()
 
 
 def test_a_port_where_nobody_is_refuses(free_port):
-    with pytest.raises(MediaError, match=r"cannot be played: Connection refused; see that it runs, and that the URL"):
+    with pytest.raises(MediaError, match=r"cannot be played: Connection refused; check that it runs, and that the URL"):
         read(f"rtsp://127.0.0.1:{free_port}/live")
 
 
@@ -191,9 +191,9 @@ def test_udp_without_a_sender_is_given_up(free_port, impatient):
 async def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "page.html").write_text("<html>no video</html>")
     async with served(web.static("/", tmp_path)) as url:
-        with pytest.raises(MediaError, match=r"page\.html cannot be played: Invalid data .*; see that it runs"):
+        with pytest.raises(MediaError, match=r"page\.html cannot be played: Invalid data .*; check that it runs"):
             await asyncio.to_thread(read, f"{url}/page.html")
-        with pytest.raises(MediaError, match=r"none\.mp4 cannot be played: Server returned 404 Not Found; see that"):
+        with pytest.raises(MediaError, match=r"none\.mp4 cannot be played: Server returned 404 Not Found; check that"):
             await asyncio.to_thread(read, f"{url}/none.mp4")
 
 

@@ -89,7 +89,7 @@ def test_nothing_is_refused_with_what_to_give():
 
 
 def test_a_scheme_that_is_not_played_is_named():
-    with pytest.raises(MediaError, match=r"ftp:// is nothing that can be played; give a URL with http, https, rtmp"):
+    with pytest.raises(MediaError, match=r"ftp:// cannot be played; give a URL with http, https, rtmp"):
         open_source("ftp://host/a.mp4")
 
 
@@ -278,8 +278,8 @@ async def test_a_server_without_a_stream_says_so(rig):  # noqa: F811
 @pytest.mark.parametrize(
     ("stream", "complaint"),
     [
-        ({"subscribe_url": None}, "has no input that it names; give the URL of its trickle channel instead"),
-        ({}, "has no input that it names; give the URL of its trickle channel instead"),
+        ({"subscribe_url": None}, "does not name its input; give the URL of its trickle channel instead"),
+        ({}, "does not name its input; give the URL of its trickle channel instead"),
         ({"subscribe_url": "{url}/gone"}, "is no trickle channel any more; start a stream, then choose it again"),
     ],
 )
@@ -318,7 +318,8 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
         open_source(f"http://me:secret@127.0.0.1:{silent.port}/video?secret")
     silent.close()
     assert str(raised.value) == (
-        f"http://127.0.0.1:{silent.port}/video did not answer within 0 s; see that it runs and can be reached from here"
+        f"http://127.0.0.1:{silent.port}/video did not answer within 0 s; "
+        "check that it runs and can be reached from here"
     )
 
 
@@ -350,6 +351,6 @@ def test_a_host_that_is_not_there_is_named_without_the_words_of_sockets():
 @pytest.mark.parametrize("url", ["http://nowhere.invalid/a.mp4", "http://", "http://[broken", "https://a:b:c/"])
 def test_a_url_that_leads_nowhere_is_named(url):
     with pytest.raises(
-        MediaError, match=r"http.* cannot be reached \(.+\); see that it runs, and that the URL is right"
+        MediaError, match=r"http.* cannot be reached \(.+\); check that it runs, and that the URL is right"
     ):
         open_source(url)

@@ -101,7 +101,7 @@ def test_a_number_with_one_wrong_cell_is_refused():
         pixels = original.copy()
         columns = slice(round(cell * 1280 / 22), round((cell + 1) * 1280 / 22))
         pixels[:40, columns] = 255 - pixels[:40, columns]
-        with pytest.raises(NumberError, match="do not fit their check"):
+        with pytest.raises(NumberError, match="do not match their check"):
             read_number(pixels)
 
 

@@ -159,7 +159,7 @@ async def test_a_folder_that_is_gone_is_reported(tmp_path):
 
 
 async def test_a_command_that_is_not_there_is_reported():
-    with pytest.raises(ByocKitError, match=r"cannot start /none: No such file or directory; see that it is there"):
+    with pytest.raises(ByocKitError, match=r"cannot start /none: No such file or directory; check that it is there"):
         async with running(["/none"], Tail()):
             pass
 
