@@ -108,4 +108,4 @@ class AudioWorker:
     def _record(self, error: BaseException, processor: FrameProcessor) -> None:
         failure = Failure.of(error, "process_audio", processor).counted(self._failures)
         if failure.count == 1:
-            logger.error("process_audio raised %s; the sound goes out as it came", failure)
+            logger.error("process_audio raised %s; the sound goes out unchanged", failure)

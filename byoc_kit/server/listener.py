@@ -75,7 +75,7 @@ class Listener:
     Connections take at most half of the files that the process may still open. One more connection replaces the one
     that has been without a request for longest. If all have a request, the new one is closed at once.
 
-    If the system lets it accept no more, it tries again each second, and logs that once a minute. asyncio's own server
+    If the system refuses more connections, it tries again each second, and logs that once a minute. asyncio's server
     would log it a hundred times a second, each time with a traceback, and restart as often.
     """
 

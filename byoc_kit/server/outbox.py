@@ -56,7 +56,7 @@ class Outbox:
         return self._queue.take()
 
     def finish(self) -> None:
-        """Add no more items."""
+        """Mark the end: no more items follow."""
         self._queue.finish()
 
     def abandon(self) -> None:

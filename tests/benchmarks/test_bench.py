@@ -13,14 +13,14 @@ MEASURED = ["loop-back", "byoc-kit", "ffmpeg"]
 
 
 def test_a_short_run_measures_and_writes_everything(clip, tmp_path, capsys):
-    options = ["--seconds", "3", "--runs", "1", "--clip", clip, "--output", tmp_path, "--only", *MEASURED]
+    options = ["--seconds", "2", "--runs", "1", "--clip", clip, "--output", tmp_path, "--only", *MEASURED]
     code = main([*map(str, options)])
     out = capsys.readouterr().out
     content = json.loads((tmp_path / "bench.json").read_text())
     assert code == int(any(verdict["is_met"] is False for verdict in content["targets"]))
     assert [run["contender"] for run in content["runs"]] == MEASURED
     loop_back, ours, ffmpeg = (run["figures"] for run in content["runs"])
-    assert len(content["runs"][1]["latencies"]) > 60
+    assert len(content["runs"][1]["latencies"]) > 40
     assert ours["cpu_s"] > 0
     assert ours["peak_rss_mb"] >= ours["ready_rss_mb"] > 50
     assert ours["health_p99_ms"] > 0
