@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def serve(bundle: Bundle, *, host: str, port: int) -> int:
     bound_arenas()
     settings = ServerSettings.from_environment()
     asyncio.run(_serve(bundle, settings, listen(host, port)))
+    # Else Python's exit visits each of torch's objects: 0.75 s of CPU, 0.16 s so.
+    gc.freeze()
     return 0
 
 
