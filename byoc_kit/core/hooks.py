@@ -29,10 +29,9 @@ _making = threading.Lock()
 class Hooks:
     """The functions that a notebook defines. Each may be sync or async; only ``process_frame`` must exist.
 
-    With a capacity above 1, streams run at once and share what the module has: its globals, the model that
-    ``load_model`` made, and the GPU. Each stream has its own ``process_frame`` thread, so ``process_frame`` runs for
-    several streams at the same time. Each stream has its own parameters too. What else belongs to a stream, keep in
-    ``byoc_kit.stream_state()``.
+    With a capacity above 1, several streams run at the same time. They share the module's globals, the model that
+    ``load_model`` has made, and the GPU. Each stream has its own parameters and its own thread, so ``process_frame``
+    runs for several streams at once. Keep everything else that belongs to one stream in ``byoc_kit.stream_state()``.
 
     Parameters
     ----------

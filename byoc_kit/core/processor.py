@@ -149,7 +149,7 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
                 finished(self.hooks.on_stream_start(params))
 
     def stop_stream(self) -> None:
-        """Run the notebook's ``on_stream_stop()``, if it has one, and let go of the ``stream_state``."""
+        """Run the notebook's ``on_stream_stop()``, if it has one, and remove the ``stream_state``."""
         states = self.stream_states
         try:
             if self.hooks.on_stream_stop:
@@ -160,12 +160,12 @@ class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickl
 
     @property
     def stream_states(self) -> StreamStates:
-        """Where the hooks' state is kept: by what runs the stream, or here where nothing does, as in pytrickle."""
+        """The states of the stream: those of the stage, or the processor's own under stock pytrickle."""
         return StreamStates.current() or self._states
 
     @property
     def state_owner(self) -> Hashable:
-        """Whose state the hooks see."""
+        """The owner of the state that the hooks get."""
         return self
 
     def where(self, hook: str, error: BaseException) -> str:

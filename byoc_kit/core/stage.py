@@ -150,7 +150,7 @@ class Stage:
     publish : callable, optional
         Takes the lines that the notebook publishes.
     states : StreamStates, optional
-        Where ``byoc_kit.stream_state()`` is kept; by default in the stage.
+        Where ``byoc_kit.stream_state()`` is kept; by default, in the stage.
     max_waiting : int, optional
         The most frames that wait.
     max_wait_s : float, optional

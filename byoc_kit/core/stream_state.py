@@ -1,4 +1,4 @@
-"""``stream_state`` gives the hooks a namespace that belongs to the stream that they run for."""
+"""``stream_state`` gives the hooks a namespace that belongs to the stream they run for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from weakref import WeakKeyDictionary
 
 from byoc_kit.errors import ByocKitError
 
+_state: ContextVar[StreamState | None] = ContextVar("byoc_kit_stream_state", default=None)
+_states: ContextVar[StreamStates | None] = ContextVar("byoc_kit_stream_states", default=None)
+
 
 class StreamState(SimpleNamespace):
     """What the hooks keep for one stream, as attributes."""
@@ -20,23 +23,20 @@ class StreamState(SimpleNamespace):
         raise AttributeError(msg)
 
 
-_state: ContextVar[StreamState | None] = ContextVar("byoc_kit_stream_state", default=None)
-
-
 def stream_state(**initial: Any) -> StreamState:
-    """Return the namespace of the running stream, whose attributes are yours to set.
+    """Return the namespace of the running stream. Set any attributes on it.
 
-    It is new when a stream starts, before ``on_stream_start``, and is gone after ``on_stream_stop``. With a capacity
-    above 1 each stream has one of its own, while all streams share the module's globals. A version of the notebook that
-    takes over a running stream, by ``byoc-kit watch``, begins with a new one.
+    It is made before ``on_stream_start`` and removed after ``on_stream_stop``. With a capacity above 1, each stream has
+    its own, while all streams share the module's globals. When ``byoc-kit watch`` puts a new version of the notebook
+    into a running stream, that version gets a new namespace.
 
-    ``process_frame``, ``process_audio``, ``on_stream_start`` and ``on_stream_stop`` of a stream get the same one.
-    ``process_frame`` and ``process_audio`` run on a thread each.
+    All hooks of a stream but ``load_model`` get the same namespace. ``process_frame`` and ``process_audio`` run on two
+    threads.
 
     Parameters
     ----------
     **initial
-        Attributes and their first values. An attribute that is there keeps its value.
+        Attributes and their first values. An attribute that exists keeps its value.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def stream_state(**initial: Any) -> StreamState:
     Raises
     ------
     ByocKitError
-        Where no hook of a stream runs: in ``load_model``, in a cell, and on threads that the notebook starts itself.
+        If no hook of a stream runs: in ``load_model``, in a cell, or on a thread that the notebook has started itself.
 
     Examples
     --------
@@ -72,20 +72,20 @@ def stream_state(**initial: Any) -> StreamState:
 
 
 class StreamStates:
-    """The states of one stream: one for each processor that serves it, since a swap brings another."""
+    """The states of one stream: one for each processor that serves it, since a swap replaces the processor."""
 
     def __init__(self) -> None:
-        # weak, since an owner may keep the states: so no cycle keeps it alive
+        # Weak, since an owner may refer to these states: so no cycle keeps it alive.
         self._of: WeakKeyDictionary[Hashable, StreamState] = WeakKeyDictionary()
 
     @classmethod
     def current(cls) -> StreamStates | None:
-        """Return those whose ``entered`` body runs."""
+        """Return the states whose ``entered`` body is running."""
         return _states.get()
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Let the processors that run in the body keep their states here."""
+        """Keep the states of processors that run in the body here."""
         token = _states.set(self)
         try:
             yield
@@ -97,17 +97,14 @@ class StreamStates:
         self._of[owner] = StreamState()
 
     def end(self, owner: Hashable) -> None:
-        """Let go of an owner's state."""
+        """Remove an owner's state."""
         self._of.pop(owner, None)
 
     @contextmanager
     def used_by(self, owner: Hashable) -> Iterator[None]:
-        """Let ``stream_state`` return the owner's state in the body."""
+        """Make ``stream_state`` return the owner's state in the body."""
         token = _state.set(self._of.setdefault(owner, StreamState()))
         try:
             yield
         finally:
             _state.reset(token)
-
-
-_states: ContextVar[StreamStates | None] = ContextVar("byoc_kit_stream_states", default=None)

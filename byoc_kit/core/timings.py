@@ -71,7 +71,7 @@ class Heartbeat:
         finally:
             self._since_s = None
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Measure the present step from now on, since it waited for something else until now."""
         if self._since_s is not None:
             self._since_s = time.monotonic()

@@ -1,6 +1,6 @@
-"""Still pictures: read as uint8 RGB, and written as JPEG, PNG or WebP.
+"""Reads still pictures as uint8 RGB, and writes them as JPEG, PNG or WebP.
 
-Pillow does it, which pytrickle brings along. It is imported where it is used.
+It uses Pillow, which pytrickle depends on. Pillow is imported where it is used.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST_STILL_PIXELS = 25_000_000
-"""The largest picture that is read: a camera's, 75 MB of pixels. A file of a few bytes may say that it has more."""
+"""The largest picture that is read. This is a camera's, 75 MB of pixels; a file of a few bytes can claim more."""
 
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-"""What is written, by Pillow's name of the format."""
+"""The formats that are written, by Pillow's names."""
 
 _SAVED_WITH: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 95}}
-_SAME_AS = {"MPO": "JPEG"}  # as telephones write it: a JPEG with more pictures behind it
+_SAME_AS = {"MPO": "JPEG"}  # from phones: a JPEG, with more pictures after it
 _16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
 class UnknownFormatError(MediaError):
-    """Bytes that are none of the formats that are read."""
+    """Bytes are in none of the formats that are read."""
 
 
 class TooManyPixelsError(MediaError):
-    """A picture that would take too much memory."""
+    """A picture would take too much memory."""
 
 
 class UnwritableError(ByocKitError):
-    """Pixels that a format has no picture for."""
+    """Pixels cannot be written in a format."""
 
 
 @dataclass(frozen=True)
 class Still:
-    """A picture as it was read. ``format`` is Pillow's name; ``profile`` says which colours its RGB means."""
+    """A picture as it was read. ``format`` is Pillow's name for it; ``profile`` is the colour profile of its RGB."""
 
     pixels: Pixels
     format: str
     profile: bytes | None = None
 
     def written(self, pixels: Pixels, wanted: str) -> bytes:
-        """Return other pixels as a file of the wanted format, in the colours of this picture.
+        """Return other pixels as a file of the wanted format, with the colour profile of this picture.
 
-        Raises ``UnwritableError`` where that format has no picture of such a size.
+        Raises ``UnwritableError`` if that format has no pictures of this size.
         """
         from PIL import Image
 
@@ -67,10 +67,10 @@ class Still:
 
 
 def read_still(data: bytes) -> Still:
-    """Read a JPEG, PNG or WebP as ``upright_rgb`` does; of several pictures in it, the first.
+    """Read the first picture of a JPEG, PNG or WebP as ``upright_rgb`` returns it.
 
-    Raises ``UnknownFormatError`` for anything else, ``TooManyPixelsError`` before a large one is decoded, and
-    ``MediaError`` for one that is damaged.
+    Raises ``UnknownFormatError`` for another format, ``TooManyPixelsError`` for a large picture, before it is decoded,
+    and ``MediaError`` for a damaged one.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -93,7 +93,7 @@ def read_still(data: bytes) -> Still:
 
 
 def upright_rgb(image: Image) -> Image:
-    """Return a picture as 8-bit RGB: turned as its EXIF says, and black where it is transparent."""
+    """Return a picture as 8-bit RGB: turned upright by its EXIF, and with black for transparent parts."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)

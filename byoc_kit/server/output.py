@@ -229,9 +229,9 @@ class _Watched:
     def begin_segment(self) -> None:
         with self._sending.step():
             self._publisher.begin_segment()
-            self._encoding.begin_anew()
+            self._encoding.restart()
 
     def write(self, data: bytes) -> None:
         with self._sending.step():
             self._publisher.write(data)
-            self._encoding.begin_anew()
+            self._encoding.restart()
