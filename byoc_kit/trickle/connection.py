@@ -6,10 +6,12 @@ import asyncio
 import logging
 import socket
 from http import HTTPStatus
+from typing import Any, cast
 
 import aiohttp
 
 from byoc_kit.system.addresses import without_secrets
+from byoc_kit.system.concurrency import on_thread
 from byoc_kit.trickle.protocol import CLOSED_HEADER
 
 logger = logging.getLogger(__name__)
@@ -54,12 +56,23 @@ def client_session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
         ssl=False,
+        resolver=aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Lookups())),
         socket_factory=_kept_alive,
         keepalive_timeout=_REUSE_S,  # servers drop idle connections after 5 s or more, and a POST on one is lost
     )
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
     headers = {"Accept-Encoding": "identity"}
     return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers, auto_decompress=False)
+
+
+class _Lookups:
+    """Looks names up on threads that may be left behind: those of the loop's pool keep a process from ending."""
+
+    async def getaddrinfo(self, *host_and_port: Any, **options: Any) -> Any:
+        return await on_thread(lambda: socket.getaddrinfo(*host_and_port, **options), name="lookup")
+
+    async def getnameinfo(self, *address_and_flags: Any) -> Any:
+        return await on_thread(lambda: socket.getnameinfo(*address_and_flags), name="lookup")
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
