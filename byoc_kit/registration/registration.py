@@ -19,7 +19,7 @@ from byoc_kit.trickle.connection import client_session
 logger = logging.getLogger(__name__)
 
 LEAVE_S = 2.0
-_JOIN_S = 0.2
+_LEAST_S = 0.1
 _BEGIN_ANEW_S = 10.0
 
 
@@ -72,9 +72,9 @@ class Registration:
     async def leave(self, *, within_s: float = LEAVE_S) -> None:
         """Unregister, and end the thread; who cannot be told in time forgets a Live Runner by itself."""
         if (thread := self._thread) is not None:
-            self._leave_s = within_s
+            self._leave_s = leave_s = max(within_s, _LEAST_S)
             thread.call(self._leaving.set)
-            await on_thread(lambda: thread.join(within_s + _JOIN_S), name="join-registration")
+            await on_thread(lambda: thread.join(leave_s), name="join-registration")
 
     def _drain(self) -> None:
         if self._member is not None:

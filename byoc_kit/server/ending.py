@@ -21,5 +21,8 @@ LAST_EVENT_S = 0.4
 RELEASE_S = 0.25
 """The release of a Live Runner's session, once its stream has ended."""
 
+LEFT_BY_S = 4.05
+"""When the container has unregistered, from the beginning of the end on; who is not told finds out by itself."""
+
 SHUTDOWN_S = 0.2
 """What open requests get at the very end to finish, and again to be cancelled."""

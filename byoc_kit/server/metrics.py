@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from byoc_kit.registration.report import Report
 from byoc_kit.server.sessions import Sessions
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -18,8 +19,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics(Collector):
     """Reads the sessions when Prometheus asks; it has no counts of its own."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, registration: Report | None = None) -> None:
         self._sessions = sessions
+        self._registration = registration
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -48,6 +50,17 @@ class Metrics(Collector):
         yield _counter("byoc_kit_pictures", "Pictures of POST /process, by what came of them", ["outcome"], pictures)
         yield _counter("byoc_kit_faults", "Faults of input, output and callbacks", ["kind"], _keyed(totals.faults))
         yield from _gauges(statuses)
+        if self._registration is not None:
+            yield from _of_registration(self._registration)
+
+
+def _of_registration(report: Report) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "byoc_kit_registered", "1 if the orchestrator has this container", int(report.is_registered)
+    )
+    yield CounterMetricFamily("byoc_kit_registrations", "How often it became registered", report.registrations)
+    yield CounterMetricFamily("byoc_kit_heartbeats", "Calls made to be registered, or to stay so", report.heartbeats)
+    yield _counter("byoc_kit_heartbeats_failed", "Those that failed", ["reason"], _keyed(dict(report.failures)))
 
 
 def _gauges(statuses: list[dict[str, Any]]) -> Iterator[Metric]:

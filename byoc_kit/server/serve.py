@@ -18,6 +18,7 @@ from aiohttp import web
 from byoc_kit.core.bundle_reader import Bundle, load_processor
 from byoc_kit.core.capability import LIVE_RUNNER_HEALTH, Capability
 from byoc_kit.errors import ByocKitError
+from byoc_kit.registration.registration import Registration
 from byoc_kit.server.about import UNVERSIONED, version_content
 from byoc_kit.server.ending import SHUTDOWN_S
 from byoc_kit.server.guard import guard
@@ -41,19 +42,24 @@ _STDERR = 2  # the process's own: sys.stderr may have been replaced by something
 def serve(bundle: Bundle, *, host: str, port: int) -> int:
     """Serve a bundle until SIGTERM or SIGINT; the running streams' tails are delivered first. Returns 0.
 
-    Raises ``ByocKitError`` if it cannot listen there, or a setting does not fit.
+    Where the settings say so, it joins the network by itself once the model is loaded. Raises ``ByocKitError`` if it
+    cannot listen there, or a setting does not fit.
     """
     faulthandler.enable(_STDERR, all_threads=False)  # a crash in native code leaves the line of the notebook in the log
     set_up_logging()
     bound_arenas()
     settings = ServerSettings.from_environment()
-    asyncio.run(_serve(bundle, settings, listen(host, port)))
+    plan = settings.registration_plan(bundle)
+    registration = Registration(plan) if plan is not None else None
+    asyncio.run(_serve(bundle, settings, listen(host, port), registration))
     # Else Python's exit visits each of torch's objects: 0.75 s of CPU, 0.16 s so.
     gc.freeze()
     return 0
 
 
-async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.socket) -> None:
+async def _serve(
+    bundle: Bundle, settings: ServerSettings, listening: socket.socket, registration: Registration | None
+) -> None:
     stopped = set_at_signal()
     waiting_room = WaitingRoom(settings, bundle.capability)
     runners = [app_runner(waiting_room.app, shutdown_timeout_s=SHUTDOWN_S)]
@@ -61,7 +67,7 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.soc
     listener = Listener(listening, protocol_factory(runners[0]))
     logger.info("listening on %s for %s; loading", url_of(listening), bundle.model_id)
 
-    importing = asyncio.create_task(on_thread(lambda: _import_server(bundle, settings), name="import"))
+    importing = asyncio.create_task(on_thread(lambda: _import_server(bundle, settings, registration), name="import"))
     stopping = asyncio.create_task(stopped.wait(), name="stopping")
     await asyncio.wait([importing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stream_server: StreamServer | None = None
@@ -82,12 +88,14 @@ async def _serve(bundle: Bundle, settings: ServerSettings, listening: socket.soc
     await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
-def _import_server(bundle: Bundle, settings: ServerSettings) -> Callable[[], StreamServer]:
+def _import_server(
+    bundle: Bundle, settings: ServerSettings, registration: Registration | None
+) -> Callable[[], StreamServer]:
     """Import what is heavy, on a thread; the server itself is made on the loop."""
     from byoc_kit.server.stream_server import server_of
 
     processor = load_processor(bundle)
-    return lambda: server_of(bundle, processor, settings)
+    return lambda: server_of(bundle, processor, settings, registration=registration)
 
 
 class WaitingRoom:

@@ -202,6 +202,8 @@ class Session:
             "error": self._error or self.problem() or self.stall() or self.trouble(),
             "ended_by": self._ended_by,
         }
+        if self.live is not None:
+            status["is_live_session"] = True
         if self._pipeline is not None:
             status |= self._pipeline.status()
         if self._publisher is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -19,8 +20,10 @@ from byoc_kit.core.capability import PIPELINE
 from byoc_kit.core.params import ParamsError
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError, text_of
+from byoc_kit.registration.registration import Registration
+from byoc_kit.registration.streams import OwnStreams
 from byoc_kit.server.about import UNVERSIONED, About
-from byoc_kit.server.ending import SHUTDOWN_S
+from byoc_kit.server.ending import LEFT_BY_S, SHUTDOWN_S
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
@@ -95,6 +98,9 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         How many streams it serves at once.
     settings : ServerSettings, optional
         What an operator may set; by default what the environment says.
+    registration : Registration, optional
+        How it joins the network once the model is loaded, and leaves it at the end; by default it does not. What the
+        settings say of it takes a bundle, so it is ``byoc-kit serve`` that reads that.
     enable_default_routes : bool, optional
         Whether it answers the network's routes.
     **options
@@ -123,6 +129,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         port: int = 8000,
         capacity: int = 1,
         settings: ServerSettings | None = None,
+        registration: Registration | None = None,
         enable_default_routes: bool = True,
         **options: Any,
     ) -> None:
@@ -133,7 +140,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         app_options = {"client_max_size": MAX_BODY, **(options.pop("app_kwargs", None) or {})}
         super().__init__(frame_processor, port=port, enable_default_routes=False, app_kwargs=app_options, **options)
         self.sessions = Sessions(frame_processor, self.settings, capacity=capacity)
-        self._metrics = Metrics(self.sessions)
+        self._registration = registration
+        self._metrics = Metrics(self.sessions, registration.report if registration is not None else None)
         self._listener: Listener | None = None
         self._loading: asyncio.Task[None] | None = None
         self._load_error: str | None = None
@@ -192,9 +200,13 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
 
     async def stop(self) -> None:
         """End every stream with its tail sent, and the loading of the model; none can be started any more."""
-        self._is_stopping = True
+        self._is_stopping, left_by_s = True, time.monotonic() + LEFT_BY_S
+        if self._registration is not None:
+            self._registration.drain()
         await self.sessions.stop_all()
         await self._end_loading()
+        if self._registration is not None:
+            await self._registration.leave(within_s=left_by_s - time.monotonic())
         if self._listener is not None:
             self._listener.close()
 
@@ -210,7 +222,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             await self._end_loading()
         self.frame_processor = processor
         await self.sessions.swap(processor)
-        self._is_ready, self._load_error = True, None
+        self._load_error = None
+        self._become_ready()
 
     async def _end_loading(self) -> None:
         if self._loading is not None:
@@ -225,8 +238,13 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
             logger.exception("the server is not ready")
             self._load_error = str(error)
             return
-        self._is_ready = True
+        self._become_ready()
         logger.info("ready")
+
+    def _become_ready(self) -> None:
+        if not self._is_ready and self._registration is not None:
+            self._registration.start(OwnStreams(self.sessions))
+        self._is_ready = True
 
     def health(self, contract: Contract) -> web.Response:
         """Return the answer to who polls the health under a contract.
@@ -328,14 +346,19 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         error = self._problem()
         health = "error" if error else "ok" if self._is_ready else "loading"
         streams, ended = self.sessions.status(), self.sessions.ended
+        content: dict[str, Any] = {"status": health, "capacity": self.sessions.capacity}
         if own := request.headers.get(SESSION_ID_HEADER):  # the others are of other clients
             streams = [status for status in streams if status["stream_id"] == own]
             ended = ended if ended and ended["stream_id"] == own else None
-        content = {"status": health, "capacity": self.sessions.capacity, "streams": streams, "last_ended": ended}
+        elif self._registration is not None:
+            content["registration"] = self._registration.report.status()
+        content |= {"streams": streams, "last_ended": ended}
         return web.json_response(content)
 
 
-def server_of(bundle: Bundle, processor: FrameProcessor, settings: ServerSettings) -> StreamServer:
+def server_of(
+    bundle: Bundle, processor: FrameProcessor, settings: ServerSettings, *, registration: Registration | None = None
+) -> StreamServer:
     """Return a server of a bundle's processor, with what its capability says."""
     capability = bundle.capability
     return StreamServer(
@@ -344,6 +367,7 @@ def server_of(bundle: Bundle, processor: FrameProcessor, settings: ServerSetting
         capacity=capability.capacity,
         version=capability.version or UNVERSIONED,
         settings=settings,
+        registration=registration,
     )
 
 

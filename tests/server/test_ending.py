@@ -4,7 +4,16 @@ import gc
 from pathlib import Path
 
 from byoc_kit.core.bundle_reader import read_bundle
-from byoc_kit.server.ending import DRAIN_S, GRACE_S, LAST_EVENT_S, LET_GO_S, RELEASE_S, SHUTDOWN_S, STREAM_END_S
+from byoc_kit.server.ending import (
+    DRAIN_S,
+    GRACE_S,
+    LAST_EVENT_S,
+    LEFT_BY_S,
+    LET_GO_S,
+    RELEASE_S,
+    SHUTDOWN_S,
+    STREAM_END_S,
+)
 from byoc_kit.server.serve import serve
 from byoc_kit.trickle.connection import TAIL_S
 
@@ -13,7 +22,8 @@ EXIT_S = 0.4  # what Python takes to exit with torch loaded: 0.16 s of CPU
 
 
 def test_all_parts_together_fit_into_what_an_orchestrator_waits():
-    assert STREAM_END_S + LAST_EVENT_S + RELEASE_S + 2 * SHUTDOWN_S + EXIT_S < GRACE_S
+    assert STREAM_END_S + LAST_EVENT_S + RELEASE_S < LEFT_BY_S
+    assert LEFT_BY_S + 2 * SHUTDOWN_S + EXIT_S < GRACE_S
 
 
 def test_the_parts_of_a_streams_end_fit_into_it():
