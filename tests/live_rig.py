@@ -129,7 +129,9 @@ class LiveRig:
 
 
 @asynccontextmanager
-async def live_rig(process_frame=lambda frame: frame, *, capacity=1, settings=None, places=None, **hooks):
+async def live_rig(
+    process_frame=lambda frame: frame, *, capacity=1, settings=None, places=None, certificate=None, **hooks
+):
     """Serve hooks behind an orchestrator, in whose eyes the container is the static runner ``first``.
 
     ``places`` is the capacity that the orchestrator was told of, where that is another one.
@@ -139,7 +141,9 @@ async def live_rig(process_frame=lambda frame: frame, *, capacity=1, settings=No
         server, url = await stack.enter_async_context(serving)
         entry, _ = static(runner_url=url, routing="label", capacity=places or capacity)
         # One health check that a busy machine answers late would end every session.
-        live, http = await stack.enter_async_context(orchestrating([entry], health_interval_s=3600))
+        live, http = await stack.enter_async_context(
+            orchestrating([entry], health_interval_s=3600, certificate=certificate)
+        )
         reading = []
         stack.push_async_callback(_cancelled, reading)
         yield LiveRig(server, url, live, http, reading)

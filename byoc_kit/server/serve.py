@@ -82,9 +82,11 @@ async def _serve(
             listener.leads_to = protocol_factory(runners[1])
     await stopping
     logger.info("stopping")
-    listener.close()
     if stream_server is not None:
-        await stream_server.stop()
+        await (
+            stream_server.stop()
+        )  # while it answers: a health check that fails closes the channels before the tail is out
+    listener.close()
     await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 

@@ -249,9 +249,12 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
     def health(self, contract: Contract) -> web.Response:
         """Return the answer to who polls the health under a contract.
 
-        One failed check of a Live Runner ends every session that it has, so there a fault of a stream is none.
+        One failed check of a Live Runner ends every session that it has, so there a fault of a stream is none, nor is
+        the end of the container before the streams have had theirs.
         """
-        error = self._dead_end() if contract is Contract.LIVE_RUNNER else self._problem()
+        error = self._problem()
+        if contract is Contract.LIVE_RUNNER:
+            error = None if self._is_stopping and len(self.sessions) else self._dead_end()
         return health_response(contract, is_ready=self._is_ready, error=error, is_streaming=self.sessions.is_occupied)
 
     def _problem(self) -> str | None:

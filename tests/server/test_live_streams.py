@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.publish import publish
 from byoc_kit.media.demux import open_stream
 from byoc_kit.network.runner_records import RunnerError
+from byoc_kit.network.serving import self_signed
 from byoc_kit.server import live_runner
 from byoc_kit.server.live_runner import CHANNELS
 from byoc_kit.server.settings import ServerSettings
@@ -379,6 +381,22 @@ async def test_a_client_changes_parameters_by_the_control_channel_and_reads_the_
         await client.send(SEGMENTS[0])
         async with it.http.get(f"{client.answer['data']}/0") as answer:
             assert json.loads((await answer.text()).splitlines()[0]) == {"level": 2}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl: apt-get install openssl")
+async def test_a_certificate_that_the_orchestrator_has_signed_itself_is_accepted():
+    with self_signed("127.0.0.1") as certificate:
+        async with live_rig(certificate=certificate) as it:
+            client = await it.reserve()
+            assert (await client.start())["in"].startswith("https://")
+            for segment in SEGMENTS[:2]:
+                await client.send(segment)
+            await client.until_frames_out(11)
+            await client.post("/stream/stop")
+            await client.ended()
+            await it.until_released()
+            await until(lambda: not it.server.sessions._releasing, "nothing is left to release")
+            assert it.server.sessions.totals.faults["session callback"] == 0
 
 
 async def test_the_token_is_shown_nowhere(caplog):

@@ -171,7 +171,15 @@ async def test_sigterm_does_not_wait_for_a_process_frame_that_hangs(tmp_path, cl
 
         await until(is_at_a_frame, "process_frame hangs")
         assert (await health(target, http))[0] == 200  # it answers meanwhile
-        await target.stop()
+        stopping = asyncio.create_task(target.stop())
+        await until(lambda: any("stopping" in line for line in target.log.lines), "the container stops")
+        async with aiohttp.ClientSession() as other:
+            assert (await health(target, other))[0] == 503
+            async with other.get(f"{target.url}/health/live-runner") as answer:
+                assert answer.status == 200  # else its orchestrator would close the channels before the tail is out
+            async with other.post(f"{target.url}/stream/start", json=start) as answer:
+                assert answer.status == 503
+        await stopping
         sending.cancel()
         await asyncio.wait([sending])
         assert target.exit_code == 0
