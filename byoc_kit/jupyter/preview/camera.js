@@ -1,4 +1,4 @@
-// The browser's camera: JPEG pictures for the kernel, as many as it allows. channel.py
+// The browser's camera: JPEG pictures for the kernel, as many as it allows. front_end.py
 // joins it with the other scripts into one module.
 
 const CAMERA_WINDOW = 2;

@@ -14,9 +14,9 @@ from typing import Any
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.timings import Timings
-from byoc_kit.jupyter.preview.channel import Channel
 from byoc_kit.jupyter.preview.feed import Position
 from byoc_kit.jupyter.preview.flow_control import SendSlot
+from byoc_kit.jupyter.preview.front_end import FrontEnd
 from byoc_kit.jupyter.preview.pictures import PairEncoder
 from byoc_kit.jupyter.preview.stats import Meter
 from byoc_kit.jupyter.preview.status import Message, StatusBoard
@@ -57,7 +57,7 @@ class Sender:
     """
 
     def __init__(
-        self, channel: Channel, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
+        self, front_end: FrontEnd, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
     ) -> None:
         self.shown = Meter(known_after_s=_ANSWERED_AFTER_S)
         self.not_shown = 0
@@ -65,7 +65,7 @@ class Sender:
         self.wire_times = Timings()
         self.draw_times = Timings()
         self.latencies = Timings()
-        self._channel = channel
+        self._front_end = front_end
         self._encoder = PairEncoder(width)
         self._board = board
         self._on_gone = on_gone
@@ -154,12 +154,12 @@ class Sender:
         until_s = time.monotonic() + NEWS_AFTER_S
         with self._changed:
             while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
-                if self._channel.ack_window.is_gone:
+                if self._front_end.ack_window.is_gone:
                     self._on_gone()
                     self._wait_again()
                 if self._waiting is None:
                     self._changed.wait(left_s)
-                elif (slot := self._channel.ack_window.take()) is None:
+                elif (slot := self._front_end.ack_window.take()) is None:
                     self._changed.wait(_CHECK_S)
                 else:
                     shot, self._waiting = self._waiting, None
@@ -171,11 +171,11 @@ class Sender:
             self._waiting = replace(self._last, due_s=None)
 
     def _tell_news(self) -> None:
-        if self._is_closing or self._channel.ack_window.is_gone:
+        if self._is_closing or self._front_end.ack_window.is_gone:
             return
         status = self._board.news()
         if status is not None:
-            self._channel.tell({"kind": "status", "status": status})
+            self._front_end.tell({"kind": "status", "status": status})
 
     def _send(self, shot: Shot, slot: SendSlot) -> None:
         with self.encode_times.measured():
@@ -187,7 +187,7 @@ class Sender:
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(slot, pair, content)
+        self._front_end.show(slot, pair, content)
 
     def _remember(self, number: int, due_s: float) -> None:
         with self._changed:

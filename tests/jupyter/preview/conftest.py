@@ -8,7 +8,7 @@ import pytest
 from lab_rig import browser, lab, page
 from PIL import Image
 
-from byoc_kit.jupyter.preview.channel import Pictures
+from byoc_kit.jupyter.preview.front_end import Pictures
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.live_preview import LivePreview
 

@@ -200,7 +200,7 @@ def test_it_plays_on_while_frames_are_kept_though_nobody_looks_on(make_live, kee
 def test_a_page_that_answers_just_before_it_rests_keeps_it_playing(make_live):
     live = make_live(invert)
     live.play()
-    assert not live._channel.ack_window.is_gone  # it was, when the sender looked; then the answer came
+    assert not live._front_end.ack_window.is_gone  # it was, when the sender looked; then the answer came
     live._rest()
     assert live._player.is_playing
 
@@ -1209,7 +1209,7 @@ def test_counts_are_of_the_function_that_plays(make_live, front_end):
     assert live.stats().drops["failed"] > 1
     live.swap(invert)
     live.play()
-    front_end.wait_for_number(live._channel.ack_window._next + 3)
+    front_end.wait_for_number(live._front_end.ack_window._next + 3)
     stats = live.stats()
     assert (stats.drops.get("failed", 0), stats.failures) == (0, [])
     assert stats.frames_out > 0

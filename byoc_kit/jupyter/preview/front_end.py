@@ -24,7 +24,7 @@ _PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
 
 
 class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked
-    """Draws what ``Channel`` sends. The traits only reserve the space until the first picture."""
+    """Draws what ``FrontEnd`` sends. The traits only reserve the space until the first picture."""
 
     # Several files are joined to one ES module: a widget's module has no address to import other modules from.
     _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
@@ -34,7 +34,7 @@ class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not c
     height = Int(9).tag(sync=True)
 
 
-class Channel:
+class FrontEnd:
     """Sends messages to the front end, takes its acknowledgements, and passes each of its messages to ``on_message``.
 
     ``on_message`` gets the content and the first buffer, if there is one. The kernel may call it on any thread.
