@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import anywidget
 from ipywidgets import Widget
@@ -17,7 +18,8 @@ from traitlets import Int
 
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.flow_control import AckWindow, SendSlot
-from byoc_kit.jupyter.preview.status import Message
+
+Message = dict[str, Any]
 
 _HERE = Path(__file__).parent
 _PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")

@@ -23,17 +23,16 @@ from byoc_kit.jupyter.preview.camera import Camera
 from byoc_kit.jupyter.preview.contact_sheet import Poster
 from byoc_kit.jupyter.preview.controls import ControlPanel, close_whole
 from byoc_kit.jupyter.preview.feed import Feed, as_given, noted
-from byoc_kit.jupyter.preview.front_end import FrontEnd, Pictures
+from byoc_kit.jupyter.preview.front_end import FrontEnd, Message, Pictures
 from byoc_kit.jupyter.preview.function_version import ComparedFunction, Redefinitions, Version
 from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.opening import open_feed
 from byoc_kit.jupyter.preview.pictures import side_by_side
 from byoc_kit.jupyter.preview.player import LastError, Player
-from byoc_kit.jupyter.preview.report import Report
 from byoc_kit.jupyter.preview.result_saver import Chore, ResultSaver
-from byoc_kit.jupyter.preview.sender import Sender, Shot
+from byoc_kit.jupyter.preview.sender import Sender, Shot, StatusBoard
 from byoc_kit.jupyter.preview.stats import PreviewStats
-from byoc_kit.jupyter.preview.status import Message, StatusBoard
+from byoc_kit.jupyter.preview.status import StatusReport
 from byoc_kit.media.frame_size import Size
 from byoc_kit.sources.source import ClipSource
 from byoc_kit.system.allocator import freed_memory_goes_back
@@ -86,7 +85,7 @@ class LivePreview(Preview):
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
         self._result_saver = ResultSaver(lambda chore: self._do(chore, self._saver))
-        self._report = Report(
+        self._report = StatusReport(
             self._player, self._sender, self._front_end.ack_window, self._result_saver, compared=self._compared
         )
         self._report.notice = notice

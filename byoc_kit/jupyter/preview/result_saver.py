@@ -12,9 +12,9 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, as_json
 from byoc_kit.core.stage import Processed
 from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.player import LastError
 from byoc_kit.jupyter.preview.recorder import Recorder
-from byoc_kit.jupyter.this_notebook import notebook_name
 from byoc_kit.regress.cases import Case, save_case
 from byoc_kit.regress.golden import (
     MANIFEST,
@@ -180,7 +180,7 @@ class ResultSaver:
             logger.warning("%s", error)
 
     def _save_golden(self, golden: GoldenStretch, name: str) -> str:
-        of = notebook_name() or name
+        of = kernel.notebook_name() or name
         folder, joined = _joined(self._folder / GOLDEN, of, golden.golden())
         save_golden(joined, folder)
         count = len(joined.pictures)

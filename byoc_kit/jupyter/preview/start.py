@@ -11,7 +11,6 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.cells import OpenByCell
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.interface import SETTING, STILL, Preview
 from byoc_kit.jupyter.preview.live_preview import LivePreview
@@ -22,7 +21,7 @@ from byoc_kit.sources.suggestions import first_video
 
 _PATTERN = "synthetic:bars"
 
-_playing = OpenByCell()
+_playing = kernel.OpenByCell()
 
 
 def start(

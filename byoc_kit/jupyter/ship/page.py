@@ -13,8 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from byoc_kit.errors import printable
-from byoc_kit.jupyter.ship.commands import Action, Choices, arguments, shown
-from byoc_kit.jupyter.ship.controller import Job
+from byoc_kit.jupyter.ship.controller import Action, Choices, Job, arguments, shown
 from byoc_kit.jupyter.ship.overview import EXPORTER_NAMES, BundleState, Overview, Row, Target
 from byoc_kit.notebook.findings import Finding, Place
 from byoc_kit.notebook.notebook_file import Cell

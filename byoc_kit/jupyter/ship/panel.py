@@ -12,9 +12,7 @@ import ipywidgets as widgets
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.controls import close_whole
 from byoc_kit.jupyter.ship import page
-from byoc_kit.jupyter.ship import page as job_page
-from byoc_kit.jupyter.ship.commands import Action, Choices
-from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller, Job
+from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Action, Choices, Controller, Job
 from byoc_kit.jupyter.ship.overview import Overview, as_plain
 from byoc_kit.system.concurrency import LoopThread
 
@@ -49,9 +47,9 @@ class JobView:
     def show(self, job: Job) -> None:
         """Show a job's present state; only changes are sent."""
         self.view.layout.display = None
-        self._headline.value = job_page.headline(job)
-        self._how_long.value = job_page.how_long(job)
-        self._log.value = job_page.log(job)
+        self._headline.value = page.headline(job)
+        self._how_long.value = page.how_long(job)
+        self._log.value = page.log(job)
 
 
 def make_button(name: str, about: str, act: Callable[[], None]) -> widgets.Button:

@@ -1,4 +1,4 @@
-from byoc_kit.jupyter.preview.status import StatusBoard
+from byoc_kit.jupyter.preview.sender import StatusBoard
 
 
 def test_news_is_what_was_not_said_yet():

@@ -1,6 +1,6 @@
 import pytest
 
-from byoc_kit.jupyter.this_notebook import UnknownNotebookError, find_notebook, this_notebook
+from byoc_kit.jupyter.kernel import UnknownNotebookError, find_notebook, this_notebook
 
 
 @pytest.fixture
