@@ -78,9 +78,9 @@ def verify(
     >>> byoc_kit.verify("export/green_tint", with_server=False).is_met
     True
     """
+    from byoc_kit.verification.result import Limits
     from byoc_kit.verification.run import Request
     from byoc_kit.verification.run import verify as run
-    from byoc_kit.verification.streamed import Limits
     from byoc_kit.verification.target import Where
 
     ways = [Where()] if with_server else []

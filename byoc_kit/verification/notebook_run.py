@@ -19,7 +19,10 @@ from byoc_kit.notebook.notebook_file import Cell, Notebook, NotebookError, read_
 from byoc_kit.verification.replay import Fault, Replay, Task
 
 _START_S = 60.0
-_AFTER = "__import__('byoc_kit.verification.kernel').verification.kernel.replay_notebook(globals(), {!r}, {!r}, {!r})"
+_AFTER = (
+    "__import__('importlib').import_module('byoc_kit.verification.in_kernel')"
+    ".replay_in_kernel(globals(), {!r}, {!r}, {!r})"
+)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # The kernel's name for an exception that was raised while a cell's value was shown.
 _OF_NO_ERROR = "NoneType: None"

@@ -14,8 +14,7 @@ import byoc_kit
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.core.pixels import Pixels
 from byoc_kit.verification.replay import Outcome, Replay
-from byoc_kit.verification.result import Result
-from byoc_kit.verification.streamed import Streamed
+from byoc_kit.verification.result import Result, Streamed
 
 HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "")
 

@@ -31,7 +31,7 @@ from byoc_kit.trickle.connection import client_session
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.trickle.publisher import SegmentPublisher
 from byoc_kit.trickle.subscriber import read_channel
-from byoc_kit.verification.streamed import Streamed
+from byoc_kit.verification.result import Streamed
 from byoc_kit.verification.target import BrokenOffError, Target, Where, running, serve_command
 
 
