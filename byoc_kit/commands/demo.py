@@ -6,10 +6,11 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from byoc_kit.commands.arguments import BASE_IMAGE, NOTEBOOK, Commands
+from byoc_kit.system.table import aligned
 
 _FELL_SHORT = 1
 
@@ -110,11 +111,8 @@ def _run(steps: list[Step], rows: list[Row], *, first: int, count: int) -> int:
 
 
 def _print_table(rows: list[Row]) -> None:
-    title_width = max(len(row.title) for row in rows)
-    result_width = max((len(row.result) for row in rows if row.outcome), default=0)
-    _say("")
-    for row in rows:
-        _say(f"{row.title.ljust(title_width)}  {row.result.ljust(result_width)}  {row.outcome}".rstrip())
+    lines = aligned([text for text in astuple(row) if text] for row in rows)
+    _say("\n".join(["", *lines]))
 
 
 def _say(text: str) -> None:

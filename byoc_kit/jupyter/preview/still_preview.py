@@ -29,6 +29,7 @@ from byoc_kit.regress.golden import versions
 from byoc_kit.sources.open_source import open_source
 from byoc_kit.sources.source import WEBCAM, ClipSource, is_clip_source
 from byoc_kit.system.concurrency import OwnThread
+from byoc_kit.system.table import aligned
 
 FRAMES = 25
 # The limit for all output in the notebook, counted in base64.
@@ -113,7 +114,7 @@ class StillPreview(Preview):
             "device": made.pop("device"),
             "versions": ", ".join(f"{name} {version}" for name, version in made.items()),
         }
-        return "\n".join(f"{name:<14} {_short(value)}" for name, value in rows.items())
+        return "\n".join(aligned((name, _short(value)) for name, value in rows.items()))
 
     def sheet(self) -> bytes:
         """Return the contact sheet, a JPEG that leaves room for the table within the limit."""

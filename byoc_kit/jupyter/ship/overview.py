@@ -25,6 +25,7 @@ from byoc_kit.notebook.names import Binding, bindings_in
 from byoc_kit.notebook.notebook_file import Cell, read_notebook
 from byoc_kit.notebook.report import as_text
 from byoc_kit.notebook.rules.capability import read_capability
+from byoc_kit.system.table import aligned
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 
@@ -227,9 +228,7 @@ def as_plain(overview: Overview) -> str:
     head = f"{overview.title} goes to {printable(str(overview.target.bundle))}"
     if overview.capability:
         head += f" as {overview.capability}"
-    lines = [_HEADS, *map(_cells, overview.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    table = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    table = "\n".join(aligned([_HEADS, *map(_cells, overview.rows)]))
     return f"{head}\n\n{table}\n\n{as_text(overview.findings, overview.name)}"
 
 
