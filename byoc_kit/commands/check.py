@@ -65,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
         _explain(options.explain)
         return 0
     if options.notebook is None:
-        raise ByocKitError("give the path of a notebook, or --codes, or --explain CODE")
+        msg = "give the path of a notebook, or --codes, or --explain CODE"
+        raise ByocKitError(msg)
     if options.fix:
         _fix(options.notebook)
     findings = check(options.notebook)
@@ -89,7 +90,8 @@ def _explain(code: str | None) -> None:
     else:
         near = difflib.get_close_matches(code, RULES, 1)
         hint = f"did you mean {near[0]}?" if near else "`byoc-kit check --codes` lists them"
-        raise ByocKitError(f"there is no finding called {printable(code)}; {hint}")
+        msg = f"there is no finding called {printable(code)}; {hint}"
+        raise ByocKitError(msg)
 
 
 def _fix(notebook: Path) -> None:

@@ -131,16 +131,19 @@ class Orchestrator:
             return _model_of(registered)
         if model is None:
             known = ", ".join(self.models) or "none"
-            raise ModelNotAdvertisedError(f"no model {model_id!r} in aiModels.json; it declares {known}")
+            msg = f"no model {model_id!r} in aiModels.json; it declares {known}"
+            raise ModelNotAdvertisedError(msg)
         watch = self.health[model_id]
         if not watch.is_ready:
-            raise ModelNotAdvertisedError(f"{model_id} is not advertised; {watch.url}/health: {watch.detail}")
+            msg = f"{model_id} is not advertised; {watch.url}/health: {watch.detail}"
+            raise ModelNotAdvertisedError(msg)
         return model
 
     def _running(self, stream_id: str) -> "_RunningStream":
         running = self._streams.get(stream_id)
         if running is None:
-            raise StreamNotFoundError(f"no stream {stream_id!r} is running")
+            msg = f"no stream {stream_id!r} is running"
+            raise StreamNotFoundError(msg)
         return running
 
     async def _close_streams(self) -> None:

@@ -82,12 +82,12 @@ def verify(request: Request) -> Result:
     folder = request.report or report_folder(bundle.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
-        _run(request, bundle, live, result, Path(scratch), folder)
+        _run(request, bundle, live, result, scratch=Path(scratch), report=folder)
     result.report = write_report(folder, bundle, clip, result)
     return result
 
 
-def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scratch: Path, report: Path) -> None:
+def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, *, scratch: Path, report: Path) -> None:
     """Fill the result."""
     params = dict(request.params)
     kept = golden_frames(clip)

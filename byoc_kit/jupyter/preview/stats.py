@@ -172,18 +172,26 @@ def numbers(stats: PreviewStats) -> list[Figure]:
     timings, dropped = stats.timings_ms, ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
     rates = [
         Figure(f"{stats.in_fps:.1f} fps", "in", f"Frames a second from the source, {_RATE}"),
-        Figure(f"{stats.processed_fps:.1f} fps", "processed", f"Frames a second through process_frame, {_RATE}", True),
+        Figure(
+            f"{stats.processed_fps:.1f} fps",
+            "processed",
+            f"Frames a second through process_frame, {_RATE}",
+            is_extra=True,
+        ),
         Figure(f"{stats.shown_fps:.1f} fps", "shown", f"Frames a second that this page drew, {_RATE}"),
     ]
     places = [
         Figure(
-            _ms(timings.get(place, {})), f"{place} p50 / p95", f"{what}: median and 95th percentile", place != "process"
+            _ms(timings.get(place, {})),
+            f"{place} p50 / p95",
+            f"{what}: median and 95th percentile",
+            is_extra=place != "process",
         )
         for place, what in PLACES.items()
     ]
     losses = [
         Figure(dropped or "0", "dropped", f"Frames without an output, by reason, {_SINCE}. {_REASONS}"),
-        Figure(str(stats.not_shown), "not shown", "Outputs that this page had no time to draw", True),
+        Figure(str(stats.not_shown), "not shown", "Outputs that this page had no time to draw", is_extra=True),
     ]
     return [*rates, *places, *losses]
 
