@@ -145,3 +145,11 @@ def make_live(clip, front_end):
     yield make
     for live in made:
         live.close()
+
+
+@pytest.fixture
+def quick_news(monkeypatch):
+    """Have what changes told sooner, and the rates be of a shorter time."""
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender.NEWS_AFTER_S", 0.05)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender._ANSWERED_AFTER_S", 0.1)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.stats._WINDOW_S", 0.2)
