@@ -40,13 +40,13 @@ def test_a_wrong_command_line_exits_with_2(run, arguments):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["serve", "b", "--port", "99999"], "argument --port: 99999 is no whole number from 0 to 65535"),
-        (["watch", "n.ipynb", "--port", "-1"], "argument --port: -1 is no whole number from 0 to 65535"),
-        (["network", "b", "--port", "http"], "argument --port: http is no whole number from 0 to 65535"),
-        (["verify", "b", "--min-frames", "nan"], "argument --min-frames: nan is no number from 0 to 1"),
-        (["verify", "b", "--max-diff", "0.5"], "argument --max-diff: 0.5 is no whole number from 0 to 255"),
-        (["verify", "b", "--timeout", "inf"], "argument --timeout: inf is no number from 1 to 86400"),
-        (["verify", "b", "--url", "ftp://x"], "argument --url: ftp://x is no http:// or https:// URL"),
+        (["serve", "b", "--port", "99999"], "argument --port: 99999 is not a whole number from 0 to 65535"),
+        (["watch", "n.ipynb", "--port", "-1"], "argument --port: -1 is not a whole number from 0 to 65535"),
+        (["network", "b", "--port", "http"], "argument --port: http is not a whole number from 0 to 65535"),
+        (["verify", "b", "--min-frames", "nan"], "argument --min-frames: nan is not a number from 0 to 1"),
+        (["verify", "b", "--max-diff", "0.5"], "argument --max-diff: 0.5 is not a whole number from 0 to 255"),
+        (["verify", "b", "--timeout", "inf"], "argument --timeout: inf is not a number from 1 to 86400"),
+        (["verify", "b", "--url", "ftp://x"], "argument --url: ftp://x is not an http:// or https:// URL"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_one_sentence(run, capsys, arguments, said):
@@ -83,5 +83,5 @@ def test_where_a_server_listens_is_in_its_help(run, capsys, command, port):
     with pytest.raises(SystemExit):
         run(command, "--help")
     said = " ".join(capsys.readouterr().out.split())
-    assert "--host HOST the address to listen on; 0.0.0.0 is each that this machine has (default: 127.0.0.1)" in said
-    assert f"--port PORT the TCP port to listen on; 0 takes a free one (default: {port})" in said
+    assert "--host HOST the address to listen on; 0.0.0.0 means all of this machine's (default: 127.0.0.1)" in said
+    assert f"--port PORT the TCP port to listen on; 0 chooses a free one (default: {port})" in said

@@ -27,12 +27,12 @@ def check(notebook: Path | str) -> list[Finding]:
     -------
     list of Finding
         In the order of the notebook; each has a ``code``, a ``message``, a ``place`` and ``is_error``. The notebook
-        can be exported where none is an error.
+        can be exported if none of them is an error.
 
     Raises
     ------
     ByocKitError
-        If the file is not there, or is no notebook.
+        If the file does not exist, or is not a notebook.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(code: str | None) -> None:
-    """Print all of one rule, or a line on each."""
+    """Print everything about one rule, or a line for each rule."""
     from byoc_kit.notebook import report
     from byoc_kit.notebook.registry import RULES
 

@@ -35,14 +35,14 @@ class Row:
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
+    parser = commands.add_parser("demo", help="do all steps: export, verify, build, verify the image")
     parser.set_defaults(run=lambda options: demo(options.notebook, base_image=options.base_image))
     parser.add_argument("notebook", type=Path, help=NOTEBOOK)
     parser.add_argument("--base-image", help=BASE_IMAGE)
 
 
 def demo(notebook: Path, *, base_image: str | None = None) -> int:
-    """Export a notebook, verify the bundle, then build and verify its image; prints a table of it all.
+    """Export a notebook, verify the bundle, then build and verify its image; prints a table of the steps.
 
     Without a Docker engine or a base image, the image is left out, and the table says why. Returns 0, or the exit code
     of a step that failed; no step follows it.

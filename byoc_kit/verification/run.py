@@ -207,7 +207,7 @@ def _save(data: bytes, path: Path) -> None:
         save_mp4(data, path)
     except av.FFmpegError as error:  # a stream that broke off may have too few bytes
         path.unlink(missing_ok=True)
-        _say(f"what came back is no whole video ({error}): the report has none")
+        _say(f"what came back is not a whole video ({error}): the report has none")
 
 
 def _busy() -> str:

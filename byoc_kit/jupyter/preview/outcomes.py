@@ -1,4 +1,4 @@
-"""The outcomes of the last frames, and what was published besides them."""
+"""The outcomes of the last frames, and the last line that was published."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class GoldenStretch:
             msg = f"{', '.join(changed)} changed while golden frames were kept; leave the controls alone, and try again"
             raise RegressionError(msg)
         if len(self._functions) > 1:
-            msg = "process_frame was defined anew while golden frames were kept; leave its cell alone, and try again"
+            msg = "process_frame was defined again while golden frames were kept; leave its cell alone, and try again"
             raise RegressionError(msg)
         inputs = {
             number: VideoFrame.from_pixels(frame.view(), frame.pts, frame.time_base)
@@ -201,7 +201,7 @@ class ResultSaver:
 
 def _ended(recorder: Recorder) -> str:
     recording = recorder.close()
-    dropped = f", {recording.dropped} dropped for want of time" if recording.dropped else ""
+    dropped = f", {recording.dropped} dropped because the encoder was busy" if recording.dropped else ""
     what = f"{recording.frames} frames, {recording.duration_s:.1f} s{dropped}"
     return f"Recorded {recording.input} and {recording.output.name}: {what}."
 

@@ -105,7 +105,9 @@ def test_a_camera_that_sends_no_pictures_is_reported(make_live, front_end):
     front_end.command(live, "source", "webcam")
     turn = front_end.wait_for(lambda content: content["kind"] == "camera" and content["on"])[0]["turn"]
     live._pictures._handle_custom_msg({"kind": "camera-frame", "turn": turn, "captured_ms": 1}, [memoryview(b"none")])
-    front_end.wait_for_status(lambda status: "camera does not work: it sent what is no JPEG" in status["notice"])
+    front_end.wait_for_status(
+        lambda status: "camera does not work: it sent something that is not a JPEG" in status["notice"]
+    )
 
 
 def test_a_camera_picture_that_a_newer_one_replaces_lets_another_follow():

@@ -104,7 +104,7 @@ def test_parameters_that_changed_on_the_way_are_named(play):
 
 def test_a_function_that_was_defined_again_on_the_way_is_refused(play):
     stretch = play(GoldenStretch("clip.mp4", frames=3), anew_at=2)
-    with pytest.raises(RegressionError, match="process_frame was defined anew while golden frames were kept; leave"):
+    with pytest.raises(RegressionError, match="process_frame was defined again while golden frames were kept; leave"):
         stretch.golden()
 
 
