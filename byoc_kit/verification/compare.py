@@ -21,6 +21,8 @@ from byoc_kit.verification.replay import Outcome, Replay, Replayed
 from byoc_kit.verification.result import Difference, FrameResult, Pictures, Streamed
 from byoc_kit.verification.stream_clip import Received
 
+_PICTURES = 5
+
 
 def compare_replays(notebook: Replay, module: Replay) -> Difference:
     """Compare frame by frame: all frames by their hash, and the kept ones by their pixels."""
@@ -57,9 +59,6 @@ def _said(frame: Replayed) -> str:
             return "is dropped"
         case Outcome.RAISED:
             return f"raises {frame.error}"
-
-
-_PICTURES = 5
 
 
 def compare_streamed(

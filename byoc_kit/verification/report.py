@@ -18,6 +18,9 @@ from byoc_kit.verification.replay import Outcome, Replay
 from byoc_kit.verification.result import Result, Streamed
 
 HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "")
+_PICTURE_WIDTH = 480
+_CHART = (720, 120)
+_WIDEST = 60
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,6 @@ def _streamed(name: str, one: Streamed, result: Result) -> Row:
 
 def _percentiles(ms: Mapping[str, float]) -> tuple[str, str]:
     return (f"{ms['p50']:.0f} ms", f"{ms['p95']:.0f} ms") if ms else ("", "")
-
-
-_PICTURE_WIDTH = 480
-_CHART = (720, 120)
-_WIDEST = 60
 
 
 def print_table(result: Result) -> None:

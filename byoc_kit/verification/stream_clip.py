@@ -34,6 +34,11 @@ from byoc_kit.trickle.subscriber import read_channel
 from byoc_kit.verification.result import Streamed
 from byoc_kit.verification.target import BrokenOffError, Target, Where, running, serve_command
 
+_READY_TIMEOUT_S = 180.0
+_END_TIMEOUT_S = 15.0
+_POLL_S = 0.25
+Say = Callable[[str], None]
+
 
 @dataclass
 class Received:
@@ -87,13 +92,6 @@ def note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
             for packet in program.packets():
                 if packet.pts is not None and packet.stream is program.video:
                     arrived_s.setdefault(packet.pts, time.monotonic())
-
-
-_READY_TIMEOUT_S = 180.0
-_END_TIMEOUT_S = 15.0
-_POLL_S = 0.25
-
-Say = Callable[[str], None]
 
 
 async def stream_clip(

@@ -25,6 +25,17 @@ _GAP = 8
 _TEXT, _NO_PICTURE = "#202020", "#e4e4e4"
 _QUALITIES, _POOREST = (80, 65, 50), 10
 _SMALLEST_FONT = 10
+ALT = "Input (left) and output (right) of process_frame"
+# The poster is below the live preview and shows only when the preview is gone; this style also hides JupyterLab's
+# "model not found" above it. A picture in the widget's own output would not show: front ends choose the widget.
+_HIDDEN = """<style>
+.jp-OutputArea:has(.byoc-preview) > .jp-OutputArea-child:has(.byoc-poster),
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .byoc-poster) > .jupyter-widgets:not(:has(*)) {{ display: none }}
+.byoc-poster {{ max-width: 100%; border-radius: 4px }}
+</style>
+{poster}"""
+_PICTURE = '<img class="byoc-poster" alt="{alt}" src="data:image/jpeg;base64,{data}">'
+_NONE = '<p class="byoc-poster">The preview had no picture yet when the notebook was saved; run its cell to see it.</p>'
 
 
 @dataclass(frozen=True)
@@ -191,19 +202,6 @@ def _widths(width: int) -> list[int]:
         yield _NARROWEST
 
     return list(falling(min(width, _WIDEST)))
-
-
-ALT = "Input (left) and output (right) of process_frame"
-# The poster is below the live preview and shows only when the preview is gone; this style also hides JupyterLab's
-# "model not found" above it. A picture in the widget's own output would not show: front ends choose the widget.
-_HIDDEN = """<style>
-.jp-OutputArea:has(.byoc-preview) > .jp-OutputArea-child:has(.byoc-poster),
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .byoc-poster) > .jupyter-widgets:not(:has(*)) {{ display: none }}
-.byoc-poster {{ max-width: 100%; border-radius: 4px }}
-</style>
-{poster}"""
-_PICTURE = '<img class="byoc-poster" alt="{alt}" src="data:image/jpeg;base64,{data}">'
-_NONE = '<p class="byoc-poster">The preview had no picture yet when the notebook was saved; run its cell to see it.</p>'
 
 
 class Poster:

@@ -365,6 +365,7 @@ class LivePreview(Preview):
             self._front_end.tell({"kind": "status", "status": status})
 
 
+# What the page's buttons and keys ask for
 _COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
     "play": lambda preview, _: preview.play(),
     "pause": lambda preview, _: preview.pause(),

@@ -26,8 +26,17 @@ from byoc_kit.regress.golden import (
     versions,
 )
 
+logger = logging.getLogger(__name__)
+
+Chore = Callable[[], str | None]
+
 # Both pictures of a 720p frame take 4 to 6 MB of memory, and about 2 MB as PNG.
 LONGEST = 100
+RECORDINGS = "recordings"
+GOLDEN = "golden"
+# Used if the pace is unknown; it only decides how long the last picture is shown.
+_FPS = 30.0
+_MOST_SETS = 1000
 
 
 class GoldenStretch:
@@ -99,17 +108,6 @@ def _refuse(reason: str) -> str:
 def _changed(params: Params, other: Params) -> set[str]:
     now, then = dict(params), dict(other)
     return {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
-
-
-logger = logging.getLogger(__name__)
-
-RECORDINGS = "recordings"
-GOLDEN = "golden"
-# Used if the pace is unknown; it only decides how long the last picture is shown.
-_FPS = 30.0
-_MOST_SETS = 1000
-
-Chore = Callable[[], str | None]
 
 
 class ResultSaver:

@@ -33,6 +33,7 @@ _FIRST_LINE = 80
 
 # When the notebook, the bundle, the report and each asset were written, in ns; ``None`` for a missing one.
 Stamp = tuple[int | None, ...]
+_HEADS = ("", "cell", "defines", "begins with")
 
 
 class BundleState(StrEnum):
@@ -218,9 +219,6 @@ def _written(path: Path) -> int | None:
 
 def _moment(written_ns: int | None) -> datetime | None:
     return None if written_ns is None else datetime.fromtimestamp(written_ns / 1e9).astimezone()
-
-
-_HEADS = ("", "cell", "defines", "begins with")
 
 
 def as_plain(overview: Overview) -> str:
