@@ -28,8 +28,7 @@ class Child:
     async def must_live(self) -> None:
         """Raise ``ByocKitError`` once the process has ended; until then, wait."""
         await self.process.ended()
-        msg = "ended early"
-        raise self.failure(msg)
+        raise self.failure("ended early")
 
     def cpu_s(self) -> float:
         """Return the CPU time so far, user and system."""

@@ -55,8 +55,7 @@ class Page:
             if answer.get("id") != number:
                 continue  # an event
             if "error" in answer:
-                msg = f"does not take {method}: {answer['error']['message']}"
-                raise self.chromium.failure(msg)
+                raise self.chromium.failure(f"does not take {method}: {answer['error']['message']}")
             result: dict[str, Any] = answer["result"]
             return result
 
@@ -64,8 +63,7 @@ class Page:
         """Return the value of a JavaScript expression, as JSON has it."""
         answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
-            msg = f"cannot evaluate {expression}: {answer['exceptionDetails']['text']}"
-            raise self.chromium.failure(msg)
+            raise self.chromium.failure(f"cannot evaluate {expression}: {answer['exceptionDetails']['text']}")
         return answer["result"].get("value")
 
     async def wait_for(self, expression: str) -> None:
@@ -108,8 +106,7 @@ async def open_page(url: str, log: Path) -> AsyncIterator[Page]:
                 async with asyncio.timeout(_TIMEOUT_S):
                     address = await _address(chromium, http, port)
             except TimeoutError:
-                msg = f"was not ready in {_TIMEOUT_S:.0f} s"
-                raise chromium.failure(msg) from None
+                raise chromium.failure(f"was not ready in {_TIMEOUT_S:.0f} s") from None
             async with http.ws_connect(address, max_msg_size=0) as socket:
                 yield Page(chromium, socket)
 
@@ -126,8 +123,7 @@ async def _address(chromium: Child, http: aiohttp.ClientSession, port: int) -> s
     """Return the address of the page's DevTools, once it is there."""
     while True:
         if chromium.process.code is not None:
-            msg = "ended early"
-            raise chromium.failure(msg)
+            raise chromium.failure("ended early")
         try:
             async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 pages = [target for target in await answer.json() if target["type"] == "page"]

@@ -60,6 +60,9 @@ RUN_BY = {
     "livepeer -orchestrator": "test_the_image_of_a_managed_model_is_given_as_a_flag",
     '"label": "green-tint"': "test_a_live_runner_session_is_reserved",
     "byoc-kit network runners.json": "test_a_live_runner_session_is_reserved",
+    "curl -k -X POST https://ORCHESTRATOR": "test_a_live_runner_session_is_reserved",
+    "-e BYOC_KIT_REGISTER_AS=live-runner": "test_a_container_registers_itself",
+    "byoc-kit register export/green_tint": "test_a_container_that_runs_is_registered",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
     'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
     'model_id="grade"': "test_a_model_of_the_docs_is_exported_and_runs",
@@ -98,9 +101,10 @@ def test_each_block_is_run_by_a_test():
 
 
 @pytest.fixture
-def clone(tmp_path):
-    """The parts of a fresh clone that a reader uses."""
+def clone(tmp_path, short_clip):
+    """The parts of a fresh clone that a reader uses, with the start of the clip in its place."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    shutil.copy(short_clip, tmp_path / "notebooks/clips/bigbuckbunny.mp4")
     shutil.copytree(ROOT / "export", tmp_path / "export", ignore=shutil.ignore_patterns("wheels"))
     return tmp_path
 
@@ -161,10 +165,10 @@ def run_those_without_docker(lines, *, cwd, env):
 
 
 @pytest.fixture
-def sepia(tmp_path, clip):
+def sepia(tmp_path, short_clip):
     """A folder with the tutorial's ``work/sepia.ipynb`` and a clip."""
     (tmp_path / "work" / "clips").mkdir(parents=True)
-    shutil.copy(clip, tmp_path / "work" / "clips")
+    shutil.copy(short_clip, tmp_path / "work/clips/bigbuckbunny.mp4")
     tagged = [("byoc", block('model_id="sepia"')), ("byoc", block("SEPIA ="))]
     shown = ("", block("byoc_kit.preview(process_frame)"))
     (tmp_path / "work" / "sepia.ipynb").write_text(notebook_json(*tagged, shown))
@@ -351,17 +355,62 @@ def test_what_is_published_is_read(clone, environment, free_port):
 def test_a_live_runner_session_is_reserved(clone, environment, free_port):
     container, orchestrator = free_port, _other_port(free_port)
     (clone / "runners.json").write_text(block('"label": "green-tint"').replace("8000", str(container)))
-    network, discovery, reserve = block("byoc-kit network runners.json").replace("8935", str(orchestrator)).splitlines()
+    recipe = block("byoc-kit network runners.json").replace("8935", str(orchestrator))
+    network, discovery, reserve, start = recipe.splitlines()
     serve = f"byoc-kit serve export/green_tint --port {container}"
     with ending(serve, cwd=clone, env=environment):
         until(lambda: _is_ok(f"http://127.0.0.1:{container}/health"), "the container is ready")
         with ending(f"{network} --port {orchestrator}", cwd=clone, env=environment):
-            until(lambda: _is_ok(f"http://127.0.0.1:{orchestrator}/discovery"), "the network answers")
+            url = f"http://127.0.0.1:{orchestrator}"
+            until(lambda: _is_ok(f"{url}/discovery"), "the network answers")
             (found,) = json.loads(run(f"{discovery} -s", cwd=clone, env=environment))
             assert [runner["app"] for runner in found["runners"]] == ["live-video-to-video/green-tint"]
             session = json.loads(run(f"{reserve} -s", cwd=clone, env=environment))
             assert json.loads(_get(f"{session['app_url']}/health")) == {"status": "ok"}
+            start = start.partition("#")[0].replace("APP_URL", session["app_url"])
+            assert {"in", "out"} <= json.loads(run(f"{start} -s", cwd=clone, env=environment)).keys()
             run(f"curl -sf -X POST {session['control_url']}/stop", cwd=clone, env=environment)
+            client = block("curl -k -X POST https://ORCHESTRATOR").replace("https://ORCHESTRATOR:8935", url)
+            reserve, start = client.splitlines()
+            session = json.loads(run(f"{reserve} -s", cwd=clone, env=environment))
+            start = start.replace("APP_URL", session["app_url"])
+            assert {"in", "out"} <= json.loads(run(f"{start} -s", cwd=clone, env=environment)).keys()
+
+
+@contextmanager
+def network_with_secret(*, cwd, env, port):
+    """Run the local network with a secret; gives its URL, and an environment that has the secret."""
+    url = f"http://127.0.0.1:{port}"
+    with ending(f"byoc-kit network --secret s3cret --port {port}", cwd=cwd, env=env):
+        until(lambda: _is_ok(f"{url}/discovery"), "the network answers")
+        yield url, {**env, "BYOC_KIT_ORCHESTRATOR_SECRET": "s3cret"}
+
+
+def until_discovered(url):
+    (found,) = until(lambda: [one for one in json.loads(_get(f"{url}/discovery")) if "runners" in one], "it is shown")
+    assert [runner["app"] for runner in found["runners"]] == ["live-video-to-video/green-tint"]
+
+
+@pytest.mark.slow
+def test_a_container_registers_itself(clone, environment, free_port):
+    shown = dict(re.findall(r"-e (\w+)=(\S+)", block("-e BYOC_KIT_REGISTER_AS=live-runner")))
+    with network_with_secret(cwd=clone, env=environment, port=_other_port(free_port)) as (url, env):
+        env |= {**shown, "BYOC_KIT_ORCHESTRATOR_URL": url, "BYOC_KIT_RUNNER_URL": f"http://127.0.0.1:{free_port}"}
+        with ending(f"byoc-kit serve export/green_tint --port {free_port}", cwd=clone, env=env):
+            until_discovered(url)
+
+
+@pytest.mark.slow
+def test_a_container_that_runs_is_registered(clone, environment, free_port):
+    register = block("byoc-kit register export/green_tint").replace(
+        "http://gpu-1:8000", f"http://127.0.0.1:{free_port}"
+    )
+    with (
+        network_with_secret(cwd=clone, env=environment, port=_other_port(free_port)) as (url, env),
+        ending(f"byoc-kit serve export/green_tint --port {free_port}", cwd=clone, env=environment),
+        ending(register.replace("https://orchestrator:8935", url), cwd=clone, env=env),
+    ):
+        until_discovered(url)
 
 
 @pytest.mark.slow

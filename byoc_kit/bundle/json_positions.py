@@ -76,11 +76,9 @@ def decode_text(data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        msg = "it is not UTF-8"
-        raise JsonError(msg, len(data[: error.start].decode())) from None
+        raise JsonError("it is not UTF-8", len(data[: error.start].decode())) from None
     if text.startswith("\ufeff"):
-        msg = "it begins with a byte order mark"
-        raise JsonError(msg)
+        raise JsonError("it begins with a byte order mark")
     return text
 
 
@@ -89,11 +87,9 @@ def parse(text: str) -> Node:
     try:
         root = _value(text, _skip(text, 0))
     except RecursionError:
-        msg = "it is nested too deep"
-        raise JsonError(msg) from None
+        raise JsonError("it is nested too deep") from None
     if (rest := _skip(text, root.end)) < len(text):
-        msg = f"{text[rest]!r} after the end"
-        raise JsonError(msg, rest)
+        raise JsonError(f"{text[rest]!r} after the end", rest)
     return root
 
 
@@ -122,8 +118,7 @@ def _value(text: str, at: int) -> Node:
     for word, value in _WORDS.items():
         if text.startswith(word, at):
             return Node(Kind.NULL if value is None else Kind.BOOLEAN, at, at + len(word), word)
-    msg = f"{_seen(text, at)} instead of a value"
-    raise JsonError(msg, at)
+    raise JsonError(f"{_seen(text, at)} instead of a value", at)
 
 
 def _string(text: str, at: int) -> Node:
@@ -136,13 +131,11 @@ def _string(text: str, at: int) -> Node:
 
 def _member(text: str, at: int) -> Member:
     if text[at : at + 1] != '"':
-        msg = f"{_seen(text, at)} instead of a key in quotes"
-        raise JsonError(msg, at)
+        raise JsonError(f"{_seen(text, at)} instead of a key in quotes", at)
     key = _string(text, at)
     colon = _skip(text, key.end)
     if text[colon : colon + 1] != ":":
-        msg = f"{_seen(text, colon)} instead of a colon"
-        raise JsonError(msg, colon)
+        raise JsonError(f"{_seen(text, colon)} instead of a colon", colon)
     return Member(key.text, at, _value(text, _skip(text, colon + 1)))
 
 
@@ -158,12 +151,10 @@ def _listed(text: str, at: int, close: str, read: Callable[[str, int], T]) -> tu
         if text[at : at + 1] == close:
             return tuple(found), at + 1
         if text[at : at + 1] != ",":
-            msg = f"{_seen(text, at)} instead of a comma or {close}"
-            raise JsonError(msg, at)
+            raise JsonError(f"{_seen(text, at)} instead of a comma or {close}", at)
         comma, at = at, _skip(text, at + 1)
         if text[at : at + 1] == close:
-            msg = f"a comma before {close}, with nothing after it"
-            raise JsonError(msg, comma)
+            raise JsonError(f"a comma before {close}, with nothing after it", comma)
 
 
 def _seen(text: str, at: int) -> str:

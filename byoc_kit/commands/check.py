@@ -27,12 +27,12 @@ def check(notebook: Path | str) -> list[Finding]:
     -------
     list of Finding
         In the order of the notebook; each has a ``code``, a ``message``, a ``place`` and ``is_error``. The notebook
-        can be exported if none of them is an error.
+        can be exported where none is an error.
 
     Raises
     ------
     ByocKitError
-        If the file does not exist, or is not a notebook.
+        If the file is not there, or is no notebook.
 
     Examples
     --------
@@ -65,8 +65,7 @@ def _run(options: argparse.Namespace) -> int:
         _explain(options.explain)
         return 0
     if options.notebook is None:
-        msg = "give the path of a notebook, or --codes, or --explain CODE"
-        raise ByocKitError(msg)
+        raise ByocKitError("give the path of a notebook, or --codes, or --explain CODE")
     if options.fix:
         _fix(options.notebook)
     findings = check(options.notebook)
@@ -79,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(code: str | None) -> None:
-    """Print everything about one rule, or a line for each rule."""
+    """Print all of one rule, or a line on each."""
     from byoc_kit.notebook import report
     from byoc_kit.notebook.registry import RULES
 
@@ -90,8 +89,7 @@ def _explain(code: str | None) -> None:
     else:
         near = difflib.get_close_matches(code, RULES, 1)
         hint = f"did you mean {near[0]}?" if near else "`byoc-kit check --codes` lists them"
-        msg = f"there is no finding called {printable(code)}; {hint}"
-        raise ByocKitError(msg)
+        raise ByocKitError(f"there is no finding called {printable(code)}; {hint}")
 
 
 def _fix(notebook: Path) -> None:

@@ -20,7 +20,6 @@ def _run(options: argparse.Namespace) -> None:
     try:
         from argcomplete.shell_integration import shellcode
     except ModuleNotFoundError as error:
-        msg = "completion needs argcomplete; install it with pip"
-        raise ByocKitError(msg) from error
+        raise ByocKitError("completion needs argcomplete; install it with pip") from error
 
     sys.stdout.write(shellcode(["byoc-kit"], shell=options.shell))

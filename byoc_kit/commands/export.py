@@ -38,18 +38,18 @@ def export(
     notebook : Path or str
         An ``.ipynb`` with cells tagged ``byoc``.
     target : Path or str, optional
-        The bundle's folder; by default ``export/NAME``, beside other bundles above the notebook, else here.
+        The bundle's folder; by default ``export/NAME``, above the notebook where bundles are, else here.
     device : str, optional
         What torch is built for in the image: ``installed``, ``cpu``, ``cu126``, ``cu128`` or ``cu130``. By default as
         the bundle was, else as installed here.
     hashes : bool, optional
         Whether the lock has the hashes of the wheels; by default as the bundle was, else yes.
     force : bool, optional
-        Overwrite edits that were made in the bundle since it was exported.
+        Overwrite what was edited in the bundle since it was exported.
     wheelhouse : bool, optional
         Collect every wheel, for a build without network.
     managed : bool, optional
-        Whether an orchestrator's ai-worker starts the container; by default as the bundle was, else no.
+        Whether an orchestrator's ai-worker is to start the container; by default as the bundle was, else no.
 
     Returns
     -------
@@ -82,9 +82,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("notebook", type=Path, help=NOTEBOOK)
     add_output(parser)
     parser.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
-    parser.add_argument(
-        "--force", action="store_true", help="overwrite edits that were made in the bundle since the export"
-    )
+    parser.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
     parser.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
     parser.add_argument(
         "--hashes",
@@ -123,7 +121,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _copied(plan: Plan) -> Iterator[str]:
-    """Yield a phrase for the bundle's assets and one for its wheels: how many, and their names if they are few."""
+    """Yield what is said of the assets and of the wheels that lie in the bundle: how many, and which where few."""
     from byoc_kit.bundle.lock import WHEELS
     from byoc_kit.core.assets import shown
 
@@ -157,7 +155,7 @@ def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:
 
 
 def target_of(notebook: Path, output: Path | None) -> Path:
-    """Return the bundle's folder: the one that was asked for, else one with the notebook's name."""
+    """Return the bundle's folder: the one that was asked for, else one of the notebook's name."""
     from byoc_kit.bundle.folders import bundle_folder
 
     if output is None and notebook.stem in {"", ".", ".."}:

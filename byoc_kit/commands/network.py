@@ -34,8 +34,7 @@ def add_parser(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if not options.declared and not options.secret:
-        msg = "nothing is declared; give aiModels.json, runners.json or a bundle, or a --secret"
-        raise ByocKitError(msg)
+        raise ByocKitError("nothing is declared; give aiModels.json, runners.json or a bundle, or a --secret")
     asyncio.run(_serve_until_signal(options))
 
 

@@ -51,8 +51,7 @@ class Capabilities:
         try:
             given = decode(body, ExternalCapability, only=True)
         except GoJsonError as error:
-            msg = f"Error registering capability: {error}"
-            raise CapabilityError(msg) from error
+            raise CapabilityError(f"Error registering capability: {error}") from error
         self._by_name[given.name] = replace(given, price_scaling=given.price_scaling or 1)
         logger.info("the capability %s is registered at %s", given.name, given.url)
 
@@ -81,8 +80,7 @@ class Capabilities:
 
     def _check(self, authorization: str) -> None:
         if authorization != self._secret:
-            msg = "invalid authorization\n"
-            raise CapabilityError(msg)
+            raise CapabilityError("invalid authorization\n")
 
 
 def capability_router(capabilities: Capabilities) -> APIRouter:

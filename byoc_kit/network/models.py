@@ -16,15 +16,13 @@ _NEXT = "give a bundle's folder, or the aiModels.json of one"
 
 def _json_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        msg = f"must be a JSON number such as 3000, not {json.dumps(value)}"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic asks for it
+        raise ValueError(f"must be a JSON number such as 3000, not {json.dumps(value)}")  # noqa: TRY004 - pydantic asks for it
     return value
 
 
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
-        msg = f"must be an http:// or https:// URL, not {json.dumps(value)}"
-        raise ValueError(msg)
+        raise ValueError(f"must be an http:// or https:// URL, not {json.dumps(value)}")
     return value.rstrip("/")
 
 
@@ -56,20 +54,16 @@ def read_models(path: Path) -> list[ModelEntry]:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}; {_NEXT}"
-        raise ByocKitError(msg) from error
+        raise ByocKitError(f"{path}: cannot be read: {error.strerror}; {_NEXT}") from error
     except ValueError as error:
-        msg = f"{path}: is not JSON: {error}; {_NEXT}"
-        raise ByocKitError(msg) from error
+        raise ByocKitError(f"{path}: is not JSON: {error}; {_NEXT}") from error
     if not isinstance(document, list):
-        msg = f"{path}: must be a JSON array of entries, not {type(document).__name__}; {_NEXT}"
-        raise ByocKitError(msg)
+        raise ByocKitError(f"{path}: must be a JSON array of entries, not {type(document).__name__}; {_NEXT}")
     entries = [_read_entry(f"{path}, entry {index}", entry) for index, entry in enumerate(document)]
     repeated = list(_repeated_model_ids(entries))
     if repeated:
         index, model_id = repeated[0]
-        msg = f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry"
-        raise ByocKitError(msg)
+        raise ByocKitError(f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry")
     token = ServerSettings.from_environment().token
     if token is None:
         return entries
@@ -78,8 +72,7 @@ def read_models(path: Path) -> list[ModelEntry]:
 
 def _read_entry(where: str, entry: Any) -> ModelEntry:
     if not isinstance(entry, dict):
-        msg = f"{where}: must be a JSON object, not {json.dumps(entry)}"
-        raise ByocKitError(msg)
+        raise ByocKitError(f"{where}: must be a JSON object, not {json.dumps(entry)}")
     try:
         return ModelEntry.model_validate(entry)
     except ValidationError as invalid:

@@ -41,19 +41,16 @@ class ProxyTemplate:
     def parse(cls, raw: str) -> Self:
         """Read a template as ``-liveRunnerProxyUrl`` takes it; raises ByocKitError."""
         if raw.count(PLACEHOLDER) != 1:
-            msg = f"the proxy URL {raw} must have exactly one {PLACEHOLDER}"
-            raise ByocKitError(msg)
+            raise ByocKitError(f"the proxy URL {raw} must have exactly one {PLACEHOLDER}")
         parts = split_http_url(raw)
         if parts is None:
-            msg = f"the proxy URL {raw} must be an absolute http:// or https:// URL"
-            raise ByocKitError(msg)
+            raise ByocKitError(f"the proxy URL {raw} must be an absolute http:// or https:// URL")
         if PLACEHOLDER in parts.netloc:
             host = parts.netloc.rpartition("@")[2].partition(":")[0].lower()
             return cls(raw, is_in_host=True, host=host, path=parts.path.rstrip("/"))
         before, found, after = parts.path.partition(PLACEHOLDER)
         if not found or not before.endswith("/") or after not in ("", "/"):
-            msg = f"the proxy URL {raw} must have {PLACEHOLDER} in its host or as its last path segment"
-            raise ByocKitError(msg)
+            raise ByocKitError(f"the proxy URL {raw} must have {PLACEHOLDER} in its host or as its last path segment")
         return cls(raw, is_in_host=False, host=parts.netloc.lower(), path=before)
 
     def url(self, proxy_id: str) -> str:

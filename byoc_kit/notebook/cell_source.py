@@ -20,13 +20,11 @@ def parse(source: str) -> ast.Module:
             compile(source, "<cell>", "exec", dont_inherit=True)
             tree = ast.parse(source)
     except (RecursionError, MemoryError):
-        msg = "too deeply nested"
-        raise SyntaxError(msg) from None
+        raise SyntaxError("too deeply nested") from None
     except ValueError as error:  # a NUL character, or half a surrogate pair
         raise SyntaxError(str(error)) from None
     if _depth(tree) > _MAX_DEPTH:
-        msg = "too deeply nested"
-        raise SyntaxError(msg)
+        raise SyntaxError("too deeply nested")
     return tree
 
 

@@ -1,4 +1,4 @@
-"""The outcomes of the last frames, and the last line that was published."""
+"""The outcomes of the last frames, and what was published besides them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from byoc_kit.jupyter.preview.stats import Meter
 NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
 _RECENT_S = 2.0
 _MOST = 500
-_LONGEST = 300
 
 
 class Outcome(StrEnum):
@@ -94,6 +93,9 @@ def largest_of(returned: object) -> float:
     """
     tensor = floating_tensor(returned)
     return 0.0 if tensor is None else float(tensor.max())
+
+
+_LONGEST = 300
 
 
 class Published:

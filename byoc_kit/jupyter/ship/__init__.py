@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+
+from byoc_kit.jupyter.ship.interface import Ship
 
 __all__ = ["Ship", "ship"]
-
-
-class Ship(Protocol):
-    """What ``ship`` returns; as a cell's last value it shows itself."""
-
-    def close(self) -> None:
-        """End what runs, the server too, and the widgets. Running the cell again does this too."""
-        ...
 
 
 def ship(notebook: str | Path | None = None) -> Ship:
