@@ -194,6 +194,18 @@ async def test_sigterm_does_not_wait_for_a_process_frame_that_hangs(tmp_path, cl
         assert target.stopped_in_s <= STOP_GRACE_S
 
 
+async def test_sigterm_does_not_wait_for_a_name_that_is_being_looked_up(tmp_path):
+    hang = "__import__('socket').getaddrinfo = lambda *_, **__: __import__('time').sleep(600)\n"
+    bundle = bundle_with(tmp_path, ("class Params(", f"{hang}class Params("))
+    async with served(bundle) as (target, http):
+        await until_health(target, http, 200)
+        start = {"gateway_request_id": "x", "subscribe_url": "http://nowhere.example/in"}
+        async with http.post(f"{target.url}/stream/start", json=start) as answer:
+            assert answer.status == 200
+        await target.stop()
+        assert target.exit_code == 0  # it would be killed after the grace that an orchestrator gives
+
+
 async def test_a_cell_that_raises_is_an_error_in_health_that_names_it(tmp_path):
     bundle = bundle_with(tmp_path, ("class Params(", "1 / 0\nclass Params("))
     async with served(bundle) as (target, http):
