@@ -13,10 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent / "notebook"))
 from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.check import check_notebook
+from byoc_kit.notebook.check import RULES, check_notebook
 from byoc_kit.notebook.findings import Severity
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.registry import RULES
 from byoc_kit.notebook.report import as_text, example_head, ways_out
 
 PAGE = Path(__file__).parents[1] / "docs" / "findings.md"

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from byoc_kit.bundle.plan import plan
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
-from byoc_kit.notebook.notebook_file import parse_notebook
+from byoc_kit.notebook.notebook_file import parse_notebook, read_notebook
 
 CAPABILITY = 'from byoc_kit import Capability\n\ncapability = Capability(model_id="tint")'
 PROCESS_FRAME = "def process_frame(frame):\n    return frame"
@@ -26,6 +27,11 @@ def notebook_json(*cells):
 def check(notebook):
     """Return the findings of a notebook."""
     return check_notebook(Analysis(notebook))
+
+
+def plan_file(path, target, **options):
+    """Plan the bundle of a notebook's file."""
+    return plan(Analysis(read_notebook(path)), target, **options)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ BAD = {
     ),
     "a syntax error": (
         (*SOUND, ("byoc", "x =")),
-        "effects.ipynb, cell 3, line 1: invalid syntax: `x =`; mend it, or remove the tag [syntax-error]",
+        "effects.ipynb, cell 3, line 1: invalid syntax: `x =`; correct it, or remove the tag [syntax-error]",
     ),
     "no process_frame": (
         (SOUND[0], ("", PROCESS_FRAME)),
@@ -104,7 +104,7 @@ BAD = {
     ),
     "a capability that is no literal": (
         (("byoc", CAPABILITY.replace('"tint"', "__name__")), SOUND[1]),
-        "effects.ipynb, cell 1, line 3: Capability, model_id: is no literal, and the exporter does not run the "
+        "effects.ipynb, cell 1, line 3: Capability, model_id: is not a literal, and the exporter does not run the "
         "notebook; write the value itself [capability]",
     ),
     "a bad argument of Capability": (
@@ -136,8 +136,8 @@ def test_a_bad_notebook_is_one_line_and_no_bundle(run, write, tmp_path, cells, s
     ("text", "said"),
     [
         (None, "there is no notebook effects.ipynb; give the path of an .ipynb file"),
-        ("{", "effects.ipynb is no valid JSON ("),
-        ("[]", "effects.ipynb is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"),
+        ("{", "effects.ipynb is not valid JSON ("),
+        ("[]", "effects.ipynb is not a notebook: it has no list of cells; give an .ipynb file of nbformat 4"),
         (json.dumps({"nbformat": 3, "worksheets": []}), "effects.ipynb is of an old format; convert it with "),
         (notebook_json(("", "x = 1")), "effects.ipynb: no code cell with something in it is tagged; "),
     ],
@@ -168,7 +168,11 @@ def test_an_export_locks_as_the_one_before_until_it_is_told_otherwise(run, write
 
 
 def test_a_video_is_no_notebook(run, clip):
-    assert run("check", clip) == (2, "", "byoc-kit: bigbuckbunny.mp4 is no text; give the path of an .ipynb file\n")
+    assert run("check", clip) == (
+        2,
+        "",
+        "byoc-kit: bigbuckbunny.mp4 is not a text file; give the path of an .ipynb file\n",
+    )
 
 
 def test_several_faults_are_one_line_each(run, write):

@@ -22,12 +22,12 @@ import pytest
 import torch
 from aiohttp import web
 from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
-from notebook_rig import notebook_json
+from notebook_rig import notebook_json, plan_file
 from PIL import Image
 from safetensors.torch import save_file
 from web_rig import served
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.cli import _parser
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
@@ -197,7 +197,7 @@ def test_a_model_of_the_docs_is_exported_and_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_file({"matrix": 0.5 * torch.eye(3)}, "weights.safetensors")
     Path("effects.ipynb").write_text(notebook_json(("byoc", block(f'model_id="{name}"'))))
-    planned = plan(Path("effects.ipynb"), Path("export"), with_hashes=False)
+    planned = plan_file(Path("effects.ipynb"), Path("export"), with_hashes=False)
     assert not planned.findings
     write(planned)
     processor = load_processor(read_bundle("export"))

@@ -26,56 +26,6 @@ from byoc_kit.bundle.announce_fields import (
 from byoc_kit.bundle.json_positions import JsonError, Kind, Node, decode_text, parse
 from byoc_kit.errors import ByocKitError, printable
 
-
-class Format(StrEnum):
-    """Which of the files one is."""
-
-    AI_MODELS = "aiModels.json"
-    RUNNERS = "runners.json"
-    REGISTER = "register.json"
-
-
-def check_file(path: Path) -> list[FileFinding]:
-    """Return what is wrong with a file, in the order of its lines. Raises ``ByocKitError`` if it cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}; give an aiModels.json, a runners.json or a register.json"
-        raise ByocKitError(msg) from None
-    return check_bytes(data, path.name)
-
-
-def check_bytes(data: bytes, name: str) -> list[FileFinding]:
-    """Return what is wrong with the content of a file of some name, in the order of its lines."""
-    check = Check(data.decode(errors="replace"))
-    try:
-        root = parse(decode_text(data))
-    except JsonError as error:
-        check.say("json", error.at, f"this is no JSON: {error}", "mend it here")
-        return check.found
-    _CHECKS[format_of(root, name)](check, root)
-    return sorted(check.found, key=lambda one: (one.line, one.column))
-
-
-def format_of(root: Node, name: str) -> Format:
-    """Tell the formats apart by their content, and by the file's name if that says nothing."""
-    objects = root.items if root.kind is Kind.ARRAY else (root,)
-    keys = {member.key.lower() for one in objects for member in one.members}
-    telling = {
-        Format.RUNNERS: {"runners", "runner_url", "health_url"},
-        Format.AI_MODELS: {"pipeline", "model_id"},
-        Format.REGISTER: {"name", "price_scaling"},
-    }
-    found = (one for one, those in telling.items() if keys & those)
-    return next(found, None) or format_of_name(name) or Format.AI_MODELS
-
-
-def format_of_name(name: str) -> Format | None:
-    """Tell the formats apart by the file's name, such as ``my-runners.json``."""
-    words = {"runner": Format.RUNNERS, "register": Format.REGISTER, "model": Format.AI_MODELS}
-    return next((one for word, one in words.items() if word in name.lower()), None)
-
-
 _PIPELINES = (
     "live-video-to-video",
     "text-to-image",
@@ -101,6 +51,86 @@ _MODEL = {
     "pixels_per_unit": Type.NUMBER,
     "currency": Type.TEXT,
 }
+
+_RUNNER = {
+    "label": Type.TEXT,
+    "routing": Type.TEXT,
+    "proxy": Type.FLAG,
+    "runner_url": Type.TEXT,
+    "version": Type.TEXT,
+    "metadata": Type.TEXT,
+    "mode": Type.TEXT,
+    "gpu": Type.GPU,
+    "app": Type.TEXT,
+    "capacity": Type.WHOLE,
+    "price_info": Type.OBJECT,
+    "health_url": Type.TEXT,
+    "healthy_status_code": Type.WHOLE,
+}
+_GPU = {"id": Type.TEXT, "name": Type.TEXT, "vram_mb": Type.WHOLE}
+_PRICE_INFO = {"price": Type.PRICE, "currency": Type.TEXT, "unit": Type.TEXT}
+_MAX_METADATA_BYTES = 1024
+_FIRST_STATUS, _LAST_STATUS = 100, 599
+
+_REGISTRATION = {
+    "name": Type.TEXT,
+    "description": Type.TEXT,
+    "url": Type.TEXT,
+    "capacity": Type.WHOLE,
+    "price_per_unit": Type.WHOLE,
+    "price_scaling": Type.WHOLE,
+    "currency": Type.TEXT,
+    "token": Type.TEXT,
+}
+
+
+class Format(StrEnum):
+    """Which of the files one is."""
+
+    AI_MODELS = "aiModels.json"
+    RUNNERS = "runners.json"
+    REGISTER = "register.json"
+
+
+def check_file(path: Path) -> list[FileFinding]:
+    """Return what is wrong with a file, in the order of its lines. Raises ``ByocKitError`` if it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}; give an aiModels.json, a runners.json or a register.json"
+        raise ByocKitError(msg) from None
+    return check_bytes(data, path.name)
+
+
+def check_bytes(data: bytes, name: str) -> list[FileFinding]:
+    """Return what is wrong with the content of a file of some name, in the order of its lines."""
+    check = Check(data.decode(errors="replace"))
+    try:
+        root = parse(decode_text(data))
+    except JsonError as error:
+        check.say("json", error.at, f"this is not valid JSON: {error}", "correct it here")
+        return check.found
+    _CHECKS[format_of(root, name)](check, root)
+    return sorted(check.found, key=lambda one: (one.line, one.column))
+
+
+def format_of(root: Node, name: str) -> Format:
+    """Tell the formats apart by their content, and by the file's name if that says nothing."""
+    objects = root.items if root.kind is Kind.ARRAY else (root,)
+    keys = {member.key.lower() for one in objects for member in one.members}
+    telling = {
+        Format.RUNNERS: {"runners", "runner_url", "health_url"},
+        Format.AI_MODELS: {"pipeline", "model_id"},
+        Format.REGISTER: {"name", "price_scaling"},
+    }
+    found = (one for one, those in telling.items() if keys & those)
+    return next(found, None) or format_of_name(name) or Format.AI_MODELS
+
+
+def format_of_name(name: str) -> Format | None:
+    """Tell the formats apart by the file's name, such as ``my-runners.json``."""
+    words = {"runner": Format.RUNNERS, "register": Format.REGISTER, "model": Format.AI_MODELS}
+    return next((one for word, one in words.items() if word in name.lower()), None)
 
 
 def _check_models(check: Check, root: Node) -> None:
@@ -176,27 +206,6 @@ def _is_warm(model: Mapping[str, Node]) -> bool:
     return text_of(model, "warm") == "true"
 
 
-_RUNNER = {
-    "label": Type.TEXT,
-    "routing": Type.TEXT,
-    "proxy": Type.FLAG,
-    "runner_url": Type.TEXT,
-    "version": Type.TEXT,
-    "metadata": Type.TEXT,
-    "mode": Type.TEXT,
-    "gpu": Type.GPU,
-    "app": Type.TEXT,
-    "capacity": Type.WHOLE,
-    "price_info": Type.OBJECT,
-    "health_url": Type.TEXT,
-    "healthy_status_code": Type.WHOLE,
-}
-_GPU = {"id": Type.TEXT, "name": Type.TEXT, "vram_mb": Type.WHOLE}
-_PRICE_INFO = {"price": Type.PRICE, "currency": Type.TEXT, "unit": Type.TEXT}
-_MAX_METADATA_BYTES = 1024
-_FIRST_STATUS, _LAST_STATUS = 100, 599
-
-
 def _check_runners(check: Check, root: Node) -> None:
     if root.kind is not Kind.OBJECT:
         hint = 'write it in {"runners": [ ]}'
@@ -252,7 +261,9 @@ def _check_urls(check: Check, runner: Mapping[str, Node]) -> None:
     if health is None or not health.text.startswith("/"):
         check.url("health_url", health)
     elif health.text.startswith("//"):
-        check.say("value", health, f"health_url is {shown(health)}, which is no URL and no path", 'write "/health"')
+        check.say(
+            "value", health, f"health_url is {shown(health)}, which is neither a URL nor a path", 'write "/health"'
+        )
     elif is_http_url(url) and urlsplit(url).path.strip("/"):
         below, at_root = url.rstrip("/") + health.text, urlsplit(url)._replace(path=health.text).geturl()
         message = f"health_url is a path below that of runner_url, so go-livepeer asks {printable(below)}"
@@ -270,7 +281,7 @@ def _check_metadata(check: Check, metadata: Node | None) -> None:
         message = f"metadata has {size} bytes, and go-livepeer takes {_MAX_METADATA_BYTES}"
         check.say("value", metadata, message, "make it shorter")
     if "\ufffd" in said:
-        message = f"metadata has U+FFFD in it, which stands for what is no character, so {REFUSED}"
+        message = f"metadata has U+FFFD in it, which stands for an unreadable character, so {REFUSED}"
         check.say("value", metadata, message, "take it out")
 
 
@@ -291,18 +302,6 @@ def _check_price_info(check: Check, entry: Node, price_info: Node | None) -> Non
 
 def _trimmed_lower(text: str) -> str:
     return text.strip().lower()
-
-
-_REGISTRATION = {
-    "name": Type.TEXT,
-    "description": Type.TEXT,
-    "url": Type.TEXT,
-    "capacity": Type.WHOLE,
-    "price_per_unit": Type.WHOLE,
-    "price_scaling": Type.WHOLE,
-    "currency": Type.TEXT,
-    "token": Type.TEXT,
-}
 
 
 def _check_registration(check: Check, root: Node) -> None:

@@ -34,6 +34,11 @@ CODES = {
 }
 REFUSED = "go-livepeer refuses the whole file"
 
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+_GO_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+_LONGEST = 60
+
 
 @dataclass(frozen=True)
 class FileFinding:
@@ -66,10 +71,6 @@ class Type(StrEnum):
     PRICE = "a number, as in 0.5"
     OBJECT = "an object"
     GPU = 'a number, or an object as in {"name": "NVIDIA L40S", "vram_mb": 46068}'
-
-
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
-_GO_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def _is_whole(node: Node) -> bool:
@@ -145,7 +146,9 @@ class Check:
     def url(self, key: str, value: Node | None) -> None:
         """Check a text that is a URL if it is there."""
         if value is not None and value.text.strip() and not is_http_url(value.text):
-            self.say("value", value, f"{key} is {shown(value)}, which is no URL", 'write it as "http://localhost:8000"')
+            self.say(
+                "value", value, f"{key} is {shown(value)}, which is not a URL", 'write it as "http://localhost:8000"'
+            )
 
     def one_of(
         self, key: str, value: Node | None, known: Collection[str], *, as_read: Callable[[str], str] = str
@@ -179,9 +182,6 @@ class Check:
 def text_of(fields: Mapping[str, Node], key: str) -> str:
     """Return what a field says; nothing if it is not there."""
     return fields[key].text if key in fields else ""
-
-
-_LONGEST = 60
 
 
 def shown(node: Node) -> str:

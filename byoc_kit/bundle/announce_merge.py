@@ -162,5 +162,5 @@ def _parse(path: Path, text: str) -> Node:
         return parse(text)
     except JsonError as error:
         line, column = place_of(text, error.at)
-        msg = f"{path}, line {line}, column {column}: this is no JSON: {error}; mend it there"
+        msg = f"{path}, line {line}, column {column}: this is not valid JSON: {error}; correct it there"
         raise ByocKitError(msg) from error

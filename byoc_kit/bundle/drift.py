@@ -17,7 +17,7 @@ from byoc_kit.errors import ByocKitError, printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import checked_module
-from byoc_kit.notebook.hook_names import PROCESSOR as CLASS
+from byoc_kit.notebook.names import PROCESSOR as CLASS
 from byoc_kit.notebook.notebook_file import read_notebook
 from byoc_kit.system.files import sha256_of
 

@@ -6,9 +6,21 @@ import os
 from pathlib import Path
 
 from byoc_kit.core.bundle_reader import MANIFEST
+from byoc_kit.errors import ByocKitError
 
 _EXPORT = "export"
 _REPORTS = "reports"
+
+
+def target_of(notebook: Path, output: Path | None) -> Path:
+    """Return the folder to export a notebook to: ``output`` if there is one, else that of its bundle.
+
+    Raises ``ByocKitError`` if the notebook's name cannot name a folder.
+    """
+    if output is None and notebook.stem in {"", ".", ".."}:
+        msg = f"{notebook.name} gives a bundle no name; choose its folder with --output"
+        raise ByocKitError(msg)
+    return output or bundle_folder(notebook)
 
 
 def bundle_folder(notebook: Path, *, here: Path | None = None) -> Path:

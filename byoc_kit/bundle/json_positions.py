@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class JsonError(ByocKitError):
-    """A text that is no JSON, and where it stops to be: ``at`` counts its characters from 0."""
+    """A text that is not valid JSON, and where it goes wrong: ``at`` counts its characters from 0."""
 
     def __init__(self, message: str, at: int = 0) -> None:
         super().__init__(message)

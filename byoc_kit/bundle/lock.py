@@ -14,10 +14,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from byoc_kit.bundle.dependencies import LEFT_OUT, Needed, closure
-from byoc_kit.bundle.hashes import File, files_of
+from byoc_kit.bundle.index import File, files_of, installed_device, variant
 from byoc_kit.bundle.local_wheels import Wheel, wheel_of
 from byoc_kit.bundle.pip import LockError, NotFoundError, platform_tag
-from byoc_kit.bundle.torch_builds import installed_device, variant
 from byoc_kit.notebook.module_owners import providers
 
 LOCK = "requirements.lock"

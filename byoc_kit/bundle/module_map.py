@@ -15,6 +15,8 @@ from byoc_kit.errors import printable
 from byoc_kit.notebook.module import MARKER, Module, marker
 from byoc_kit.notebook.notebook_file import Notebook
 
+_END_OF_DOCSTRING = '"""'
+
 
 @dataclass(frozen=True)
 class ExportedCell:
@@ -106,9 +108,6 @@ def text_sha256(text: str) -> str:
 
 def _one_a_line(values: Sequence[Any]) -> str:
     return "[\n" + ",\n".join(f"    {json.dumps(value)}" for value in values) + "\n  ]"
-
-
-_END_OF_DOCSTRING = '"""'
 
 
 @dataclass(frozen=True)

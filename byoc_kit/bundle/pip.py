@@ -21,6 +21,8 @@ _EPOCH = "1580601600"  # wheels contain times; a fixed time makes the bytes the 
 _UNREACHED = ("connection broken", "Could not fetch URL", "connection error")
 NO_HASHES = "lock without hashes, with `byoc-kit export --no-hashes`"
 
+_SCHEMA = 1
+
 
 class LockError(ByocKitError):
     """Requirements cannot be locked."""
@@ -101,9 +103,6 @@ def _last_error(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines()]
     said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return said[-1].rstrip(".") if said else ""
-
-
-_SCHEMA = 1
 
 
 def platform_tag() -> str:

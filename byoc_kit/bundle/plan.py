@@ -24,59 +24,23 @@ from byoc_kit.bundle.sbom import SBOM, render_sbom
 from byoc_kit.bundle.wheels import put_wheels
 from byoc_kit.core.assets import FOLDER
 from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
-from byoc_kit.core.capability import Capability
 from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.asset_uses import collect
 from byoc_kit.notebook.check import check_notebook, checked_module
+from byoc_kit.notebook.declarations import collect, require_capability
 from byoc_kit.notebook.findings import Finding
-from byoc_kit.notebook.names import imports
-from byoc_kit.notebook.notebook_file import NotebookError, read_notebook
+from byoc_kit.notebook.names import imports, is_for_notebooks
 from byoc_kit.notebook.params_class import params_schema, render_schema
-from byoc_kit.notebook.rules.capability import read_capability
-from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
 from byoc_kit.system.files import sha256_of
+
+OPTIONAL = (SCHEMA, IMAGE_OVERRIDES)
+"""Files that not every export writes. One of an earlier export is removed."""
+
+INSTALLED = "installed"
+"""The device of the installed torch."""
 
 _PIECE = 1 << 20
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9]{1,16})?")
-
-
-def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
-    """Replace the bundle's assets by ``assets``, which maps each place in the bundle to its file.
-
-    They are copied, not linked: writing a file beside the notebook must not change the bundle. Raises ``BundleError``
-    if a file has changed since it was planned.
-    """
-    folder = bundle / FOLDER
-    if folder.is_symlink():
-        folder.unlink()
-    if folder.is_dir():
-        for old in list(folder.iterdir()):
-            if _OURS.fullmatch(old.name) and f"{FOLDER}/{old.name}" not in assets:
-                old.unlink()
-    for name, source in sorted(assets.items()):
-        path = bundle / name
-        sha256 = path.name.partition(".")[0]
-        path.parent.mkdir(exist_ok=True)
-        if path.is_symlink() or not path.is_file() or sha256_of(path) != sha256:
-            path.unlink(missing_ok=True)
-            _copy(source, path, sha256)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _copy(source: Path, path: Path, sha256: str) -> None:
-    copied = hashlib.sha256()
-    with source.open("rb") as read, path.open("xb") as written:
-        while piece := read.read(_PIECE):  # in pieces: a model's weights may be larger than the memory
-            copied.update(piece)
-            written.write(piece)
-    if copied.hexdigest() != sha256:
-        msg = f"{source} changed while it was exported; export again when nothing writes it"
-        raise BundleError(msg)
-
-
-INSTALLED = "installed"
 
 
 @dataclass(frozen=True)
@@ -96,19 +60,7 @@ class Plan:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-OPTIONAL = (SCHEMA, IMAGE_OVERRIDES)
-"""Files that not every export writes: one of an earlier export goes."""
-
-
 def plan(
-    notebook_path: Path, target: Path, *, device: str | None = None, with_hashes: bool = True, managed: bool = False
-) -> Plan:
-    """Plan the bundle of a notebook's file, as ``plan_analysis`` does."""
-    analysis = Analysis(read_notebook(notebook_path))
-    return plan_analysis(analysis, target, device=device, with_hashes=with_hashes, managed=managed)
-
-
-def plan_analysis(
     analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True, managed: bool = False
 ) -> Plan:
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
@@ -123,7 +75,7 @@ def plan_analysis(
     missing = missing_modules(i.name for i in imported)
     names = {i.name for i in imported} - missing
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
-    capability = _capability(analysis)
+    capability = require_capability(analysis)
     dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes)
     files = {
         PROCESSOR: own.files[PROCESSOR],
@@ -144,7 +96,7 @@ def plan_own(analysis: Analysis, target: Path, *, managed: bool = False, kit_ver
 
     Raises ``ByocKitError`` if the notebook has faults.
     """
-    module, capability, assets = checked_module(analysis), _capability(analysis), collect(analysis)
+    module, capability, assets = checked_module(analysis), require_capability(analysis), collect(analysis)
     fields = params_schema(analysis)
     schema = render_schema(fields) if fields else None
     schema_sha256 = hashlib.sha256(schema.encode()).hexdigest() if schema else None
@@ -173,13 +125,13 @@ def plan_again(
 ) -> Plan:
     """Plan the bundle with the options of the one in ``target``, if any; the arguments override them.
 
-    The device ``INSTALLED`` is the one of the installed torch.
+    ``INSTALLED`` is the device of the installed torch.
     """
     manifest = read_manifest(target)
     lock = manifest.get("lock")
     said = {"device": None, "with_hashes": True, **(lock if isinstance(lock, dict) else {})}
     device = said["device"] if device is None else device
-    return plan_analysis(
+    return plan(
         analysis,
         target,
         device=None if device == INSTALLED else device,
@@ -263,13 +215,6 @@ def _is_replaced(plan: Plan, name: str) -> bool:
         return False
 
 
-def _capability(analysis: Analysis) -> Capability:
-    found = read_capability(analysis)
-    if isinstance(found, Finding):
-        raise NotebookError(str(found))
-    return found
-
-
 def _stage(plan: Plan, target: Path, new: Path) -> None:
     """Fill ``new`` with the target's files, and the plan's files in place of its own."""
     new.mkdir()
@@ -283,6 +228,41 @@ def _stage(plan: Plan, target: Path, new: Path) -> None:
             (new / name).unlink(missing_ok=True)
     put_assets(plan.assets, new)
     put_wheels(plan.wheels, new)
+
+
+def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
+    """Replace the bundle's assets by ``assets``, which maps each place in the bundle to its file.
+
+    They are copied, not linked: writing a file beside the notebook must not change the bundle. Raises ``BundleError``
+    if a file has changed since it was planned.
+    """
+    folder = bundle / FOLDER
+    if folder.is_symlink():
+        folder.unlink()
+    if folder.is_dir():
+        for old in list(folder.iterdir()):
+            if _OURS.fullmatch(old.name) and f"{FOLDER}/{old.name}" not in assets:
+                old.unlink()
+    for name, source in sorted(assets.items()):
+        path = bundle / name
+        sha256 = path.name.partition(".")[0]
+        path.parent.mkdir(exist_ok=True)
+        if path.is_symlink() or not path.is_file() or sha256_of(path) != sha256:
+            path.unlink(missing_ok=True)
+            _copy(source, path, sha256)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _copy(source: Path, path: Path, sha256: str) -> None:
+    copied = hashlib.sha256()
+    with source.open("rb") as read, path.open("xb") as written:
+        while piece := read.read(_PIECE):  # in pieces: a model's weights may be larger than the memory
+            copied.update(piece)
+            written.write(piece)
+    if copied.hexdigest() != sha256:
+        msg = f"{source} changed while it was exported; export again when nothing writes it"
+        raise BundleError(msg)
 
 
 def _link(source: str, target: str) -> None:

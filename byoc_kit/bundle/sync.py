@@ -265,7 +265,7 @@ def _imported(block: str) -> set[ImportedName]:
         raise SyncError(msg) from None
     for node in tree.body:
         if not isinstance(node, ImportNode) or (isinstance(node, ast.ImportFrom) and node.level):
-            msg = f"`{ast.unparse(node)}` stands above the first cell and is no import; move it below a marker"
+            msg = f"`{ast.unparse(node)}` stands above the first cell and is not an import; move it below a marker"
             raise SyncError(msg)
     if any(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(block).readline)):
         msg = "a comment among the imports of processor.py would be lost; put it below a marker"

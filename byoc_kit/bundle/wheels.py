@@ -114,7 +114,10 @@ def missing_wheels(bundle: Path) -> dict[str, str]:
 
 
 def read_lock(bundle: Path) -> dict[str, str]:
-    """Read the names and public versions of a bundle's lock. Raises OSError or ValueError for one that is no lock."""
+    """Read the names and public versions of a bundle's lock.
+
+    Raises ``OSError``, or ``ValueError`` for a file that is not a lock.
+    """
     return {one.name: Version(one.version).public for one in parse_lock((bundle / LOCK).read_text())}
 
 

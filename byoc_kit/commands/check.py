@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
 def _explain(code: str | None) -> None:
     """Print all of one rule, or a line on each."""
     from byoc_kit.notebook import report
-    from byoc_kit.notebook.registry import RULES
+    from byoc_kit.notebook.check import RULES
 
     if code is None:
         sys.stdout.write(report.list_codes(RULES.values()))

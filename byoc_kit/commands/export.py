@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_output
-from byoc_kit.errors import ByocKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +134,7 @@ def _copied(plan: Plan) -> Iterator[str]:
 def _plan(
     notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None, managed: bool | None
 ) -> Plan:
+    from byoc_kit.bundle.folders import target_of
     from byoc_kit.bundle.plan import plan_again
     from byoc_kit.notebook.analysis import Analysis
     from byoc_kit.notebook.notebook_file import read_notebook
@@ -152,13 +152,3 @@ def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:
     put_kit_wheel(plan.target)
     if wheelhouse:
         collect_wheelhouse(plan.target)
-
-
-def target_of(notebook: Path, output: Path | None) -> Path:
-    """Return the bundle's folder: the one that was asked for, else one of the notebook's name."""
-    from byoc_kit.bundle.folders import bundle_folder
-
-    if output is None and notebook.stem in {"", ".", ".."}:
-        msg = f"{notebook.name} gives a bundle no name; choose its folder with --output"
-        raise ByocKitError(msg)
-    return output or bundle_folder(notebook)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_address, add_output
-from byoc_kit.commands.export import target_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -19,6 +18,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from byoc_kit.bundle.folders import target_of
     from byoc_kit.commands.watching import watch
 
     target = target_of(options.notebook, options.output)

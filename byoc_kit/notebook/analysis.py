@@ -1,7 +1,7 @@
 """What is known of a notebook's cells without running them: each part found once, by the module of its subject.
 
 Parts are functions: ``bindings(analysis)`` is in ``names``, ``render_module(analysis)`` in ``module``. All but the
-findings raise ``SyntaxError`` where a cell is no Python.
+findings raise ``SyntaxError`` where a cell is not valid Python.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.names import bindings
+from byoc_kit.notebook.names import Function, bindings
 from byoc_kit.notebook.notebook_file import Cell
 
 # The dotted name that a name stands for; None for what the module made itself, "" for what a function did.
@@ -56,6 +56,20 @@ def references(analysis: Analysis) -> list[Reference]:
 def calls(analysis: Analysis) -> list[Reference]:
     """Return the calls among the references."""
     return [reference for reference in references(analysis) if reference.call is not None]
+
+
+def called_by(analysis: Analysis, hooks: Sequence[str]) -> Iterator[tuple[Cell, Function]]:
+    """Yield hooks, and the notebook's own functions that they use."""
+    functions = {b.name: (b.cell, b.node) for b in bindings(analysis) if isinstance(b.node, Function)}
+    waiting, seen = list(hooks), set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        cell, function = functions[name]
+        yield cell, function
+        waiting += [node.id for node in ast.walk(function) if isinstance(node, ast.Name)]
 
 
 def dotted_name(node: ast.expr, scope: Scope) -> str | None:

@@ -10,6 +10,20 @@ from collections.abc import Iterator, Sequence
 # The name analysis recurses, three calls a level; Python stops at 1000 calls.
 _MAX_DEPTH = 200
 
+# `%magic`, `%%magic`, `!shell`, `?name`, `name = %magic`, `name = !shell`, `name?`
+_MAGIC = re.compile(r"(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|[\w.*]+\?{1,2}\s*$")
+# They change how a notebook shows, reloads or times things, and nothing that is computed.
+_HARMLESS = re.compile(
+    r"%(?:autoreload|colors|config|load_ext|matplotlib|pdb|precision|reload_ext|xmode)\b|%%(?:capture|time)\b"
+)
+_INSTALLS = re.compile(r"[%!]\s*(?:pip|conda|mamba|uv)\b")
+_SETS = re.compile(r"%(?:set_)?env\s+(\w+)(?:=|\s+\S)")
+_FETCHES = re.compile(r"!\s*(?:wget|curl|gdown|git\s+clone|hf|huggingface-cli)\b")
+_ELSEWHERE = "move it to a cell without the tag"
+
+# Only such a cell needs IPython, whose import takes 0.3 s.
+_PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|(?:\[(?:nav|ins)\])?[ ]?In \[\d+\]:)")
+
 
 def parse(source: str) -> ast.Module:
     """Parse a cell or a module. Raises nothing but ``SyntaxError``."""
@@ -41,23 +55,21 @@ def last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """Yield the nodes of a function's body, but not what is inside the functions and classes in it."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+
+
 def _depth(tree: ast.AST) -> int:
     depth, level = 0, [tree]
     while level:
         depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
     return depth
-
-
-# `%magic`, `%%magic`, `!shell`, `?name`, `name = %magic`, `name = !shell`, `name?`
-_MAGIC = re.compile(r"(?:[\w.,\[\] \t]+=\s*)?(?:%{1,2}[A-Za-z]|!(?!=)|\?{1,2}\w)|[\w.*]+\?{1,2}\s*$")
-# They change how a notebook shows, reloads or times things, and nothing that is computed.
-_HARMLESS = re.compile(
-    r"%(?:autoreload|colors|config|load_ext|matplotlib|pdb|precision|reload_ext|xmode)\b|%%(?:capture|time)\b"
-)
-_INSTALLS = re.compile(r"[%!]\s*(?:pip|conda|mamba|uv)\b")
-_SETS = re.compile(r"%(?:set_)?env\s+(\w+)(?:=|\s+\S)")
-_FETCHES = re.compile(r"!\s*(?:wget|curl|gdown|git\s+clone|hf|huggingface-cli)\b")
-_ELSEWHERE = "move it to a cell without the tag"
 
 
 def is_magic(line: str) -> bool:
@@ -89,7 +101,7 @@ def harmless_lines(lines: Sequence[str]) -> tuple[int, ...]:
 
 
 def parse_untagged(lines: Sequence[str]) -> ast.Module:
-    """Parse a cell that stays in the notebook, without its magics; an empty module where the rest is no Python."""
+    """Parse a cell that stays in the notebook, without its magics; an empty module where the rest is not Python."""
     first = next((line for line in lines if line.strip()), "")
     if first.startswith("%%") and not is_harmless(first):
         return ast.Module(body=[], type_ignores=[])  # what it binds, if it is Python at all, it binds elsewhere
@@ -130,10 +142,6 @@ def _parses(source: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-# Only such a cell needs IPython, whose import takes 0.3 s.
-_PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|(?:\[(?:nav|ins)\])?[ ]?In \[\d+\]:)")
 
 
 def without_prompts(lines: Sequence[str]) -> list[str]:

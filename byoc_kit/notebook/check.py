@@ -1,17 +1,43 @@
-"""What is wrong with a notebook that is to be exported. Nothing is run."""
+"""Runs all checks over a notebook that is to be exported. Nothing of the notebook is run.
+
+The rules and checks are those that the modules of ``rules/`` define. One that stands there needs no other mention.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
+from byoc_kit.notebook import rules
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.findings import Finding, require_no_error
+from byoc_kit.notebook.findings import Finding, Rule, Severity, require_no_error
 from byoc_kit.notebook.module import Module, render_module
-from byoc_kit.notebook.registry import CHECKS, RULES
 from byoc_kit.notebook.rules.ignored import ignored, unused_comments
 from byoc_kit.notebook.rules.syntax import check_cells, check_module
 
+Check = Callable[[Analysis], Iterator[Finding]]
+
+# Not pkgutil's iter_modules, whose import takes 3 ms.
+_NAMES = sorted(path.stem for folder in rules.__path__ for path in Path(folder).glob("[!_]*.py"))
+_MODULES: list[ModuleType] = [import_module(f"{rules.__name__}.{name}") for name in _NAMES]
+_VALUES = [(module, name, value) for module in _MODULES for name, value in vars(module).items()]
+
+# By code; errors first, then warnings, then notes.
+RULES: dict[str, Rule] = {
+    rule.code: rule
+    for rule in sorted(
+        {value for *_, value in _VALUES if isinstance(value, Rule)},
+        key=lambda rule: (list(Severity).index(rule.severity), rule.code),
+    )
+}
+# In the order of the modules' names, and in each in that of the text.
+CHECKS: tuple[Check, ...] = tuple(
+    value for module, name, value in _VALUES if name.startswith("check_") and value.__module__ == module.__name__
+)
 # Each step needs what the one before it found in order: cells that are Python, one module, and what it says.
 _STEPS = ((check_cells,), (check_module,), tuple(one for one in CHECKS if one not in {check_cells, check_module}))
 
@@ -42,7 +68,7 @@ def check_notebook(analysis: Analysis) -> list[Finding]:
 
 
 def _said_once(findings: list[Finding]) -> list[Finding]:
-    """Say in one finding what was found in several lines, where one change mends them all."""
+    """Say in one finding what was found in several lines, where one change is the remedy for all."""
     same: dict[object, list[Finding]] = {}
     for finding in findings:
         key = (finding.code, finding.message, finding.hint) if finding.rule.is_said_once else finding

@@ -17,6 +17,8 @@ from byoc_kit.notebook.notebook_file import Cell
 LONGEST = 4096
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
+_PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
+
 
 class NotConstantError(ValueError):
     """An expression that only running the notebook would tell."""
@@ -109,9 +111,6 @@ def _elsewhere(cell: Cell) -> Iterator[str]:
                 yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
             case ast.ClassDef(body=body):
                 yield from (name for statement in body for name, _ in bound_by(statement))
-
-
-_PATH_CLASSES = {"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath"}
 
 
 @part

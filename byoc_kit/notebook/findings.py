@@ -27,7 +27,7 @@ class Rule:
     each below a line ``# %% byoc`` where it is tagged, else ``# %%``. It is empty where no cell shows it.
 
     An ignorable rule is about what the code does when it runs, of which its author may know more. ``check --fix``
-    mends what is fixable. What is said once needs one change, wherever it is found.
+    corrects what is fixable. What is said once needs one change, wherever it is found.
     """
 
     code: str
@@ -87,7 +87,7 @@ class Place:
 class Finding:
     """One fault: the rule, what is wrong, what to do, and where. Its text is one line.
 
-    ``needs_cell`` is the number of the cell that would mend it if it were tagged.
+    ``needs_cell`` is the number of the cell to tag, where that is the remedy.
     """
 
     rule: Rule

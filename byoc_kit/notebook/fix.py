@@ -12,7 +12,7 @@ from pathlib import Path
 from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
-from byoc_kit.notebook.names import bindings_in, untagged_cell
+from byoc_kit.notebook.names import bindings_in, free_names, untagged_cell
 from byoc_kit.notebook.notebook_file import (
     TAG,
     Cell,
@@ -22,7 +22,6 @@ from byoc_kit.notebook.notebook_file import (
     read_file,
     write_notebook,
 )
-from byoc_kit.notebook.rules.names import free_names
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Fix:
 def fix(path: Path) -> Fix:
     """Tag what is missing in a notebook's file; it is not written where nothing is missing.
 
-    Raises ``NotebookError`` if the file is no notebook or cannot be written.
+    Raises ``NotebookError`` if the file is not a notebook or cannot be written.
     """
     raw = read_file(path)
     notebook = parse_notebook(raw, name=path.name, folder=path.parent)

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.hook_names import is_kit_import
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.names import Binding, bindings, is_kit_import
 from byoc_kit.notebook.notebook_file import Cell
 
 _LINE_LENGTH = 88

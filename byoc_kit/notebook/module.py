@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from byoc_kit.core.source_map import CellSpan
 from byoc_kit.errors import one_line
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.hook_names import OPTIONAL_HOOKS, PROCESSOR
 from byoc_kit.notebook.imports import merge_imports
-from byoc_kit.notebook.names import bindings
+from byoc_kit.notebook.names import OPTIONAL_HOOKS, PROCESSOR, bindings
 from byoc_kit.notebook.notebook_file import Cell
+
+PYTHON = "3.11"
+"""The version of Python that runs it, in the image."""
 
 MARKER = "# %%"
 _LINE_LENGTH = 88
@@ -62,7 +64,7 @@ class Module:
 
 @part
 def render_module(analysis: Analysis) -> Module:
-    """Render ``processor.py``, whatever a check would find. Raises ``SyntaxError`` where a cell is no Python."""
+    """Render ``processor.py``, whatever a check would find. Raises ``SyntaxError`` where a cell is not valid Python."""
     title, name = _in_docstring(analysis.notebook.title), _in_docstring(one_line(analysis.name))
     merged = merge_imports(analysis)
     lines = [

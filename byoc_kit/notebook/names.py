@@ -1,4 +1,4 @@
-"""Top-level names and imports of cells: who binds what, and what nobody does."""
+"""The names of cells: what their top level binds and imports, what nothing binds, and those that mean something."""
 
 from __future__ import annotations
 
@@ -6,15 +6,34 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.cell_source import last_name
+from byoc_kit.notebook.cell_source import last_name, parse
 from byoc_kit.notebook.findings import Place
 from byoc_kit.notebook.notebook_file import Cell
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+# In the order of their use; `process_frame` is always there.
+OPTIONAL_HOOKS = ("load_model", "process_audio", "on_stream_start", "on_stream_stop")
+HOOKS = ("process_frame", *OPTIONAL_HOOKS)
+# The class that the exporter adds to the module.
+PROCESSOR = "Processor"
+
 # Names that only a notebook has; they have a finding of their own.
 NOTEBOOK_NAMES = {"In", "Out", "display", "get_ipython"}
+KIT_FOR_NOTEBOOKS = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
+# These can be imported anywhere, and need a front end only when they are called.
+PROGRESS_FOR_NOTEBOOKS = {"tqdm.notebook", "tqdm.tnrange", "tqdm.tqdm_notebook"}
+_FOR_NOTEBOOKS = {
+    *("IPython", "anywidget", "bqplot", "google.colab", "ipycanvas", "ipyevents", "ipykernel", "ipyleaflet", "ipympl"),
+    *("ipyvuetify", "ipywidgets", "itkwidgets", "jupyter_rfb", "k3d", "kaggle_secrets", "nglview", "pythreejs"),
+    *KIT_FOR_NOTEBOOKS,
+    *PROGRESS_FOR_NOTEBOOKS,
+}
 
 
 @dataclass(frozen=True)
@@ -87,6 +106,51 @@ def imports(analysis: Analysis) -> list[Import]:
                 continue
             found += [Import(name, Place.of(cell, node), id(node) in optional) for name in names]
     return sorted(found, key=lambda i: (i.place.cell.number, i.place.line or 0))
+
+
+def is_kit_import(node: ast.AST) -> bool:
+    """Whether a node is an import that binds ``byoc_kit`` to this package."""
+    if not isinstance(node, ast.Import):
+        return False
+    as_itself = [alias for alias in node.names if alias.asname is None and alias.name.split(".")[0] == "byoc_kit"]
+    return bool(as_itself) and all(alias.asname != "byoc_kit" for alias in node.names)
+
+
+def is_for_notebooks(name: str) -> bool:
+    """Whether a dotted name is of a module that no container has a use for."""
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in _FOR_NOTEBOOKS for count in range(1, len(parts) + 1))
+
+
+def free_names(cell: Cell) -> set[str]:
+    """Return the names that a cell uses and does not define, without those that only a notebook has."""
+    return {str(message.message_args[0]) for _, message in undefined_names([cell])} - NOTEBOOK_NAMES
+
+
+def undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
+    """Return pyflakes' messages on names that nothing above defines, each with its cell, in the order of the text."""
+    from pyflakes import checker, messages
+
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
+    cell_of = {id(statement): cell for cell in cells for statement in cell.tree.body}
+    found: dict[int, tuple[Cell, Any]] = {}
+
+    class Checker(checker.Checker):  # type: ignore[misc]  # pyflakes has no type hints
+        def report(self, kind: type[Any], node: ast.AST, *about: Any) -> None:
+            super().report(kind, node, *about)
+            if issubclass(kind, kinds):
+                while id(node) not in cell_of:
+                    node = self.getParent(node)
+                found[id(self.messages[-1])] = cell_of[id(node)], self.messages[-1]
+
+        def handleStringAnnotation(self, s: str, *where: Any) -> None:  # noqa: N802
+            with suppress(SyntaxError):
+                parse(s)  # pyflakes minds only what the parser raises of itself
+                super().handleStringAnnotation(s, *where)
+
+    tree = ast.Module(body=[statement for cell in cells for statement in cell.tree.body], type_ignores=[])
+    left = [found[id(message)] for message in Checker(tree).messages if id(message) in found]  # it takes some back
+    return sorted(left, key=lambda one: (one[0].number, one[1].lineno, one[1].col))
 
 
 def untagged_cell(analysis: Analysis, name: str, *, above: int | None = None) -> int | None:

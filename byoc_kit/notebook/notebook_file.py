@@ -26,6 +26,8 @@ _RANDOM_ID = re.compile(
 _LONGEST_HEADING = 40
 _HEADING = re.compile(r"#{1,6}[ \t]+(.*)")
 
+_INDENT = re.compile(rb"^\{\r?\n([ \t]+)\S")
+
 
 class NotebookError(ByocKitError):
     """A notebook that cannot be read or exported; the text names it and, where there is one, the cell."""
@@ -113,7 +115,7 @@ class Cell:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The parsed cell. Raises ``SyntaxError`` for a tagged one that is no Python; others may be anything."""
+        """The parsed cell. Raises ``SyntaxError`` for a tagged one that is not Python; others may be anything."""
         return parse(self.python) if self.is_exported else parse_untagged(self.lines)
 
     @cached_property
@@ -161,7 +163,7 @@ def _without_empty_end(lines: list[str]) -> list[str]:
 
 
 def read_notebook(path: Path | str) -> Notebook:
-    """Read a notebook file. Raises ``NotebookError`` if it is missing or no notebook."""
+    """Read a notebook file. Raises ``NotebookError`` if it is missing or not a notebook."""
     path = Path(path)
     return parse_notebook(read_file(path), name=path.name, folder=path.parent)
 
@@ -177,7 +179,7 @@ def read_file(path: Path) -> bytes:
         msg = f"cannot read {printable(str(path))}: {error.strerror}; give the path of an .ipynb file that can be read"
         raise NotebookError(msg) from error
     except ValueError:  # a NUL character, or half a surrogate pair
-        msg = f"{printable(str(path))} can be no file's name; give the path of an .ipynb file"
+        msg = f"{printable(str(path))} cannot be the name of a file; give the path of an .ipynb file"
         raise NotebookError(msg) from None
 
 
@@ -187,16 +189,16 @@ def parse_notebook(raw: bytes, *, name: str, folder: Path | None = None) -> Note
     try:
         document = json.loads(raw)
     except UnicodeDecodeError:
-        msg = f"{shown} is no text; give the path of an .ipynb file"
+        msg = f"{shown} is not a text file; give the path of an .ipynb file"
         raise NotebookError(msg) from None
     except (ValueError, RecursionError) as error:
-        msg = f"{shown} is no valid JSON ({error}); save the notebook again, or restore it"
+        msg = f"{shown} is not valid JSON ({error}); save the notebook again, or restore it"
         raise NotebookError(msg) from None
     if isinstance(document, dict) and isinstance(document.get("worksheets"), list):
         msg = f"{shown} is of an old format; convert it with `jupyter nbconvert --to notebook --inplace {shown}`"
         raise NotebookError(msg)
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
-        msg = f"{shown} is no notebook: it has no list of cells; give an .ipynb file of nbformat 4"
+        msg = f"{shown} is not a notebook: it has no list of cells; give an .ipynb file of nbformat 4"
         raise NotebookError(msg)
     ids = Counter(map(_id, document["cells"]))
     cells = tuple(_cell(number, raw_cell, name, ids) for number, raw_cell in enumerate(document["cells"], start=1))
@@ -252,9 +254,6 @@ def _cell(number: int, raw: Any, name: str, ids: Counter[str | None]) -> Cell:
     own_id = _id(raw)
     kind = raw.get("cell_type")
     return Cell(number, kind if isinstance(kind, str) else "", source, named, own_id if ids[own_id] == 1 else None)
-
-
-_INDENT = re.compile(rb"^\{\r?\n([ \t]+)\S")
 
 
 def dump_notebook(document: Any, before: bytes) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 
 from byoc_kit.core.params import Params
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.hook_names import Function
-from byoc_kit.notebook.names import Binding
+from byoc_kit.notebook.names import Binding, Function
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.static_eval import NotStatic, Static, static_of
 

@@ -13,8 +13,7 @@ from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls, local_names, module_scope
 from byoc_kit.notebook.cell_source import last_name
 from byoc_kit.notebook.constants import bound_once, literal_path, text_constants
-from byoc_kit.notebook.hook_names import HOOKS, Function
-from byoc_kit.notebook.names import bindings
+from byoc_kit.notebook.names import HOOKS, Function, bindings
 from byoc_kit.notebook.notebook_file import Cell
 
 # Functions that each call the next with two texts double the runs with each step.

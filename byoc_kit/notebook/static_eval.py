@@ -180,7 +180,7 @@ class _Body:
         elif len(bases) == 1 and issubclass(bases[0], pydantic.BaseModel):
             names = self._fields(node, bases[0])
         else:
-            raise self._not_static(node.bases[-1], "is no base of parameters or of an enum")
+            raise self._not_static(node.bases[-1], "cannot be a base of parameters or of an enum")
         own = {"__module__": "processor", "__qualname__": node.name, "__doc__": ast.get_docstring(node, clean=False)}
         if own["__doc__"] is None:
             del own["__doc__"]

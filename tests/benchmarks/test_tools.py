@@ -31,5 +31,5 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch, capsys):
 def test_a_notebook_that_cannot_be_served_is_reported(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text("{")
-    with pytest.raises(ByocKitError, match=r"broken\.ipynb is no valid JSON"):
+    with pytest.raises(ByocKitError, match=r"broken\.ipynb is not valid JSON"):
         tools._watch_ms(broken)

@@ -78,16 +78,16 @@ MODELS = {
     ),
     "a trailing comma": (
         "[\n {},\n]",
-        ["2:4: this is no JSON: a comma before ], with nothing after it; mend it here [json]"],
+        ["2:4: this is not valid JSON: a comma before ], with nothing after it; correct it here [json]"],
     ),
-    "no JSON": ("aiModels", ["1:1: this is no JSON: 'a' instead of a value; mend it here [json]"]),
+    "no JSON": ("aiModels", ["1:1: this is not valid JSON: 'a' instead of a value; correct it here [json]"]),
     "a byte order mark": (
         b"\xef\xbb\xbf[]",
-        ["1:1: this is no JSON: it begins with a byte order mark; mend it here [json]"],
+        ["1:1: this is not valid JSON: it begins with a byte order mark; correct it here [json]"],
     ),
     "another encoding": (
         '[\n"é"]'.encode("latin-1"),
-        ["2:2: this is no JSON: it is not UTF-8; mend it here [json]"],
+        ["2:2: this is not valid JSON: it is not UTF-8; correct it here [json]"],
     ),
     "no pipeline": (
         model(without=["pipeline"]),
@@ -114,7 +114,7 @@ MODELS = {
     ),
     "a url that is none": (
         model(url="host:8000"),
-        ['6:10: url is "host:8000", which is no URL; write it as "http://localhost:8000" [value]'],
+        ['6:10: url is "host:8000", which is not a URL; write it as "http://localhost:8000" [value]'],
     ),
     "a price in quotes": (
         model(price_per_unit="3000"),
@@ -287,7 +287,7 @@ RUNNERS = {
     ),
     "a runner_url that is none": (
         runner(runner_url="host:8000"),
-        ['5:18: runner_url is "host:8000", which is no URL; write it as "http://localhost:8000" [value]'],
+        ['5:18: runner_url is "host:8000", which is not a URL; write it as "http://localhost:8000" [value]'],
     ),
     "no health_url": (
         runner(without=["health_url"]),
@@ -295,11 +295,11 @@ RUNNERS = {
     ),
     "a health_url without its slash": (
         runner(health_url="health"),
-        ['6:18: health_url is "health", which is no URL; write it as "http://localhost:8000" [value]'],
+        ['6:18: health_url is "health", which is not a URL; write it as "http://localhost:8000" [value]'],
     ),
     "a health_url of two slashes": (
         runner(health_url="//host/health"),
-        ['6:18: health_url is "//host/health", which is no URL and no path; write "/health" [value]'],
+        ['6:18: health_url is "//host/health", which is neither a URL nor a path; write "/health" [value]'],
     ),
     "a health_url below a path": (
         runner(runner_url="http://host:8000/tint/"),
@@ -324,7 +324,7 @@ RUNNERS = {
     ),
     "metadata with half a character": (
         runner(metadata="\ud800"),
-        [f"11:16: metadata has U+FFFD in it, which stands for what is no character, {REFUSED}; take it out [value]"],
+        [f"11:16: metadata has U+FFFD in it, which stands for an unreadable character, {REFUSED}; take it out [value]"],
     ),
     "metadata that is no text": (
         runner(metadata={"kit": 1}),

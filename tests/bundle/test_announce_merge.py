@@ -6,12 +6,12 @@ import pytest
 from capabilities_rig import CAPABILITIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notebook_rig import PROCESS_FRAME, notebook_json
+from notebook_rig import PROCESS_FRAME, notebook_json, plan_file
 
 from byoc_kit.bundle.announce import render_announcements
 from byoc_kit.bundle.announce_check import check_file
 from byoc_kit.bundle.announce_merge import Merged, image_overrides, merge
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.errors import ByocKitError
 
 # As an operator writes: in an order and a form of their own, with what a bundle does not say.
@@ -44,7 +44,7 @@ def exported(folder, model_id, *, managed=False):
     notebook = folder / "effects.ipynb"
     capability = f'from byoc_kit import Capability\ncapability = Capability(model_id="{model_id}")'
     notebook.write_text(notebook_json(("byoc", capability), ("byoc", PROCESS_FRAME)))
-    write(plan(notebook, folder / "bundle", with_hashes=False, managed=managed))
+    write(plan_file(notebook, folder / "bundle", with_hashes=False, managed=managed))
     return folder / "bundle"
 
 
@@ -141,7 +141,7 @@ def test_of_any_bundles_each_model_is_there_once_in_the_order_they_came(renamed,
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("models.json", "[\n1,]", "models.json, line 2, column 2: this is no JSON: a comma before ]"),
+        ("models.json", "[\n1,]", "models.json, line 2, column 2: this is not valid JSON: a comma before ]"),
         ("models.json", '{"model_id": "a"}', "models.json, line 1, column 1: go-livepeer would not read it; see"),
         ("runners.json", "{}", "runners.json, line 1, column 1: go-livepeer would not read it; see"),
         ("runners.json", '{"runners":\n{}}', "runners.json, line 2, column 1: go-livepeer would not read it; see"),

@@ -5,9 +5,9 @@ import shutil
 import sys
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.cli import main
 from byoc_kit.commands.watching import _Watch
 from byoc_kit.errors import ByocKitError
@@ -74,7 +74,7 @@ def sound(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sound")
     notebook = folder / "effects.ipynb"
     notebook.write_text(notebook_json(("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)))
-    write(plan(notebook, folder / "export" / "effects"))
+    write(plan_file(notebook, folder / "export" / "effects"))
     return folder
 
 

@@ -3,9 +3,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from notebook_rig import plan_file
 
-from byoc_kit.bundle.plan import plan, write
-from byoc_kit.bundle.torch_builds import installed_device
+from byoc_kit.bundle.index import installed_device
+from byoc_kit.bundle.plan import write
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ def test_there_is_a_bundle_for_each_example_and_no_other():
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_committed_bundle_is_what_the_notebook_gives(copy, notebook):
     target = copy / "export" / notebook.stem
-    write(plan(copy / "notebooks" / notebook.name, target))
+    write(plan_file(copy / "notebooks" / notebook.name, target))
     now, assets = contents(target)
     committed, committed_assets = contents(ROOT / "export" / notebook.stem)
     assert (now.keys(), assets) == (committed.keys(), committed_assets)

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, plan_file
 
 from byoc_kit.bundle.drift import compare
 from byoc_kit.bundle.manifest import edited_files
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.bundle.sync import sync
 from byoc_kit.cli import main
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
@@ -24,7 +24,7 @@ def exported(write_notebook, tmp_path):
     """A notebook and its bundle."""
     notebook = write_notebook(cells=[("byoc", source) for source in (PARAMS, CAPABILITY, PROCESS)])
     target = tmp_path / "out" / "effects"
-    write(plan(notebook, target))
+    write(plan_file(notebook, target))
     return notebook, target
 
 
@@ -51,11 +51,11 @@ def test_a_checkout_with_crlf_line_ends_is_no_edit(exported):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert edited_files(target) == []
     assert why_bundle_is_stale(read_bundle(target)) is None
-    assert not compare(plan(notebook, target))
+    assert not compare(plan_file(notebook, target))
     assert sync(target).is_written is False
     edit(target / "processor.py")
     assert edited_files(target) == ["processor.py"]
-    write(plan(notebook, target), force=True)
+    write(plan_file(notebook, target), force=True)
     assert b"\r" not in (target / "processor.py").read_bytes()
 
 
@@ -66,9 +66,9 @@ def test_every_file_that_an_export_writes_is_kept_where_it_was_edited(exported):
         assert edited_files(target) == [name]
         before = state(target)
         with pytest.raises(BundleError, match=rf"{name} in \S+ was edited since the export; .*--force` overwrites it$"):
-            write(plan(notebook, target))
+            write(plan_file(notebook, target))
         assert state(target) == before
-        write(plan(notebook, target), force=True)
+        write(plan_file(notebook, target), force=True)
         assert edited_files(target) == []
 
 
@@ -90,14 +90,14 @@ def test_an_edit_that_the_notebook_has_too_is_none_that_is_lost(exported):
     module = target / "processor.py"
     module.write_text(module.read_text().replace("return frame", "return None"))
     notebook.write_text(notebook.read_text().replace("return frame", "return None"))
-    write(plan(notebook, target))
+    write(plan_file(notebook, target))
 
 
 def test_a_file_that_is_gone_is_no_edit(exported):
     notebook, target = exported
     for name in ("processor.py", "Dockerfile"):
         (target / name).unlink()
-    write(plan(notebook, target))
+    write(plan_file(notebook, target))
     assert (target / "processor.py").is_file()
 
 
@@ -109,7 +109,7 @@ def test_where_the_manifest_says_nothing_the_source_map_tells_of_edits(exported,
     edit(target / "processor.py")
     assert edited_files(target) == ["processor.py"]
     with pytest.raises(BundleError, match=r"processor\.py in \S+ was edited since the export"):
-        write(plan(notebook, target))
+        write(plan_file(notebook, target))
 
 
 def test_where_nothing_says_what_was_exported_the_module_is_kept(exported):
@@ -118,7 +118,7 @@ def test_where_nothing_says_what_was_exported_the_module_is_kept(exported):
     (target / "processor.map.json").write_text("{")
     edit(target / "processor.py")
     with pytest.raises(BundleError, match=r"processor\.py"):
-        write(plan(notebook, target))
+        write(plan_file(notebook, target))
 
 
 def test_the_bundle_of_another_notebook_is_left_alone(exported, tmp_path):
@@ -127,9 +127,9 @@ def test_the_bundle_of_another_notebook_is_left_alone(exported, tmp_path):
     other.parent.mkdir()
     shutil.copy(notebook, other)
     with pytest.raises(BundleError, match=r"is the bundle of \.\./\.\./effects\.ipynb; choose another folder"):
-        write(plan(other, target))
+        write(plan_file(other, target))
     notebook.unlink()  # it was moved
-    write(plan(other, target))
+    write(plan_file(other, target))
 
 
 def test_verify_names_what_is_not_as_the_notebook_says(write_notebook, tmp_path):
@@ -137,7 +137,7 @@ def test_verify_names_what_is_not_as_the_notebook_says(write_notebook, tmp_path)
     asset = "from byoc_kit import asset\nweights = asset('a.bin')"
     cells = [asset, CAPABILITY, PROCESS_FRAME]
     notebook, target = write_notebook(cells=[("byoc", one) for one in cells]), tmp_path / "effects"
-    write(plan(notebook, target))
+    write(plan_file(notebook, target))
     bundle = read_bundle(target)
     assert why_bundle_is_stale(bundle) is None
     (tmp_path / "a.bin").write_bytes(b"others!")
@@ -149,7 +149,7 @@ def test_verify_names_what_is_not_as_the_notebook_says(write_notebook, tmp_path)
     )
     (target / "processor.py").unlink()
     assert why_bundle_is_stale(bundle) == "effects.ipynb has changed since the export; export it again"
-    write(plan(notebook, target))
+    write(plan_file(notebook, target))
     notebook.write_text(notebook_json(("markdown", "# Tint"), *(("byoc", one) for one in cells)))
     assert why_bundle_is_stale(bundle) == "effects.ipynb has changed since the export; export it again"
     notebook.unlink()

@@ -3,10 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 
 from byoc_kit.bundle.drift import drift
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.bundle.sync import SyncError, sync
 from byoc_kit.cli import main
 from byoc_kit.core.bundle_reader import BundleError
@@ -26,7 +26,7 @@ class Exported:
         self.export()
 
     def export(self):
-        write(plan(self.path, self.folder))
+        write(plan_file(self.path, self.folder))
 
     @property
     def module(self):
@@ -244,7 +244,7 @@ def test_a_notebook_that_is_no_python_any_more_is_reported_with_its_cell(exporte
             r"the line `# %% cell 4 \(capability\)` is gone from processor\.py",
         ),
         ("# %%\nclass", "class", r"the line `# %%` is gone"),
-        ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is no import"),
+        ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is not an import"),
         ("import os\n", "import os\nimport\n", r"the imports of processor\.py are not valid Python"),
         ("import os\n", "import os  # why\n", r"a comment among the imports of processor\.py would be lost"),
         ("    return frame", "    return fame", r"cell 5, line 2: nothing defines fame"),
@@ -335,7 +335,7 @@ def test_export_check_sees_an_asset_that_is_missing_or_changed_and_a_stale_schem
 
 
 def test_the_lock_stays_as_it_was_asked_for(exported):
-    write(plan(exported.path, exported.folder, with_hashes=False))
+    write(plan_file(exported.path, exported.folder, with_hashes=False))
     exported.edit("    return frame", "    return None")
     sync(exported.folder)
     assert "--hash" not in (exported.folder / "requirements.lock").read_text()

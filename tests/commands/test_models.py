@@ -66,8 +66,8 @@ def test_check_for_programs(run, tmp_path):
             {
                 "code": "json",
                 "severity": "error",
-                "message": "this is no JSON: the end of the file instead of a key in quotes",
-                "hint": "mend it here",
+                "message": "this is not valid JSON: the end of the file instead of a key in quotes",
+                "hint": "correct it here",
                 "line": 1,
                 "column": 2,
             }

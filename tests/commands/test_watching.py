@@ -84,7 +84,7 @@ async def test_what_is_wrong_is_logged_and_the_version_before_goes_on(watched, c
             await until(lambda: said in caplog.text, said)  # noqa: B023
         assert it.server.frame_processor is before
         it.path.write_text("{")
-        await until(lambda: "is no valid JSON" in caplog.text, "the log names half a file")
+        await until(lambda: "is not valid JSON" in caplog.text, "the log names half a file")
         it.path.unlink()
         await asyncio.sleep(0.2)
         it.save(PROCESS_FRAME.format(2))

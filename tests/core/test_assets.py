@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from notebook_rig import CAPABILITY, write_notebook
+from notebook_rig import CAPABILITY, plan_file, write_notebook
 
 import byoc_kit
-from byoc_kit.bundle.plan import plan, put_assets, write
+from byoc_kit.bundle.plan import put_assets, write
 from byoc_kit.core.assets import AssetError, find_asset
 from byoc_kit.core.bundle_reader import BundleError, load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
@@ -35,7 +35,7 @@ def export(write_notebook, folder, monkeypatch):
 
     def export():
         notebook = write_notebook(cells=[("byoc", source) for source in (USING, PROCESS_FRAME, CAPABILITY)])
-        write(plan(notebook, folder / "out"))
+        write(plan_file(notebook, folder / "out"))
         return folder / "out"
 
     yield export
@@ -192,7 +192,7 @@ def test_exporting_again_mends_the_copy_and_removes_the_old_one(export, folder):
 
 def test_a_notebook_without_assets_any_more_leaves_none(export, write_notebook, folder):
     bundle = export()
-    write(plan(write_notebook(), bundle))
+    write(plan_file(write_notebook(), bundle))
     assert not (bundle / "assets").exists()
 
 
@@ -200,7 +200,7 @@ def test_a_file_that_changes_while_it_is_exported_is_refused(write_notebook, exp
     bundle = export()
     before = contents(bundle)
     (folder / "level.txt").write_text("7")
-    planned = plan(folder / "effects.ipynb", bundle)
+    planned = plan_file(folder / "effects.ipynb", bundle)
     (folder / "level.txt").write_text("8")
     with pytest.raises(BundleError, match=r"level\.txt changed while it was exported; export again"):
         write(planned)

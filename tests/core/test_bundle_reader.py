@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from notebook_rig import CAPABILITY
+from notebook_rig import CAPABILITY, plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.core.bundle_reader import BundleError, load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
 
@@ -23,7 +23,7 @@ def export(write_notebook, tmp_path):
     """Export a notebook of tagged sources; returns its bundle's folder."""
 
     def export(*sources, **options):
-        write(plan(write_notebook(*sources, **options), tmp_path / "effects"))
+        write(plan_file(write_notebook(*sources, **options), tmp_path / "effects"))
         return tmp_path / "effects"
 
     return export

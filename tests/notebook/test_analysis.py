@@ -5,10 +5,10 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME
 
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.check import check_notebook, checked_module
+from byoc_kit.notebook.declarations import read_capability
 from byoc_kit.notebook.module import Module
 from byoc_kit.notebook.names import bindings
 from byoc_kit.notebook.params_class import params_schema
-from byoc_kit.notebook.rules.capability import read_capability
 from byoc_kit.notebook.static_eval import Static
 
 PARAMS = "import byoc_kit\nclass Params(byoc_kit.Params):\n    gain: float = 1\n"

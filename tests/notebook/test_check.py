@@ -7,8 +7,8 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import checked_module
+from byoc_kit.notebook.declarations import read_capability
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
-from byoc_kit.notebook.rules.capability import read_capability
 
 
 def said(notebook):
@@ -240,7 +240,7 @@ def test_magic(make, source, line, shown):
 
 def test_what_looks_like_a_magic_in_a_string_is_none(make):
     assert said(make(("byoc", 'x = """\n%time\n"""\ny = = 2'))) == [
-        "effects.ipynb, cell 1, line 4: invalid syntax: `y = = 2`; mend it, or remove the tag [syntax-error]"
+        "effects.ipynb, cell 1, line 4: invalid syntax: `y = = 2`; correct it, or remove the tag [syntax-error]"
     ]
 
 
@@ -256,7 +256,7 @@ def test_what_looks_like_a_magic_in_a_string_is_none(make):
 )
 def test_syntax_error(make, source, said_of_it):
     assert said(make(("markdown", "hm"), ("byoc", source))) == [
-        f"effects.ipynb, cell 2{said_of_it}; mend it, or remove the tag [syntax-error]"
+        f"effects.ipynb, cell 2{said_of_it}; correct it, or remove the tag [syntax-error]"
     ]
 
 
@@ -273,7 +273,7 @@ def test_every_cell_that_is_no_python_is_named(make):
 def test_what_only_the_whole_module_shows_is_named_by_its_cell(make):
     assert said(make(("byoc", "x = 1"), ("", ""), ("byoc", "y = 1\n\nglobal x"))) == [
         "effects.ipynb, cell 3, line 3: name 'x' is assigned to before global declaration: `global x`; "
-        "mend it, or remove the tag [syntax-error]"
+        "correct it, or remove the tag [syntax-error]"
     ]
 
 
@@ -383,7 +383,7 @@ def test_capability_with_a_value_that_only_running_would_tell(make, value):
     names = "NAMES = ['tint']; TWICE = 'a'; TWICE = 'b'"
     cells = ("byoc", f"from byoc_kit import Capability\n{names}\ncapability = Capability(model_id={value})")
     assert said(make(cells, ("byoc", PROCESS_FRAME))) == [
-        "effects.ipynb, cell 1, line 3: Capability, model_id: is no literal, and the exporter does not run the "
+        "effects.ipynb, cell 1, line 3: Capability, model_id: is not a literal, and the exporter does not run the "
         "notebook; write the value itself [capability]"
     ]
 

@@ -7,8 +7,8 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
 from byoc_kit.cli import main
+from byoc_kit.notebook.check import RULES
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.registry import RULES
 from byoc_kit.notebook.report import as_github, as_json, as_text
 
 NOTHING = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
@@ -48,7 +48,7 @@ error[syntax-error]: invalid syntax: `y = = 2`
   |
 2 | y = = 2
   |     ^
-  = mend it, or remove the tag
+  = correct it, or remove the tag
 """,
     ),
     "magic": (
@@ -98,7 +98,7 @@ error[future-import]: `from __future__` works only at the top of the module
     "capability": (
         [("byoc", "from byoc_kit import Capability\nN = input()\ncapability = Capability(model_id=N)"), NOTHING[1]],
         """\
-error[capability]: Capability, model_id: is no literal, and the exporter does not run the notebook
+error[capability]: Capability, model_id: is not a literal, and the exporter does not run the notebook
  --> n.ipynb, cell 1 (N), line 3, column 1
   |
 3 | capability = Capability(model_id=N)
@@ -413,7 +413,7 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 }
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
-    "test_asset_uses": {
+    "test_declarations": {
         *("absolute-path", "asset-not-literal", "asset-path", "file-beside", "missing-asset", "pickle"),
         "undeclared-file",
     },

@@ -1,11 +1,10 @@
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, check
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check, plan_file
 
-from byoc_kit.bundle.plan import plan
 from byoc_kit.cli import main
 from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.check import RULES
 from byoc_kit.notebook.fix import missing_cells
-from byoc_kit.notebook.registry import RULES
 
 SEVERAL = CAPABILITY.replace(")", ", capacity=4)")
 
@@ -148,7 +147,10 @@ def test_what_is_no_comment_of_the_line_lets_nothing_pass(make_sound, source):
             "there is no secret in this line; "
             "remove the comment, or put it at the end of the line that the finding names",
         ),
-        ("# byoc: ignore[magic]", "magic cannot be ignored; mend what it says, and remove the comment"),
+        (
+            "# byoc: ignore[magic]",
+            "magic cannot be ignored; change the line as the finding says, and remove the comment",
+        ),
         ("# byoc: ignore[secrets]", "there is no finding called secrets; did you mean secret"),
         ("# byoc: ignore[xyz]", "there is no finding called xyz; `byoc-kit check --codes` lists them"),
         (
@@ -178,7 +180,7 @@ def test_what_was_ignored_is_exported_as_it_stands(write_notebook, tmp_path, cap
     source = "import tensorrt_of_the_image  # byoc: ignore[missing-module]"
     path = write_notebook(source)
     assert main(["check", str(path)]) == 0
-    files = plan(path, tmp_path / "export", with_hashes=False).files
+    files = plan_file(path, tmp_path / "export", with_hashes=False).files
     assert source in files["processor.py"].decode()
     lock = files["requirements.lock"].decode()
     assert "# Without tensorrt_of_the_image, which no installed distribution provides.\n" in lock

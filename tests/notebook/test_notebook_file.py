@@ -96,16 +96,18 @@ def test_a_folder_is_no_notebook(tmp_path):
 
 def test_what_is_no_json_is_reported_with_the_place():
     assert refusal(b'{"cells": [') == (
-        "effects.ipynb is no valid JSON (Expecting value: line 1 column 12 (char 11)); "
+        "effects.ipynb is not valid JSON (Expecting value: line 1 column 12 (char 11)); "
         "save the notebook again, or restore it"
     )
-    assert refusal(b"\xff\xfe\x00") == "effects.ipynb is no text; give the path of an .ipynb file"
-    assert refusal(b"[" * 100_000).startswith("effects.ipynb is no valid JSON (")
+    assert refusal(b"\xff\xfe\x00") == "effects.ipynb is not a text file; give the path of an .ipynb file"
+    assert refusal(b"[" * 100_000).startswith("effects.ipynb is not valid JSON (")
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b'{"cells": {}}', b"3"])
 def test_json_without_cells_is_no_notebook(raw):
-    assert refusal(raw) == ("effects.ipynb is no notebook: it has no list of cells; give an .ipynb file of nbformat 4")
+    assert refusal(raw) == (
+        "effects.ipynb is not a notebook: it has no list of cells; give an .ipynb file of nbformat 4"
+    )
 
 
 def test_a_notebook_of_nbformat_3_is_told_how_to_convert():

@@ -6,9 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.cli import main
 from byoc_kit.notebook.open_in_jupyter import is_open_in_jupyter
 
@@ -65,7 +65,7 @@ def test_fix_says_that_the_notebook_is_to_be_reloaded(write_notebook, capsys):
 @pytest.mark.usefixtures("jupyter")
 def test_sync_says_so_too(write_notebook, tmp_path, capsys):
     folder = tmp_path / "bundle"
-    write(plan(write_notebook(), folder))
+    write(plan_file(write_notebook(), folder))
     module = folder / "processor.py"
     module.write_text(module.read_text().replace("return frame", "return None"))
     assert main(["sync", str(folder)]) == 0

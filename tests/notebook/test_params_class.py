@@ -5,10 +5,10 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notebook_rig import CAPABILITY, notebook_json, write_notebook
+from notebook_rig import CAPABILITY, notebook_json, plan_file, write_notebook
 from pydantic_core import SchemaError
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.core.bundle_reader import load_processor, read_bundle, schema_drift
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import ParamsError
@@ -516,7 +516,7 @@ def export(write_notebook, tmp_path, monkeypatch):
 
     def export(source):
         cells = [("byoc", source), ("byoc", CAPABILITY)]
-        write(plan(write_notebook(cells=cells), tmp_path / "out"))
+        write(plan_file(write_notebook(cells=cells), tmp_path / "out"))
         return read_bundle(tmp_path / "out")
 
     yield export

@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.exporters import get_exporter
 from nbconvert.utils.exceptions import ConversionException
-from notebook_rig import CAPABILITY, PROCESS_FRAME, check
+from notebook_rig import CAPABILITY, PROCESS_FRAME, check, plan_file
 
 from byoc_kit.bundle.module_map import as_exported, render_map
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.bundle.sync import edited_cells, sync
 from byoc_kit.core.source_map import SourceMap
 from byoc_kit.errors import ByocKitError
@@ -197,7 +197,7 @@ def test_nothing_of_a_notebook_runs(folder, place):
     notebook = parse_notebook(path.read_bytes(), name=path.name)
     said_by(lambda: check(notebook))
     said_by(lambda: fix(path))
-    said_by(lambda: write(plan(path, folder / "evil")))
+    said_by(lambda: write(plan_file(path, folder / "evil")))
     assert "BYOC_KIT_RAN" not in os.environ
 
 
@@ -207,11 +207,11 @@ def test_an_export_writes_below_its_folder_only(folder, name):
     above.mkdir(exist_ok=True)
     path, target = above / name, above / "bundle"
     path.write_text(json.dumps(document([("markdown", f"# {name} {{{{ x }}}} {{% y %}} ]]>"), *SOUND])))
-    bundle = plan(path, target)
+    bundle = plan_file(path, target)
     write(bundle)
     assert {file.split("/")[0] for file in files_below(above)} == {name, "bundle"}
     assert (target / "processor.py").read_bytes() == bundle.files["processor.py"]
-    assert plan(path, target).files == bundle.files
+    assert plan_file(path, target).files == bundle.files
     compile(bundle.files["processor.py"], "processor.py", "exec")
     assert sync(target).cells == []
     path.unlink()
@@ -301,7 +301,7 @@ def test_sync_changes_the_edited_source_and_nothing_else(folder):
     path, target = folder / "synced.ipynb", folder / "synced"
     path.write_text(json.dumps(content, indent="\t").replace("\n", "\r\n"), newline="")
     before = path.read_bytes()
-    write(plan(path, target))
+    write(plan_file(path, target))
     module = (target / "processor.py").read_text()
     (target / "processor.py").write_text(module.replace("y = 1", "y = 2\n# more"))
     assert [cell.number for cell in sync(target).cells] == [2]

@@ -7,8 +7,8 @@ import pytest
 from findings_page import findings_of
 
 from byoc_kit.notebook import rules
+from byoc_kit.notebook.check import CHECKS, RULES
 from byoc_kit.notebook.findings import Severity
-from byoc_kit.notebook.registry import CHECKS, RULES
 
 MODULES = [ast.parse(path.read_text()) for path in sorted(Path(rules.__file__).parent.glob("*.py"))]
 # The first needs two distributions with one module; the second is of no cell, but of the notebook's metadata.

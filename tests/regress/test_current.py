@@ -2,9 +2,9 @@ import subprocess
 import sys
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, write_notebook
+from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json, plan_file, write_notebook
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.processor import FrameProcessor
@@ -18,7 +18,7 @@ __all__ = ["write_notebook"]
 def exported(write_notebook, tmp_path):
     """A notebook, and its bundle's folder."""
     notebook = write_notebook(cells=[("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)])
-    write(plan(notebook, tmp_path / "export" / "effects"))
+    write(plan_file(notebook, tmp_path / "export" / "effects"))
     yield notebook, tmp_path / "export" / "effects"
     sys.modules.pop("processor", None)
 
@@ -50,7 +50,7 @@ def test_an_asset_that_changed_makes_a_bundle_stale(write_notebook, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"weights")
     asset = "from byoc_kit import asset\nweights = asset('a.bin').read_bytes()"
     notebook = write_notebook(asset)
-    write(plan(notebook, tmp_path / "export" / "effects"))
+    write(plan_file(notebook, tmp_path / "export" / "effects"))
     processor = load_processor(read_bundle(tmp_path / "export" / "effects"))
     require_current(processor)
     (tmp_path / "a.bin").write_bytes(b"others!")

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from notebook_rig import plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.errors import ByocKitError
 
 HERE = Path(__file__).parent
@@ -46,7 +47,7 @@ def bundle_of(tmp_path_factory, own_packages):
         with pytest.MonkeyPatch.context() as monkeypatch:
             _install(monkeypatch, own_packages)
             try:
-                write(plan(HERE / f"{name}.ipynb", folder / name))
+                write(plan_file(HERE / f"{name}.ipynb", folder / name))
             except ByocKitError as error:
                 return str(error)
         return folder / name

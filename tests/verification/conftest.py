@@ -5,9 +5,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from notebook_rig import CAPABILITY, write_notebook
+from notebook_rig import CAPABILITY, plan_file, write_notebook
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.core.bundle_reader import read_bundle
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.processor import FrameProcessor
@@ -64,7 +64,7 @@ def export(write_notebook, tmp_path):
 
     def export(*sources, untagged=()):
         pairs = [("byoc", source) for source in (CAPABILITY, *sources)] + [("", source) for source in untagged]
-        write(plan(write_notebook(cells=pairs), tmp_path / "bundle"))
+        write(plan_file(write_notebook(cells=pairs), tmp_path / "bundle"))
         return read_bundle(tmp_path / "bundle")
 
     return export

@@ -16,15 +16,13 @@ from byoc_kit.core.bundle_reader import MANIFEST
 from byoc_kit.core.capability import Capability
 from byoc_kit.errors import one_line, printable
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.check import check_notebook
+from byoc_kit.notebook.declarations import assets_of, read_capability
 from byoc_kit.notebook.findings import Finding, Severity
 from byoc_kit.notebook.fix import missing_cells
-from byoc_kit.notebook.hook_names import HOOKS
-from byoc_kit.notebook.names import Binding, bindings_in
+from byoc_kit.notebook.names import HOOKS, Binding, bindings_in
 from byoc_kit.notebook.notebook_file import Cell, read_notebook
 from byoc_kit.notebook.report import as_text
-from byoc_kit.notebook.rules.capability import read_capability
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 

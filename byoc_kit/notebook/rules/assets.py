@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from byoc_kit.core.assets import AssetError, asset_key, find_asset
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.asset_uses import asset_name, asset_references, assets_of
 from byoc_kit.notebook.calls import Reference
+from byoc_kit.notebook.declarations import asset_name, asset_references, assets_of
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.rules.files import writing_cell
 
@@ -61,7 +61,7 @@ def check_assets(analysis: Analysis) -> Iterator[Finding]:
     """
     for reference in asset_references(analysis):
         if asset_name(analysis, reference) is None:
-            yield _not_literal(analysis, reference)
+            yield from _check_literal(analysis, reference)
     for use in assets_of(analysis):
         try:
             asset_key(use.name) if analysis.folder is None else find_asset(analysis.folder, use.name)
@@ -73,10 +73,10 @@ def check_assets(analysis: Analysis) -> Iterator[Finding]:
             yield Finding(rule, analysis.name, message, hint, use.place)
 
 
-def _not_literal(analysis: Analysis, reference: Reference) -> Finding:
+def _check_literal(analysis: Analysis, reference: Reference) -> Iterator[Finding]:
     place = Place.of(reference.cell, reference.call or reference.node)
     message = "asset() is not given a literal, and the exporter does not run the notebook"
     if reference.call is None:
         message = "asset is used without a name, and the exporter does not run the notebook"
     hint = 'write each file\'s own name: asset("weights.safetensors")'
-    return Finding(ASSET_NOT_LITERAL, analysis.name, message, hint, place)
+    yield Finding(ASSET_NOT_LITERAL, analysis.name, message, hint, place)

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.cell_source import last_name, unparse
+from byoc_kit.notebook.cell_source import last_name, own_nodes, unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import Function
-from byoc_kit.notebook.names import Binding, bindings
+from byoc_kit.notebook.names import Binding, Function, bindings
 from byoc_kit.notebook.params_class import takes_params
 from byoc_kit.notebook.static_eval import static_of
 
@@ -98,7 +97,7 @@ def _made_by(node: ast.AST) -> list[tuple[_Maker, _Inner]]:
         return [(node, part) for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__call__"]
     if not isinstance(node, Function):
         return []
-    own = list(_own(node))
+    own = list(own_nodes(node))
     inner = {part.name: part for part in own if isinstance(part, Function)}
     returned = [part.value for part in own if isinstance(part, ast.Return)]
     made: list[tuple[_Maker, _Inner]] = []
@@ -110,16 +109,6 @@ def _made_by(node: ast.AST) -> list[tuple[_Maker, _Inner]]:
         else:
             return []
     return made
-
-
-def _own(function: Function) -> Iterator[ast.AST]:
-    """Yield the nodes of a function, without what is inside those in it."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, _Inner | ast.ClassDef):
-            waiting += ast.iter_child_nodes(node)
 
 
 def _passes_all(inner: _Inner) -> bool:

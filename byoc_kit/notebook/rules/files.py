@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis, part
-from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants
+from byoc_kit.notebook.declarations import assets_of
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import handling
 from byoc_kit.notebook.notebook_file import Cell
@@ -31,7 +31,7 @@ ABSOLUTE_PATH = Rule(
 UNDECLARED_FILE = Rule(
     code="undeclared-file",
     severity=Severity.ERROR,
-    about="a tagged cell reads a file that is no declared asset, so the container does not have it",
+    about="a tagged cell reads a file that is not a declared asset, so the container does not have it",
     why="The image has the module and the declared assets. It has no other file of the notebook's folder.",
     example='labels = open("labels.txt").read()',
     ignorable=True,
@@ -39,7 +39,7 @@ UNDECLARED_FILE = Rule(
 FILE_BESIDE = Rule(
     code="file-beside",
     severity=Severity.WARNING,
-    about="a library is given the name of a file beside the notebook, which is no declared asset",
+    about="a library is given the name of a file beside the notebook, which is not a declared asset",
     why="The call most likely reads the file. The image has only the declared assets.",
     example="""\
 import cv2
@@ -123,7 +123,7 @@ _PATH_METHODS = {
     **dict.fromkeys(("mkdir", "touch", "write_bytes", "write_text"), "w"),
 }
 
-# What these are given is no file, or one that is told above.
+# What these are given is not a file, or a table above has it.
 _NO_READERS = {"builtins", "byoc_kit", "torch", "numpy", *sys.stdlib_module_names}
 
 # URLs, and what every Linux machine has, a container too.
@@ -201,7 +201,7 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
         if text in declared or (text in guarded and not _is_there(text)):
             continue
         if text not in written or not text.startswith("/tmp/"):  # noqa: S108  # a container has one to write to
-            yield _absolute_path(analysis, text, Place.of(cell, node))
+            yield from _check_absolute_path(analysis, text, Place.of(cell, node))
     for use in read:
         if id(use.node) in without_harm and analysis.folder is not None and not _is_file(analysis.folder, use.name):
             continue  # the notebook does without it, too
@@ -209,7 +209,7 @@ def check_files(analysis: Analysis) -> Iterator[Finding]:
             continue
         place = Place.of(use.cell, use.node)
         if use.name.startswith("/"):
-            yield _absolute_path(analysis, use.name, place)
+            yield from _check_absolute_path(analysis, use.name, place)
         else:
             message = f"{use.reader} reads {shown(use.name)}, which the container will not have"
             hint = f"declare it: byoc_kit.asset({_quoted(use.name)})"
@@ -365,10 +365,10 @@ def _not_a_path(node: ast.AST) -> Iterator[ast.AST]:
             yield value
 
 
-def _absolute_path(analysis: Analysis, text: str, place: Place) -> Finding:
+def _check_absolute_path(analysis: Analysis, text: str, place: Place) -> Iterator[Finding]:
     message = f"{shown(text)} is a path of this machine, which no container has"
     hint = 'put the file beside the notebook and write byoc_kit.asset("its name")'
-    return Finding(ABSOLUTE_PATH, analysis.name, message, hint, place)
+    yield Finding(ABSOLUTE_PATH, analysis.name, message, hint, place)
 
 
 def _quoted(name: str) -> str:

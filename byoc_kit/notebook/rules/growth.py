@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import called_by
+from byoc_kit.notebook.declarations import read_capability
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import Function
-from byoc_kit.notebook.names import bindings
-from byoc_kit.notebook.rules.capability import read_capability
-from byoc_kit.notebook.rules.state import called_by, state_names
+from byoc_kit.notebook.names import Function, bindings
+from byoc_kit.notebook.rules.state import state_names
 
 GROWING_STATE = Rule(
     code="growing-state",
@@ -48,7 +48,7 @@ def check_growth(analysis: Analysis) -> Iterator[Finding]:
         return
     bound = bindings(analysis)
     kept = state_names(bound) & _without_bound(node for cell in analysis.cells for node in cell.nodes)
-    run = list(called_by(bound, _RUN_BY_FRAMES))
+    run = list(called_by(analysis, _RUN_BY_FRAMES))
     bounded = {name for _, function in run for name in _bounded(function, {one.name for _, one in run})}
     for cell, function in run:
         said = set(bounded | _own_names(function))

@@ -10,10 +10,18 @@ from difflib import get_close_matches
 
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import dotted_name, module_scope
-from byoc_kit.notebook.cell_source import unparse
+from byoc_kit.notebook.cell_source import own_nodes, unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import HOOKS, OPTIONAL_HOOKS, PROCESSOR, Function, is_kit_import
-from byoc_kit.notebook.names import Binding, bindings, untagged_cell
+from byoc_kit.notebook.names import (
+    HOOKS,
+    OPTIONAL_HOOKS,
+    PROCESSOR,
+    Binding,
+    Function,
+    bindings,
+    is_kit_import,
+    untagged_cell,
+)
 from byoc_kit.notebook.notebook_file import TAG, Cell
 
 NO_PROCESS_FRAME = Rule(
@@ -164,6 +172,19 @@ _PARTS = {
     "process_audio": "it is given an AudioFrame, which has .samples",
 }
 
+_NEAR = 0.85
+_ONLY_WRAP = ("functools.", "torch.")
+# What one might call a hook, in small letters without underscores; such names are not misspelt.
+_TAKEN_FOR = {
+    **dict.fromkeys(("process", "processimage", "processvideo", "processvideoframe", "onframe"), "process_frame"),
+    **dict.fromkeys(("load", "setup", "init", "initialize", "initmodel", "setupmodel"), "load_model"),
+    **dict.fromkeys(("processsound", "processsamples", "processaudioframe", "onaudio"), "process_audio"),
+    **dict.fromkeys(("onstart", "onbegin", "startstream", "beginstream"), "on_stream_start"),
+    **dict.fromkeys(("onstreambegin", "streamstart", "streamstarted", "streambegin"), "on_stream_start"),
+    **dict.fromkeys(("onstop", "onend", "onclose", "stopstream", "endstream", "cleanup"), "on_stream_stop"),
+    **dict.fromkeys(("onstreamend", "onstreamended", "streamstop", "streamend", "teardown"), "on_stream_stop"),
+}
+
 
 def _check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
     """Yield what is wrong with the arguments and the annotations of a hook."""
@@ -227,25 +248,15 @@ def _annotation(node: ast.expr | None) -> str | None:
 
 
 def _is_generator(function: Function) -> bool:
-    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function))
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function))
 
 
 def _has_result(function: Function) -> bool:
     """Whether a function may return something, or is not there yet and raises."""
-    nodes = _own_nodes(function)
+    nodes = own_nodes(function)
     return any(isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) and n.value is not None for n in nodes) or (
         isinstance(function.body[-1], ast.Raise)
     )
-
-
-def _own_nodes(function: Function) -> Iterator[ast.AST]:
-    """Yield the nodes of a function, but for those of the functions and classes in it."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            waiting += ast.iter_child_nodes(node)
 
 
 def head(cell: Cell, function: Function) -> Place:
@@ -257,25 +268,11 @@ def head(cell: Cell, function: Function) -> Place:
     )
 
 
-_NEAR = 0.85
-_ONLY_WRAP = ("functools.", "torch.")
-# What one might call a hook, in small letters without underscores; names like this are no slips of the pen.
-_TAKEN_FOR = {
-    **dict.fromkeys(("process", "processimage", "processvideo", "processvideoframe", "onframe"), "process_frame"),
-    **dict.fromkeys(("load", "setup", "init", "initialize", "initmodel", "setupmodel"), "load_model"),
-    **dict.fromkeys(("processsound", "processsamples", "processaudioframe", "onaudio"), "process_audio"),
-    **dict.fromkeys(("onstart", "onbegin", "startstream", "beginstream"), "on_stream_start"),
-    **dict.fromkeys(("onstreambegin", "streamstart", "streamstarted", "streambegin"), "on_stream_start"),
-    **dict.fromkeys(("onstop", "onend", "onclose", "stopstream", "endstream", "cleanup"), "on_stream_stop"),
-    **dict.fromkeys(("onstreamend", "onstreamended", "streamstop", "streamend", "teardown"), "on_stream_stop"),
-}
-
-
 def check_hooks(analysis: Analysis) -> Iterator[Finding]:
     """Yield what is wrong with the names that the exporter reads and writes."""
     bound = bindings(analysis)
     if not any(binding.name == "process_frame" for binding in bound):
-        yield _no_process_frame(analysis)
+        yield from _check_missing(analysis)
     for hook in HOOKS:
         yield from _check_hook(analysis, hook, [binding for binding in bound if binding.name == hook])
     yield from _check_untagged_hooks(analysis, {binding.name for binding in bound})
@@ -289,13 +286,13 @@ def check_hooks(analysis: Analysis) -> Iterator[Finding]:
             yield Finding(RESERVED_NAME, analysis.name, message, "rename yours", binding.place)
 
 
-def _no_process_frame(analysis: Analysis) -> Finding:
+def _check_missing(analysis: Analysis) -> Iterator[Finding]:
     hint = "define process_frame(frame) or process_frame(frame, params) in a tagged cell"
     untagged = untagged_cell(analysis, "process_frame")
     if untagged:
         hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
     message = "no tagged cell defines process_frame"
-    return Finding(NO_PROCESS_FRAME, analysis.name, message, hint, needs_cell=untagged)
+    yield Finding(NO_PROCESS_FRAME, analysis.name, message, hint, needs_cell=untagged)
 
 
 def _check_hook(analysis: Analysis, hook: str, bound: Sequence[Binding]) -> Iterator[Finding]:

@@ -66,7 +66,10 @@ def unused_comments(
             message = f"there is no {one.code} in this line"
             hint = "remove the comment, or put it at the end of the line that the finding names"
         elif one.code in rules:
-            message, hint = f"{one.code} cannot be ignored", "mend what it says, and remove the comment"
+            message, hint = (
+                f"{one.code} cannot be ignored",
+                "change the line as the finding says, and remove the comment",
+            )
         elif one.code:
             near = difflib.get_close_matches(one.code, ignorable, 1)
             message = f"there is no finding called {one.code}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from byoc_kit.core.assets import shown
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.asset_uses import assets_of
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants
+from byoc_kit.notebook.declarations import assets_of
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.rules.files import file_uses
 
@@ -54,6 +54,15 @@ _SUFFIX = re.compile(r"\.(?:ckpt|joblib|pickle|pkl|pt|pth)", re.IGNORECASE)
 _OF_TORCH = re.compile(r"\.(?:ckpt|pt|pth)", re.IGNORECASE)
 _WHY = "loading a pickle runs code that is in it"
 _INSTEAD = "keep the weights as safetensors"
+
+_FETCHING = {
+    *("gdown.download", "huggingface_hub.hf_hub_download", "huggingface_hub.snapshot_download"),
+    *("torch.hub.download_url_to_file", "torch.hub.load", "torch.hub.load_state_dict_from_url"),
+    *("urllib.request.urlopen", "urllib.request.urlretrieve", "wget.download"),
+}
+_BY_NAME = ".from_pretrained"
+_HINT_OF_HUB = "run the container with a volume for its cache, such as the folder that HF_HOME names"
+_HINT = 'fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it'
 
 
 def check_pickles(analysis: Analysis) -> Iterator[Finding]:
@@ -118,16 +127,6 @@ def _is_true(node: ast.expr | None) -> bool:
 def _suffix(name: str) -> str:
     stem, dot, ending = name.rpartition(".")
     return dot + ending if stem else ""
-
-
-_FETCHING = {
-    *("gdown.download", "huggingface_hub.hf_hub_download", "huggingface_hub.snapshot_download"),
-    *("torch.hub.download_url_to_file", "torch.hub.load", "torch.hub.load_state_dict_from_url"),
-    *("urllib.request.urlopen", "urllib.request.urlretrieve", "wget.download"),
-}
-_BY_NAME = ".from_pretrained"
-_HINT_OF_HUB = "run the container with a volume for its cache, such as the folder that HF_HOME names"
-_HINT = 'fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it'
 
 
 def check_downloads(analysis: Analysis) -> Iterator[Finding]:

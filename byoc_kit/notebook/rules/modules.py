@@ -21,9 +21,9 @@ from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.notebook.module import PYTHON
 from byoc_kit.notebook.module_owners import providers
-from byoc_kit.notebook.names import Import, bindings, bound_by, handling, imports
-from byoc_kit.notebook.rules.notebook_only import is_for_notebooks
+from byoc_kit.notebook.names import Import, bindings, bound_by, handling, imports, is_for_notebooks
 
 SHADOWED_MODULE = Rule(
     code="shadowed-module",
@@ -78,11 +78,21 @@ PYTHON_VERSION = Rule(
     ),
 )
 
-PYTHON = "3.11"
-
-
 # Builds of one library; the lock takes the one that needs no display.
 _OPENCV = {f"opencv-{kind}" for kind in ("python", "python-headless", "contrib-python", "contrib-python-headless")}
+
+# What gives a module names that no statement of it binds.
+_MAKES_NAMES = {"exec", "global_enum", "globals", "locals", "ModuleType", "_simple_enum"}
+# Others may do so, as matplotlib's `@_Backend.export` of a class does.
+_PLAIN_DECORATORS = {
+    *("dataclass", "dataclasses.dataclass", "enum.unique", "final", "functools.total_ordering", "runtime_checkable"),
+    *("total_ordering", "typing.final", "typing.runtime_checkable", "unique"),
+}
+# Conditions on the interpreter or the system: one of the branches is for another.
+_KINDS_OF_MACHINE = ("TYPE_CHECKING", "os.name", "platform", "system()", "version")
+_LARGEST = 200_000  # bytes of source, which take some 0.1 s to parse
+# Where what is often looked for in the kit is to be had.
+_HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pydantic", "Literal": "typing"}
 
 
 def check_modules(analysis: Analysis) -> Iterator[Finding]:
@@ -90,9 +100,7 @@ def check_modules(analysis: Analysis) -> Iterator[Finding]:
     for found in imports(analysis):
         if found.module == "byoc_kit" or is_for_notebooks(found.name):
             continue
-        finding = _check(analysis, found)
-        if finding:
-            yield finding
+        yield from _check_import(analysis, found)
 
 
 def check_python(analysis: Analysis) -> Iterator[Finding]:
@@ -104,32 +112,35 @@ def check_python(analysis: Analysis) -> Iterator[Finding]:
     yield Finding(PYTHON_VERSION, analysis.name, message, f"run it with a kernel of Python {PYTHON}")
 
 
-def _check(analysis: Analysis, found: Import) -> Finding | None:
+def _check_import(analysis: Analysis, found: Import) -> Iterator[Finding]:
     is_standard = found.module in sys.stdlib_module_names
     provided = set() if is_standard else providers(found.name)
     beside = _beside(analysis.folder, found.module)
     if beside and (is_standard or provided):
         message = f"the notebook imports {beside}, which lies beside it, and the container another {found.module}"
         hint = f"rename {beside}, and move what you use of it to a tagged cell"
-        return Finding(SHADOWED_MODULE, analysis.name, message, hint, found.place)
-    if len(provided - _OPENCV) + bool(provided & _OPENCV) > 1:
+        yield Finding(SHADOWED_MODULE, analysis.name, message, hint, found.place)
+    elif len(provided - _OPENCV) + bool(provided & _OPENCV) > 1:
         message = f"{' and '.join(sorted(provided))} both provide the module {found.module}"
         hint = "uninstall all but the one that you mean"
-        return Finding(AMBIGUOUS_MODULE, analysis.name, message, hint, found.place)
-    if is_standard or provided or found.is_optional:
-        return None
-    hint = "install it in this environment with pip"
+        yield Finding(AMBIGUOUS_MODULE, analysis.name, message, hint, found.place)
+    elif not (is_standard or provided or found.is_optional):
+        message = f"no installed distribution provides the module {found.module}"
+        yield Finding(MISSING_MODULE, analysis.name, message, _how_to_have(analysis, found.module, beside), found.place)
+
+
+def _how_to_have(analysis: Analysis, module: str, beside: str | None) -> str:
+    """Say how the image gets a module; ``beside`` is its file or folder beside the notebook."""
     if beside:
-        hint = (
+        return (
             "it lies beside the notebook and is not exported; install it with pip from a folder with a pyproject.toml, "
             "or move what you use of it to a tagged cell"
         )
-    elif below := _below(analysis.folder, found.module):
-        hint = (
+    if below := _below(analysis.folder, module):
+        return (
             f"it may be {below}, which is not exported; move what you use of it to a tagged cell, or make it a package"
         )
-    message = f"no installed distribution provides the module {found.module}"
-    return Finding(MISSING_MODULE, analysis.name, message, hint, found.place)
+    return "install it in this environment with pip"
 
 
 def _below(folder: Path | None, module: str) -> str | None:
@@ -155,20 +166,6 @@ def _beside(folder: Path | None, module: str) -> str | None:
         return None
 
 
-# What gives a module names that no statement of it binds.
-_MAKES_NAMES = {"exec", "global_enum", "globals", "locals", "ModuleType", "_simple_enum"}
-# Others may do so, as matplotlib's `@_Backend.export` of a class does.
-_PLAIN_DECORATORS = {
-    *("dataclass", "dataclasses.dataclass", "enum.unique", "final", "functools.total_ordering", "runtime_checkable"),
-    *("total_ordering", "typing.final", "typing.runtime_checkable", "unique"),
-}
-# Conditions on the interpreter or the system: one of the branches is for another.
-_KINDS_OF_MACHINE = ("TYPE_CHECKING", "os.name", "platform", "system()", "version")
-_LARGEST = 200_000  # bytes of source, which take some 0.1 s to parse
-# Where what is often looked for in the kit is to be had.
-_HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pydantic", "Literal": "typing"}
-
-
 def check_module_names(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that imports and attributes take from modules that surely do not have them."""
     passed_over: set[int] = set()
@@ -180,18 +177,15 @@ def check_module_names(analysis: Analysis) -> Iterator[Finding]:
             if not isinstance(node, ast.ImportFrom) or not node.module or node.level or id(node) in handled:
                 continue
             for alias in node.names:
-                if finding := _missing(analysis, node.module, alias.name, Place.of(cell, alias)):
-                    yield finding
+                yield from _check_name(analysis, node.module, alias.name, Place.of(cell, alias))
         passed_over |= handled
     rebound = {b.name for b in bindings(analysis) if not isinstance(b.node, ast.Import | ast.ImportFrom)}
     for reference in references(analysis):
         module, _, name = reference.name.rpartition(".")
         if id(reference.node) in passed_over or not isinstance(reference.node, ast.Attribute):
             continue
-        if not _is_of_a_module(reference, module, rebound):
-            continue
-        if finding := _missing(analysis, module, name, Place.of(reference.cell, reference.node)):
-            yield finding
+        if _is_of_a_module(reference, module, rebound):
+            yield from _check_name(analysis, module, name, Place.of(reference.cell, reference.node))
 
 
 def _is_of_a_module(reference: Reference, module: str, rebound: AbstractSet[str]) -> bool:
@@ -205,18 +199,18 @@ def _is_of_a_module(reference: Reference, module: str, rebound: AbstractSet[str]
     return is_module and getattr(root, "id", "") not in rebound and not _asks(reference.cell.python)
 
 
-def _missing(analysis: Analysis, module: str, name: str, place: Place) -> Finding | None:
+def _check_name(analysis: Analysis, module: str, name: str, place: Place) -> Iterator[Finding]:
     root = module.partition(".")[0]
     if name == "*" or name.startswith("__") or is_for_notebooks(f"{module}.{name}") or _is_beside(analysis, root):
-        return None
+        return
     names = module_names(module)
     if names is None or name in names or _find(f"{module}.{name}") is not None:
-        return None
+        return
     near = get_close_matches(name, sorted(names), 1)
     hint = f"did you mean {near[0]}?" if near else "import it from where it is defined"
     if root == "byoc_kit":
         hint = f"write `from {_HOMES[name]} import {name}`" if name in _HOMES else hint
-    return Finding(MISSING_NAME, analysis.name, f"the module {module} has no {shown(name)}", hint, place)
+    yield Finding(MISSING_NAME, analysis.name, f"the module {module} has no {shown(name)}", hint, place)
 
 
 @lru_cache(maxsize=256)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
 
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.cell_source import parse, unparse
+from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import Function
-from byoc_kit.notebook.names import NOTEBOOK_NAMES, first_bound, untagged_cell
-from byoc_kit.notebook.notebook_file import TAG, Cell
+from byoc_kit.notebook.names import NOTEBOOK_NAMES, Function, first_bound, undefined_names, untagged_cell
+from byoc_kit.notebook.notebook_file import TAG
 
 STAR_IMPORT = Rule(
     code="star-import",
@@ -86,7 +83,7 @@ def check_names(analysis: Analysis) -> Iterator[Finding]:
     """
     from pyflakes import messages
 
-    for cell, message in _undefined_names(analysis.cells):
+    for cell, message in undefined_names(analysis.cells):
         name = message.message_args[0]
         if isinstance(message, messages.ImportStarUsage) and not untagged_cell(analysis, name):
             continue  # the star may bring it
@@ -97,38 +94,7 @@ def check_names(analysis: Analysis) -> Iterator[Finding]:
             hint = f"write `global {name}` first, or give the local one another name"
             yield Finding(USED_BEFORE_DEFINITION, analysis.name, text, hint, place)
         elif name not in NOTEBOOK_NAMES:
-            yield _undefined(analysis, name, place)
-
-
-def free_names(cell: Cell) -> set[str]:
-    """Return the names that a cell uses and does not define, without those that only a notebook has."""
-    return {str(message.message_args[0]) for _, message in _undefined_names([cell])} - NOTEBOOK_NAMES
-
-
-def _undefined_names(cells: Sequence[Cell]) -> list[tuple[Cell, Any]]:
-    """Return pyflakes' messages on names that nothing above defines, each with its cell, in the order of the text."""
-    from pyflakes import checker, messages
-
-    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.ImportStarUsage)
-    cell_of = {id(statement): cell for cell in cells for statement in cell.tree.body}
-    found: dict[int, tuple[Cell, Any]] = {}
-
-    class Checker(checker.Checker):  # type: ignore[misc]  # pyflakes has no type hints
-        def report(self, kind: type[Any], node: ast.AST, *about: Any) -> None:
-            super().report(kind, node, *about)
-            if issubclass(kind, kinds):
-                while id(node) not in cell_of:
-                    node = self.getParent(node)
-                found[id(self.messages[-1])] = cell_of[id(node)], self.messages[-1]
-
-        def handleStringAnnotation(self, s: str, *where: Any) -> None:  # noqa: N802
-            with suppress(SyntaxError):
-                parse(s)  # pyflakes minds only what the parser raises of itself
-                super().handleStringAnnotation(s, *where)
-
-    tree = ast.Module(body=[statement for cell in cells for statement in cell.tree.body], type_ignores=[])
-    left = [found[id(message)] for message in Checker(tree).messages if id(message) in found]  # it takes some back
-    return sorted(left, key=lambda one: (one[0].number, one[1].lineno, one[1].col))
+            yield from _check_undefined(analysis, name, place)
 
 
 def check_imports(analysis: Analysis) -> Iterator[Finding]:
@@ -147,21 +113,22 @@ def check_imports(analysis: Analysis) -> Iterator[Finding]:
                 yield Finding(STAR_IMPORT, analysis.name, message, hint, Place.of(cell, node))
 
 
-def _undefined(analysis: Analysis, name: str, place: Place) -> Finding:
+def _check_undefined(analysis: Analysis, name: str, place: Place) -> Iterator[Finding]:
     below = first_bound(analysis).get(name)
     untagged = untagged_cell(analysis, name, above=place.cell.number)
     is_above = untagged is not None and untagged < place.cell.number
     if below and not is_above:
         message, hint = f"{name} is used above its definition", f"cell {below} defines it, too late; move it up"
-        return Finding(USED_BEFORE_DEFINITION, analysis.name, message, hint, place)
-    if untagged:
+        yield Finding(USED_BEFORE_DEFINITION, analysis.name, message, hint, place)
+    elif untagged:
         message, hint = f"{name} is not in the tagged cells", f"cell {untagged} defines it; tag that cell `{TAG}`"
-        return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
-    if name == "params" and (hook := _hook_around(place)):
+        yield Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
+    elif name == "params" and (hook := _hook_around(place)):
         message = f"{hook.name} uses params, and does not take them"
         first = next(iter([*hook.args.posonlyargs, *hook.args.args])).arg
-        return Finding(UNDEFINED_NAME, analysis.name, message, f"add it: def {hook.name}({first}, params)", place)
-    return Finding(UNDEFINED_NAME, analysis.name, f"nothing defines {name}", "define or import it", place)
+        yield Finding(UNDEFINED_NAME, analysis.name, message, f"add it: def {hook.name}({first}, params)", place)
+    else:
+        yield Finding(UNDEFINED_NAME, analysis.name, f"nothing defines {name}", "define or import it", place)
 
 
 def _hook_around(place: Place) -> Function | None:

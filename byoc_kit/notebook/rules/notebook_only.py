@@ -15,7 +15,14 @@ from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.constants import constants
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.names import NOTEBOOK_NAMES, bindings, handling
+from byoc_kit.notebook.names import (
+    KIT_FOR_NOTEBOOKS,
+    NOTEBOOK_NAMES,
+    PROGRESS_FOR_NOTEBOOKS,
+    bindings,
+    handling,
+    is_for_notebooks,
+)
 from byoc_kit.notebook.notebook_file import Cell
 
 NOTEBOOK_ONLY = Rule(
@@ -48,15 +55,6 @@ def process_frame(frame):
     ignorable=True,
 )
 
-_OF_THE_KIT = {"byoc_kit.jupyter", "byoc_kit.preview", "byoc_kit.regress", "byoc_kit.ship"}
-# These can be imported anywhere, and need a front end only when they are called.
-_PROGRESS = {"tqdm.notebook", "tqdm.tnrange", "tqdm.tqdm_notebook"}
-_MODULES = {
-    *("IPython", "anywidget", "bqplot", "google.colab", "ipycanvas", "ipyevents", "ipykernel", "ipyleaflet", "ipympl"),
-    *("ipyvuetify", "ipywidgets", "itkwidgets", "jupyter_rfb", "k3d", "kaggle_secrets", "nglview", "pythreejs"),
-    *_OF_THE_KIT,
-    *_PROGRESS,
-}
 _WINDOWS = {f"cv2.{name}" for name in ("imshow", "namedWindow", "createTrackbar", "selectROI", "waitKey")}
 _FIGURES = {
     *("matplotlib.pylab.show", "matplotlib.pyplot.figure().show", "matplotlib.pyplot.pause", "matplotlib.pyplot.show"),
@@ -97,7 +95,7 @@ def _run_in_container(analysis: Analysis) -> Iterator[tuple[Cell, ast.AST]]:
 def _said_of(node: ast.AST, reference: Reference | None, own: AbstractSet[str]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a node, and what to do; ``own`` are the names that the tagged cells bind."""
     name = reference.name if reference else ""
-    used = [name] if isinstance(node, ast.Attribute) and name in _OF_THE_KIT | _PROGRESS else []
+    used = [name] if isinstance(node, ast.Attribute) and name in KIT_FOR_NOTEBOOKS | PROGRESS_FOR_NOTEBOOKS else []
     for module in (*_imported(node), *used):
         yield f"{module} is for notebooks, and the container has none", _PRINTS if module.startswith("tqdm.") else _HINT
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NOTEBOOK_NAMES - own:
@@ -129,7 +127,7 @@ def _guarded(block: ast.AST) -> Iterator[ast.AST]:
     for statement in handling(block, {"ImportError", "ModuleNotFoundError"}):
         for node in _run_at_once(statement):
             # an import that succeeds in the container, too, guards no call
-            if isinstance(node, ast.Import | ast.ImportFrom) and not _PROGRESS & set(_imported(node)):
+            if isinstance(node, ast.Import | ast.ImportFrom) and not PROGRESS_FOR_NOTEBOOKS & set(_imported(node)):
                 yield node
     chosen: list[ast.AST] = []
     match block:
@@ -188,9 +186,3 @@ def _imported(node: ast.AST) -> Iterator[str]:
         else:
             named = (f"{node.module}.{alias.name}" for alias in node.names)
             yield from (name for name in named if is_for_notebooks(name))
-
-
-def is_for_notebooks(name: str) -> bool:
-    """Whether a dotted name is of a module that no container has a use for."""
-    parts = name.split(".")
-    return any(".".join(parts[:count]) in _MODULES for count in range(1, len(parts) + 1))

@@ -13,8 +13,7 @@ from byoc_kit.core.params import DefaultError, Params, params_errors
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import Function
-from byoc_kit.notebook.names import bindings, untagged_cell
+from byoc_kit.notebook.names import Function, bindings, free_names, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, Cell
 from byoc_kit.notebook.params_class import (
     ARGUMENTS_BEFORE_PARAMS,
@@ -26,7 +25,7 @@ from byoc_kit.notebook.params_class import (
     read_params_by_name,
     unquoted,
 )
-from byoc_kit.notebook.rules.names import UNTAGGED_NAME, free_names
+from byoc_kit.notebook.rules.names import UNTAGGED_NAME
 from byoc_kit.notebook.static_eval import NotStatic, static_of
 
 PARAMS_CLASS = Rule(
@@ -150,11 +149,11 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding(PARAMS_SCHEMA, analysis.name, message, hint, Place.of(found.cell, found.node))
         return
-    if found.type is Params and (untagged := _untagged_class(analysis)):
-        yield untagged
-        return
-    if found.type is Params and _is_left_out(analysis):
-        return  # said of its name; what fields it has is not known here
+    if found.type is Params:
+        untagged = list(_check_untagged_class(analysis))
+        yield from untagged
+        if untagged or _is_left_out(analysis):
+            return  # said of its name; what fields it has is not known here
     yield from _check_field_names(analysis, found.type)
     if found.is_plain:
         yield from _check_defaults(analysis, found.type)
@@ -179,19 +178,18 @@ def _has_untagged_name(analysis: Analysis, unknown: NotStatic) -> bool:
     return any(untagged_cell(analysis, name) for name in names & undefined)
 
 
-def _untagged_class(analysis: Analysis) -> Finding | None:
-    """Return what is wrong where process_frame takes ``params``, and their class stays in the notebook."""
+def _check_untagged_class(analysis: Analysis) -> Iterator[Finding]:
+    """Yield what is wrong where process_frame takes ``params``, and their class stays in the notebook."""
     hook = static_of(analysis).binding("process_frame")
     untagged = untagged_cell(analysis, PARAMS)
     if hook is None or not isinstance(hook.node, Function) or untagged is None:
-        return None
+        return
     for argument in arguments_of(hook.node)[ARGUMENTS_BEFORE_PARAMS["process_frame"] :]:
         if argument.arg == "params" and argument.annotation is None:
             message = f"process_frame takes params, and {PARAMS} is not in the tagged cells"
             hint = f"cell {untagged} defines it; tag that cell `{TAG}`"
             place = Place.of(hook.cell, argument)
-            return Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
-    return None
+            yield Finding(UNTAGGED_NAME, analysis.name, message, hint, place, needs_cell=untagged)
 
 
 def _is_left_out(analysis: Analysis) -> bool:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.calls import imported_names
+from byoc_kit.notebook.calls import called_by, imported_names
 from byoc_kit.notebook.constants import bound_once, constants
+from byoc_kit.notebook.declarations import read_capability
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.hook_names import HOOKS
-from byoc_kit.notebook.names import Binding, bindings, bindings_in
-from byoc_kit.notebook.notebook_file import Cell
-from byoc_kit.notebook.rules.capability import read_capability
+from byoc_kit.notebook.names import HOOKS, Binding, bindings, bindings_in
 
 SHARED_STATE = Rule(
     code="shared-state",
@@ -105,8 +103,21 @@ _CHANGING = {
     *("add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft"),
     *("remove", "reverse", "rotate", "setdefault", "sort", "update", "copy_", "fill_", "zero_", "mul_", "add_"),
 }
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_CODE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+# What is asked of a picture and has none of its sides, or is told how large it is.
+_NUMBERS = {
+    *("count_nonzero", "item", "max", "mean", "median", "min", "norm", "std", "sum", "var"),
+    *("height", "ndim", "shape", "size", "time_base", "time_s", "timestamp", "width"),
+}
+_PLAIN = {"bool", "float", "int", "len", "str"}
+# What makes a picture of the size that it is told, and what counts values in bins.
+_RESIZING = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "interpolate", "resize", "resized_crop"}
+_COUNTING = {"calcHist", "histc", "histogram", "histogram2d"}
+_SIZES = {"height", "shape", "size", "width"}
+
+_INJECTED = "injected-parameters"
+_READ_BY_THE_SERVER = {*HOOKS, "Params", "capability"}
 
 
 def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
@@ -122,7 +133,7 @@ def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
     for rule, hooks in ((SHARED_STATE, _RUN_BY_FRAMES), (SHARED_START, _RUN_AT_THE_ENDS)):
         found = [
             (cell, function.name, name, node)
-            for cell, function in called_by(bound, hooks)
+            for cell, function in called_by(analysis, hooks)
             for name, node in changes(function, state - said)
         ]
         said |= {name for *_, name, _ in found}
@@ -134,23 +145,6 @@ def check_shared_state(analysis: Analysis) -> Iterator[Finding]:
 def state_names(bound: Iterable[Binding]) -> set[str]:
     """Return the names of the module that stand for values, and not for code."""
     return {binding.name for binding in bound if not isinstance(binding.node, _CODE)}
-
-
-def called_by(
-    bound: list[Binding], hooks: Sequence[str]
-) -> Iterator[tuple[Cell, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Yield hooks, and the notebook's own functions that they use."""
-    functions = {b.name: (b.cell, b.node) for b in bound if isinstance(b.node, _FUNCTIONS)}
-    waiting, seen = list(hooks), set()
-    while waiting:
-        name = waiting.pop(0)
-        if name in seen or name not in functions:
-            continue
-        seen.add(name)
-        cell, function = functions[name]
-        assert isinstance(function, _FUNCTIONS)  # noqa: S101  # as chosen above
-        yield cell, function
-        waiting += [node.id for node in ast.walk(function) if isinstance(node, ast.Name)]
 
 
 def changes(function: ast.AST, state: set[str]) -> Iterator[tuple[str, ast.AST]]:
@@ -183,18 +177,6 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-# What is asked of a picture and has none of its sides, or is told how large it is.
-_NUMBERS = {
-    *("count_nonzero", "item", "max", "mean", "median", "min", "norm", "std", "sum", "var"),
-    *("height", "ndim", "shape", "size", "time_base", "time_s", "timestamp", "width"),
-}
-_PLAIN = {"bool", "float", "int", "len", "str"}
-# What makes a picture of the size that it is told, and what counts values in bins.
-_RESIZING = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "interpolate", "resize", "resized_crop"}
-_COUNTING = {"calcHist", "histc", "histogram", "histogram2d"}
-_SIZES = {"height", "shape", "size", "width"}
-
-
 def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names of the module that process_frame makes of frames, and that no stream sets back.
 
@@ -205,11 +187,9 @@ def check_kept_frames(analysis: Analysis) -> Iterator[Finding]:
     if isinstance(capability, Capability) and capability.capacity > 1:
         return
     state = state_names(bindings(analysis))
-    reset = {
-        name for _, function in called_by(bindings(analysis), _RUN_AT_THE_ENDS) for name, _ in changes(function, state)
-    }
+    reset = {name for _, function in called_by(analysis, _RUN_AT_THE_ENDS) for name, _ in changes(function, state)}
     fixed = _Fixed.of(analysis)
-    run = list(called_by(bindings(analysis), ("process_frame",)))
+    run = list(called_by(analysis, ("process_frame",)))
     measured = {name for _, function in run for name in _measured(function)}
     said = reset | measured
     for cell, function in run:
@@ -315,10 +295,6 @@ def _measured(function: ast.AST) -> Iterator[str]:
             yield from (part.id for part in ast.walk(node.value) if isinstance(part, ast.Name))
 
 
-_INJECTED = "injected-parameters"
-_READ_BY_THE_SERVER = {*HOOKS, "Params", "capability"}
-
-
 def check_rebound(analysis: Analysis) -> Iterator[Finding]:
     """Yield the names that tagged cells use, and of which the notebook has another value when it has run."""
     last = {binding.name: binding for binding in bindings(analysis)}
@@ -332,14 +308,14 @@ def check_rebound(analysis: Analysis) -> Iterator[Finding]:
             continue
         if own.name in later or at_once.get(own.name, 0) > again.cell.number:
             said.add(own.name)
-            yield _finding(analysis, own, again)
+            yield from _check_binding(analysis, own, again)
 
 
-def _finding(analysis: Analysis, own: Binding, again: Binding) -> Finding:
+def _check_binding(analysis: Analysis, own: Binding, again: Binding) -> Iterator[Finding]:
     who = "papermill's" if _INJECTED in again.cell.tags else "not tagged"
     message = f"{again.cell.label}, {who}, binds {own.name} anew, and the bundle has the value of this cell"
     hint = f"write the value here, or use another name in cell {again.cell.number}"
-    return Finding(REBOUND_NAME, analysis.name, message, hint, own.place)
+    yield Finding(REBOUND_NAME, analysis.name, message, hint, own.place)
 
 
 def _is_same(own: Binding, again: Binding) -> bool:

@@ -51,7 +51,7 @@ await asyncio.sleep(1)
 SYNTAX_ERROR = Rule(
     code="syntax-error",
     severity=Severity.ERROR,
-    about="a tagged cell is no Python",
+    about="a tagged cell is not valid Python",
     why="The container could not import the module.",
     example="""\
 x = 1
@@ -81,7 +81,7 @@ def check_cells(analysis: Analysis) -> Iterator[Finding]:
     Where no cell is tagged, yield only that.
     """
     if not analysis.cells:
-        yield _no_tagged_cell(analysis)
+        yield from _check_tags(analysis)
     for cell in analysis.cells:
         for line in cell.dropped_lines:
             message = f"`{_shown(cell, line)}` is left out: it changes nothing in a container"
@@ -90,7 +90,7 @@ def check_cells(analysis: Analysis) -> Iterator[Finding]:
         try:
             _ = cell.tree
         except SyntaxError as error:
-            yield _not_python(analysis, cell, error)
+            yield from _check_error(analysis, cell, error)
 
 
 def check_module(analysis: Analysis) -> Iterator[Finding]:
@@ -113,15 +113,15 @@ def check_module(analysis: Analysis) -> Iterator[Finding]:
         parse(module.source)
     except SyntaxError as error:
         cell, line = module.locate(error.lineno or 1)
-        yield _syntax_finding(analysis, error, cell, line)
+        yield from _check_syntax(analysis, error, cell, line)
 
 
-def _no_tagged_cell(analysis: Analysis) -> Finding:
+def _check_tags(analysis: Analysis) -> Iterator[Finding]:
     hint = f"tag the cells that belong in the container `{TAG}` (right sidebar, property inspector, Cell Tags)"
     near = {tag for cell in analysis.notebook.cells for tag in cell.tags if tag.strip().lower() == TAG}
     if near and near != {TAG}:
         hint = f"the tag is `{TAG}`, written so; there is `{min(near)}`"
-    return Finding(NO_TAGGED_CELL, analysis.name, "no code cell with something in it is tagged", hint)
+    yield Finding(NO_TAGGED_CELL, analysis.name, "no code cell with something in it is tagged", hint)
 
 
 def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
@@ -132,17 +132,18 @@ def _has_its_own_lines(cell: Cell, node: ast.stmt) -> bool:
     return is_first and (not after or after.startswith(b"#"))
 
 
-def _not_python(analysis: Analysis, cell: Cell, error: SyntaxError) -> Finding:
+def _check_error(analysis: Analysis, cell: Cell, error: SyntaxError) -> Iterator[Finding]:
     magic = _magic_line(cell)
     if magic is not None:
         line = cell.lines[magic - 1]
         message = f"`{_shown(cell, magic)}` is IPython, not Python"
-        return Finding(MAGIC, analysis.name, message, instead_of(line), _whole_line(cell, magic))
-    if _is_await(error):
+        yield Finding(MAGIC, analysis.name, message, instead_of(line), _whole_line(cell, magic))
+    elif _is_await(error):
         message = f"`{_shown(cell, error.lineno or 1)}` awaits outside a function, which only a notebook does"
         hint = "await it in load_model(), which may be async"
-        return Finding(TOP_LEVEL_AWAIT, analysis.name, message, hint, _place(error, cell, error.lineno))
-    return _syntax_finding(analysis, error, cell, error.lineno)
+        yield Finding(TOP_LEVEL_AWAIT, analysis.name, message, hint, _place(error, cell, error.lineno))
+    else:
+        yield from _check_syntax(analysis, error, cell, error.lineno)
 
 
 def _is_await(error: SyntaxError) -> bool:
@@ -152,10 +153,10 @@ def _is_await(error: SyntaxError) -> bool:
     )
 
 
-def _syntax_finding(analysis: Analysis, error: SyntaxError, cell: Cell, line: int | None) -> Finding:
+def _check_syntax(analysis: Analysis, error: SyntaxError, cell: Cell, line: int | None) -> Iterator[Finding]:
     message = error.msg if line is None else f"{error.msg}: `{_shown(cell, line)}`"
     place = _place(error, cell, line)
-    return Finding(SYNTAX_ERROR, analysis.name, message, "mend it, or remove the tag", place)
+    yield Finding(SYNTAX_ERROR, analysis.name, message, "correct it, or remove the tag", place)
 
 
 def _place(error: SyntaxError, cell: Cell, line: int | None) -> Place:

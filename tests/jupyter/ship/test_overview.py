@@ -2,9 +2,9 @@ import json
 import os
 
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.jupyter.ship.overview import BundleState, Target, as_plain, read_overview, read_stamp
 from byoc_kit.notebook.notebook_file import NotebookError
 
@@ -12,7 +12,7 @@ SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
 
 
 def export(target):
-    write(plan(target.notebook, target.folder / target.bundle, with_hashes=False))
+    write(plan_file(target.notebook, target.folder / target.bundle, with_hashes=False))
 
 
 def test_cells_that_go_and_cells_that_stay_are_told_apart(overview_of):

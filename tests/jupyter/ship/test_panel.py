@@ -7,9 +7,9 @@ from html import unescape
 
 import ipywidgets
 import pytest
-from notebook_rig import CAPABILITY, PROCESS_FRAME
+from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 
-from byoc_kit.bundle.plan import plan, write
+from byoc_kit.bundle.plan import write
 from byoc_kit.image.docker import ImageError
 from byoc_kit.jupyter.ship import controller, page
 from byoc_kit.jupyter.ship.commands import Action
@@ -74,7 +74,7 @@ def make_panel(overview_of):
         overview = overview_of(*cells, **options)
         if with_bundle:
             target = overview.target
-            write(plan(target.notebook, target.folder / target.bundle, with_hashes=False))
+            write(plan_file(target.notebook, target.folder / target.bundle, with_hashes=False))
         made.append(Watched(overview))
         return made[-1]
 
@@ -151,11 +151,11 @@ def test_a_damaged_notebook_is_reported_and_seen_again_when_mended(make_panel, w
     panel = make_panel(*SOUND)
     path = write_notebook(cells=SOUND)
     path.write_text("{")
-    panel.until_shown("effects.ipynb is no valid JSON")
+    panel.until_shown("effects.ipynb is not valid JSON")
     panel.until(lambda panel: panel.enabled == [])
     write_notebook(cells=SOUND)
     panel.until(lambda panel: panel.enabled == ["check", "export"])
-    assert "no valid JSON" not in panel.shown
+    assert "not valid JSON" not in panel.shown
 
 
 def test_refresh_says_that_the_notebook_is_gone(make_panel):
@@ -169,7 +169,7 @@ def test_an_export_from_a_terminal_is_seen_too(make_panel):
     panel = make_panel(*SOUND)
     panel.until(lambda panel: panel.enabled == ["check", "export"])
     target = panel._controller.overview.target
-    write(plan(target.notebook, target.folder / target.bundle, with_hashes=False))
+    write(plan_file(target.notebook, target.folder / target.bundle, with_hashes=False))
     panel.until_shown("export/effects holds what is listed above.")
     panel.until(lambda panel: len(panel.enabled) == 5)
 

@@ -93,7 +93,7 @@ def test_a_path_that_is_no_notebook_is_the_readers_error(in_cell, tmp_path, is_w
     with pytest.raises(NotebookError, match="there is no notebook"):
         ship(tmp_path / "gone.ipynb")
     (tmp_path / "text.ipynb").write_text("no notebook")
-    with pytest.raises(NotebookError, match=r"text\.ipynb is no valid JSON"):
+    with pytest.raises(NotebookError, match=r"text\.ipynb is not valid JSON"):
         ship(tmp_path / "text.ipynb")
 
 

@@ -3,8 +3,8 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, notebook_json
 
 from byoc_kit.core.assets import AssetError
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.asset_uses import assets_of, collect
 from byoc_kit.notebook.check import check_notebook
+from byoc_kit.notebook.declarations import assets_of, collect
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook
 from byoc_kit.notebook.rules.assets import check_assets
 from byoc_kit.notebook.rules.files import check_files
