@@ -16,6 +16,7 @@ from byoc_kit.bundle.drift import drift
 from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.bundle.module_map import Exported, ExportedCell, read_exported, split_module, text_sha256
 from byoc_kit.bundle.plan import plan_again, staged
+from byoc_kit.core.assets import shown
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
 from byoc_kit.errors import printable
 from byoc_kit.notebook.analysis import Analysis
@@ -265,7 +266,9 @@ def _imported(block: str) -> set[ImportedName]:
         raise SyncError(msg) from None
     for node in tree.body:
         if not isinstance(node, ImportNode) or (isinstance(node, ast.ImportFrom) and node.level):
-            msg = f"`{ast.unparse(node)}` stands above the first cell and is not an import; move it below a marker"
+            first, *more = ast.unparse(node).split("\n")
+            said = shown(first) + " ..." * bool(more)
+            msg = f"`{said}` stands above the first cell and is not an import; move it below a marker"
             raise SyncError(msg)
     if any(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(block).readline)):
         msg = "a comment among the imports of processor.py would be lost; put it below a marker"

@@ -245,6 +245,11 @@ def test_a_notebook_that_is_no_python_any_more_is_reported_with_its_cell(exporte
         ),
         ("# %%\nclass", "class", r"the line `# %%` is gone"),
         ("import os\n", "import os\nx = 1\n", r"`x = 1` stands above the first cell and is not an import"),
+        (
+            "import os\n",
+            "import os\n\ndef half(x):\n    return x / 2\n",
+            r"^`def half\(x\): \.\.\.` stands above the first cell and is not an import; move it below a marker$",
+        ),
         ("import os\n", "import os\nimport\n", r"the imports of processor\.py are not valid Python"),
         ("import os\n", "import os  # why\n", r"a comment among the imports of processor\.py would be lost"),
         ("    return frame", "    return fame", r"cell 5, line 2: nothing defines fame"),

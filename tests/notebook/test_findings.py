@@ -348,6 +348,17 @@ warning[untagged-hook]: on_stream_start is not in the tagged cells, so the conta
   = cell 3 defines it; tag that cell `byoc`, or rename it
 """,
     ),
+    "scaled-tensor": (
+        [NOTHING[0], ("byoc", "def process_frame(frame):\n    return (1 - frame.tensor) * 255")],
+        """\
+warning[scaled-tensor]: process_frame returns a floating tensor of 0 to 255, and those of frames are 0 to 1
+ --> n.ipynb, cell 2 (process_frame), line 2, column 12
+  |
+2 |     return (1 - frame.tensor) * 255
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^
+  = leave the factor out, or write .to(torch.uint8) behind it
+""",
+    ),
     "kept-frame": (
         [
             NOTHING[0],

@@ -29,6 +29,7 @@ FOUND = {
         "import numpy as np\nfrom PIL import Image\n\nImage.fromarray(np.zeros((2, 2), np.uint8)).show()  ###"
     ],
     "needs-gpu": ["import torch\n\nnet = torch.nn.Linear(1, 1).cuda()  ###"],
+    "scaled-tensor": ["def process_frame(frame):\n    return frame.tensor * 255  ###"],
     "secret": [f'token = "hf_{24 * "a"}"  ###'],
     "shared-start": ["seen = []", "def on_stream_stop():\n    seen.clear()  ###"],
     "shared-state": ["seen = []", "def process_frame(frame):\n    seen.append(frame)  ###\n    return frame"],

@@ -461,6 +461,14 @@ def test_a_field_is_not_read_from_the_class(head, name):
     ]
 
 
+def test_nor_by_a_function_that_a_hook_uses():
+    helpers = "def half(x): return x * Params.gain\ndef unused(x): return x * Params.gain"
+    assert uses("return half(frame), params", params=f"{USE}\n{helpers}") == [
+        "effects.ipynb, cell 2, line 4: Params.gain is read from the class; write params.gain, and give half the "
+        "parameters [unknown-param]"
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     ["return Params().gain, Params.LOW, Params.model_fields, mine.Params.gain", "return lambda Params: Params.gain"],

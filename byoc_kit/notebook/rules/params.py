@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from byoc_kit.core.assets import shown
 from byoc_kit.core.params import DefaultError, Params, params_errors
 from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.calls import called_by
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.names import Function, bindings, free_names, untagged_cell
@@ -159,10 +160,10 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
         yield from _check_defaults(analysis, found.type)
     by_name = read_params_by_name(analysis) if found.type is Params else None
     yield from _check_is_used(analysis, by_name)
-    for cell, hook in _hooks(analysis):
-        yield from _check_reads_of_class(analysis, cell, hook, by_name or found)
-        if not found.is_open:
-            yield from _check_uses(analysis, cell, hook, found)
+    for cell, function in called_by(analysis, list(ARGUMENTS_BEFORE_PARAMS)):
+        yield from _check_reads_of_class(analysis, cell, function, by_name or found)
+    for cell, hook in [] if found.is_open else _hooks(analysis):
+        yield from _check_uses(analysis, cell, hook, found)
 
 
 def _hooks(analysis: Analysis) -> list[tuple[Cell, Function]]:
@@ -250,7 +251,7 @@ def _check_is_used(analysis: Analysis, known: ParamsClass | None) -> Iterator[Fi
 
 
 def _check_reads_of_class(analysis: Analysis, cell: Cell, function: Function, known: ParamsClass) -> Iterator[Finding]:
-    """Yield the fields that are asked of the class, which has none: only its instances do."""
+    """Yield the fields that a hook, or a function that hooks use, asks of the class: only its instances have them."""
     nodes, owner = _nodes_in(function), known.type.__name__
     if owner in _bound_in(nodes):
         return  # it may be something else there
@@ -261,6 +262,7 @@ def _check_reads_of_class(analysis: Analysis, cell: Cell, function: Function, kn
             ):
                 message = f"{owner}.{shown(field)} is read from the class"
                 hint = f"write {_params_name(function) or 'params'}.{shown(field)}"
+                hint += "" if function.name in ARGUMENTS_BEFORE_PARAMS else f", and give {function.name} the parameters"
                 yield Finding(UNKNOWN_PARAM, analysis.name, message, hint, Place.of(cell, node))
 
 
@@ -325,7 +327,7 @@ def _hint(analysis: Analysis, known: ParamsClass, name: str, field: str) -> str:
 
 def _params_name(function: Function) -> str | None:
     """Return the name of the argument that takes the parameters."""
-    arguments = arguments_of(function)[ARGUMENTS_BEFORE_PARAMS[function.name] :]
+    arguments = arguments_of(function)[ARGUMENTS_BEFORE_PARAMS.get(function.name, 0) :]
     if function.name == "on_stream_start":
         return arguments[0].arg if arguments else None
     annotated = (a.arg for a in arguments if _ends_with_params(unquoted(a.annotation)))
