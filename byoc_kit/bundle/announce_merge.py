@@ -1,4 +1,4 @@
-"""The entries of bundles put into an orchestrator's own ``aiModels.json`` or ``runners.json``, which stays as it is."""
+"""Puts the entries of bundles into an orchestrator's own ``aiModels.json`` or ``runners.json``; all else stays."""
 
 from __future__ import annotations
 

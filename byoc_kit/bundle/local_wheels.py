@@ -82,7 +82,7 @@ def _state(path: Path) -> Iterator[str]:
         return
     for folder, inner, names in os.walk(path):
         here = Path(folder)
-        inner[:] = sorted(name for name in inner if not _is_by_the_way(here / name))
+        inner[:] = sorted(name for name in inner if not _is_not_source(here / name))
         for name in sorted(names):
             try:
                 found = (here / name).stat()
@@ -91,7 +91,7 @@ def _state(path: Path) -> Iterator[str]:
             yield f"{(here / name).relative_to(path)} {found.st_size} {found.st_mtime_ns}"
 
 
-def _is_by_the_way(folder: Path) -> bool:
+def _is_not_source(folder: Path) -> bool:
     is_made = folder.name == "__pycache__" or folder.name.endswith(".egg-info")
     return folder.name.startswith(".") or is_made or (folder / "pyvenv.cfg").is_file()
 

@@ -88,7 +88,7 @@ def put_wheels(wheels: Mapping[str, bytes], bundle: Path) -> None:
 def collect_wheelhouse(bundle: Path) -> None:
     """Download every wheel of the lock that the bundle does not carry yet. Raises ``WheelError``.
 
-    A wheel that has a locked one's place and not its bytes is taken away.
+    A wheel with the name and version of a locked one, but with other bytes, is removed.
     """
     locked = _read(bundle)
     missing = _missing(locked, bundle)

@@ -20,7 +20,7 @@ _TAIL = 15
 _ANSWERS_WITHIN_S = 60  # a socket without a server accepts a request and never answers
 _HINTS = {
     r"pull access denied|manifest unknown|failed to resolve source metadata|registry.*(refused|timeout|no such host)": (
-        "the base image is not to be had here; name one that is with --base-image"
+        "the base image is not available here; name one that is with --base-image"
     ),
     r"No matching distribution found|name resolution|CERTIFICATE_VERIFY_FAILED|Failed to establish a new connection": (
         "pip reaches no index from within the build; collect the wheels here with "

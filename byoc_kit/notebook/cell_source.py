@@ -43,7 +43,7 @@ def parse(source: str) -> ast.Module:
 
 
 def unparse(node: ast.AST) -> str:
-    """Return a node as source, or an ellipsis for one that cannot be written, such as a hexadecimal of a mile."""
+    """Return a node as source, or an ellipsis if it cannot be written, such as a number of thousands of digits."""
     try:
         return ast.unparse(node)
     except (RecursionError, ValueError):
@@ -83,7 +83,7 @@ def is_harmless(line: str) -> bool:
 
 
 def instead_of(line: str) -> str:
-    """Say what to do with a line that is IPython: what it does in the notebook, a container may need too."""
+    """Say what to write in place of a line of IPython. The container may need what the line does."""
     line = line.lstrip()
     if _INSTALLS.match(line):
         return f"{_ELSEWHERE}; the image gets what is installed here and imported"
@@ -132,7 +132,7 @@ def beginnings(lines: Sequence[str], numbers: Sequence[int]) -> Iterator[int]:
 
 
 def _marked(line: str) -> str:
-    """Return a statement that stands as the line does; a compound one, which none on the same line may precede."""
+    """Return a compound statement as far indented as the line: no other statement can stand before it in its line."""
     return line[: len(line) - len(line.lstrip())] + "if 1: pass"
 
 
@@ -145,7 +145,7 @@ def _parses(source: str) -> bool:
 
 
 def without_prompts(lines: Sequence[str]) -> list[str]:
-    """Return the lines as IPython runs them: each is the end of what it was, and none is gone.
+    """Return the lines as IPython runs them. Each keeps its end, and none is removed.
 
     Only complete lines come in; the body of a cell magic is cleaned by itself, as the magic runs it.
     """

@@ -47,9 +47,12 @@ class MergedImports:
 def merge_imports(analysis: Analysis) -> MergedImports:
     """Take the imports out of the cells that can stand at the top of the module without changing what it does.
 
-    One stays where it is if it stands below something that may
-    matter to it (a call such as ``matplotlib.use``, a setting such as ``os.environ[...] = ...``, control flow), if its
-    name is bound more than once or is a builtin's, which the code above may use, or if it bears a comment.
+    An import stays where it is
+
+    - if something above may matter to it: a call such as ``matplotlib.use``, a setting such as
+      ``os.environ[...] = ...``, control flow;
+    - if its name is bound more than once, or is a builtin's, which the code above may use;
+    - if it has a comment.
     """
     cells, bound = analysis.cells, bindings(analysis)
     moved = _movable(cells, bound)

@@ -21,7 +21,7 @@ _LINE_LENGTH = 88
 
 @dataclass(frozen=True)
 class Section:
-    """A cell as it stands in the module: from ``first_line`` on, those lines of it that ``kept`` numbers."""
+    """A cell's part of the module: it begins at ``first_line``, and has the cell's lines with the numbers ``kept``."""
 
     cell: Cell
     first_line: int
@@ -30,9 +30,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Module:
-    """The text of ``processor.py``: ``imports`` (first line and number of lines), the cells, and where each line is of.
+    """The text of ``processor.py``, its ``imports`` (first line and number of lines), its cells, and its lines' origin.
 
-    ``origins`` has by line of the module the cell and the line in it.
+    ``origins`` maps a line of the module to its cell and the line there.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Module:
 
     @property
     def spans(self) -> list[CellSpan]:
-        """Every line that is the notebook's, in runs of lines that follow each other there, too."""
+        """The lines that come from the notebook, as runs that are consecutive in both."""
         runs: list[CellSpan] = []
         for line, (cell, cell_line) in sorted(self.origins.items(), key=lambda item: item[0]):
             last = runs[-1] if runs else None
@@ -57,7 +57,7 @@ class Module:
         return runs
 
     def locate(self, line: int) -> tuple[Cell, int]:
-        """Return the cell of a line and the line in it; for one of the exporter's own, those of the line above it."""
+        """Return the cell of a line and the line in it. A line of the exporter's own counts as the one above it."""
         above = [known for known in self.origins if known <= line]
         return self.origins[max(above) if above else min(self.origins)]
 

@@ -24,7 +24,7 @@ PathState: TypeAlias = tuple[tuple[str, int], ...]
 class _Installed:
     """A distribution's name, its RECORD, and the folders that it puts on ``sys.path``, as an editable one does.
 
-    The RECORD is searched as a text: to take thousands of lines apart is what makes `packages_distributions` slow.
+    The RECORD is searched as one text. `packages_distributions` parses its thousands of lines, and is slow for that.
     """
 
     name: str
@@ -57,9 +57,9 @@ class _Installed:
 def providers(dotted_name: str) -> set[str]:
     """Return the canonical names of the installed distributions that provide a module.
 
-    Where several have its top-level package, as ``google`` or ``cv2``, those that have most of the dotted name, be it
-    a module or a name in one. Empty for a module of the standard library or of none; more than one where it cannot be
-    told which of them an import gets.
+    Several may have its top-level package, as with ``google`` or ``cv2``. Then only those count that have most of the
+    dotted name, be it a module or a name in one. The result is empty for a module of the standard library and for one
+    that nothing provides. It has several names where an import may get any of them.
     """
     parts = dotted_name.split(".")
     candidates = _having(parts[0], path_state())

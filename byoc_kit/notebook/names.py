@@ -1,4 +1,4 @@
-"""The names of cells: what their top level binds and imports, what nothing binds, and those that mean something."""
+"""Names in cells: which are bound or imported at the top level, which nothing defines, and which are reserved."""
 
 from __future__ import annotations
 

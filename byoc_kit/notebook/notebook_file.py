@@ -1,4 +1,4 @@
-"""A notebook's file: read as values, its title and its cells, and changed in nothing that was not meant."""
+"""Reads a notebook's file as values, its title and its cells, and writes it with no other change than is wanted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class NotebookError(ByocKitError):
 class Cell:
     """One cell. ``number`` counts all cells from 1, as a reader does from the top; ``id`` is unique, or ``None``.
 
-    ``heading`` is the Markdown heading that the cell is the first code below; the notebook's title is none.
+    ``heading`` is the Markdown heading above it, if it is the first code cell below that; the notebook's title does not
+    count.
     """
 
     number: int
@@ -126,9 +127,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as it stands in its file, which lies in ``folder`` where it is known.
+    """What a notebook's file says. ``folder`` is where the file lies, if that is known.
 
-    ``python`` is the version that it was last run with, as it says itself.
+    ``python`` is the version that the notebook was last run with.
     """
 
     name: str

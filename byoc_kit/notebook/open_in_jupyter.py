@@ -1,4 +1,4 @@
-"""Whether a Jupyter server of this machine has a notebook open: its next save would take a change of the file back."""
+"""Whether a Jupyter server of this machine has a notebook open: its next save would undo a change of the file."""
 
 from __future__ import annotations
 

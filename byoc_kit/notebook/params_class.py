@@ -34,10 +34,10 @@ class NotParams(NotStatic):
 
 @dataclass(frozen=True)
 class ParamsClass:
-    """The class of the parameters: with its fields, without its methods, of which only the ``names`` are there.
+    """The class of the parameters with its fields, but without its methods. ``names`` are all names that it has.
 
-    It is open where it may have attributes that nothing here shows, and plain where it has fields alone: a validator
-    may make a good value of any default.
+    ``is_open`` says that it may have attributes that cannot be seen here. ``is_plain`` says that it has fields alone,
+    and so no validator, which could turn any default into a value that fits.
     """
 
     type: type[Params]

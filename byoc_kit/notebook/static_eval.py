@@ -23,7 +23,7 @@ from byoc_kit.notebook.names import Binding, bindings
 from byoc_kit.notebook.notebook_file import Cell
 from byoc_kit.notebook.static_types import ACCESSORS, CALLS, CHANGING_METHODS, DECORATORS, GENERICS, METHODS, TYPES
 
-# As many expressions may a class be made of: names of types that name each other double with each line.
+# The most expressions that a class may be made of. Names of types that use each other double them with each line.
 _MOST_EXPRESSIONS = 20_000
 
 _IMMUTABLE = (int, float, str, bytes, bool, type(None))
@@ -44,7 +44,7 @@ class Static:
     """Reads the top level of cells. Every method raises ``NotStatic`` for what only running would tell.
 
     A class may have the name of what it is made from: ``from byoc_kit import Params`` and ``class Params(Params)``.
-    What is asked for with ``seen_by`` is as that binding's statement sees it, else as it is at the end.
+    With ``seen_by`` the answer is what that binding's statement sees, else what is there at the end.
     """
 
     def __init__(self, bound: Sequence[Binding], scope: Scope) -> None:

@@ -166,7 +166,7 @@ _WRONG_RESULTS = {"process_frame": _NO_PICTURE, "process_audio": {*_NO_RESULT, "
 _RESULTS = {"AudioFrame", "NDArray", "Tensor", "VideoFrame", "ndarray"}
 _NO_FRAME = {*_NO_RESULT, "NDArray", "Tensor", "ndarray"}
 _WRONG_FRAMES = {"process_frame": {*_NO_FRAME, "AudioFrame"}, "process_audio": {*_NO_FRAME, "VideoFrame"}}
-# Where what the annotation says is to be had.
+# Where to find what the annotation asks for.
 _PARTS = {
     "process_frame": "it is given a VideoFrame, which has .tensor and .pixels",
     "process_audio": "it is given an AudioFrame, which has .samples",

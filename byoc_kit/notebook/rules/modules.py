@@ -91,7 +91,7 @@ _PLAIN_DECORATORS = {
 # Conditions on the interpreter or the system: one of the branches is for another.
 _KINDS_OF_MACHINE = ("TYPE_CHECKING", "os.name", "platform", "system()", "version")
 _LARGEST = 200_000  # bytes of source, which take some 0.1 s to parse
-# Where what is often looked for in the kit is to be had.
+# Where to import what is often looked for in the kit.
 _HOMES = {"Field": "pydantic", "field_validator": "pydantic", "BaseModel": "pydantic", "Literal": "typing"}
 
 
@@ -117,7 +117,7 @@ def _check_import(analysis: Analysis, found: Import) -> Iterator[Finding]:
     provided = set() if is_standard else providers(found.name)
     beside = _beside(analysis.folder, found.module)
     if beside and (is_standard or provided):
-        message = f"the notebook imports {beside}, which lies beside it, and the container another {found.module}"
+        message = f"the notebook imports {beside} from its own folder, and the container another {found.module}"
         hint = f"rename {beside}, and move what you use of it to a tagged cell"
         yield Finding(SHADOWED_MODULE, analysis.name, message, hint, found.place)
     elif len(provided - _OPENCV) + bool(provided & _OPENCV) > 1:

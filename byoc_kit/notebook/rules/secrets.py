@@ -12,7 +12,7 @@ from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 SECRET = Rule(
     code="secret",
     severity=Severity.ERROR,
-    about="a literal looks like a password or a key, and an image is no place for one",
+    about="a literal looks like a password or a key, which does not belong in an image",
     why="The exported module is in the image. Whoever pulls the image can read it.",
     example='token = "hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"',
     ignorable=True,

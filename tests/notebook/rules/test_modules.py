@@ -59,7 +59,7 @@ def test_a_file_next_to_the_notebook_shadows_what_the_container_has(write_notebo
     assert findings(write_notebook(f"import {name}")) == [
         (
             "shadowed-module",
-            f"the notebook imports {shown}, which lies beside it, and the container another {name}",
+            f"the notebook imports {shown} from its own folder, and the container another {name}",
         )
     ]
 
