@@ -147,6 +147,7 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._load_error: str | None = None
         self._is_ready = False
         self._is_stopping = False
+        self._refused_headers: set[str] = set()
         guarding = guard(self.settings, origins=options.get("cors_config") or ())
         self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, self._checking_session]
         self.enable_default_routes = enable_default_routes
@@ -173,12 +174,15 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
 
     @web.middleware
     async def _checking_session(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse what belongs to no proper Live Runner session, though it says so."""
+        """Refuse what belongs to no proper Live Runner session, though it says so; log the first for each header."""
         try:
             live = live_session(request, self.settings.orchestrator_url)
             if live is not None:
                 self.sessions.check_owner(live)
         except ParamsError as error:
+            if error.field not in self._refused_headers:
+                self._refused_headers.add(error.field)
+                logger.warning("a Live Runner's session is refused: %s: %s", error.field, error.reason)
             return refused(request, 400, error.reason, field=error.field)
         except BusyError as error:
             return refused(request, 503, str(error))

@@ -298,11 +298,16 @@ async def test_headers_that_do_not_fit_are_a_400():
             assert (await answer.json())["field"] == "Livepeer-Session-Token"
 
 
-async def test_an_orchestrator_other_than_the_configured_one_is_not_called_back():
+async def test_an_orchestrator_other_than_the_configured_one_is_not_called_back(caplog):
     async with live_rig(settings=ServerSettings(orchestrator_url="https://orchestrator:8935")) as it:
         client = await it.reserve()
-        status, answer = await client.post("/stream/start", {})
-        assert (status, answer["field"]) == (400, "Livepeer-Session-Control")
+        for _ in range(2):
+            status, answer = await client.post("/stream/start", {})
+            assert (status, answer["field"]) == (400, "Livepeer-Session-Control")
+        [said] = warnings_of(caplog)
+        assert said.startswith(
+            "a Live Runner's session is refused: Livepeer-Session-Control: leads to http://127.0.0.1:"
+        )
         assert not list(it.orchestrator.channels)
 
 
