@@ -34,7 +34,7 @@ def test_the_parts_of_a_streams_end_fit_into_it():
 def test_python_exits_without_a_visit_to_each_of_its_objects(monkeypatch):
     """With torch loaded that takes most of a second of CPU."""
 
-    async def end_at_once(_, __, listening):
+    async def end_at_once(_, __, listening, *___):
         listening.close()
 
     monkeypatch.setattr("byoc_kit.server.serve._serve", end_at_once)
