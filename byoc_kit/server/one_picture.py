@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.processor import FrameProcessor
+from byoc_kit.core.stream_state import StreamStates
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.still import Still, read_still
 from byoc_kit.server.ending import DRAIN_S, STREAM_END_S
@@ -48,6 +49,7 @@ class OnePicture:
         self._processor = processor
         self._settings = settings
         self._hook_calls = HookCalls()
+        self._states = StreamStates()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -112,8 +114,12 @@ class OnePicture:
         return outputs[0]
 
     async def _call(self, name: str, call: Callable[[], None]) -> None:
+        def run() -> None:
+            with self._states.entered():
+                call()
+
         longest_s = 0.0 if self.is_hung else self._longest_s(name)  # it begins once the one that hangs has returned
-        calling = self._hook_calls.begin(name, self._processor, call)
+        calling = self._hook_calls.begin(name, self._processor, run)
         stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
         try:
             await asyncio.wait([calling, stopping], timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)

@@ -2,11 +2,15 @@
 
 import asyncio
 import gc
+import json
 import threading
 import weakref
 from collections import Counter
+from io import BytesIO
 
+import aiohttp
 import numpy as np
+from PIL import Image
 from server_rig import DEADLINE_S, until
 from stream_rig import SEGMENTS, served, streaming
 
@@ -134,3 +138,32 @@ async def test_pictures_and_sound_of_a_stream_have_the_same_state(rig, clip):
     async with served(rig, process_frame, process_audio=process_audio, on_stream_stop=on_stream_stop) as it:
         await it.stream(it.start_body(), clip)
     assert [set(names) for names in both] == [{"pictures", "sounds"}]
+
+
+async def test_pictures_at_once_have_a_state_each(rig):
+    started, seen = threading.Barrier(2), []
+
+    def on_stream_start(params):
+        stream_state().name = params.name
+        started.wait(DEADLINE_S)
+
+    def process_frame(frame, params: Params):
+        seen.append((params.name, stream_state().name))
+        return frame
+
+    hooks = {"params_type": Params, "on_stream_start": on_stream_start}
+    async with served(rig, process_frame, **hooks, options={"capacity": 2}) as it:
+
+        async def process(name):
+            form = aiohttp.FormData({"params": json.dumps({"name": name})})
+            form.add_field("image", still(), filename="still.png", content_type="image/png")
+            async with it.http.post(f"{it.url}/process", data=form) as answer:
+                assert answer.status == 200, await answer.text()
+
+        await asyncio.gather(process("a"), process("b"))
+    assert sorted(seen) == [("a", "a"), ("b", "b")]
+
+
+def still():
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file := BytesIO(), "PNG")
+    return file.getvalue()
