@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from yarl import URL
 
 from byoc_kit.core.params import ParamsError
 from byoc_kit.errors import ByocKitError, cut
-from byoc_kit.server.requests import LONGEST_ID, SESSION_ID_HEADER, StartRequest, Url
+from byoc_kit.server.requests import LONGEST_ID, SESSION_ID_HEADER, StartRequest, Url, refused
 from byoc_kit.system.addresses import without_secrets
 from byoc_kit.trickle.connection import client_session, end_of_channel, reason_of
 from byoc_kit.trickle.protocol import DATA_TYPE
@@ -93,6 +94,32 @@ def _origin(url: str) -> str:
     """Return scheme, host and port of a URL, as the HTTP client reads it."""
     parsed = URL(url)
     return f"{parsed.scheme}://{parsed.host}:{parsed.port}"
+
+
+def check_sessions(orchestrator_url: str | None, check_owner: Callable[[LiveSession], None]) -> Middleware:
+    """Return a middleware that refuses a request of no proper session, though it says so.
+
+    ``check_owner`` raises ``ByocKitError`` for a session whose id another one has. The first refusal for each header is
+    logged.
+    """
+    logged: set[str] = set()
+
+    @web.middleware
+    async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            session = live_session(request, orchestrator_url)
+            if session is not None:
+                check_owner(session)
+        except ParamsError as error:
+            if error.field not in logged:
+                logged.add(error.field)
+                logger.warning("a Live Runner's session is refused: %s: %s", error.field, error.reason)
+            return refused(request, 400, error.reason, field=error.field)
+        except ByocKitError as error:
+            return refused(request, 503, str(error))
+        return await handler(request)
+
+    return checked
 
 
 class LiveSession:

@@ -110,6 +110,7 @@ class Sessions:
         finally:
             self._starting.discard(stream_id)
         if self._is_closed:
+            self._begin_release(live)
             raise BusyError(_STOPPING)
         self.totals.started += 1
         logger.info("stream %s starts: %s", stream_id, session.request.channels())
@@ -284,13 +285,16 @@ class Sessions:
             self._hung.append(session)
         if not task.cancelled() and (error := task.exception()):
             logger.error("stream %s ended with an error", stream_id, exc_info=error)
-        if session.live is not None:
-            releasing = asyncio.create_task(self._release(session.live), name=f"release-{stream_id}")
-            self._releasing[stream_id] = releasing
+        self._begin_release(session.live)
+
+    def _begin_release(self, live: LiveSession | None) -> None:
+        """Give the place of a session back. The stream's own is free before: the next session may come at once."""
+        if live is not None:
+            releasing = asyncio.create_task(self._release(live), name=f"release-{live.id}")
+            self._releasing[live.id] = releasing
             releasing.add_done_callback(take_error)
 
     async def _release(self, live: LiveSession) -> None:
-        """Give the place of a session back. The stream's own is free before: the next session may come at once."""
         try:
             await live.release()
         except CallbackError as error:

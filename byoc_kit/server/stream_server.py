@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from pytrickle.server import StreamServer as PytrickleStreamServer
 
 from byoc_kit.core.bundle_reader import Bundle
@@ -27,7 +26,7 @@ from byoc_kit.server.ending import LEFT_BY_S, SHUTDOWN_S
 from byoc_kit.server.guard import guard
 from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.listener import Listener, app_runner, noted_at_request, protocol_factory
-from byoc_kit.server.live_runner import CallbackError, live_session
+from byoc_kit.server.live_runner import CallbackError, check_sessions, live_session
 from byoc_kit.server.metrics import CONTENT_TYPE, Metrics
 from byoc_kit.server.process_route import process_picture
 from byoc_kit.server.requests import (
@@ -147,9 +146,9 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._load_error: str | None = None
         self._is_ready = False
         self._is_stopping = False
-        self._refused_headers: set[str] = set()
         guarding = guard(self.settings, origins=options.get("cors_config") or ())
-        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, self._checking_session]
+        checking = check_sessions(self.settings.orchestrator_url, self.sessions.check_owner)
+        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, checking]
         self.enable_default_routes = enable_default_routes
         if enable_default_routes:
             self._add_routes()
@@ -171,22 +170,6 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         if "cors" in self.app:  # made by pytrickle, of cors_config
             for route in added:
                 self.app["cors"].add(route)
-
-    @web.middleware
-    async def _checking_session(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse what belongs to no proper Live Runner session, though it says so; log the first for each header."""
-        try:
-            live = live_session(request, self.settings.orchestrator_url)
-            if live is not None:
-                self.sessions.check_owner(live)
-        except ParamsError as error:
-            if error.field not in self._refused_headers:
-                self._refused_headers.add(error.field)
-                logger.warning("a Live Runner's session is refused: %s: %s", error.field, error.reason)
-            return refused(request, 400, error.reason, field=error.field)
-        except BusyError as error:
-            return refused(request, 503, str(error))
-        return await handler(request)
 
     async def start_server(self) -> web.AppRunner:
         """Bind the port, then load the model; returns the runner."""

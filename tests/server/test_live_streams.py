@@ -176,6 +176,28 @@ async def test_the_end_of_the_container_ends_and_releases_each_session():
             await client.ended()
 
 
+async def test_a_session_that_starts_while_the_container_ends_is_released(monkeypatch):
+    entered, goes_on = asyncio.Event(), asyncio.Event()
+    whole = live_runner.LiveSession.open
+
+    async def wait(session, request):
+        entered.set()
+        await goes_on.wait()
+        return await whole(session, request)
+
+    monkeypatch.setattr(live_runner.LiveSession, "open", wait)
+    async with live_rig() as it:
+        client = await it.reserve()
+        starting = asyncio.create_task(client.post("/stream/start", {}))
+        async with asyncio.timeout(DEADLINE_S):
+            await entered.wait()
+        await it.server.stop()
+        goes_on.set()
+        status, answer = await starting
+        assert (status, answer["message"]) == (503, "the server is stopping; start the stream elsewhere")
+        await it.until_released()
+
+
 @pytest.mark.parametrize("sends", [False, True])
 async def test_a_session_without_input_is_released(sends):
     async with live_rig(settings=ServerSettings(idle_timeout_s=0.3)) as it:
