@@ -271,7 +271,7 @@ class VideoFrame(PytrickleVideoFrame):  # type: ignore[misc]  # pytrickle has no
         return frame
 
     def replace_tensor(self, new_tensor: torch.Tensor) -> VideoFrame:
-        """Return a frame with another tensor; pytrickle calls ``replace`` so."""
+        """Return a frame with another tensor. This is pytrickle's name for ``replace``."""
         return self.replace(tensor=new_tensor)
 
     def original(self) -> VideoFrame:
