@@ -29,6 +29,11 @@ def check(notebook):
     return check_notebook(Analysis(notebook))
 
 
+def said(notebook):
+    """Return the findings of a notebook as text."""
+    return [str(finding) for finding in check(notebook)]
+
+
 def plan_file(path, target, **options):
     """Plan the bundle of a notebook's file."""
     return plan(Analysis(read_notebook(path)), target, **options)

@@ -1,7 +1,13 @@
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from io import BytesIO
+
 import pytest
 from wheel_rig import index, make_wheel, sha256_of
 
-from byoc_kit.bundle.wheels import WheelError, collect_wheelhouse, missing_wheels, put_wheels, read_lock
+from byoc_kit.bundle.wheels import WheelError, collect_wheelhouse, kit_wheel, missing_wheels, put_wheels, read_lock
 
 __all__ = ["index"]
 
@@ -94,3 +100,28 @@ def test_a_lock_that_cannot_be_read_is_one_line(bundle, text, said):
     assert said in str(caught.value)
     assert str(caught.value).endswith("; export the notebook again")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_same_sources_give_the_same_bytes():
+    name, data = kit_wheel()
+    assert (name, data) == kit_wheel()
+    assert name == f"byoc_kit-{metadata.version('byoc-kit')}-py3-none-any.whl"
+
+
+def test_it_carries_the_package_and_no_caches():
+    with zipfile.ZipFile(BytesIO(kit_wheel()[1])) as archive:
+        names = archive.namelist()
+    assert {"byoc_kit/py.typed", "byoc_kit/verification/report.html", "byoc_kit/server/probe.py"} <= set(names)
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_pip_installs_it(tmp_path):
+    name, data = kit_wheel()
+    (tmp_path / name).write_bytes(data)
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "--target", site, tmp_path / name], check=True)
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); import byoc_kit.server.probe; print(byoc_kit.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(site / "byoc_kit" / "__init__.py")
+    assert (site / "bin" / "byoc-kit").is_file()

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
-from byoc_kit.cli import main
 from byoc_kit.notebook.check import RULES
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.report import as_github, as_json, as_text
+from byoc_kit.notebook.report import as_text
 
 NOTHING = ("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)
+
+
 SEVERAL = CAPABILITY.replace(")", ", capacity=4)")
+
 
 # By code: the cells, and how the finding begins on the terminal, up to its hint.
 GOLDEN = {
@@ -422,16 +424,18 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 """,
     ),
 }
+
+
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
-    "test_declarations": {
-        *("absolute-path", "asset-not-literal", "asset-path", "file-beside", "missing-asset", "pickle"),
-        "undeclared-file",
-    },
-    "test_check": {"no-return", "shown-figure"},
-    "test_ignored": {"unused-ignore"},
-    "rules/test_modules": {"ambiguous-module", "shadowed-module"},
-    "test_params_class": {"params-class", "params-default", "params-schema", "unknown-param"},
+    "assets": {"asset-not-literal", "asset-path", "missing-asset"},
+    "files": {"absolute-path", "file-beside", "undeclared-file"},
+    "hooks": {"no-return"},
+    "ignored": {"unused-ignore"},
+    "loading": {"pickle"},
+    "modules": {"ambiguous-module", "shadowed-module"},
+    "notebook_only": {"shown-figure"},
+    "params": {"params-class", "params-default", "params-schema", "unknown-param"},
 }
 
 
@@ -456,230 +460,5 @@ def test_the_text_of_a_code(code):
 def test_every_code_has_a_text():
     assert set(GOLDEN) | set().union(*ELSEWHERE.values()) == set(RULES)
     for name, codes in ELSEWHERE.items():
-        tests = (Path(__file__).parent / f"{name}.py").read_text()
+        tests = (Path(__file__).parent / "rules" / f"test_{name}.py").read_text()
         assert [code for code in codes if code not in tests] == []
-
-
-SECRETS = {
-    "hf_" + 24 * "a": "a Hugging Face token",
-    "Bearer ghp_" + 36 * "a": "a GitHub token",
-    "AKIA" + 16 * "A": "an AWS key",
-    "https://me:hunter2@example.org/x": "a password in a URL",
-    "-----BEGIN RSA PRIVATE KEY-----\n": "a private key",
-}
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-def test_secrets_are_known_by_how_they_look_and_never_repeated(make_sound, secret):
-    [finding] = check(make_sound(f"x = [{secret!r}]"))
-    assert (finding.code, finding.message) == ("secret", f"this looks like {SECRETS[secret]}")
-    assert secret not in str(finding)
-
-
-@pytest.mark.parametrize(
-    ("source", "is_secret"),
-    [
-        ("API_KEY = 'a1b2c3d4'", True),
-        ("config = {'password': 'correct horse'}", True),
-        ("client.token = b'a1b2c3d4'\nimport client", True),
-        ("NEXT_TOKEN = 'hello world'", False),
-        ("next_secret = 'hello world'", True),
-        ("API_KEY = ''", False),
-        ("API_KEY = 'your key here'", False),
-        ("API_KEY = '<key>'", False),
-        ("mask_token = '[MASK]'", False),
-        ("import os\nAPI_KEY = os.environ['API_KEY']", False),
-        ("tokenizer = 'bert-base-uncased'", False),
-        ("max_tokens = 'hundred'", False),
-        ("skill = 'ask-me-anything-about-nothing-at-all'", False),
-    ],
-)
-def test_secrets_are_known_by_their_names(make_sound, source, is_secret):
-    codes = [finding.code for finding in check(make_sound(source))]
-    assert ("secret" in codes) is is_secret
-
-
-@pytest.mark.parametrize(
-    ("body", "is_shared"),
-    [
-        ("global count\n    count += 1", True),
-        ("state['n'] = 1", True),
-        ("del state['n']", True),
-        ("state['a']['b'] = 1", True),
-        ("state.update(n=1)", True),
-        ("model.mode = 2", True),
-        ("state = {}\n    state['n'] = 1", False),
-        ("local = []\n    local.append(1)", False),
-        ("return state['n']", False),
-        ("count = 1", False),
-    ],
-)
-def test_state_that_streams_would_share(make, body, is_shared):
-    source = f"count, state, model = 0, {{}}, object()\ndef process_frame(frame):\n    {body}"
-    assert [f.code for f in check(make(("byoc", SEVERAL), ("byoc", source)))] == ["shared-state"] * is_shared
-    assert check(make(("byoc", CAPABILITY), ("byoc", source))) == []
-
-
-@pytest.mark.parametrize(
-    ("body", "codes"),
-    [
-        ("global count\n    count = 0", ["shared-start"]),
-        ("seen.clear()", []),  # said of process_frame already
-        ("byoc_kit.stream_state().count = 0", []),
-        ("state = byoc_kit.stream_state()\n    state.count = 0", []),
-    ],
-)
-@pytest.mark.parametrize("hook", ["on_stream_start(params)", "on_stream_stop()"])
-def test_state_that_a_start_or_an_end_changes_for_other_streams(make, hook, body, codes):
-    frame = "seen.append(frame)\n    return frame"
-    source = f"import byoc_kit\ncount, seen = 0, []\ndef process_frame(frame):\n    {frame}\ndef {hook}:\n    {body}"
-    assert [f.code for f in check(make(("byoc", SEVERAL), ("byoc", source)))] == ["shared-state", *codes]
-
-
-@pytest.mark.parametrize(
-    ("head", "codes"),
-    [
-        ("process_frame(frame, params)", []),
-        ("process_frame(*frames)", []),
-        ("process_frame(frame, /, *, params=None, **more)", []),
-        ("process_frame(frame, settings: Settings)", []),
-        ("process_frame(frame, gain: float)", ["hook-signature"]),
-        ("process_frame(frame, *, gain)", ["hook-signature"]),
-        ("process_frame()", ["hook-signature"]),
-        ("process_frame(frame) -> 'VideoFrame | None'", []),
-        ("process_frame(frame) -> 'str'", ["hook-annotation"]),
-        ("process_frame(frame: AudioFrame)", ["hook-annotation"]),
-        ("process_frame(frame: torch.Tensor)", ["hook-annotation"]),
-        ("process_frame(frame: np.ndarray)", ["hook-annotation"]),
-        ("load_model(path)", ["hook-signature"]),
-        ("load_model(path='x')", []),
-        ("on_stream_start()", ["hook-signature"]),
-        ("on_stream_stop(params)", ["hook-signature"]),
-        ("process_audio(frame) -> list[AudioFrame]", []),
-        ("process_audio(frame: VideoFrame)", ["hook-annotation"]),
-    ],
-)
-def test_signatures(make, head, codes):
-    imports = "import byoc_kit, torch\nimport numpy as np\nfrom byoc_kit import AudioFrame, VideoFrame"
-    imports += "\nclass Settings(byoc_kit.Params): ..."
-    cells = [("byoc", imports), ("byoc", CAPABILITY), ("byoc", f"def {head}: return None")]
-    if not head.startswith("process_frame"):
-        cells.append(("byoc", PROCESS_FRAME))
-    assert [finding.code for finding in check(make(*cells))] == codes
-
-
-def test_a_generator_is_no_hook(make):
-    [finding] = check(make(("byoc", CAPABILITY), ("byoc", "def process_frame(frame):\n    yield frame")))
-    assert finding.message == "process_frame is a generator: it yields, and its result is what it returns"
-
-
-@pytest.mark.parametrize("source", ["%%time\nx = 1", "%load_ext autoreload\n%autoreload 2", "x = 1\n%config A.b = 2"])
-def test_harmless_magics_do_not_stop_an_export(make_sound, source):
-    assert {finding.code for finding in check(make_sound(source))} == {"dropped-magic"}
-
-
-def test_a_harmless_magic_in_a_string_is_text(make_sound):
-    assert check(make_sound('x = """\n%matplotlib inline\n"""')) == []
-
-
-def test_a_long_line_is_cut_around_what_is_wrong(make):
-    source = f"x = {'1 + ' * 60}GAIN{' + 1' * 60}"
-    [finding] = check(make(("byoc", source), *NOTHING))
-    _, _, _, line, carets, *_ = as_text([finding], "n.ipynb").splitlines()
-    at = carets.index("^")
-    assert line[at : at + 4] == "GAIN"
-    assert "..." in line[:12]
-    assert line.endswith(" ...")
-    assert len(line) < 130
-
-
-def test_what_a_terminal_would_obey_is_written_out(make):
-    [finding] = check(make(("byoc", "x = '\x1b[2J', GAIN"), *NOTHING, name="a\x1b[31m.ipynb"))
-    assert "\x1b" not in as_text([finding], "a\x1b[31m.ipynb") + str(finding) + as_github([finding], "a\x1b[31m.ipynb")
-    line, carets = as_text([finding], "n.ipynb").splitlines()[3:5]
-    assert line == r"1 | x = '\x1b[2J', GAIN"
-    assert line[carets.index("^") :] == "GAIN"
-
-
-def test_json_has_all_of_a_finding(make):
-    content = json.loads(as_json(check(make(("byoc", "x = GAIN"), *NOTHING)), "n.ipynb"))
-    assert content == {
-        "notebook": "n.ipynb",
-        "ok": False,
-        "findings": [
-            {
-                "code": "undefined-name",
-                "severity": "error",
-                "message": "nothing defines GAIN",
-                "hint": "define or import it",
-                "cell": 1,
-                "cell_id": None,
-                "line": 1,
-                "column": 5,
-                "end_column": 9,
-            }
-        ],
-    }
-
-
-def test_github_gets_a_workflow_command_a_finding(make):
-    assert as_github(check(make(("byoc", "x = GAIN"), *NOTHING)), "a,b.ipynb") == (
-        "::error file=a%2Cb.ipynb,title=undefined-name%2C cell 1 (x)%2C line 1%2C column 5"
-        "::nothing defines GAIN; define or import it\n"
-    )
-
-
-def test_the_command_prints_and_counts(write_notebook, capsys):
-    path = write_notebook("x = GAIN")
-    assert main(["check", str(path)]) == 1
-    assert capsys.readouterr().out.endswith(f"\n\n{path}: 1 error\n")
-    assert main(["check", str(write_notebook())]) == 0
-    assert capsys.readouterr().out == f"{path}: no problems found; it can be exported\n"
-
-
-def test_the_command_lists_the_codes(capsys):
-    assert main(["check", "--codes"]) == 0
-    *listed, empty, star = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == list(RULES)
-    starred = {line.split()[0] for line in listed if line.split()[1] == "*"}
-    assert starred == {code for code, rule in RULES.items() if rule.ignorable}
-    assert (empty, star) == ("", "* passes where its line ends with a comment, as `# byoc: ignore[secret]`")
-
-
-def test_the_command_needs_a_notebook(capsys):
-    assert main(["check"]) == 2
-    assert capsys.readouterr().err == "byoc-kit: give the path of a notebook, or --codes, or --explain CODE\n"
-
-
-def test_the_command_explains_a_code(capsys):
-    assert main(["check", "--explain", "untagged-name"]) == 0
-    assert (
-        capsys.readouterr().out
-        == """\
-error[untagged-name]
-
-A name is defined only in a cell that is not tagged. The container runs the
-tagged cells alone. The name is there in the notebook, and not in the container.
-
-Example. A cell below `# %% byoc` has the tag:
-
-    # %%
-    GAIN = 0.5
-
-    # %% byoc
-    def process_frame(frame):
-        return frame.tensor * GAIN
-
-`byoc-kit check --fix` tags the cell that is missing.
-
-Where you know better, end the line with `# byoc: ignore[untagged-name]`.
-"""
-    )
-
-
-@pytest.mark.parametrize(
-    ("code", "hint"), [("magik", "did you mean magic?"), ("xyz", "`byoc-kit check --codes` lists them")]
-)
-def test_the_command_explains_no_code_that_there_is_not(capsys, code, hint):
-    assert main(["check", "--explain", code]) == 2
-    assert capsys.readouterr().err == f"byoc-kit: there is no finding called {code}; {hint}\n"
