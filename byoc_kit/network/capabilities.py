@@ -1,6 +1,6 @@
-"""BYOC capabilities that containers register themselves, by the rules of go-livepeer's ``byoc/job_orchestrator.go``.
+"""The capabilities that containers register themselves, by the rules of go-livepeer's ``byoc/job_orchestrator.go``.
 
-Left out: payment, and prices in another currency than wei and eth.
+It has no payment, and takes prices in wei and eth only.
 """
 
 import logging
@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 class CapabilityError(ByocKitError):
-    """A call that is refused; go-livepeer answers each with a 400 and a text."""
+    """A refused call; go-livepeer answers each with status 400 and a text."""
 
 
 @dataclass(frozen=True)
 class ExternalCapability:
-    """The body of ``/capability/register``. ``load`` is how many streams run; ``capacity`` limits nothing."""
+    """The body of ``/capability/register``. ``load`` counts the running streams, and ``capacity`` does not limit it."""
 
     name: str = ""
     description: str = ""
@@ -36,7 +36,7 @@ class ExternalCapability:
 
 
 class Capabilities:
-    """The capabilities that are registered now. ``secret`` is go-livepeer's ``-orchSecret``; "" takes no secret."""
+    """Registered capabilities. ``secret`` is go-livepeer's ``-orchSecret``; an empty one takes calls without one."""
 
     def __init__(self, secret: str = "") -> None:
         self._secret = secret
@@ -46,7 +46,7 @@ class Capabilities:
         return iter(list(self._by_name.values()))
 
     def register(self, body: bytes, authorization: str) -> None:
-        """Register a capability, in place of the one of that name; its streams are counted from none."""
+        """Register a capability. It replaces one of the same name, and the count of its streams starts at 0."""
         self._check(authorization)
         try:
             given = decode(body, ExternalCapability, only=True)
@@ -56,7 +56,7 @@ class Capabilities:
         logger.info("the capability %s is registered at %s", given.name, given.url)
 
     def unregister(self, name: str, authorization: str) -> None:
-        """Remove a capability by its name, byte for byte; one that is not there is no error."""
+        """Remove the capability of exactly this name; an unknown name is no error."""
         self._check(authorization)
         self.remove(name)
 
@@ -65,12 +65,12 @@ class Capabilities:
         return self._by_name.get(name)
 
     def remove(self, name: str) -> None:
-        """Forget a capability."""
+        """Remove a capability, without a check of the secret."""
         if self._by_name.pop(name, None) is not None:
             logger.info("the capability %s is removed", name)
 
     def count(self, name: str, change: int) -> None:
-        """Note that a stream has begun or ended, where the capability is still there."""
+        """Count a stream that has begun (1) or ended (-1), if the capability is still there."""
         if (found := self._by_name.get(name)) is not None:
             self._by_name[name] = replace(found, load=max(0, found.load + change))
 
@@ -84,13 +84,13 @@ class Capabilities:
 
 
 def capability_router(capabilities: Capabilities) -> APIRouter:
-    """Return the routes at which containers register."""
+    """Return the routes by which containers register."""
     router = APIRouter()
 
     @router.post("/capability/register")
     async def register(request: Request) -> Response:
         capabilities.register(await request.body(), request.headers.get("Authorization", ""))
-        return Response(b"ok", media_type="application/json")  # which it is not
+        return Response(b"ok", media_type="application/json")  # as go-livepeer labels it
 
     @router.post("/capability/unregister")
     async def unregister(request: Request) -> Response:
@@ -101,6 +101,6 @@ def capability_router(capabilities: Capabilities) -> APIRouter:
     return router
 
 
-async def refused(_: Request, error: Exception) -> Response:
-    """Answer a refused call."""
+async def answer_refused(_: Request, error: Exception) -> Response:
+    """Answer a refused call with its text."""
     return PlainTextResponse(str(error), status_code=400)

@@ -41,6 +41,11 @@ class LocalNetwork:
         return joined(self.live_runners.registry.urls.public, "discovery")
 
     @property
+    def register_url(self) -> str:
+        """Where containers register as BYOC capabilities, with the secret."""
+        return joined(self.url, "capability", "register")
+
+    @property
     def heartbeat_url(self) -> str:
         """Where containers register as Live Runners, with the secret."""
         return joined(self.live_runners.registry.urls.internal, "runners", "heartbeat")
@@ -76,7 +81,8 @@ async def local_network(
     *declared : Path or str
         An ``aiModels.json``, a ``runners.json``, or a bundle, which has both.
     secret : str, optional
-        Containers can register themselves with it. Without one, they cannot as Live Runners.
+        The secret with which containers register themselves. Without one, none can register as a Live Runner, and any
+        can as a BYOC capability.
     host : str, optional
         The address to listen on, IPv4, IPv6 or a host's name.
     port : int, optional
@@ -91,8 +97,8 @@ async def local_network(
     Yields
     ------
     LocalNetwork
-        Its ``url``, ``start_url``, ``trickle_url``, ``discovery_url``, ``heartbeat_url`` and ``session_urls``. Its
-        ``live_runners.faults`` has switches for what an orchestrator can do wrong.
+        Its ``url``, ``start_url``, ``trickle_url``, ``discovery_url``, ``register_url``, ``heartbeat_url`` and
+        ``session_urls``. Its ``live_runners.faults`` has switches for what an orchestrator can do wrong.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
 from byoc_kit.core.params import ParamsError, load_json, params_error
-from byoc_kit.network.capabilities import CapabilityError, capability_router, refused
+from byoc_kit.network.capabilities import CapabilityError, answer_refused, capability_router
 from byoc_kit.network.container_client import ContainerAnswer, ContainerRefusedError
 from byoc_kit.network.live_runners import LiveRunners
 from byoc_kit.network.orchestrator import ModelNotAdvertisedError, Orchestrator, StreamNotFoundError
@@ -71,7 +71,7 @@ def create_app(orchestrator: Orchestrator, live_runners: LiveRunners | None = No
     add_live_runners(app, live_runners)
     for kind, status in _STATUSES.items():
         app.add_exception_handler(kind, partial(_refused, status=status))
-    app.add_exception_handler(CapabilityError, refused)
+    app.add_exception_handler(CapabilityError, answer_refused)
     app.add_exception_handler(HTTPException, _as_text)
     return app
 

@@ -61,6 +61,17 @@ async def test_a_model_is_started_at_the_start_url(bundle, app):
     assert request.path == "/stream/start"
 
 
+async def test_a_container_registers_as_a_capability_at_the_register_url(app):
+    async with local_network(secret=SECRET) as network, aiohttp.ClientSession() as http:
+        for given, status in (("wrong", 400), (SECRET, 200)):
+            headers = {"Authorization": given}
+            async with http.post(
+                network.register_url, json={"name": "tint", "url": app.url}, headers=headers
+            ) as answer:
+                assert answer.status == status
+        assert [one.name for one in network.orchestrator.capabilities] == ["tint"]
+
+
 async def test_clients_and_containers_can_have_urls_of_their_own(bundle):
     urls = {"public_url": "https://public.example.com", "runner_url_base": "http://orchestrator:8935"}
     async with local_network(bundle, secret=SECRET, **urls) as network:
