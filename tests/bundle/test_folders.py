@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from byoc_kit.bundle.folders import bundle_folder, report_folder
+from byoc_kit.bundle.folders import bundle_folder, report_folder, target_of
+from byoc_kit.errors import ByocKitError
 
 
 @pytest.fixture
@@ -79,3 +80,15 @@ def test_a_report_lies_next_to_the_export_folder(project, monkeypatch, here, bun
     put_bundle(project / "export" / "sepia")
     monkeypatch.chdir(project / here)
     assert report_folder(Path(bundle)).resolve() == Path(report).resolve()
+
+
+def test_a_target_is_the_one_that_was_asked_for_or_the_notebooks_own(project):
+    assert target_of(Path("work/sepia.ipynb"), Path("out")) == Path("out")
+    assert target_of(Path("work/sepia.ipynb"), None) == bundle_folder(Path("work/sepia.ipynb"))
+
+
+@pytest.mark.parametrize("name", [".", "..", ""])
+def test_a_name_that_cannot_name_a_folder_needs_another(project, name):
+    assert target_of(Path(name), Path("out")) == Path("out")
+    with pytest.raises(ByocKitError, match=r" gives a bundle no name; choose its folder with --output$"):
+        target_of(Path(name), None)
