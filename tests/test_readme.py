@@ -61,7 +61,8 @@ RUN_BY = {
     '"label": "green-tint"': "test_a_live_runner_session_is_reserved",
     "byoc-kit network runners.json": "test_a_live_runner_session_is_reserved",
     "curl -k -X POST https://ORCHESTRATOR": "test_a_live_runner_session_is_reserved",
-    "-e BYOC_KIT_REGISTER_AS=live-runner": "test_a_container_registers_itself",
+    "-e BYOC_KIT_REGISTER_AS=live-runner": "test_a_container_registers_itself_as_a_live_runner",
+    "-e BYOC_KIT_REGISTER_AS=byoc": "test_a_container_registers_itself_as_a_capability",
     "byoc-kit register export/green_tint": "test_a_container_that_runs_is_registered",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
     'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
@@ -392,12 +393,32 @@ def until_discovered(url):
 
 
 @pytest.mark.slow
-def test_a_container_registers_itself(clone, environment, free_port):
-    shown = dict(re.findall(r"-e (\w+)=(\S+)", block("-e BYOC_KIT_REGISTER_AS=live-runner")))
-    with network_with_secret(cwd=clone, env=environment, port=_other_port(free_port)) as (url, env):
-        env |= {**shown, "BYOC_KIT_ORCHESTRATOR_URL": url, "BYOC_KIT_RUNNER_URL": f"http://127.0.0.1:{free_port}"}
-        with ending(f"byoc-kit serve export/green_tint --port {free_port}", cwd=clone, env=env):
-            until_discovered(url)
+def test_a_container_registers_itself_as_a_live_runner(clone, environment, free_port):
+    with served_as("live-runner", clone, environment, free_port) as network_url:
+        until_discovered(network_url)
+
+
+@pytest.mark.slow
+def test_a_container_registers_itself_as_a_capability(clone, environment, free_port):
+    status_url = f"http://127.0.0.1:{free_port}/stream/status"
+    with served_as("byoc", clone, environment, free_port) as network_url:
+        found = until(lambda: _is_ok(status_url) and _registration(status_url), "the container has registered")
+    assert (found["as"], found["orchestrator"]) == ("byoc", network_url)
+
+
+def _registration(status_url):
+    found = json.loads(_get(status_url)).get("registration") or {}
+    return found if found.get("state") == "registered" else None
+
+
+@contextmanager
+def served_as(way, clone, environment, port):
+    """Serve with the settings of README's `docker run`, on this machine; gives the URL of the orchestrator."""
+    shown = dict(re.findall(r"-e (\w+)=(\S+)", block(f"-e BYOC_KIT_REGISTER_AS={way}")))
+    with network_with_secret(cwd=clone, env=environment, port=_other_port(port)) as (url, env):
+        env |= {**shown, "BYOC_KIT_ORCHESTRATOR_URL": url, "BYOC_KIT_RUNNER_URL": f"http://127.0.0.1:{port}"}
+        with ending(f"byoc-kit serve export/green_tint --port {port}", cwd=clone, env=env):
+            yield url
 
 
 @pytest.mark.slow
