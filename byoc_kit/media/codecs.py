@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from typing import Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -16,7 +16,8 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from byoc_kit.media.picture import DisplayInfo
+if TYPE_CHECKING:  # it imports torch, which reading settings does not need
+    from byoc_kit.media.picture import DisplayInfo
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import aiohttp
 import pytest
@@ -92,6 +94,11 @@ async def test_without_a_secret_no_container_can_register():
         body = {"runner_url": "http://container", "app": "a"}
         answer = await post(network.heartbeat_url, json=body)
     assert answer == (404, "dynamic live runner registration is disabled\n")
+
+
+def test_it_starts_without_torch():
+    code = "import sys, byoc_kit.network.local_network; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
 async def test_an_error_in_a_file_is_raised_before_anything_is_served(tmp_path):
