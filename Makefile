@@ -12,9 +12,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # What runs in the container
 COVERED := byoc_kit/core/*,byoc_kit/media/*,byoc_kit/server/*,byoc_kit/system/*,byoc_kit/trickle/*
-# The type checker of the preview's JavaScript
-TYPESCRIPT := typescript@5.9.3
-TSC := .venv/$(TYPESCRIPT)/node_modules/.bin/tsc
+# What checks the preview's JavaScript: package.json
+NODE_MODULES := .venv/js/node_modules
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 .PHONY: help demo test quick coverage styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools \
@@ -63,8 +62,9 @@ lint: .venv/made ## ruff and mypy
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-cache --no-logo
 
-lint-js: $(TSC) ## check the types of the preview's JavaScript; needs npm
-	$(TSC) --project jsconfig.json
+lint-js: .venv/js/made ## check the preview's JavaScript, and its types; needs npm
+	$(NODE_MODULES)/.bin/tsc --project jsconfig.json
+	NODE_PATH=$(NODE_MODULES) $(NODE_MODULES)/.bin/eslint --max-warnings 0 byoc_kit
 
 docs: .venv/publish ## build the documentation as a site, reports/docs/index.html; a broken link fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
@@ -104,8 +104,10 @@ clean: ## remove the environment, the reports and the collected wheels
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(TSC): | .venv/made
-	npm install --no-save --no-audit --no-fund --loglevel=error --prefix .venv/$(TYPESCRIPT) $(TYPESCRIPT)
+.venv/js/made: package.json | .venv/made
+	mkdir -p .venv/js && cp package.json .venv/js
+	npm install --no-package-lock --no-audit --no-fund --loglevel=error --prefix .venv/js
+	@touch $@
 
 .venv/publish: .venv/made requirements-publish.lock
 	@echo "installing what builds the documentation and the distribution into .venv"

@@ -28,7 +28,8 @@ class Child:
     async def must_live(self) -> None:
         """Raise ``ByocKitError`` once the process has ended; until then, wait."""
         await self.process.ended()
-        raise self.failure("ended early")
+        msg = "ended early"
+        raise self.failure(msg)
 
     def cpu_s(self) -> float:
         """Return the CPU time so far, user and system."""

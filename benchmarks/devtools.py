@@ -55,7 +55,8 @@ class Page:
             if answer.get("id") != number:
                 continue  # an event
             if "error" in answer:
-                raise self.chromium.failure(f"does not take {method}: {answer['error']['message']}")
+                msg = f"does not take {method}: {answer['error']['message']}"
+                raise self.chromium.failure(msg)
             result: dict[str, Any] = answer["result"]
             return result
 
@@ -63,7 +64,8 @@ class Page:
         """Return the value of a JavaScript expression, as JSON has it."""
         answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
-            raise self.chromium.failure(f"cannot evaluate {expression}: {answer['exceptionDetails']['text']}")
+            msg = f"cannot evaluate {expression}: {answer['exceptionDetails']['text']}"
+            raise self.chromium.failure(msg)
         return answer["result"].get("value")
 
     async def wait_for(self, expression: str) -> None:
@@ -106,7 +108,8 @@ async def open_page(url: str, log: Path) -> AsyncIterator[Page]:
                 async with asyncio.timeout(_TIMEOUT_S):
                     address = await _address(chromium, http, port)
             except TimeoutError:
-                raise chromium.failure(f"was not ready in {_TIMEOUT_S:.0f} s") from None
+                msg = f"was not ready in {_TIMEOUT_S:.0f} s"
+                raise chromium.failure(msg) from None
             async with http.ws_connect(address, max_msg_size=0) as socket:
                 yield Page(chromium, socket)
 
@@ -123,7 +126,8 @@ async def _address(chromium: Child, http: aiohttp.ClientSession, port: int) -> s
     """Return the address of the page's DevTools, once it is there."""
     while True:
         if chromium.process.code is not None:
-            raise chromium.failure("ended early")
+            msg = "ended early"
+            raise chromium.failure(msg)
         try:
             async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 pages = [target for target in await answer.json() if target["type"] == "page"]

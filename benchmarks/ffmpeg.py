@@ -52,5 +52,6 @@ async def through_ffmpeg(contender: Reencoder, file: Path, frames: int, folder: 
         await run_with(child.process.ended(), sample_memory(child, seen))
         seen.cpu_s = child.cpu_s()
         if child.process.code:
-            raise child.failure("did not encode the clip")
+            msg = "did not encode the clip"
+            raise child.failure(msg)
     return seen

@@ -72,7 +72,8 @@ async def running_lab(folder: Path) -> AsyncIterator[Lab]:
             async with asyncio.timeout(_READY_TIMEOUT_S):
                 await run_with(_until_it_answers(lab), child.must_live())
         except TimeoutError:
-            raise child.failure(f"was not ready in {_READY_TIMEOUT_S:.0f} s") from None
+            msg = f"was not ready in {_READY_TIMEOUT_S:.0f} s"
+            raise child.failure(msg) from None
         yield lab
 
 

@@ -18,9 +18,10 @@ from benchmarks.preview_memory import run_again, switch_sources
 from benchmarks.record import dump, load_warnings
 from benchmarks.run import say, to_its_end
 from benchmarks.source import make_source
-from benchmarks.table import aligned, verdict_lines, warning_lines
+from benchmarks.table import verdict_lines, warning_lines
 from benchmarks.targets import Verdict, at_most
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.table import aligned
 
 _SETTLED = 5
 _GROWTH = 1.05
@@ -121,4 +122,4 @@ def _rows(held: list[Held]) -> list[str]:
     shown = sorted({1, _SETTLED, *range(_TELL_EACH, len(held) + 1, _TELL_EACH), len(held)})
     rows = [["time", "memory MB", "threads"]]
     rows += [[str(number), f"{held[number - 1].rss_mb:.0f}", str(held[number - 1].threads)] for number in shown]
-    return aligned(rows, to_the_right=range(3))
+    return aligned(rows, right=range(3))

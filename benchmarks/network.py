@@ -39,7 +39,8 @@ async def through_nothing(pictures: Sequence[SourcePicture], folder: Path) -> Se
             await publish(http, f"{base}/in", pictures, seen)
             await _finish(reading)
         except (aiohttp.ClientError, TrickleError) as error:
-            raise trickle.failure(f"does not serve its channels ({error})") from error
+            msg = f"does not serve its channels ({error})"
+            raise trickle.failure(msg) from error
         finally:
             reading.cancel()
     return seen
@@ -71,7 +72,8 @@ class Served:
                     answer.raise_for_status()
                 await _until(lambda: _has_ended(self.http, self.url))
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise self.child.failure(f"broke the stream off ({error or type(error).__name__})") from error
+            msg = f"broke the stream off ({error or type(error).__name__})"
+            raise self.child.failure(msg) from error
         for name in _CHANNELS.values():
             await _delete(self.http, f"{self.base}/{name}")
 
@@ -119,7 +121,8 @@ async def through_server(server: Server, pictures: Sequence[SourcePicture], fold
             finally:
                 reading.cancel()
         except (aiohttp.ClientError, TrickleError, TimeoutError) as error:
-            raise child.failure(f"broke the stream off ({error or type(error).__name__})") from error
+            msg = f"broke the stream off ({error or type(error).__name__})"
+            raise child.failure(msg) from error
     return seen
 
 
@@ -154,7 +157,8 @@ async def _start(http: aiohttp.ClientSession, url: str, base: str, child: Child,
     body |= {"gateway_request_id": "bench", "params": server.params}
     async with http.post(f"{url}/stream/start", json=body, timeout=_START_TIMEOUT) as answer:
         if not answer.ok:
-            raise child.failure(f"did not start the stream: HTTP {answer.status} {await answer.text()}")
+            msg = f"did not start the stream: HTTP {answer.status} {await answer.text()}"
+            raise child.failure(msg)
 
 
 async def _until_answers(child: Child, is_there: Callable[[], Awaitable[bool]]) -> None:
@@ -162,7 +166,8 @@ async def _until_answers(child: Child, is_there: Callable[[], Awaitable[bool]]) 
         async with asyncio.timeout(_READY_TIMEOUT_S):
             await run_with(_until(is_there), child.must_live())
     except TimeoutError:
-        raise child.failure(f"was not ready in {_READY_TIMEOUT_S:.0f} s") from None
+        msg = f"was not ready in {_READY_TIMEOUT_S:.0f} s"
+        raise child.failure(msg) from None
 
 
 async def _until(is_true: Callable[[], Awaitable[bool]]) -> None:

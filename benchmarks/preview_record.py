@@ -11,8 +11,9 @@ from benchmarks.preview_contenders import ALL
 from benchmarks.preview_figures import PreviewFigures, check_targets, figures_of, medians_of
 from benchmarks.preview_measure import Watched
 from benchmarks.record import dump, load_warnings
-from benchmarks.table import aligned, verdict_lines, warning_lines
+from benchmarks.table import verdict_lines, warning_lines
 from benchmarks.targets import Verdict
+from byoc_kit.system.table import aligned
 
 _CLOCK_MS = 5.0
 _LOOKS_FPS = 45.0
@@ -101,7 +102,7 @@ def preview_table(record: PreviewRecord) -> str:
         [
             *heading(record),
             "",
-            *aligned(_rows(record), to_the_right=range(1, 20)),
+            *aligned(_rows(record), right=range(1, 20)),
             *_NOTES,
             "",
             *verdict_lines(record.verdicts),

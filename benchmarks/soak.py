@@ -15,9 +15,10 @@ from benchmarks.figures import figures_of, latencies_of, memory_of, percentile
 from benchmarks.record import LATE_WARNING, dump, is_late, load_warnings
 from benchmarks.run import measure, say, to_its_end
 from benchmarks.source import make_source
-from benchmarks.table import aligned, verdict_lines, warning_lines
+from benchmarks.table import verdict_lines, warning_lines
 from benchmarks.targets import Verdict, at_most
 from byoc_kit.errors import ByocKitError
+from byoc_kit.system.table import aligned
 
 _MINUTE_S = 60
 _SHORTEST = 3
@@ -66,7 +67,7 @@ def soak(clip: Path, *, minutes: int, output: Path) -> int:
 
     plot_soak(latencies, memory, output / "soak")
     lines = [
-        *aligned(_rows(seen_by_minute), to_the_right=range(4)),
+        *aligned(_rows(seen_by_minute), right=range(4)),
         "",
         *verdict_lines(verdicts),
         *warning_lines(warnings),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 from benchmarks.contenders import ALL, LOOP_BACK, Server
 from benchmarks.figures import Figures
 from benchmarks.record import Record
 from benchmarks.targets import Verdict
+from byoc_kit.system.table import aligned
 
 
 def table(record: Record) -> str:
@@ -17,7 +18,7 @@ def table(record: Record) -> str:
         [
             *_heading(record),
             "",
-            *aligned(_rows(record), to_the_right=range(1, 20)),
+            *aligned(_rows(record), right=range(1, 20)),
             *_notes(record),
             "",
             *verdict_lines(record.verdicts),
@@ -94,24 +95,12 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
         return []
     missed = [verdict.name for verdict in verdicts if verdict.is_met is False]
     summary = f"{len(missed)} of {len(verdicts)} targets missed: {'; '.join(missed)}" if missed else "no target missed"
-    return [*aligned([_verdict_row(verdict) for verdict in verdicts], to_the_right={2}), summary]
+    return [*aligned([_verdict_row(verdict) for verdict in verdicts], right={2}), summary]
 
 
 def warning_lines(warnings: Sequence[str]) -> list[str]:
     """Return a line a warning."""
     return [f"WARNING: {warning}" for warning in warnings]
-
-
-def aligned(rows: Sequence[Sequence[str]], *, to_the_right: Container[int]) -> list[str]:
-    """Pad each column to its widest."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            text.rjust(width) if number in to_the_right else text.ljust(width)
-            for number, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _number(value: float | None, digits: int) -> str:

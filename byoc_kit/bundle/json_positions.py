@@ -76,9 +76,11 @@ def decode_text(data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise JsonError("it is not UTF-8", len(data[: error.start].decode())) from None
+        msg = "it is not UTF-8"
+        raise JsonError(msg, len(data[: error.start].decode())) from None
     if text.startswith("\ufeff"):
-        raise JsonError("it begins with a byte order mark")
+        msg = "it begins with a byte order mark"
+        raise JsonError(msg)
     return text
 
 
@@ -87,9 +89,11 @@ def parse(text: str) -> Node:
     try:
         root = _value(text, _skip(text, 0))
     except RecursionError:
-        raise JsonError("it is nested too deep") from None
+        msg = "it is nested too deep"
+        raise JsonError(msg) from None
     if (rest := _skip(text, root.end)) < len(text):
-        raise JsonError(f"{text[rest]!r} after the end", rest)
+        msg = f"{text[rest]!r} after the end"
+        raise JsonError(msg, rest)
     return root
 
 
@@ -118,7 +122,8 @@ def _value(text: str, at: int) -> Node:
     for word, value in _WORDS.items():
         if text.startswith(word, at):
             return Node(Kind.NULL if value is None else Kind.BOOLEAN, at, at + len(word), word)
-    raise JsonError(f"{_seen(text, at)} instead of a value", at)
+    msg = f"{_seen(text, at)} instead of a value"
+    raise JsonError(msg, at)
 
 
 def _string(text: str, at: int) -> Node:
@@ -131,11 +136,13 @@ def _string(text: str, at: int) -> Node:
 
 def _member(text: str, at: int) -> Member:
     if text[at : at + 1] != '"':
-        raise JsonError(f"{_seen(text, at)} instead of a key in quotes", at)
+        msg = f"{_seen(text, at)} instead of a key in quotes"
+        raise JsonError(msg, at)
     key = _string(text, at)
     colon = _skip(text, key.end)
     if text[colon : colon + 1] != ":":
-        raise JsonError(f"{_seen(text, colon)} instead of a colon", colon)
+        msg = f"{_seen(text, colon)} instead of a colon"
+        raise JsonError(msg, colon)
     return Member(key.text, at, _value(text, _skip(text, colon + 1)))
 
 
@@ -151,10 +158,12 @@ def _listed(text: str, at: int, close: str, read: Callable[[str, int], T]) -> tu
         if text[at : at + 1] == close:
             return tuple(found), at + 1
         if text[at : at + 1] != ",":
-            raise JsonError(f"{_seen(text, at)} instead of a comma or {close}", at)
+            msg = f"{_seen(text, at)} instead of a comma or {close}"
+            raise JsonError(msg, at)
         comma, at = at, _skip(text, at + 1)
         if text[at : at + 1] == close:
-            raise JsonError(f"a comma before {close}, with nothing after it", comma)
+            msg = f"a comma before {close}, with nothing after it"
+            raise JsonError(msg, comma)
 
 
 def _seen(text: str, at: int) -> str:

@@ -20,15 +20,15 @@ GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--output``, the bundle's folder."""
-    where = "the bundle's folder (default: export/NAME, above the notebook where bundles are, else here)"
+    where = "the bundle's folder (default: export/NAME, beside other bundles above the notebook, else here)"
     parser.add_argument("-o", "--output", type=Path, help=where)
 
 
 def add_address(parser: argparse.ArgumentParser, *, port: int) -> None:
     """Add ``--host`` and ``--port``, where to listen."""
-    host = "the address to listen on; 0.0.0.0 is each that this machine has (default: %(default)s)"
+    host = "the address to listen on; 0.0.0.0 means all of this machine's (default: %(default)s)"
     parser.add_argument("--host", default="127.0.0.1", help=host)
-    any_port = "the TCP port to listen on; 0 takes a free one (default: %(default)s)"
+    any_port = "the TCP port to listen on; 0 chooses a free one (default: %(default)s)"
     parser.add_argument("--port", type=number(int, 0, LAST_PORT), default=port, metavar="PORT", help=any_port)
 
 
@@ -39,7 +39,7 @@ def number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
         with suppress(ValueError):
             if least <= (given := kind(text)) <= most:
                 return given
-        msg = f"{text} is no {'whole ' if kind is int else ''}number from {least:g} to {most:g}"
+        msg = f"{text} is not a {'whole ' if kind is int else ''}number from {least:g} to {most:g}"
         raise argparse.ArgumentTypeError(msg)
 
     return read
@@ -48,6 +48,6 @@ def number(kind: type[N], least: float, most: float) -> Callable[[str], N]:
 def http_url(text: str) -> str:
     """Read an argument as an HTTP URL."""
     if not text.startswith(("http://", "https://")):
-        msg = f"{text} is no http:// or https:// URL"
+        msg = f"{text} is not an http:// or https:// URL"
         raise argparse.ArgumentTypeError(msg)
     return text

@@ -27,12 +27,12 @@ def check(notebook: Path | str) -> list[Finding]:
     -------
     list of Finding
         In the order of the notebook; each has a ``code``, a ``message``, a ``place`` and ``is_error``. The notebook
-        can be exported where none is an error.
+        can be exported if none of them is an error.
 
     Raises
     ------
     ByocKitError
-        If the file is not there, or is no notebook.
+        If the file does not exist, or is not a notebook.
 
     Examples
     --------
@@ -65,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
         _explain(options.explain)
         return 0
     if options.notebook is None:
-        raise ByocKitError("give the path of a notebook, or --codes, or --explain CODE")
+        msg = "give the path of a notebook, or --codes, or --explain CODE"
+        raise ByocKitError(msg)
     if options.fix:
         _fix(options.notebook)
     findings = check(options.notebook)
@@ -78,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(code: str | None) -> None:
-    """Print all of one rule, or a line on each."""
+    """Print everything about one rule, or a line for each rule."""
     from byoc_kit.notebook import report
     from byoc_kit.notebook.check import RULES
 
@@ -89,7 +90,8 @@ def _explain(code: str | None) -> None:
     else:
         near = difflib.get_close_matches(code, RULES, 1)
         hint = f"did you mean {near[0]}?" if near else "`byoc-kit check --codes` lists them"
-        raise ByocKitError(f"there is no finding called {printable(code)}; {hint}")
+        msg = f"there is no finding called {printable(code)}; {hint}"
+        raise ByocKitError(msg)
 
 
 def _fix(notebook: Path) -> None:

@@ -20,6 +20,7 @@ def _run(options: argparse.Namespace) -> None:
     try:
         from argcomplete.shell_integration import shellcode
     except ModuleNotFoundError as error:
-        raise ByocKitError("completion needs argcomplete; install it with pip") from error
+        msg = "completion needs argcomplete; install it with pip"
+        raise ByocKitError(msg) from error
 
     sys.stdout.write(shellcode(["byoc-kit"], shell=options.shell))

@@ -6,10 +6,11 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from byoc_kit.commands.arguments import BASE_IMAGE, NOTEBOOK, Commands
+from byoc_kit.system.table import aligned
 
 _FELL_SHORT = 1
 
@@ -34,14 +35,14 @@ class Row:
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("demo", help="go the whole way: export, verify, build, verify the image")
+    parser = commands.add_parser("demo", help="do all steps: export, verify, build, verify the image")
     parser.set_defaults(run=lambda options: demo(options.notebook, base_image=options.base_image))
     parser.add_argument("notebook", type=Path, help=NOTEBOOK)
     parser.add_argument("--base-image", help=BASE_IMAGE)
 
 
 def demo(notebook: Path, *, base_image: str | None = None) -> int:
-    """Export a notebook, verify the bundle, then build and verify its image; prints a table of it all.
+    """Export a notebook, verify the bundle, then build and verify its image; prints a table of the steps.
 
     Without a Docker engine or a base image, the image is left out, and the table says why. Returns 0, or the exit code
     of a step that failed; no step follows it.
@@ -110,11 +111,8 @@ def _run(steps: list[Step], rows: list[Row], *, first: int, count: int) -> int:
 
 
 def _print_table(rows: list[Row]) -> None:
-    title_width = max(len(row.title) for row in rows)
-    result_width = max((len(row.result) for row in rows if row.outcome), default=0)
-    _say("")
-    for row in rows:
-        _say(f"{row.title.ljust(title_width)}  {row.result.ljust(result_width)}  {row.outcome}".rstrip())
+    lines = aligned([text for text in astuple(row) if text] for row in rows)
+    _say("\n".join(["", *lines]))
 
 
 def _say(text: str) -> None:

@@ -37,18 +37,18 @@ def export(
     notebook : Path or str
         An ``.ipynb`` with cells tagged ``byoc``.
     target : Path or str, optional
-        The bundle's folder; by default ``export/NAME``, above the notebook where bundles are, else here.
+        The bundle's folder; by default ``export/NAME``, beside other bundles above the notebook, else here.
     device : str, optional
         What torch is built for in the image: ``installed``, ``cpu``, ``cu126``, ``cu128`` or ``cu130``. By default as
         the bundle was, else as installed here.
     hashes : bool, optional
         Whether the lock has the hashes of the wheels; by default as the bundle was, else yes.
     force : bool, optional
-        Overwrite what was edited in the bundle since it was exported.
+        Overwrite edits that were made in the bundle since it was exported.
     wheelhouse : bool, optional
         Collect every wheel, for a build without network.
     managed : bool, optional
-        Whether an orchestrator's ai-worker is to start the container; by default as the bundle was, else no.
+        Whether an orchestrator's ai-worker starts the container; by default as the bundle was, else no.
 
     Returns
     -------
@@ -81,7 +81,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("notebook", type=Path, help=NOTEBOOK)
     add_output(parser)
     parser.add_argument("--check", action="store_true", help="write nothing; show how the bundle differs")
-    parser.add_argument("--force", action="store_true", help="overwrite what was edited in the bundle since the export")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite edits that were made in the bundle since the export"
+    )
     parser.add_argument("--wheelhouse", action="store_true", help="collect every wheel: a build without network")
     parser.add_argument(
         "--hashes",
@@ -120,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _copied(plan: Plan) -> Iterator[str]:
-    """Yield what is said of the assets and of the wheels that lie in the bundle: how many, and which where few."""
+    """Yield a phrase for the bundle's assets and one for its wheels: how many, and their names if they are few."""
     from byoc_kit.bundle.lock import WHEELS
     from byoc_kit.core.assets import shown
 

@@ -27,7 +27,9 @@ def add_parser(commands: Commands) -> None:
     check.add_argument("--format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     merge = actions.add_parser("merge", help="put the entries of bundles into a file, and leave the rest of it alone")
     merge.set_defaults(run=_merge)
-    merge.add_argument("file", type=Path, help="an aiModels.json or a runners.json; a new one is told by its name")
+    merge.add_argument(
+        "file", type=Path, help="an aiModels.json or a runners.json; for a new file, its name decides which"
+    )
     merge.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help=BUNDLE)
 
 

@@ -34,7 +34,8 @@ def add_parser(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if not options.declared and not options.secret:
-        raise ByocKitError("nothing is declared; give aiModels.json, runners.json or a bundle, or a --secret")
+        msg = "nothing is declared; give aiModels.json, runners.json or a bundle, or a --secret"
+        raise ByocKitError(msg)
     asyncio.run(_serve_until_signal(options))
 
 

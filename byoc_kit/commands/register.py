@@ -50,7 +50,8 @@ def _run(options: argparse.Namespace) -> None:
     settings = ServerSettings.from_environment({**os.environ, **given})
     plan = settings.registration_plan(read_bundle(options.bundle))
     if plan is None:
-        raise ByocKitError("it is not said how to register; give --as live-runner or --as byoc")
+        msg = "it is not said how to register; give --as live-runner or --as byoc"
+        raise ByocKitError(msg)
     set_up_logging()
     asyncio.run(_register(plan))
 

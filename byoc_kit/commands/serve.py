@@ -25,12 +25,12 @@ def serve(bundle: Path | str, *, host: str = "127.0.0.1", port: int = 8000) -> i
     Returns
     -------
     int
-        0, the exit code of a server that was ended as it should.
+        0, after a clean end.
 
     Raises
     ------
     ByocKitError
-        If there is no bundle, it cannot listen there, or a setting of the environment does not fit.
+        If there is no bundle, the address cannot be used, or an environment variable does not fit.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def verify(
     timeout_s: float = 300.0,
     report: Path | str | None = None,
 ) -> Result:
-    """Take a clip through the notebook, the module, the server and a container, and compare what comes of it.
+    """Run a clip through the notebook, the module, the server and a container, and compare the results.
 
     Parameters
     ----------
@@ -40,23 +40,23 @@ def verify(
     clip : Path or str, optional
         A video file; by default the first in ``clips/`` beside the notebook.
     params : mapping, optional
-        Parameters of the model; those that are left out are its defaults.
+        Parameters of the model; one that is not given has its default.
     image : str, optional
-        The name of an image to start and to stream through, too; ``""`` is the bundle's own.
+        The name of an image to start and to stream through; ``""`` is the bundle's own.
     url : str, optional
         The URL of a container that runs already.
     gpus : str, optional
         The GPUs that the image gets, as ``docker run --gpus`` takes them.
     with_notebook : bool, optional
-        Whether to run the notebook, which cannot be run on each machine.
+        Whether to run the notebook. Not every machine can.
     with_server : bool, optional
-        Whether to serve the bundle here and to stream through that.
+        Whether to serve the bundle here, and to stream through that server.
     min_frames : float, optional
         Part of the frames that must come back, 0 to 1; by default 0.94 of those that ``process_frame`` has time for.
     min_psnr_db : float, optional
         Mean PSNR in dB that must be met.
     max_diff : int, optional
-        How far the module's pixels may be from the notebook's, of 255.
+        How far the module's pixels may differ from the notebook's, of 255.
     timeout_s : float, optional
         Seconds that the notebook, and then the module, may take.
     report : Path or str, optional
@@ -65,7 +65,7 @@ def verify(
     Returns
     -------
     Result
-        ``is_met`` says whether nothing falls short, ``checks()`` has the verdict line by line, ``report`` the page.
+        ``is_met`` says whether all checks are met, ``checks()`` has them one by one, ``report`` is the page.
 
     Raises
     ------
@@ -78,9 +78,9 @@ def verify(
     >>> byoc_kit.verify("export/green_tint", with_server=False).is_met
     True
     """
+    from byoc_kit.verification.result import Limits
     from byoc_kit.verification.run import Request
     from byoc_kit.verification.run import verify as run
-    from byoc_kit.verification.streamed import Limits
     from byoc_kit.verification.target import Where
 
     ways = [Where()] if with_server else []
@@ -126,7 +126,7 @@ def add_parser(commands: Commands) -> None:
         "--max-diff",
         type=number(int, 0, 255),
         default=0,
-        help="how far the module may be from the notebook, of 255 (default: %(default)s)",
+        help="how far the module may differ from the notebook, of 255 (default: %(default)s)",
     )
     parser.add_argument("--skip-notebook", action="store_true", help="for a notebook that cannot run here")
     parser.add_argument(
@@ -169,7 +169,7 @@ def _run(options: argparse.Namespace) -> int:
 def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        msg = f"--param {text} is no NAME=VALUE"
+        msg = f"--param {text} does not have the form NAME=VALUE"
         raise ByocKitError(msg)
     try:
         return name, json.loads(value)

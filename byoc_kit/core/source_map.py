@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from sysconfig import get_paths
-from traceback import StackSummary, walk_tb
+from traceback import FrameSummary, StackSummary, walk_tb
 from types import TracebackType
 
 
@@ -61,16 +61,23 @@ def locate(
     return in_notebook or f"{Path(user_file).name}, line {lines[-1]}"
 
 
-def user_trace(trace: TracebackType | None, user_file: str, source_map: SourceMap | None = None) -> str:
+def user_trace(
+    trace: TracebackType | None,
+    user_file: str,
+    source_map: SourceMap | None = None,
+    *,
+    returned_at: FrameSummary | None = None,
+) -> str:
     """Return the lines of ``trace`` that are the user's own, outermost first, as Python prints them.
 
     Each begins with its cell and line if known, else with its file and line. Lines of libraries and of this kit are
-    left out.
+    left out. If there is none, as for a wrong result, the line ``returned_at`` is shown.
     """
+    steps = [step for step in StackSummary.extract(walk_tb(trace)) if _is_users(step.filename)]
+    if not steps and returned_at is not None and _is_users(returned_at.filename):
+        steps = [returned_at]
     lines = []
-    for step in StackSummary.extract(walk_tb(trace)):
-        if not _is_users(step.filename):
-            continue
+    for step in steps:
         place = f"{Path(step.filename).name}, line {step.lineno}"
         if source_map is not None and step.lineno is not None:
             is_module = step.filename == user_file

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from traceback import FrameSummary
 from types import TracebackType
 from typing import Self
 
@@ -60,7 +61,7 @@ class OnError(StrEnum):
 class Failure:
     """One kind of exception that a hook raised: where, how often, and its last message.
 
-    ``trace`` is the traceback, cut to the user's own lines.
+    ``trace`` is the traceback cut to the user's own lines; for a wrong result, it is the line that returned it.
     """
 
     error: str
@@ -72,7 +73,10 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException, hook: str, processor: FrameProcessor) -> Failure:
         """Return a failure that is the first of its kind."""
-        trace = user_trace(error.__traceback__, processor.hooks.user_file, processor.source_map)
+        file, line = processor.line_of(hook)
+        returned_at = FrameSummary(file, line, hook) if line is not None else None
+        hooks, source_map = processor.hooks, processor.source_map
+        trace = user_trace(error.__traceback__, hooks.user_file, source_map, returned_at=returned_at)
         return cls(name_of(error), processor.where(hook, error), text_of(error), count=1, trace=trace)
 
     def counted(self, failures: dict[tuple[str, str], Failure]) -> Failure:

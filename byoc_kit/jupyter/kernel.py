@@ -1,16 +1,23 @@
-"""Answers the preview's questions about its IPython kernel; outside a kernel, the answers are those for a script."""
+"""What the preview and the ship panel ask of their IPython kernel, and what each cell of its notebook has open.
+
+Outside a kernel, the answers are those for a script.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ipywidgets import Widget
 
 from byoc_kit.core.source_map import SourceMap
-from byoc_kit.errors import cell_name
+from byoc_kit.errors import ByocKitError, cell_name, printable
+
+_EXAMPLE = 'give its path: ship("my_model.ipynb")'
 
 
 def parent_message() -> dict[str, Any]:
@@ -72,7 +79,7 @@ def global_name(function: Any) -> str | None:
 
 
 def after_each_cell(callback: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
-    """Call ``call`` with the notebook's names after each cell that ran. Returns a function that stops this."""
+    """Call ``callback`` with the notebook's names after each cell that ran. Returns a function that stops this."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -99,3 +106,78 @@ def let_front_end_choose(widget: Widget) -> None:
     """
     if widget.comm is not None:
         vars(widget.comm).pop("_reply_subshell_id", None)
+
+
+class UnknownNotebookError(ByocKitError):
+    """Nothing tells which notebook runs."""
+
+
+def this_notebook() -> Path:
+    """Return the path of the running notebook. Raises ``UnknownNotebookError``."""
+    from IPython import get_ipython
+
+    return find_notebook(os.environ, getattr(get_ipython(), "user_ns", {}))
+
+
+def notebook_name() -> str:
+    """Return the running notebook's name without its ending; empty if nothing tells it."""
+    try:
+        return this_notebook().stem
+    except UnknownNotebookError:
+        return ""
+
+
+def find_notebook(environment: Mapping[str, str], namespace: Mapping[str, Any]) -> Path:
+    """Return the path that Visual Studio Code or a Jupyter server left in the namespace or the environment.
+
+    The server sets ``JPY_SESSION_NAME`` when the kernel starts, so it is the old name of a notebook renamed since.
+    """
+    said = str(namespace.get("__vsc_ipynb_file__") or environment.get("JPY_SESSION_NAME") or "")
+    if not said.endswith(".ipynb"):
+        msg = f"nothing here tells which notebook this is; {_EXAMPLE}"
+        raise UnknownNotebookError(msg)
+    if not Path(said).is_file():
+        msg = f"this kernel was started for {printable(said)}, which is not there any more; restart it, or {_EXAMPLE}"
+        raise UnknownNotebookError(msg)
+    return Path(said)
+
+
+class Closable(Protocol):
+    """Something that can be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class OpenByCell:
+    """Keeps what each cell opened. Several things that one run opened may stay open side by side.
+
+    ``cell_and_run`` is what ``cell`` returns.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[str, list[Closable]]] = {}
+        self._closed: dict[str, list[Closable]] = {}
+
+    def close_earlier(self, cell_and_run: tuple[str, str]) -> None:
+        """Close what an earlier run of this cell left open."""
+        cell, run = cell_and_run
+        earlier_run, opened = self._open.get(cell, (run, []))
+        if earlier_run == run:
+            return
+        del self._open[cell]
+        self._closed[cell] = opened
+        for one in opened:
+            one.close()
+
+    def predecessor(self, cell_and_run: tuple[str, str]) -> Closable | None:
+        """Return what the run before had opened in the place of the next thing that this run opens; it is closed."""
+        cell, run = cell_and_run
+        _, opened = self._open.get(cell, (run, []))
+        return next(iter(self._closed.get(cell, [])[len(opened) :]), None)
+
+    def add(self, cell_and_run: tuple[str, str], opened: Closable) -> None:
+        """Keep what this run of the cell opened."""
+        cell, run = cell_and_run
+        self._open.setdefault(cell, (run, []))[1].append(opened)

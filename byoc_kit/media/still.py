@@ -107,7 +107,8 @@ def upright_rgb(image: Image) -> Image:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_STILL_PIXELS:
-        raise _too_many_pixels(f"is {width}x{height} pixels large")
+        msg = f"is {width}x{height} pixels large"
+        raise _too_many_pixels(msg)
 
 
 def _too_many_pixels(said: str = "is far too large") -> TooManyPixelsError:

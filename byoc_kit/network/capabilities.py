@@ -51,7 +51,8 @@ class Capabilities:
         try:
             given = decode(body, ExternalCapability, only=True)
         except GoJsonError as error:
-            raise CapabilityError(f"Error registering capability: {error}") from error
+            msg = f"Error registering capability: {error}"
+            raise CapabilityError(msg) from error
         self._by_name[given.name] = replace(given, price_scaling=given.price_scaling or 1)
         logger.info("the capability %s is registered at %s", given.name, given.url)
 
@@ -80,7 +81,8 @@ class Capabilities:
 
     def _check(self, authorization: str) -> None:
         if authorization != self._secret:
-            raise CapabilityError("invalid authorization\n")
+            msg = "invalid authorization\n"
+            raise CapabilityError(msg)
 
 
 def capability_router(capabilities: Capabilities) -> APIRouter:

@@ -35,9 +35,11 @@ def decode(body: bytes, kind: type[T], *, only: bool = False) -> T:
     try:
         value, end = json.JSONDecoder(parse_constant=_no_constant).raw_decode(text)
     except ValueError as error:
-        raise GoJsonError(f"invalid JSON: {error}") from error
+        msg = f"invalid JSON: {error}"
+        raise GoJsonError(msg) from error
     if only and (rest := text[end:].lstrip(" \t\r\n")):
-        raise GoJsonError(f"invalid character {rest[0]!r} after top-level value")
+        msg = f"invalid character {rest[0]!r} after top-level value"
+        raise GoJsonError(msg)
     read: T = _read(kind, value, ())
     return read
 
@@ -46,7 +48,8 @@ def refuse(value: Any, path: Path, go_type: str) -> NoReturn:
     """Raise Go's error for a value of the wrong type."""
     field = ".".join(key for key in path if isinstance(key, str))
     into = f"Go struct field {field} of type {go_type}" if field else f"Go value of type {go_type}"
-    raise GoJsonError(f"json: cannot unmarshal {_named(value)} into {into}", path)
+    msg = f"json: cannot unmarshal {_named(value)} into {into}"
+    raise GoJsonError(msg, path)
 
 
 def _read(kind: Any, value: Any, path: Path) -> Any:
@@ -93,4 +96,5 @@ def _named(value: Any) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)

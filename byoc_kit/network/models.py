@@ -16,13 +16,15 @@ _NEXT = "give a bundle's folder, or the aiModels.json of one"
 
 def _json_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a JSON number such as 3000, not {json.dumps(value)}")  # noqa: TRY004 - pydantic asks for it
+        msg = f"must be a JSON number such as 3000, not {json.dumps(value)}"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic asks for it
     return value
 
 
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
-        raise ValueError(f"must be an http:// or https:// URL, not {json.dumps(value)}")
+        msg = f"must be an http:// or https:// URL, not {json.dumps(value)}"
+        raise ValueError(msg)
     return value.rstrip("/")
 
 
@@ -54,16 +56,20 @@ def read_models(path: Path) -> list[ModelEntry]:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise ByocKitError(f"{path}: cannot be read: {error.strerror}; {_NEXT}") from error
+        msg = f"{path}: cannot be read: {error.strerror}; {_NEXT}"
+        raise ByocKitError(msg) from error
     except ValueError as error:
-        raise ByocKitError(f"{path}: is not JSON: {error}; {_NEXT}") from error
+        msg = f"{path}: is not JSON: {error}; {_NEXT}"
+        raise ByocKitError(msg) from error
     if not isinstance(document, list):
-        raise ByocKitError(f"{path}: must be a JSON array of entries, not {type(document).__name__}; {_NEXT}")
+        msg = f"{path}: must be a JSON array of entries, not {type(document).__name__}; {_NEXT}"
+        raise ByocKitError(msg)
     entries = [_read_entry(f"{path}, entry {index}", entry) for index, entry in enumerate(document)]
     repeated = list(_repeated_model_ids(entries))
     if repeated:
         index, model_id = repeated[0]
-        raise ByocKitError(f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry")
+        msg = f"{path}, entry {index}, model_id: {model_id!r} is declared by an earlier entry"
+        raise ByocKitError(msg)
     token = ServerSettings.from_environment().token
     if token is None:
         return entries
@@ -72,7 +78,8 @@ def read_models(path: Path) -> list[ModelEntry]:
 
 def _read_entry(where: str, entry: Any) -> ModelEntry:
     if not isinstance(entry, dict):
-        raise ByocKitError(f"{where}: must be a JSON object, not {json.dumps(entry)}")
+        msg = f"{where}: must be a JSON object, not {json.dumps(entry)}"
+        raise ByocKitError(msg)
     try:
         return ModelEntry.model_validate(entry)
     except ValidationError as invalid:

@@ -86,10 +86,6 @@ class Orchestrator:
         """Return the models whose containers are ready now."""
         return [entry for model_id, entry in self.models.items() if self.health[model_id].is_ready]
 
-    async def wait_advertised(self, model_id: str) -> None:
-        """Return once the model is advertised."""
-        await self.health[model_id].wait_ready()
-
     async def start_stream(self, model_id: str, params: dict[str, Any] | None = None) -> StartedStream:
         """Create the channels of a stream and start it on the model's container.
 
@@ -135,16 +131,19 @@ class Orchestrator:
             return _model_of(registered)
         if model is None:
             known = ", ".join(self.models) or "none"
-            raise ModelNotAdvertisedError(f"no model {model_id!r} in aiModels.json; it declares {known}")
+            msg = f"no model {model_id!r} in aiModels.json; it declares {known}"
+            raise ModelNotAdvertisedError(msg)
         watch = self.health[model_id]
         if not watch.is_ready:
-            raise ModelNotAdvertisedError(f"{model_id} is not advertised; {watch.url}/health: {watch.detail}")
+            msg = f"{model_id} is not advertised; {watch.url}/health: {watch.detail}"
+            raise ModelNotAdvertisedError(msg)
         return model
 
     def _running(self, stream_id: str) -> "_RunningStream":
         running = self._streams.get(stream_id)
         if running is None:
-            raise StreamNotFoundError(f"no stream {stream_id!r} is running")
+            msg = f"no stream {stream_id!r} is running"
+            raise StreamNotFoundError(msg)
         return running
 
     async def _close_streams(self) -> None:

@@ -80,7 +80,8 @@ def parse_start(body: bytes) -> StartRequest:
     """Parse the body of ``/stream/start``. Raises ParamsError that names the field."""
     content = load_json(body, field="body")
     if not isinstance(content, dict):
-        raise ParamsError("body", "must be a JSON object")
+        msg = "body"
+        raise ParamsError(msg, "must be a JSON object")
     try:
         return StartRequest.model_validate(content)
     except ValidationError as error:

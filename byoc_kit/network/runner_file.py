@@ -91,7 +91,8 @@ def read_runners(path: Path) -> list[StaticEntry]:
     try:
         body = path.read_bytes()
     except OSError as error:
-        raise ByocKitError(f"{path}: cannot be read: {error.strerror}; give the path of a runners.json") from error
+        msg = f"{path}: cannot be read: {error.strerror}; give the path of a runners.json"
+        raise ByocKitError(msg) from error
     text = body.decode(errors="replace")
     try:
         root = parse(decode_text(body))
@@ -101,7 +102,8 @@ def read_runners(path: Path) -> list[StaticEntry]:
     except (go_json.GoJsonError, RunnerError) as error:
         at, reason = _start_of(root, error.path), str(error)
     line, column = place_of(text, at)
-    raise ByocKitError(f"{path}, line {line}, column {column}: {reason}")
+    msg = f"{path}, line {line}, column {column}: {reason}"
+    raise ByocKitError(msg)
 
 
 def read_static_runners(body: bytes) -> list[StaticEntry]:

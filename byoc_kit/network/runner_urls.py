@@ -41,16 +41,19 @@ class ProxyTemplate:
     def parse(cls, raw: str) -> Self:
         """Read a template as ``-liveRunnerProxyUrl`` takes it; raises ByocKitError."""
         if raw.count(PLACEHOLDER) != 1:
-            raise ByocKitError(f"the proxy URL {raw} must have exactly one {PLACEHOLDER}")
+            msg = f"the proxy URL {raw} must have exactly one {PLACEHOLDER}"
+            raise ByocKitError(msg)
         parts = split_http_url(raw)
         if parts is None:
-            raise ByocKitError(f"the proxy URL {raw} must be an absolute http:// or https:// URL")
+            msg = f"the proxy URL {raw} must be an absolute http:// or https:// URL"
+            raise ByocKitError(msg)
         if PLACEHOLDER in parts.netloc:
             host = parts.netloc.rpartition("@")[2].partition(":")[0].lower()
             return cls(raw, is_in_host=True, host=host, path=parts.path.rstrip("/"))
         before, found, after = parts.path.partition(PLACEHOLDER)
         if not found or not before.endswith("/") or after not in ("", "/"):
-            raise ByocKitError(f"the proxy URL {raw} must have {PLACEHOLDER} in its host or as its last path segment")
+            msg = f"the proxy URL {raw} must have {PLACEHOLDER} in its host or as its last path segment"
+            raise ByocKitError(msg)
         return cls(raw, is_in_host=False, host=parts.netloc.lower(), path=before)
 
     def url(self, proxy_id: str) -> str:

@@ -43,9 +43,11 @@ def self_signed(host: str) -> Iterator[Certificate]:
         try:
             subprocess.run(["openssl", *new, *names, *files], check=True, capture_output=True, text=True)
         except FileNotFoundError as error:
-            raise ByocKitError("a certificate needs the openssl command: apt-get install openssl") from error
+            msg = "a certificate needs the openssl command: apt-get install openssl"
+            raise ByocKitError(msg) from error
         except subprocess.CalledProcessError as error:
-            raise ByocKitError(f"openssl made no certificate for {host}: {error.stderr.strip()[-200:]}") from error
+            msg = f"openssl made no certificate for {host}: {error.stderr.strip()[-200:]}"
+            raise ByocKitError(msg) from error
         yield made
 
 

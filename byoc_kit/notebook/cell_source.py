@@ -34,11 +34,13 @@ def parse(source: str) -> ast.Module:
             compile(source, "<cell>", "exec", dont_inherit=True)
             tree = ast.parse(source)
     except (RecursionError, MemoryError):
-        raise SyntaxError("too deeply nested") from None
+        msg = "too deeply nested"
+        raise SyntaxError(msg) from None
     except ValueError as error:  # a NUL character, or half a surrogate pair
         raise SyntaxError(str(error)) from None
     if _depth(tree) > _MAX_DEPTH:
-        raise SyntaxError("too deeply nested")
+        msg = "too deeply nested"
+        raise SyntaxError(msg)
     return tree
 
 

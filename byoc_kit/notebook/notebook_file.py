@@ -269,7 +269,8 @@ def dump_notebook(document: Any, before: bytes) -> str:
         if not _can_be_encoded(text):  # half a surrogate pair, which only an escape can say
             text = json.dumps(document, indent=indent)
     except RecursionError:
-        raise NotebookError("the notebook is nested too deeply to be written; clear its outputs") from None
+        msg = "the notebook is nested too deeply to be written; clear its outputs"
+        raise NotebookError(msg) from None
     text += "\n" if before.endswith(b"\n") else ""
     return text.replace("\n", "\r\n") if b"\r\n" in before else text
 

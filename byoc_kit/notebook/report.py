@@ -10,6 +10,7 @@ from typing import Any
 
 from byoc_kit.errors import printable
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
+from byoc_kit.system.table import aligned
 
 _WIDEST = 120
 _TEXT_WIDTH = 80
@@ -41,9 +42,8 @@ def as_github(findings: Sequence[Finding], path: str) -> str:
 def list_codes(rules: Iterable[Rule]) -> str:
     """Return all codes with what they are about, those that a comment lets pass with a star."""
     starred = {rule.code + " *" * rule.ignorable: rule for rule in rules}
-    width = max(map(len, starred))
-    lines = [f"{code.ljust(width)}  {rule.severity.value.ljust(7)}  {rule.about}\n" for code, rule in starred.items()]
-    return "".join([*lines, "\n* passes where its line ends with a comment, as `# byoc: ignore[secret]`\n"])
+    lines = aligned((code, rule.severity.value, rule.about) for code, rule in starred.items())
+    return "\n".join([*lines, "", "* passes where its line ends with a comment, as `# byoc: ignore[secret]`\n"])
 
 
 def explain(rule: Rule) -> str:

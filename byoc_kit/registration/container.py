@@ -78,9 +78,12 @@ class Container:
                 body = await body_of(response)
         except TimeoutError:
             text = f"no answer within {_TIMEOUT.total:g} s"
-            raise CallError("timeout", text) from None
+            msg = "timeout"
+            raise CallError(msg, text) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise CallError("connection", str(error)) from None
+            msg = "connection"
+            raise CallError(msg, str(error)) from None
         if response.status != HTTPStatus.OK:
-            raise CallError(f"http_{response.status}", f"HTTP {response.status}", status=response.status)
+            msg = f"http_{response.status}"
+            raise CallError(msg, f"HTTP {response.status}", status=response.status)
         return body

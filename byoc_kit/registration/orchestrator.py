@@ -63,12 +63,15 @@ class Orchestrator:
                 answer = await body_of(response)
                 if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     return answer
-                raise CallError(f"http_{response.status}", self._said(response, answer), status=response.status)
+                msg = f"http_{response.status}"
+                raise CallError(msg, self._said(response, answer), status=response.status)
         except TimeoutError:
             text = f"no answer within {timeout_s:g} s"
-            raise CallError("timeout", text) from None
+            msg = "timeout"
+            raise CallError(msg, text) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise CallError("connection", self.clean(str(error) or type(error).__name__)) from None
+            msg = "connection"
+            raise CallError(msg, self.clean(str(error) or type(error).__name__)) from None
 
     async def post_json(self, path: str, content: dict[str, Any], secret: str, *, timeout_s: float) -> dict[str, Any]:
         """Post JSON and return the JSON object that answers it."""
@@ -113,7 +116,8 @@ async def body_of(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > _MAX_ANSWER:
-            raise CallError("bad_answer", f"its answer is larger than {_MAX_ANSWER} bytes")
+            msg = "bad_answer"
+            raise CallError(msg, f"its answer is larger than {_MAX_ANSWER} bytes")
     return bytes(body)
 
 
@@ -123,5 +127,6 @@ def _object_of(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
-        raise CallError("bad_answer", "its answer is no JSON object")
+        msg = "bad_answer"
+        raise CallError(msg, "its answer is no JSON object")
     return read

@@ -24,6 +24,9 @@ AMPLIFIED = 8
 _GAP = 8
 # A notebook scales the picture to its cell's width. Captions grow with the picture, so they stay legible.
 _FONT_OF_WIDTH, _SMALLEST_FONT = 1 / 50, 14
+MIME_TYPE = "application/vnd.byoc-kit.regression+json"
+# The PSNR of a frame that equals its golden one: infinity has no mean and no JSON.
+EQUAL_DB = 100.0
 
 
 def text_table(comparison: Comparison) -> str:
@@ -104,11 +107,6 @@ def _psnr(difference: Difference) -> str:
     if difference.lost:
         return "-"
     return "equal" if difference.max_abs_diff == 0 else f"{difference.psnr_db:.1f} dB"
-
-
-MIME_TYPE = "application/vnd.byoc-kit.regression+json"
-# The PSNR of a frame that equals its golden one: infinity has no mean and no JSON.
-EQUAL_DB = 100.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -216,7 +214,7 @@ def compare(pictures: Iterable[Picture], golden: Golden, *, max_abs_diff: int, m
 
 
 def _measured(golden: Golden, now: Mapping[int, Pixels]) -> dict[int, quality.Quality]:
-    """Compare by size, since the filters take one at a time: what an effect returns may change it on the way."""
+    """Compare the pictures of each size on their own: the filters take one size, and an effect may change its own."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for number, pixels in now.items():
         by_shape.setdefault(pixels.shape, []).append(number)

@@ -30,6 +30,9 @@ from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.errors import ByocKitError
 from byoc_kit.system.files import sha256_of
 
+MANIFEST = "golden.json"
+INPUTS = "inputs"
+
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, torch, numpy, PyAV and this kit here, and the device."""
@@ -47,10 +50,6 @@ def function_sha256(process_frame: Callable[..., Any]) -> str:
     except (OSError, TypeError, SyntaxError):  # from an extension, without a file, or a lambda inside a line
         return ""
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
-
-
-MANIFEST = "golden.json"
-INPUTS = "inputs"
 
 
 class RegressionError(ByocKitError):

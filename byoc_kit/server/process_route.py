@@ -117,7 +117,7 @@ async def _read_form(request: web.Request) -> dict[str, bytes]:
             form[name] = await _read_part(part, request.client_max_size - sum(map(len, form.values())))
     except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:  # aiohttp's, for what is no form
         reason = f"is no form ({error})"
-        raise ParamsError("body", reason) from None
+        raise ParamsError("body", reason) from None  # noqa: EM101  # its name, no message
     return form
 
 

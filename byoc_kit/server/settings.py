@@ -21,8 +21,8 @@ from byoc_kit.system.addresses import without_secrets
 logger = logging.getLogger(__name__)
 
 PREFIX = "BYOC_KIT_"
-PREVIEW = f"{PREFIX}PREVIEW"
-"""The one setting of a notebook: ``still`` keeps its previews from playing. The container has no use for it."""
+_PREVIEW = f"{PREFIX}PREVIEW"
+"""What the notebook's preview reads; the container has no use for it."""
 REGISTER_AS = f"{PREFIX}REGISTER_AS"
 _SECRETS = (f"{PREFIX}TOKEN", f"{PREFIX}ORCHESTRATOR_SECRET")
 SECRET_FILES = {f"{name}_FILE": name for name in _SECRETS}
@@ -90,7 +90,7 @@ class ServerSettings(MediaSettings):
             if file in given:
                 given[secret] = _read_secret(file, Path(given.pop(file)), is_set=secret in given)
         by_variable = variables()
-        for unknown in given.keys() - by_variable.keys() - {PREVIEW}:
+        for unknown in given.keys() - by_variable.keys() - {_PREVIEW}:
             logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, *SECRET_FILES]))
         try:
             said = {by_variable[name]: given[name] for name in given.keys() & by_variable.keys()}

@@ -103,7 +103,7 @@ async def validated(validate: Callable[[], T], timeout_s: float) -> T:
             return await on_thread(validate, name="validate")
     except TimeoutError:
         reason = f"a validator has not returned for {timeout_s:.0f} s"
-        raise ParamsError("params", reason) from None
+        raise ParamsError("params", reason) from None  # noqa: EM101  # its name, no message
 
 
 class StreamParams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 import av
@@ -18,24 +18,10 @@ from byoc_kit.media.demux import MediaError, open_stream
 from byoc_kit.media.paced_clip import LiveClip
 from byoc_kit.media.quality import Quality, compare
 from byoc_kit.verification.replay import Outcome, Replay, Replayed
+from byoc_kit.verification.result import Difference, FrameResult, Pictures, Streamed
 from byoc_kit.verification.stream_clip import Received
-from byoc_kit.verification.streamed import FrameResult, Pictures, Streamed
 
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest difference of a channel, of 255, in the frames that both kept; ``text`` names the worst frame.
-
-    ``is_alike`` says whether each frame had the same outcome and size in both.
-    """
-
-    max_abs_diff: int
-    is_alike: bool = True
-    text: str = ""
-
-    def is_within(self, limit: int) -> bool:
-        """Whether no frame differs by more; 0 means that all frames are equal, also those that were not kept."""
-        return self.is_alike and self.max_abs_diff <= limit and (limit > 0 or not self.text)
+_PICTURES = 5
 
 
 def compare_replays(notebook: Replay, module: Replay) -> Difference:
@@ -73,9 +59,6 @@ def _said(frame: Replayed) -> str:
             return "is dropped"
         case Outcome.RAISED:
             return f"raises {frame.error}"
-
-
-_PICTURES = 5
 
 
 def compare_streamed(

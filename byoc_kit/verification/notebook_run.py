@@ -14,12 +14,15 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from byoc_kit.jupyter.preview.interface import SETTING, STILL
 from byoc_kit.notebook.notebook_file import Cell, Notebook, NotebookError, read_notebook
-from byoc_kit.server.settings import PREVIEW
 from byoc_kit.verification.replay import Fault, Replay, Task
 
 _START_S = 60.0
-_AFTER = "__import__('byoc_kit.verification.kernel').verification.kernel.replay_notebook(globals(), {!r}, {!r}, {!r})"
+_AFTER = (
+    "__import__('importlib').import_module('byoc_kit.verification.in_kernel')"
+    ".replay_in_kernel(globals(), {!r}, {!r}, {!r})"
+)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # The kernel's name for an exception that was raised while a cell's value was shown.
 _OF_NO_ERROR = "NoneType: None"
@@ -106,8 +109,8 @@ async def _kernel(folder: str, scratch: Path) -> AsyncIterator[tuple[AsyncKernel
     log = (scratch / "log").open("wb")
     try:
         memory_only = ["--HistoryManager.hist_file=:memory:"]
-        # Nobody looks on, and what a stateful hook remembers of a preview would be taken for the model's.
-        environment = {**os.environ, PREVIEW: "still"}
+        # No preview may process a frame: a hook would remember it, and the comparison would see a difference.
+        environment = {**os.environ, SETTING: STILL}
         await manager.start_kernel(cwd=folder, env=environment, stdout=log, stderr=log, extra_arguments=memory_only)
         client = manager.client()
         client.start_channels()

@@ -85,7 +85,7 @@ class Task:
         """Show another process how many frames of which stream are done; ``of`` is how many it has."""
         written = self.folder / f"{_PROGRESS}.part"
         written.write_text(json.dumps([done, of, stream]))
-        written.replace(self.folder / _PROGRESS)  # whoever reads meanwhile finds the numbers before
+        written.replace(self.folder / _PROGRESS)  # a reader finds either the old numbers or the new ones
 
     def progress(self, *, of: int) -> str:
         """Say how many frames are done; the clip's own stream has ``of``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from typing import Any
 import byoc_kit
 from byoc_kit.core.bundle_reader import Bundle
 from byoc_kit.core.pixels import Pixels
+from byoc_kit.system.table import aligned
 from byoc_kit.verification.replay import Outcome, Replay
-from byoc_kit.verification.result import Result
-from byoc_kit.verification.streamed import Streamed
+from byoc_kit.verification.result import Result, Streamed
 
 HEADS = ("", "frames", "max difference", "PSNR", "SSIM", "latency p50", "p95", "")
+_PICTURE_WIDTH = 480
+_CHART = (720, 120)
+_WIDEST = 60
 
 
 @dataclass(frozen=True)
@@ -111,24 +114,14 @@ def _percentiles(ms: Mapping[str, float]) -> tuple[str, str]:
     return (f"{ms['p50']:.0f} ms", f"{ms['p95']:.0f} ms") if ms else ("", "")
 
 
-_PICTURE_WIDTH = 480
-_CHART = (720, 120)
-_WIDEST = 60
-
-
 def print_table(result: Result) -> None:
     """Print a row for each way, and the verdict line by line."""
-    ways = rows(result)
-    name_width = max(len(way.name) for way in ways)
-    figures = iter(_columns([(HEADS[0].ljust(name_width), *HEADS[1:]), *(way.cells for way in ways if way.is_run)]))
-    print(next(figures))  # noqa: T201
-    for way in ways:
-        print(next(figures) if way.is_run else f"{way.name.ljust(name_width)}  {way.note}")  # noqa: T201
-    print()  # noqa: T201
+    ways = [way.cells if way.is_run else (way.name, way.note) for way in rows(result)]
+    print("\n".join(aligned([HEADS, *ways], widest=_WIDEST)), end="\n\n")  # noqa: T201
     lines = [("", f"{one.where.kind}: {name}", *rest) for one in result.streams for name, *rest in _figures(one)]
     lines += [("ok" if c.is_met else "NO", c.name, c.value, f"wanted {c.wanted}") for c in result.checks()]
     lines += [("note", *note, "") for note in result.notes()]
-    print("\n".join(_columns(lines)))  # noqa: T201
+    print("\n".join(aligned(lines, widest=_WIDEST)))  # noqa: T201
     for one in result.streams:
         if one.last_lines:
             print(f"the {one.where.kind}'s last lines:", *one.last_lines, sep="\n  ")  # noqa: T201
@@ -137,13 +130,6 @@ def print_table(result: Result) -> None:
     if result.busy and any(check.name.endswith("frames back") and not check.is_met for check in result.checks()):
         hint = "on an idle one fewer frames may be late or lost; --min-frames accepts fewer"
         print(f"this machine was busy ({result.busy}): {hint}")  # noqa: T201
-
-
-def _columns(lines: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return texts in columns. A long text shifts the rest of its own line only."""
-    columns = zip(*lines, strict=True)
-    widths = [max((len(text) for text in column if len(text) <= _WIDEST), default=0) for column in columns]
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def output_path(folder: Path, kind: str) -> Path:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,22 +18,28 @@ import av
 
 from byoc_kit.bundle.drift import why_bundle_is_stale
 from byoc_kit.bundle.folders import report_folder
+from byoc_kit.bundle.manifest import read_manifest
+from byoc_kit.core.assets import bundle_file
 from byoc_kit.core.bundle_reader import Bundle, read_bundle
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.mp4 import save_mp4
 from byoc_kit.media.paced_clip import LiveClip, live_clip
+from byoc_kit.system.files import sha256_of
 from byoc_kit.verification.compare import compare_replays, compare_streamed
-from byoc_kit.verification.put_back import assets_put_back
-from byoc_kit.verification.replay import Fault
-from byoc_kit.verification.replay_both import golden_frames, run_both
+from byoc_kit.verification.module_run import replay_module
+from byoc_kit.verification.notebook_run import replay_notebook
+from byoc_kit.verification.replay import Fault, Replay, Task
 from byoc_kit.verification.report import output_path, write_report
-from byoc_kit.verification.result import Result
+from byoc_kit.verification.result import Limits, Result, Streamed
 from byoc_kit.verification.stream_clip import require_target, stream_clip
-from byoc_kit.verification.streamed import Limits, Streamed
 from byoc_kit.verification.target import Where
 
 _BUSY = 0.75
 _CLIP_ENDINGS = {".mp4", ".mkv", ".mov", ".ts", ".webm"}
+# The kept frames of a replay go to disk; /tmp may be in memory.
+_FRAMES, _BYTES = 60, 256 << 20
+_FEWEST = 5
+_SAY_EACH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,20 +75,19 @@ def verify(request: Request) -> Result:
         _say(note)
     if busy := _busy():
         _say(f"this machine is busy ({busy}): frames may be late, or dropped for newer ones")
-    has_notebook = (
-        request.with_notebook or bundle.notebook.is_file()
-    )  # a bundle may have been copied without its notebook
+    # A bundle may have been copied without its notebook.
+    has_notebook = request.with_notebook or bundle.notebook.is_file()
     drift = why_bundle_is_stale(bundle) if has_notebook else None
     result = Result(request.limits, drift=drift, has_notebook=has_notebook, busy=busy)
     folder = request.report or report_folder(bundle.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="byoc-kit-verify-") as scratch:
-        _run(request, bundle, live, result, Path(scratch), folder)
+        _run(request, bundle, live, result, scratch=Path(scratch), report=folder)
     result.report = write_report(folder, bundle, clip, result)
     return result
 
 
-def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scratch: Path, report: Path) -> None:
+def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, *, scratch: Path, report: Path) -> None:
     """Fill the result."""
     params = dict(request.params)
     kept = golden_frames(clip)
@@ -111,12 +119,95 @@ def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, scrat
         compare_streamed(streamed, clip, received, result.truth, kept)
 
 
+async def run_both(
+    bundle: Bundle, clip: LiveClip, params: Mapping[str, Any], kept: tuple[int, ...], folder: Path, *,
+    timeout_s: float, with_notebook: bool, max_diff: int = 0, say: Callable[[str], None],
+) -> tuple[Replay | None, Replay]:  # fmt: skip
+    """Run the notebook, unless it is left out, and the module over a clip; ``folder`` takes the kept frames.
+
+    Both start at the same time, but process their frames one after the other. A second stream of the module may differ
+    by ``max_diff`` of 255 from its first. ``say`` gets texts about their progress.
+    """
+    file = folder / "clip.ts"
+    file.write_bytes(clip.data)
+    names = ("notebook", "module") if with_notebook else ("module",)
+    tasks = {name: Task(file, params, kept, folder / name, max_diff if name == "module" else None) for name in names}
+    telling = asyncio.create_task(_tell(tasks, len(clip.picture_times_s), say))
+    try:
+        # The module may have to wait until the notebook's frames are done.
+        module = replay_module(bundle, tasks["module"], timeout_s=timeout_s * len(tasks))
+        if not with_notebook:
+            return None, await module
+        notebook = replay_notebook(bundle.notebook, tasks["notebook"], timeout_s=timeout_s)
+        both: tuple[Replay, Replay] = await asyncio.gather(notebook, module)
+        return both
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+async def _tell(tasks: Mapping[str, Task], frames: int, say: Callable[[str], None]) -> None:
+    """Say now and then how many frames are done, so that a slow model does not seem to hang."""
+    while True:
+        await asyncio.sleep(_SAY_EACH_S)
+        say("; ".join(f"{name}: {task.progress(of=frames)}" for name, task in tasks.items()))
+
+
+def golden_frames(clip: LiveClip) -> tuple[int, ...]:
+    """Return the numbers of the frames to compare, spread evenly from the first to the last."""
+    count = len(clip.picture_times_s)
+    first = next(clip.frames(), None)
+    if first is None:
+        return ()
+    most = max(_FEWEST, min(_FRAMES, _BYTES // (first.width * first.height * 3)))
+    return tuple(sorted({*range(0, count, math.ceil(count / most)), count - 1}))
+
+
+@contextmanager
+def assets_put_back(bundle: Bundle, scratch: Path) -> Iterator[list[str]]:
+    """Restore each asset beside the notebook that the body changes or removes; the list then has their names.
+
+    A notebook may train its model and save the weights. Running it must not replace the exported ones.
+    """
+    changed: list[str] = []
+    originals = dict(_originals(bundle, scratch))
+    try:
+        yield changed
+    finally:
+        for path, (original, sha256) in originals.items():
+            if path.is_file() and sha256_of(path) == sha256:
+                continue
+            changed.append(path.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(f".{path.name}.new")
+            shutil.copyfile(original, new)
+            new.replace(path)
+
+
+def _originals(bundle: Bundle, scratch: Path) -> Iterator[tuple[Path, tuple[Path, str]]]:
+    """Yield each asset beside the notebook with another file of the same bytes, and their hash.
+
+    The bundle has such a file for each asset that is unchanged since the export; only other assets are copied.
+    """
+    assets = read_manifest(bundle.folder).get("assets")
+    for number, name in enumerate(assets if isinstance(assets, dict) else ()):
+        path = bundle.notebook.parent / name
+        if not path.is_file():
+            continue
+        sha256 = sha256_of(path)
+        exported = bundle.folder / bundle_file(name, sha256)
+        if not exported.is_file() or sha256_of(exported) != sha256:
+            exported = scratch / f"asset-{number}"
+            shutil.copyfile(path, exported)
+        yield path, (exported, sha256)
+
+
 def _save(data: bytes, path: Path) -> None:
     try:
         save_mp4(data, path)
     except av.FFmpegError as error:  # a stream that broke off may have too few bytes
         path.unlink(missing_ok=True)
-        _say(f"what came back is no whole video ({error}): the report has none")
+        _say(f"what came back is not a whole video ({error}): the report has none")
 
 
 def _busy() -> str:

@@ -31,8 +31,13 @@ from byoc_kit.trickle.connection import client_session
 from byoc_kit.trickle.protocol import VIDEO_TYPE
 from byoc_kit.trickle.publisher import SegmentPublisher
 from byoc_kit.trickle.subscriber import read_channel
-from byoc_kit.verification.streamed import Streamed
+from byoc_kit.verification.result import Streamed
 from byoc_kit.verification.target import BrokenOffError, Target, Where, running, serve_command
+
+_READY_TIMEOUT_S = 180.0
+_END_TIMEOUT_S = 15.0
+_POLL_S = 0.25
+Say = Callable[[str], None]
 
 
 @dataclass
@@ -89,13 +94,6 @@ def note_arrivals(inlet: ByteInlet, arrived_s: dict[int, float]) -> None:
                     arrived_s.setdefault(packet.pts, time.monotonic())
 
 
-_READY_TIMEOUT_S = 180.0
-_END_TIMEOUT_S = 15.0
-_POLL_S = 0.25
-
-Say = Callable[[str], None]
-
-
 async def stream_clip(
     bundle: Bundle, clip: LiveClip, params: dict[str, Any], streamed: Streamed, *, say: Say
 ) -> Received:
@@ -106,16 +104,13 @@ async def stream_clip(
     """
     from byoc_kit.image.docker import HOST_NAME
 
-    entry = _entry(bundle)
     received = Received()
     where = streamed.where
     is_image = where.image is not None
     async with _target(bundle, where) as target:
-        orchestrator = Orchestrator(
-            [entry.model_copy(update={"url": target.url})],
-            health_interval_s=_POLL_S,
-            container_host=HOST_NAME if is_image else None,
-        )
+        entry = _entry(bundle).model_copy(update={"url": target.url})
+        container_host = HOST_NAME if is_image else None
+        orchestrator = Orchestrator([entry], health_interval_s=_POLL_S, container_host=container_host)
         # A container reaches this machine through Docker's bridge, so the trickle server must also listen there.
         async with serve_orchestrator(orchestrator, "0.0.0.0" if is_image else "127.0.0.1"):  # noqa: S104
             watch = orchestrator.health[entry.model_id]
@@ -123,7 +118,8 @@ async def stream_clip(
                 say(f"waiting for {target.url}/health")
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
-                await target.outlives(_through(orchestrator, entry, clip, params, target.url, streamed, received))
+                through = _through(orchestrator, entry, clip, params, streamed=streamed, received=received)
+                await target.outlives(through)
             except BrokenOffError as error:
                 streamed.broken = str(error)
             finally:
@@ -191,7 +187,7 @@ async def _until_ready(target: Target, watch: HealthWatch) -> None:
 
 
 async def _through(
-    orchestrator: Orchestrator, entry: ModelEntry, clip: LiveClip, params: dict[str, Any], url: str, streamed: Streamed,
+    orchestrator: Orchestrator, entry: ModelEntry, clip: LiveClip, params: dict[str, Any], *, streamed: Streamed,
     received: Received,
 ) -> None:  # fmt: skip
     try:
@@ -201,7 +197,7 @@ async def _through(
         raise BrokenOffError(msg) from error
     async with client_session() as http:
         receiving = asyncio.create_task(receive(http, _local(started.urls.output), received))
-        watching = asyncio.create_task(_follow_status(http, url, entry.token, streamed))
+        watching = asyncio.create_task(_follow_status(http, entry, streamed))
         try:
             received.started_s = asyncio.get_running_loop().time()  # kept in case it breaks off
             received.started_s = await send(http, _local(started.urls.input), clip)
@@ -210,7 +206,7 @@ async def _through(
         except TimeoutError:
             streamed.is_ended = False
         except aiohttp.ClientError as error:
-            msg = f"{url} does not answer any more: {error}; see the container's log"
+            msg = f"{entry.url} does not answer any more: {error}; see the container's log"
             raise BrokenOffError(msg) from error
         finally:
             watching.cancel()
@@ -218,11 +214,11 @@ async def _through(
             await receiving
 
 
-async def _follow_status(http: aiohttp.ClientSession, url: str, token: str | None, streamed: Streamed) -> None:
+async def _follow_status(http: aiohttp.ClientSession, entry: ModelEntry, streamed: Streamed) -> None:
     """Keep the stream's newest ``/stream/status`` until the stream ends."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Authorization": f"Bearer {entry.token}"} if entry.token else {}
     while True:
-        async with http.get(f"{url}/stream/status", headers=headers) as answer:
+        async with http.get(f"{entry.url}/stream/status", headers=headers) as answer:
             content = await answer.json()
         streams = content.get("streams", [])
         if not streams and streamed.status:

@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 from benchmarks.figures import Figures
-from benchmarks.table import aligned, table
+from benchmarks.table import table
 
 
 def test_a_line_a_contender_in_the_usual_order(record, whole):
@@ -43,7 +43,3 @@ def test_warnings_come_last(record, whole):
         "WARNING: the machine was not at rest: its load average was 1.5 before the first run",
         "WARNING: the publisher was late, p95 over 5 ms in runs of byoc-kit",
     ]
-
-
-def test_columns_are_padded_to_their_widest():
-    assert aligned([["a", "1"], ["bcd", "10"]], to_the_right={1}) == ["a     1", "bcd  10"]

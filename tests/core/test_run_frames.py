@@ -9,7 +9,7 @@ from byoc_kit.core.params import Params
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.core.run_frames import run_frames
 from byoc_kit.jupyter.preview.function_version import Version
-from byoc_kit.jupyter.preview.headless import StaticPreview
+from byoc_kit.jupyter.preview.still_preview import StillPreview
 
 
 class Log:
@@ -105,8 +105,8 @@ class Notebook(Version):
         self.hooks = log.hooks()
 
 
-def test_the_headless_preview_runs_the_hooks_on_the_same_threads():
-    StaticPreview(Notebook(log := Log()), "synthetic:ball", width=64, frames=2)
+def test_the_still_preview_runs_the_hooks_on_the_same_threads():
+    StillPreview(Notebook(log := Log()), "synthetic:ball", width=64, frames=2)
     assert log.names == ["load_model", "on_stream_start", "process_frame", "process_frame", "on_stream_stop"]
     assert [name for _, name, _ in log.calls] == log.names
 

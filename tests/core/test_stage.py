@@ -313,6 +313,19 @@ def test_an_exception_names_the_notebooks_cell(outcomes):
     assert stage.stats().failures[0].where == "effects.ipynb, cell 3, line 2"
 
 
+@pytest.mark.parametrize("made", ["frame.pixels / 255", "frame.tensor[0, 0]"])
+def test_a_wrong_result_shows_the_line_that_returned_it(outcomes, tmp_path, made):
+    module = tmp_path / "effects.py"
+    module.write_text(f"def process_frame(frame):\n    made = {made}\n    return made\n")
+    namespace = {}
+    exec(compile(module.read_text(), module, "exec"), namespace)  # noqa: S102
+    with stage_of(namespace["process_frame"], outcomes) as stage:
+        stage.submit(frame())
+    [failure] = stage.stats().failures
+    assert failure.error == "FrameError"
+    assert failure.trace == "effects.py, line 3, in process_frame\n    return made"
+
+
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError("gone")])
 def test_an_exception_that_would_end_a_thread_does_not_end_the_stage(outcomes, error):
     def process_frame(frame):

@@ -55,7 +55,7 @@ async def test_a_model_is_started_at_the_start_url(bundle, app):
     async with served(web.get("/health", ready), *app.routes()[1:]) as url:
         (bundle / "aiModels.json").write_text(json.dumps([{**MODEL, "url": url}]))
         async with local_network(str(bundle)) as network:
-            await network.orchestrator.wait_advertised("tint")
+            await network.orchestrator.health["tint"].wait_ready()
             status, started = await post(network.start_url, json={"model_id": "tint"})
             assert status == 200
             assert started["input_url"] == network.trickle_url + started["stream_id"]

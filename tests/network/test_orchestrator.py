@@ -73,7 +73,7 @@ async def start_orchestrator(container):
 async def orchestrator(start_orchestrator):
     started, _ = await start_orchestrator()
     async with asyncio.timeout(DEADLINE_S):
-        await started.wait_advertised(MODEL)
+        await started.health[MODEL].wait_ready()
     return started
 
 
@@ -200,7 +200,7 @@ async def test_a_start_without_params_sends_null(http, container):
 async def test_a_configured_token_is_sent_as_bearer(start_orchestrator, container):
     orchestrator, _ = await start_orchestrator(token="s3cret")  # noqa: S106 - not a real one
     async with asyncio.timeout(DEADLINE_S):
-        await orchestrator.wait_advertised(MODEL)
+        await orchestrator.health[MODEL].wait_ready()
     await orchestrator.start_stream(MODEL)
     assert container.requests[0][1]["Authorization"] == "Bearer s3cret"
 
@@ -208,7 +208,7 @@ async def test_a_configured_token_is_sent_as_bearer(start_orchestrator, containe
 async def test_the_container_gets_its_urls_under_the_host_chosen_for_it(start_orchestrator, container):
     orchestrator, url = await start_orchestrator(container_host="172.17.0.1")
     async with asyncio.timeout(DEADLINE_S):
-        await orchestrator.wait_advertised(MODEL)
+        await orchestrator.health[MODEL].wait_ready()
     started = await orchestrator.start_stream(MODEL)
     port = url.rpartition(":")[2]
     assert started.urls.input.startswith(url)
@@ -331,7 +331,7 @@ async def test_events_are_followed_across_a_deleted_and_an_empty_segment(orchest
 async def test_the_control_channel_is_kept_alive(start_orchestrator):
     orchestrator, _ = await start_orchestrator(keepalive_interval_s=0.01)
     async with asyncio.timeout(DEADLINE_S):
-        await orchestrator.wait_advertised(MODEL)
+        await orchestrator.health[MODEL].wait_ready()
         started = await orchestrator.start_stream(MODEL)
         control = orchestrator.channels.find(f"{started.stream_id}-control")
         assert await control.read(0) == b'{"keep":"alive"}'
@@ -344,7 +344,7 @@ async def test_leaving_run_ends_streams_open_requests_and_every_task(container):
     orchestrator = Orchestrator([entry], health_interval_s=0.01)
     async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
         async with serve_orchestrator(orchestrator):
-            await orchestrator.wait_advertised(MODEL)
+            await orchestrator.health[MODEL].wait_ready()
             started = await orchestrator.start_stream(MODEL)
             output = orchestrator.channels.find(f"{started.stream_id}-out")
             reading = asyncio.create_task(session.get(f"{started.urls.output}/0"))

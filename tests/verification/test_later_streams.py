@@ -10,8 +10,7 @@ from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.verification.isolated import _run
 from byoc_kit.verification.later_streams import Memory
 from byoc_kit.verification.replay import Replay, replay
-from byoc_kit.verification.result import Result
-from byoc_kit.verification.streamed import Limits
+from byoc_kit.verification.result import Limits, Result
 
 NOTHING = Memory()
 RESET = "keep what belongs to a stream in byoc_kit.stream_state(), or reset it in on_stream_start"

@@ -1,7 +1,7 @@
 import pytest
 
 import byoc_kit
-from byoc_kit.verification.linked_site import LinkedSiteError, link_site
+from byoc_kit.verification.module_run import LinkedSiteError, link_site
 
 
 @pytest.fixture

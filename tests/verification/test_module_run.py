@@ -1,5 +1,4 @@
 import fcntl
-import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +6,6 @@ import pytest
 from byoc_kit.verification.later_streams import Memory
 from byoc_kit.verification.module_run import replay_module
 from byoc_kit.verification.replay import Fault
-from byoc_kit.verification.replay_both import run_both
 
 pytestmark = pytest.mark.slow
 
@@ -147,64 +145,3 @@ async def test_a_later_stream_that_ends_the_process_is_a_failure(run_later, code
     found = await run_later(f"print('last words', flush=True), os._exit({code})")
     assert (found.failure, len(found.frames)) == ("", 10)
     assert found.memory == Memory(f"the second stream: exit code {code}: last words", is_failure=True)
-
-
-STATEFUL = """
-import byoc_kit
-import numpy as np
-from pydantic import Field
-
-
-class Params(byoc_kit.Params):
-    gain: float = Field(1.0, ge=0, le=4)
-
-
-def on_stream_start(params):
-    global before
-    before = np.zeros((48, 64, 3), np.uint8)
-
-
-async def process_frame(frame, params: Params):
-    global before
-    trail, before = before, frame.pixels
-    if trail.max() > 100 and trail.max() < 125:
-        return None
-    if trail.max() > 150:
-        raise ValueError("too bright")
-    return (frame.pixels // 2 * params.gain + trail // 4).astype(np.uint8)[:31, :41]
-"""
-
-
-async def test_notebook_and_module_are_the_same_in_all_that_hooks_may_do(export, small_clip, tmp_path):
-    from byoc_kit.media.paced_clip import live_clip
-    from byoc_kit.verification.compare import compare_replays
-
-    bundle = export(STATEFUL, untagged=["assert len([1]) == 1"])
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    kept = tuple(range(10))
-    notebook, module = await run_both(
-        bundle, live_clip(small_clip), {"gain": 1.5}, kept, scratch, timeout_s=60, with_notebook=True, say=print
-    )
-    assert (notebook.failure, module.failure) == ("", "")
-    assert {frame.outcome for frame in module.frames} == {"made", "dropped", "raised"}
-    assert {frame.size for frame in module.frames if frame.outcome == "made"} == {"41x31"}
-    assert compare_replays(notebook, module).is_within(0)
-    assert notebook.params == module.params == {"gain": 1.5}
-
-
-async def test_whoever_waits_is_told_how_far_it_is(export, small_clip, tmp_path, monkeypatch):
-    from byoc_kit.media.paced_clip import live_clip
-    from byoc_kit.verification import replay_both
-
-    monkeypatch.setattr(replay_both, "_SAY_EACH_S", 0.01)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    slow = "import time\ndef process_frame(frame):\n    time.sleep(0.05)\n    return frame"
-    said = []
-    await run_both(
-        export(slow), live_clip(small_clip), {}, (0,), scratch, timeout_s=60, with_notebook=True, say=said.append
-    )
-    assert said[0] == "notebook: 0 of 10 frames; module: 0 of 10 frames"
-    through = [int(number) for line in said for number in re.findall(r": (\d+) of 10", line)]
-    assert any(0 < number < 10 for number in through)

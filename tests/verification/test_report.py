@@ -4,11 +4,9 @@ from pathlib import Path
 import pytest
 
 from byoc_kit.media.quality import Quality
-from byoc_kit.verification.compare import Difference
 from byoc_kit.verification.replay import Fault, Replay
 from byoc_kit.verification.report import print_table, rows
-from byoc_kit.verification.result import Result
-from byoc_kit.verification.streamed import FrameResult, Limits, Streamed
+from byoc_kit.verification.result import Difference, FrameResult, Limits, Result, Streamed
 from byoc_kit.verification.target import Where
 
 

@@ -3,10 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from byoc_kit.media.quality import Quality
-from byoc_kit.verification.compare import Difference
 from byoc_kit.verification.replay import Fault, Outcome, Replay, Replayed
-from byoc_kit.verification.result import Result
-from byoc_kit.verification.streamed import FrameResult, Limits, Streamed
+from byoc_kit.verification.result import Difference, FrameResult, Limits, Result, Streamed
 from byoc_kit.verification.target import Where
 
 MODULE = Replay(Path(), (Replayed(0, 1, Outcome.MADE, 0.01),))

@@ -7,7 +7,7 @@ from numbered_clips import copy_from, make_clip, turn
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.processor import FrameProcessor
 from byoc_kit.jupyter.preview.function_version import Version
-from byoc_kit.jupyter.preview.headless import StaticPreview
+from byoc_kit.jupyter.preview.still_preview import StillPreview
 from byoc_kit.media.paced_clip import live_clip
 from byoc_kit.regress import process_clip
 from byoc_kit.verification.replay import Task, replay
@@ -36,7 +36,7 @@ def test_preview_regression_and_verify_see_the_same_frames(tmp_path, name):
 
         return process_frame
 
-    StaticPreview(Version(hooks_of("preview")), clip, width=192, frames=100)
+    StillPreview(Version(hooks_of("preview")), clip, width=192, frames=100)
     shown = seen["preview"][0][1]
     process_clip(FrameProcessor(Hooks.of(hooks_of("regression"))), clip, params={}, width=shown.shape[1], every=1)
     replay(FrameProcessor(Hooks.of(hooks_of("verify"))), Task(sent, {}, (), tmp_path), lambda *_: "here")

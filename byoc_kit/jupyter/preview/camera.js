@@ -1,9 +1,9 @@
-// The browser's camera: JPEG pictures for the kernel, as many as it allows. channel.py
-// joins it with the other scripts into one module.
+// The browser's camera. It sends JPEG pictures to the kernel, as many as the kernel allows.
+// front_end.py joins all scripts of this folder into one module.
 
 const CAMERA_WINDOW = 2;
 const CAMERA_QUALITY = 0.85;
-// The kernel allows the next picture at once, whatever process_frame does. After so long without leave it is gone.
+// The kernel allows the next picture at once, however long process_frame takes. After this silence it is gone.
 const CAMERA_PATIENCE_MS = 10000;
 const CAMERA_WISHES = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 /** @type {Record<string, string>} */
@@ -16,7 +16,7 @@ const CAMERA_REFUSALS = {
 };
 
 /**
- * Name what a camera failed with, and say its words.
+ * Return the kernel's word for a camera's error, and the error's own text.
  * @param {unknown} error
  * @returns {[string, string]}
  */
@@ -25,9 +25,9 @@ function refusal(error) {
   return [CAMERA_REFUSALS[name] ?? "other", `${name}: ${message}`];
 }
 
-/** One camera for all that ask in turn; a `turn` is the kernel's number of who asks, a `use` is from start to stop. */
+/** The page's one camera. A `turn` is the kernel's number for the preview that asks; a `use` is from start to stop. */
 class Camera {
-  /** @param {Send} send takes the pictures, and why there are none */
+  /** @param {Send} send takes the pictures, or the reason why there are none */
   constructor(send) {
     /** @type {Send} */
     this.send = (content, buffers) => send({ ...content, page: this.page }, buffers);
@@ -46,7 +46,7 @@ class Camera {
     this.stop();
     const video = document.createElement("video");
     const use = (this.use = { turn, video });
-    if (!navigator.mediaDevices) return this.refuse("insecure"); // it is there in a secure context alone
+    if (!navigator.mediaDevices) return this.refuse("insecure"); // only a secure page has it
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_WISHES });
       if (use !== this.use) return stream.getTracks().forEach((track) => track.stop());
@@ -62,7 +62,7 @@ class Camera {
     }
   }
 
-  /** Let the camera go, if it is still the turn of who says so. */
+  /** Stop the camera, unless another turn has begun since. */
   stop(turn = this.use?.turn) {
     if (turn !== this.use?.turn) return;
     this.use = null;
@@ -102,7 +102,8 @@ class Camera {
   /** @param {CameraUse} use */
   async capture(use) {
     const { video } = use;
-    const captured_ms = Math.round(performance.timeOrigin + performance.now()); // a page loaded anew may draw it
+    // On the clock of all pages: one that was loaded again may draw this picture.
+    const captured_ms = Math.round(performance.timeOrigin + performance.now());
     const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     painter(canvas).drawImage(video, 0, 0);
     const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY });

@@ -70,7 +70,7 @@ class Camera:
             self._ask_for_more(page)
             pixels = pixels_of(data)
             if pixels is None:
-                raise MediaError(_OTHER.format(detail="it sent what is no JPEG picture"))
+                raise MediaError(_OTHER.format(detail="it sent something that is not a JPEG picture"))
             frame = VideoFrame.from_pixels(pixels, captured_ms, _MILLISECONDS)
             frame.side_data.captured_ms = captured_ms
             yield frame

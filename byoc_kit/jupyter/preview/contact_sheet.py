@@ -25,10 +25,21 @@ _GAP = 8
 _TEXT, _NO_PICTURE = "#202020", "#e4e4e4"
 _QUALITIES, _POOREST = (80, 65, 50), 10
 _SMALLEST_FONT = 10
+ALT = "Input (left) and output (right) of process_frame"
+# The poster is below the live preview and shows only when the preview is gone; this style also hides JupyterLab's
+# "model not found" above it. A picture in the widget's own output would not show: front ends choose the widget.
+_HIDDEN = """<style>
+.jp-OutputArea:has(.byoc-preview) > .jp-OutputArea-child:has(.byoc-poster),
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .byoc-poster) > .jupyter-widgets:not(:has(*)) {{ display: none }}
+.byoc-poster {{ max-width: 100%; border-radius: 4px }}
+</style>
+{poster}"""
+_PICTURE = '<img class="byoc-poster" alt="{alt}" src="data:image/jpeg;base64,{data}">'
+_NONE = '<p class="byoc-poster">The preview had no picture yet when the notebook was saved; run its cell to see it.</p>'
 
 
 @dataclass(frozen=True)
-class Shot:
+class SheetFrame:
     """One frame of the sheet: its number and time, both pictures at a small size, and their full sizes (width, height).
 
     If there is no output, ``missing`` says why.
@@ -70,7 +81,9 @@ def thumbnail(pixels: Pixels) -> Image.Image:
     return image
 
 
-def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int, names: tuple[str, str] = NAMES) -> bytes:
+def contact_sheet(
+    shots: Sequence[SheetFrame], *, width: int, limit_bytes: int, names: tuple[str, str] = NAMES
+) -> bytes:
     """Draw one to six shots, about ``width`` pixels a row, as a JPEG of at most ``limit_bytes`` (some kB at least).
 
     If the sheet is too large, it loses quality first and then width. The captions are drawn again at each size, so they
@@ -84,7 +97,7 @@ def contact_sheet(shots: Sequence[Shot], *, width: int, limit_bytes: int, names:
     return _jpeg(draw(shots, sizes[-1], names), _POOREST)
 
 
-def draw(shots: Sequence[Shot], width: int, names: tuple[str, str] = NAMES) -> Image.Image:
+def draw(shots: Sequence[SheetFrame], width: int, names: tuple[str, str] = NAMES) -> Image.Image:
     """Draw the sheet: three columns, or six of portrait pictures, or fewer if a caption would have no room."""
     is_portrait = shots[0].before.height > shots[0].before.width
     most = _PORTRAIT_COLUMNS if is_portrait else _LANDSCAPE_COLUMNS
@@ -101,7 +114,7 @@ def draw(shots: Sequence[Shot], width: int, names: tuple[str, str] = NAMES) -> I
     return sheet
 
 
-def describe(shots: Sequence[Shot], source: str, names: tuple[str, str] = NAMES) -> str:
+def describe(shots: Sequence[SheetFrame], source: str, names: tuple[str, str] = NAMES) -> str:
     """Describe the sheet in words."""
     numbers = ", ".join(str(shot.number) for shot in shots)
     said = f"Contact sheet of {source}: {names[0]} above and {names[1]} below, frames {numbers}"
@@ -122,7 +135,7 @@ class _Cell:
     has_notes: bool
 
     @classmethod
-    def of(cls, shots: Sequence[Shot], width: int) -> _Cell:
+    def of(cls, shots: Sequence[SheetFrame], width: int) -> _Cell:
         tallest = max(shot.before.height / shot.before.width for shot in shots)
         height = round(width * min(max(tallest, _FLATTEST), _TALLEST))
         return cls(width, height, max(12, min(20, width // 12)), has_notes=any(shot.note for shot in shots))
@@ -135,7 +148,7 @@ class _Cell:
     def height(self) -> int:
         return self.line * (1 + self.has_notes) + 2 * self.picture_height + 2
 
-    def draw(self, sheet: Image.Image, shot: Shot, left: int, top: int) -> None:
+    def draw(self, sheet: Image.Image, shot: SheetFrame, left: int, top: int) -> None:
         _write(sheet, (left, top), shot.caption, self, max_width=self.width)
         top += self.line
         self._draw_picture(sheet, shot.before, left, top)
@@ -189,19 +202,6 @@ def _widths(width: int) -> list[int]:
         yield _NARROWEST
 
     return list(falling(min(width, _WIDEST)))
-
-
-ALT = "Input (left) and output (right) of process_frame"
-# The poster is below the live preview and shows only when the preview is gone; this style also hides JupyterLab's
-# "model not found" above it. A picture in the widget's own output would not show: front ends choose the widget.
-_HIDDEN = """<style>
-.jp-OutputArea:has(.byoc-preview) > .jp-OutputArea-child:has(.byoc-poster),
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .byoc-poster) > .jupyter-widgets:not(:has(*)) {{ display: none }}
-.byoc-poster {{ max-width: 100%; border-radius: 4px }}
-</style>
-{poster}"""
-_PICTURE = '<img class="byoc-poster" alt="{alt}" src="data:image/jpeg;base64,{data}">'
-_NONE = '<p class="byoc-poster">The preview had no picture yet when the notebook was saved; run its cell to see it.</p>'
 
 
 class Poster:

@@ -8,7 +8,7 @@ const ICONS = {
   forward: "M6 5v14l9-7zM16 5h2v14h-2z",
 };
 
-// Each widget has a module of its own: only chance keeps the ids of two on one page apart.
+// Each widget has its own copy of this module, so a random part keeps the ids of two widgets on one page apart.
 const UNIQUE = Math.random().toString(36).slice(2);
 let ids = 0;
 
@@ -17,7 +17,7 @@ function newId() {
 }
 
 /**
- * Write a text where it has changed: a selection in it stays, and a screen reader says it once.
+ * Write a text if it has changed, so that a selection in it stays and a screen reader says it once.
  * @param {Element} element
  * @param {string} text
  */
@@ -26,7 +26,7 @@ function setText(element, text) {
 }
 
 /**
- * Make an element: its properties, `aria-…` and `data-…` attributes, and its children.
+ * Make an element with these properties, `aria-…` and `data-…` attributes, and children.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {{ parent?: Element, children?: (Node | string)[], [property: string]: any }} [options]
@@ -54,6 +54,7 @@ function icon(name) {
 }
 
 /**
+ * Make a button that shows its name, or a picture with the name as its tooltip.
  * @param {string} name
  * @param {() => unknown} onclick
  * @param {{ picture?: keyof typeof ICONS, parent?: Element }} [options]
@@ -69,7 +70,7 @@ function button(name, onclick, { picture, parent, ...rest } = {}) {
 }
 
 /**
- * Return what draws on a canvas, which is opaque.
+ * Return the drawing context of an opaque canvas.
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
  */
 function painter(canvas) {
@@ -78,7 +79,7 @@ function painter(canvas) {
 }
 
 /**
- * A control behind its label.
+ * Put a control behind a label.
  * @param {string} text
  * @param {HTMLElement} control
  * @param {Element} parent
@@ -93,6 +94,7 @@ function labelled(text, control, parent) {
 }
 
 /**
+ * Make a drop-down list.
  * @param {(string | number)[][]} options values and their texts
  * @param {(value: string) => void} onchange
  */
@@ -103,14 +105,17 @@ function choice(options, onchange) {
 }
 
 /**
- * Return an option for so many times.
+ * Return the option "2x" for the number 2.
  * @param {number} count
  */
 function times(count) {
   return [count, `${count}x`];
 }
 
-/** @param {number} seconds */
+/**
+ * Return a time as minutes, seconds and tenths.
+ * @param {number} seconds
+ */
 function clock(seconds) {
   const whole = Math.floor(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds - whole) * 10)}`;

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from byoc_kit.jupyter.preview.stats import PreviewStats
     from byoc_kit.sources.source import ClipSource
 
+# This environment variable makes every preview a still one that processes no frame: `verify` sets it.
+SETTING, STILL = "BYOC_KIT_PREVIEW", "still"
+
 
 class Preview:
     """What ``preview`` returns; as a cell's last value it shows itself.

@@ -20,20 +20,19 @@ from byoc_kit.core.stage import Processed
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.camera import Camera
-from byoc_kit.jupyter.preview.channel import Channel, Pictures
 from byoc_kit.jupyter.preview.contact_sheet import Poster
 from byoc_kit.jupyter.preview.controls import ControlPanel, close_whole
 from byoc_kit.jupyter.preview.feed import Feed, as_given, noted
+from byoc_kit.jupyter.preview.front_end import FrontEnd, Message, Pictures
 from byoc_kit.jupyter.preview.function_version import ComparedFunction, Redefinitions, Version
 from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.opening import open_feed
 from byoc_kit.jupyter.preview.pictures import side_by_side
 from byoc_kit.jupyter.preview.player import LastError, Player
-from byoc_kit.jupyter.preview.report import Report
 from byoc_kit.jupyter.preview.result_saver import Chore, ResultSaver
-from byoc_kit.jupyter.preview.sender import Sender, Shot
+from byoc_kit.jupyter.preview.sender import Sender, Shot, StatusBoard
 from byoc_kit.jupyter.preview.stats import PreviewStats
-from byoc_kit.jupyter.preview.status import Message, StatusBoard
+from byoc_kit.jupyter.preview.status import StatusReport
 from byoc_kit.media.frame_size import Size
 from byoc_kit.sources.source import ClipSource
 from byoc_kit.system.allocator import freed_memory_goes_back
@@ -78,16 +77,16 @@ class LivePreview(Preview):
         feed = self._open(source)
         # Nothing is refused from here on: a widget that was made stays in the page until it is closed.
         self._pictures = Pictures(width=width, height=round(width * 9 / 16))
-        self._channel = Channel(self._pictures, self._receive)
+        self._front_end = FrontEnd(self._pictures, self._receive)
         self._player = Player(version, feed, self._show, on_event=self._hear, size=size, params=params, earlier=earlier)
         self._board = StatusBoard(lambda: self._report.status())  # noqa: PLW0108  # the report needs the sender, and the sender takes the board
-        self._sender = Sender(self._channel, self._board, width=width, on_gone=self._rest)
+        self._sender = Sender(self._front_end, self._board, width=width, on_gone=self._rest)
         self._controls = ControlPanel(self._player.params, self._change)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="preview-opener")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="preview-saver")
         self._result_saver = ResultSaver(lambda chore: self._do(chore, self._saver))
-        self._report = Report(
-            self._player, self._sender, self._channel.ack_window, self._result_saver, compared=self._compared
+        self._report = StatusReport(
+            self._player, self._sender, self._front_end.ack_window, self._result_saver, compared=self._compared
         )
         self._report.notice = notice
         self._stop_following = kernel.after_each_cell(self.follow)
@@ -173,7 +172,7 @@ class LivePreview(Preview):
         self._opener.shutdown(wait=False, cancel_futures=True)
         self._saver.shutdown()
         self._reporting(self._result_saver.close)
-        self._channel.close()
+        self._front_end.close()
         self._controls.close()
         close_whole(self.view)
 
@@ -238,8 +237,8 @@ class LivePreview(Preview):
         return open_feed(source, fps=self._fps, camera=self._new_camera)
 
     def _new_camera(self) -> Camera:
-        # This may run before the channel is made.
-        self._camera = Camera(lambda content: self._channel.tell(content), before=self._camera)  # noqa: PLW0108
+        # This may run before the front end is made.
+        self._camera = Camera(lambda content: self._front_end.tell(content), before=self._camera)  # noqa: PLW0108
         return self._camera
 
     def _swap(self, version: Version) -> None:
@@ -270,7 +269,7 @@ class LivePreview(Preview):
     def _rest(self) -> None:
         """Hold the frame while no page is open, unless the next frames are to be saved."""
         if not self._result_saver.is_collecting:
-            self._player.rest(is_unwatched=lambda: self._channel.ack_window.is_gone)
+            self._player.rest(is_unwatched=lambda: self._front_end.ack_window.is_gone)
 
     def _has_good_picture_of(self, stream: int) -> bool:
         last = self._sender.last
@@ -363,9 +362,10 @@ class LivePreview(Preview):
     def _tell_if_due(self) -> None:
         status = self._board.take()
         if status is not None:
-            self._channel.tell({"kind": "status", "status": status})
+            self._front_end.tell({"kind": "status", "status": status})
 
 
+# What the page's buttons and keys ask for
 _COMMANDS: dict[str, Callable[[LivePreview, Any], None]] = {
     "play": lambda preview, _: preview.play(),
     "pause": lambda preview, _: preview.pause(),

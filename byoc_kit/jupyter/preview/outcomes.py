@@ -1,4 +1,4 @@
-"""The outcomes of the last frames, and what was published besides them."""
+"""The outcomes of the last frames, and the last line that was published."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from byoc_kit.jupyter.preview.stats import Meter
 NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
 _RECENT_S = 2.0
 _MOST = 500
+_LONGEST = 300
 
 
 class Outcome(StrEnum):
@@ -93,9 +94,6 @@ def largest_of(returned: object) -> float:
     """
     tensor = floating_tensor(returned)
     return 0.0 if tensor is None else float(tensor.max())
-
-
-_LONGEST = 300
 
 
 class Published:

@@ -3,7 +3,7 @@
 const VIEWS = { side: "Side by side", swipe: "Swipe", flicker: "Flicker", difference: "Difference" };
 const AMPLIFICATIONS = [1, 4, 16];
 const ZOOMS = [1, 2, 4, 8];
-// A picture that would be enlarged so many times is not smoothed.
+// A picture that is enlarged this many times or more is not smoothed.
 const TINY = 4;
 
 /**
@@ -11,7 +11,7 @@ const TINY = 4;
  */
 
 /**
- * Return x, y, width and height of a picture that is scaled to fit into a box, in its own shape.
+ * Return x, y, width and height of a picture that is scaled to fit into a box, with its own aspect ratio.
  * @param {Size} picture
  * @param {Size} box
  * @returns {[number, number, number, number]}
@@ -64,7 +64,7 @@ class Pair {
 
   makeSwipe() {
     const swipe = make("input", { type: "range", min: 0, max: 100, value: 50, className: "byoc-preview-swipe" });
-    swipe.setAttribute("aria-label", "How much of the left picture is seen");
+    swipe.setAttribute("aria-label", "How much of the left picture shows");
     swipe.oninput = () => this.root.style.setProperty("--byoc-swipe", `${swipe.value}%`);
     return swipe;
   }
@@ -93,7 +93,7 @@ class Pair {
   }
 
   /**
-   * Enlarge what the pointer is on: the same spot of both pictures.
+   * Enlarge what is under the pointer, at the same place in both pictures.
    * @param {PointerEvent} event
    */
   lookAt(event) {
@@ -105,7 +105,7 @@ class Pair {
   }
 
   /**
-   * Say what the pictures are; `sizes` where input and output are of different ones.
+   * Write the captions; `sizes` names both sizes if input and output differ in size.
    * @param {string[]} captions
    * @param {string} sizes
    */
@@ -121,13 +121,13 @@ class Pair {
   }
 
   /**
-   * Draw input and output; where there is no output, it was withheld.
+   * Draw input and output. If there is no output, process_frame withheld it.
    * @param {ImageBitmap[]} bitmaps
    */
   draw(bitmaps) {
     this.canvases.slice(0, 2).forEach((canvas, i) => {
       const bitmap = bitmaps[i];
-      canvas.classList.toggle("byoc-preview-withheld", !bitmap); // what it still shows is of an earlier frame
+      canvas.classList.toggle("byoc-preview-withheld", !bitmap); // it still shows an earlier frame
       if (!bitmap) return;
       const { width, height } = bitmap;
       if (canvas.width !== width || canvas.height !== height) this.resize(canvas, width, height);
@@ -137,7 +137,7 @@ class Pair {
   }
 
   /**
-   * Give a canvas the size of a picture, which clears it.
+   * Give a canvas the size of a picture. This clears it.
    * @param {HTMLCanvasElement} canvas
    * @param {number} width
    * @param {number} height
@@ -149,7 +149,7 @@ class Pair {
     if (canvas === this.canvases[0]) this.shape();
   }
 
-  /** Laid upon each other, both pictures have the shape of the input: another one gets bars, and hides all of it. */
+  /** Where one picture covers the other, both have the shape of the input. An output of another shape gets bars. */
   shape() {
     const { width, height } = this.canvases[0];
     this.root.style.setProperty("--byoc-shape", `${width} / ${height}`);
@@ -165,11 +165,11 @@ class Pair {
     const context = painter(canvas);
     const place = fitted(right, left);
     context.rect(...place);
-    context.clip(); // beside it there is nothing to compare with
+    context.clip(); // outside of it there is nothing to compare with
     context.drawImage(left, 0, 0);
     context.globalCompositeOperation = "difference";
     context.drawImage(right, ...place);
-    context.globalCompositeOperation = "lighter"; // twice itself, four times, and so on
+    context.globalCompositeOperation = "lighter"; // adds the picture to itself: 2 times, 4 times, and so on
     for (let times = 1; times < this.amplification; times *= 2) context.drawImage(canvas, 0, 0);
   }
 }

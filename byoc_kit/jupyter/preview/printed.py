@@ -1,8 +1,8 @@
-"""What the hooks print while a preview plays: its last lines, for the page.
+"""Keeps the last lines that hooks print while a preview plays, for the page to show.
 
-ipykernel sends what a thread prints to the message that the kernel had last, as a rule one of the page's own, which no
-cell shows: measured, three lines of a `print` for each frame arrive. In the cell's output a line for each frame would
-fill notebook and page besides.
+ipykernel adds what a thread prints to the output of the kernel's latest message. That is mostly a message of the
+preview's page, which no cell shows: of a `print` in each frame, three lines arrived. In the cell's output, a line for
+each frame would fill the notebook.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Printed:
         self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
-        """Take a piece of text, which may end within a line."""
+        """Take a piece of text, which may end in the middle of a line."""
         with self._lock:
             *whole, begun = (self._begun + text).split("\n")
             self._lines.extend(map(_as_shown, whole))
@@ -39,13 +39,13 @@ class Printed:
             self._begun = begun[-2 * _LONGEST :]
 
     def clear(self) -> None:
-        """Forget all: the function is another."""
+        """Forget all lines: the function has changed."""
         with self._lock:
             self._lines.clear()
             self._begun, self._count = "", 0
 
     def status(self) -> dict[str, str] | None:
-        """Return the lines as one text, and a sentence on how many there are; ``None`` where nothing was printed."""
+        """Return the lines as one text and a heading with their number; ``None`` if nothing was printed."""
         with self._lock:
             lines = [*self._lines, *([_as_shown(self._begun)] if self._begun else [])]
             count = self._count + bool(self._begun)
@@ -58,7 +58,7 @@ class Printed:
 
 @contextmanager
 def printing_to(printed: Printed | None) -> Iterator[None]:
-    """Keep what is printed in the body, and on the threads that take over its context; ``None`` keeps nothing."""
+    """Keep what the body prints, on threads that take over its context too. With ``None``, nothing is kept."""
     if printed is not None:
         _route(sys.stdout)
         _route(sys.stderr)
@@ -70,7 +70,7 @@ def printing_to(printed: Printed | None) -> Iterator[None]:
 
 
 class _Route:
-    """Stands for a stream's ``write``: others write as ever."""
+    """Replaces a stream's ``write``. Threads that do not print to a ``Printed`` write as before."""
 
     def __init__(self, write: Callable[[str], Any]) -> None:
         self._write = write
@@ -84,13 +84,13 @@ class _Route:
 
 
 def _route(stream: Any) -> None:
-    """Have a stream ask who prints. Its ``write`` alone is replaced: who holds the stream, as a logger, asks too."""
+    """Replace a stream's ``write``, not the stream, so that a logger that holds the stream uses it too."""
     if stream is not None and not isinstance(stream.write, _Route):
-        with suppress(AttributeError):  # of a stream that takes no attribute
+        with suppress(AttributeError):  # some streams do not allow it
             stream.write = _Route(stream.write)
 
 
 def _as_shown(line: str) -> str:
-    """Return a line as a terminal shows it, where a progress bar begins it anew; cut where it is long."""
+    """Return a line as a terminal shows it: a progress bar overwrites its line. A long line is cut."""
     line = line.removesuffix("\r").rpartition("\r")[2]
     return line[:_LONGEST] + "…" if len(line) > _LONGEST else line

@@ -12,9 +12,9 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, as_json
 from byoc_kit.core.stage import Processed
 from byoc_kit.errors import ByocKitError
+from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.player import LastError
 from byoc_kit.jupyter.preview.recorder import Recorder
-from byoc_kit.jupyter.this_notebook import notebook_name
 from byoc_kit.regress.cases import Case, save_case
 from byoc_kit.regress.golden import (
     MANIFEST,
@@ -26,8 +26,17 @@ from byoc_kit.regress.golden import (
     versions,
 )
 
+logger = logging.getLogger(__name__)
+
+Chore = Callable[[], str | None]
+
 # Both pictures of a 720p frame take 4 to 6 MB of memory, and about 2 MB as PNG.
 LONGEST = 100
+RECORDINGS = "recordings"
+GOLDEN = "golden"
+# Used if the pace is unknown; it only decides how long the last picture is shown.
+_FPS = 30.0
+_MOST_SETS = 1000
 
 
 class GoldenStretch:
@@ -81,7 +90,7 @@ class GoldenStretch:
             msg = f"{', '.join(changed)} changed while golden frames were kept; leave the controls alone, and try again"
             raise RegressionError(msg)
         if len(self._functions) > 1:
-            msg = "process_frame was defined anew while golden frames were kept; leave its cell alone, and try again"
+            msg = "process_frame was defined again while golden frames were kept; leave its cell alone, and try again"
             raise RegressionError(msg)
         inputs = {
             number: VideoFrame.from_pixels(frame.view(), frame.pts, frame.time_base)
@@ -99,17 +108,6 @@ def _refuse(reason: str) -> str:
 def _changed(params: Params, other: Params) -> set[str]:
     now, then = dict(params), dict(other)
     return {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
-
-
-logger = logging.getLogger(__name__)
-
-RECORDINGS = "recordings"
-GOLDEN = "golden"
-# Used if the pace is unknown; it only decides how long the last picture is shown.
-_FPS = 30.0
-_MOST_SETS = 1000
-
-Chore = Callable[[], str | None]
 
 
 class ResultSaver:
@@ -180,7 +178,7 @@ class ResultSaver:
             logger.warning("%s", error)
 
     def _save_golden(self, golden: GoldenStretch, name: str) -> str:
-        of = notebook_name() or name
+        of = kernel.notebook_name() or name
         folder, joined = _joined(self._folder / GOLDEN, of, golden.golden())
         save_golden(joined, folder)
         count = len(joined.pictures)
@@ -201,7 +199,7 @@ class ResultSaver:
 
 def _ended(recorder: Recorder) -> str:
     recording = recorder.close()
-    dropped = f", {recording.dropped} dropped for want of time" if recording.dropped else ""
+    dropped = f", {recording.dropped} dropped because the encoder was busy" if recording.dropped else ""
     what = f"{recording.frames} frames, {recording.duration_s:.1f} s{dropped}"
     return f"Recorded {recording.input} and {recording.output.name}: {what}."
 

@@ -1,4 +1,4 @@
-"""Encodes the newest result and sends it when the front end has time for it.
+"""Encodes the newest result and sends it, with the status that is due, when the front end has time for it.
 
 It has a thread of its own, so that the time for pictures does not count as time of ``process_frame``.
 """
@@ -10,16 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.timings import Timings
-from byoc_kit.jupyter.preview.channel import Channel
 from byoc_kit.jupyter.preview.feed import Position
 from byoc_kit.jupyter.preview.flow_control import SendSlot
+from byoc_kit.jupyter.preview.front_end import FrontEnd, Message
 from byoc_kit.jupyter.preview.pictures import PairEncoder
 from byoc_kit.jupyter.preview.stats import Meter
-from byoc_kit.jupyter.preview.status import Message, StatusBoard
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,54 @@ NEWS_AFTER_S = 1.0
 _REMEMBERED = 64
 # The front end answers a picture within a second.
 _ANSWERED_AFTER_S = 1.1
+# A status goes out at most this often, unless something has changed: its percentiles, of 600 values for each step, take
+# a millisecond.
+STATUS_INTERVAL_S = 0.2
+
+
+class StatusBoard:
+    """Makes a status when one is due: after ``change``, or some time after the last. Thread-safe."""
+
+    def __init__(self, make: Callable[[], Message]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._last_s = 0.0
+        self._is_changed = True
+        self._number = 0
+        self._newest: Message = {"number": 0}
+
+    def change(self) -> None:
+        """Make the next status due at once."""
+        self._is_changed = True
+
+    def take(self) -> Message | None:
+        """Return the status if it is due. If two overtake each other, the higher ``number`` counts."""
+        with self._lock:
+            now_s = time.monotonic()
+            if not self._is_changed and now_s - self._last_s < STATUS_INTERVAL_S:
+                return None
+            number = self._begin(now_s)
+        return self._made(number)
+
+    def news(self) -> Message | None:
+        """Return the status if it differs from the one before."""
+        before = self._newest
+        with self._lock:
+            number = self._begin(time.monotonic())
+        status = self._made(number)
+        return None if {**status, "number": before["number"]} == before else status
+
+    def _begin(self, now_s: float) -> int:
+        self._is_changed = False
+        self._last_s = now_s
+        self._number += 1
+        return self._number
+
+    def _made(self, number: int) -> Message:
+        status = {"number": number, **self._make()}
+        with self._lock:
+            self._newest = max(self._newest, status, key=itemgetter("number"))
+        return status
 
 
 @dataclass(frozen=True)
@@ -57,7 +105,7 @@ class Sender:
     """
 
     def __init__(
-        self, channel: Channel, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
+        self, front_end: FrontEnd, board: StatusBoard, *, width: int, on_gone: Callable[[], None] = lambda: None
     ) -> None:
         self.shown = Meter(known_after_s=_ANSWERED_AFTER_S)
         self.not_shown = 0
@@ -65,7 +113,7 @@ class Sender:
         self.wire_times = Timings()
         self.draw_times = Timings()
         self.latencies = Timings()
-        self._channel = channel
+        self._front_end = front_end
         self._encoder = PairEncoder(width)
         self._board = board
         self._on_gone = on_gone
@@ -154,12 +202,12 @@ class Sender:
         until_s = time.monotonic() + NEWS_AFTER_S
         with self._changed:
             while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
-                if self._channel.ack_window.is_gone:
+                if self._front_end.ack_window.is_gone:
                     self._on_gone()
                     self._wait_again()
                 if self._waiting is None:
                     self._changed.wait(left_s)
-                elif (slot := self._channel.ack_window.take()) is None:
+                elif (slot := self._front_end.ack_window.take()) is None:
                     self._changed.wait(_CHECK_S)
                 else:
                     shot, self._waiting = self._waiting, None
@@ -171,11 +219,11 @@ class Sender:
             self._waiting = replace(self._last, due_s=None)
 
     def _tell_news(self) -> None:
-        if self._is_closing or self._channel.ack_window.is_gone:
+        if self._is_closing or self._front_end.ack_window.is_gone:
             return
         status = self._board.news()
         if status is not None:
-            self._channel.tell({"kind": "status", "status": status})
+            self._front_end.tell({"kind": "status", "status": status})
 
     def _send(self, shot: Shot, slot: SendSlot) -> None:
         with self.encode_times.measured():
@@ -187,7 +235,7 @@ class Sender:
             "captured_ms": shot.captured_ms,
             "status": self._board.take(),
         }
-        self._channel.show(slot, pair, content)
+        self._front_end.show(slot, pair, content)
 
     def _remember(self, number: int, due_s: float) -> None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""Makes the kind of preview that fits: one that plays, or one without a browser."""
+"""Makes the kind of preview that fits: one that plays, or a still one where no browser is open."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from typing import Any
 
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.cells import OpenByCell
 from byoc_kit.jupyter.preview.function_version import Version
-from byoc_kit.jupyter.preview.headless import LiveSourceError, StaticPreview
-from byoc_kit.jupyter.preview.interface import Preview
+from byoc_kit.jupyter.preview.interface import SETTING, STILL, Preview
 from byoc_kit.jupyter.preview.live_preview import LivePreview
+from byoc_kit.jupyter.preview.still_preview import LiveSourceError, StillPreview
 from byoc_kit.media.frame_size import Size
-from byoc_kit.server.settings import PREVIEW
 from byoc_kit.sources.source import ClipSource
 from byoc_kit.sources.suggestions import first_video
 
 _PATTERN = "synthetic:bars"
 
-_playing = OpenByCell()
+_playing = kernel.OpenByCell()
 
 
 def start(
@@ -55,11 +53,11 @@ def start(
     if isinstance(before, LivePreview):
         params, earlier = version.carried_over(before.params), before.earlier_than(version)
     source, notice = (source, "") if source is not None else _source_at_hand()
-    static = partial(StaticPreview, version, width=width, fps=fps, size=fitted, compare=compared)
+    still = partial(StillPreview, version, width=width, fps=fps, size=fitted, compare=compared)
     if _is_to_be_still():
-        return _still(static, source)
+        return _unprocessed(still, source)
     if not kernel.has_front_end():
-        return static(source)
+        return still(source)
     live = LivePreview(
         version,
         source,
@@ -76,19 +74,19 @@ def start(
 
 
 def _is_to_be_still() -> bool:
-    value = os.environ.get(PREVIEW, "")
-    if value not in {"", "still"}:
-        msg = f"{PREVIEW}={value} does not fit: set it to still, or not at all"
+    value = os.environ.get(SETTING, "")
+    if value not in {"", STILL}:
+        msg = f"{SETTING}={value} does not fit: set it to {STILL}, or not at all"
         raise ByocKitError(msg)
-    return value == "still"
+    return value == STILL
 
 
-def _still(static: Callable[..., StaticPreview], source: str | Path | ClipSource) -> StaticPreview:
+def _unprocessed(still: Callable[..., StillPreview], source: str | Path | ClipSource) -> StillPreview:
     """Show the first frame and process none; in place of a live source a pattern is shown."""
     try:
-        return static(source, frames=0)
+        return still(source, frames=0)
     except LiveSourceError:
-        return static(_PATTERN, frames=0)
+        return still(_PATTERN, frames=0)
 
 
 def _source_at_hand() -> tuple[str, str]:

@@ -13,6 +13,21 @@ import torch
 
 from byoc_kit.core.stage import Failure
 
+# The first frames load libraries and allocate memory, so their times say nothing about the rest of a stream.
+COLD_FRAMES = 3
+_WINDOW_S = 2.0
+PLACES = {
+    "decode": "Reading a frame from the source",
+    "process": "process_frame, of the last 100 frames",
+    "encode": "Making JPEGs of input and output for this page",
+    "wire": "From the kernel to this page",
+    "draw": "Decoding and drawing both pictures in this page",
+    "latency": "From the frame's turn, or from the camera, until it is on the screen",
+}
+_RATE = "over the last 2 s"
+_SINCE = "since process_frame last changed"
+_REASONS = "late: a newer frame came before its turn; failed: an exception; withheld: None was returned"
+
 
 def machine() -> list[Figure]:
     """Return the memory in use and the device."""
@@ -32,22 +47,6 @@ def _resident_mb() -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:")), 0.0)
-
-
-# The first frames load libraries and allocate memory, so their times say nothing about the rest of a stream.
-COLD_FRAMES = 3
-_WINDOW_S = 2.0
-PLACES = {
-    "decode": "Reading a frame from the source",
-    "process": "process_frame, of the last 100 frames",
-    "encode": "Making JPEGs of input and output for this page",
-    "wire": "From the kernel to this page",
-    "draw": "Decoding and drawing both pictures in this page",
-    "latency": "From the frame's turn, or from the camera, until it is on the screen",
-}
-_RATE = "over the last 2 s"
-_SINCE = "since process_frame last changed"
-_REASONS = "late: a newer frame came before its turn; failed: an exception; withheld: None was returned"
 
 
 @dataclass(frozen=True)
@@ -172,18 +171,26 @@ def numbers(stats: PreviewStats) -> list[Figure]:
     timings, dropped = stats.timings_ms, ", ".join(f"{count} {reason}" for reason, count in stats.drops.items())
     rates = [
         Figure(f"{stats.in_fps:.1f} fps", "in", f"Frames a second from the source, {_RATE}"),
-        Figure(f"{stats.processed_fps:.1f} fps", "processed", f"Frames a second through process_frame, {_RATE}", True),
+        Figure(
+            f"{stats.processed_fps:.1f} fps",
+            "processed",
+            f"Frames a second through process_frame, {_RATE}",
+            is_extra=True,
+        ),
         Figure(f"{stats.shown_fps:.1f} fps", "shown", f"Frames a second that this page drew, {_RATE}"),
     ]
     places = [
         Figure(
-            _ms(timings.get(place, {})), f"{place} p50 / p95", f"{what}: median and 95th percentile", place != "process"
+            _ms(timings.get(place, {})),
+            f"{place} p50 / p95",
+            f"{what}: median and 95th percentile",
+            is_extra=place != "process",
         )
         for place, what in PLACES.items()
     ]
     losses = [
         Figure(dropped or "0", "dropped", f"Frames without an output, by reason, {_SINCE}. {_REASONS}"),
-        Figure(str(stats.not_shown), "not shown", "Outputs that this page had no time to draw", True),
+        Figure(str(stats.not_shown), "not shown", "Outputs that this page had no time to draw", is_extra=True),
     ]
     return [*rates, *places, *losses]
 

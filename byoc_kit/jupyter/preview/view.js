@@ -1,6 +1,6 @@
-// What a person sees and touches: built once, then only texts, values and classes change.
+// What a person sees and uses. It is built once; after that only texts, values and classes change.
 
-// 1/25: a folder of images at one a second.
+// 0.04 shows one picture a second of a folder of images, whose pace is 25.
 const SPEEDS = [0.04, 0.25, 0.5, 1, 2];
 const SOURCES = "A video file, a folder of images, a URL, webcam or synthetic:bars; Enter switches";
 
@@ -61,7 +61,7 @@ class View {
     this.amplify = labelled("Amplify", amplification, head);
     this.amplify.hidden = true;
     const zoom = choice(ZOOMS.map(times), (value) => this.pair.setZoom(Number(value)));
-    zoom.title = "Enlarges what the pointer is on, the same spot of both pictures";
+    zoom.title = "Enlarges what is under the pointer, at the same place in both pictures";
     labelled("Zoom", zoom, head);
     const full = button("Full screen", () => this.toggleFullScreen(), { picture: "full", parent: head });
     full.hidden = !document.fullscreenEnabled;
@@ -91,7 +91,7 @@ class View {
       this.isScrubbing = true;
       this.command("seek", Number(this.scrub.value));
     };
-    // Dragged back to where it began, there is no change event.
+    // If it is dragged back to where it began, there is no change event.
     this.scrub.onchange = this.scrub.onpointerup = this.scrub.onblur = () => (this.isScrubbing = false);
     this.where = make("span", { className: "byoc-preview-where", parent: bar });
     this.loop = make("input", { type: "checkbox", onchange: () => this.command("loop", this.loop.checked) });
@@ -144,7 +144,7 @@ class View {
   }
 
   /**
-   * Ask for a source; the name of the present one, left as it stands there, means that one, opened again.
+   * Ask for a source. If the name was not edited, the present source is opened again.
    * @param {string} source
    */
   switchTo(source) {
@@ -154,7 +154,7 @@ class View {
 
   enterSource() {
     this.switchTo(this.source.value.trim());
-    this.root.focus(); // the field then says what plays, whatever becomes of this
+    this.root.focus(); // without the focus, the field shows what really plays
   }
 
   toggleFullScreen() {
@@ -167,7 +167,7 @@ class View {
   }
 
   /**
-   * Keep plain keys from JupyterLab, which would take them for commands, `dd` to delete the cell; it gets Shift+Enter.
+   * Keep plain keys from JupyterLab, which would read them as commands: `dd` deletes the cell. It still gets Shift+Enter.
    * @param {KeyboardEvent} event
    */
   keepKeys(event) {
@@ -195,7 +195,7 @@ class View {
     this.amplify.hidden = mode !== "difference";
   }
 
-  /** Give the controls beside this widget what ipywidgets does not: their keys, and the sliders' accessible names. */
+  /** Add what ipywidgets leaves out of the controls below: keys stay in them, and sliders have accessible names. */
   adoptControls() {
     const home = /** @type {HTMLElement | null} */ (this.root.closest(".widget-vbox"));
     if (!home) return;
@@ -252,7 +252,7 @@ class View {
   }
 
   /**
-   * Take no more orders where the kernel is gone: nobody would hear them.
+   * Disable everything once the kernel is gone: nothing would happen.
    * @param {boolean} isDead
    */
   setDead(isDead) {
@@ -268,7 +268,7 @@ class View {
   }
 
   /**
-   * Show the last line, unless somebody has scrolled back.
+   * Scroll to the last line, unless a person has scrolled back.
    * @param {Status["printed"]} printed
    */
   tellPrinted(printed) {

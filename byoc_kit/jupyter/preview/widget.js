@@ -1,10 +1,10 @@
-// The model of a preview: draws what the kernel sends, acknowledges each pair, and hands on what a person wants.
+// The widget: draws what the kernel sends, acknowledges each pair, and sends what a person wants.
 
-// Each answer costs the kernel as much as a picture's encoding, and has JupyterLab show it busy and idle: what the
-// kernel does not ask for at once is answered with others.
+// An answer costs the kernel as much as encoding a picture, and JupyterLab then shows the kernel busy and idle again.
+// So an answer that the kernel does not ask for waits this long, and goes out together with others.
 const ANSWER_AFTER_MS = 1000;
 
-/** Collect what was drawn, and tell the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` of each picture. */
+/** Collects what was drawn, and sends it to the kernel: `{ number, drawn, draw_ms, glass_ms, ago_ms }` per picture. */
 class Answers {
   /** @param {Send} send */
   constructor(send) {
@@ -35,7 +35,7 @@ class Answers {
   }
 }
 
-// So many pairs wait to be decoded; where more come at once, the oldest are left out.
+// At most this many pairs wait to be decoded. If more come at once, the oldest are skipped.
 const UNDECODED = 2;
 
 /** Decodes one pair after the other, in the order in which they came. */
@@ -47,7 +47,7 @@ class Decoder {
   }
 
   /**
-   * Return the pictures of a pair as bitmaps; null where it is left out.
+   * Return the pictures of a pair as bitmaps, or null if the pair was skipped.
    * @param {DataView<ArrayBuffer>[]} buffers
    */
   async decode(buffers) {
@@ -56,7 +56,7 @@ class Decoder {
       const isItsTurn = await new Promise((resolve) => this.waiting.push(resolve));
       if (!isItsTurn) return null;
     }
-    this.isBusy = true; // it still is, where the one before has called
+    this.isBusy = true; // the pair before may have left it true for this one
     try {
       return await Promise.all(buffers.map((buffer) => createImageBitmap(new Blob([buffer], { type: "image/jpeg" }))));
     } finally {
@@ -66,7 +66,7 @@ class Decoder {
   }
 }
 
-// So many pairs are shown one a repaint, unless they get too old; of more, the oldest are left out.
+// At most this many pairs wait for a repaint. Those older than STALE_MS are skipped, except the newest.
 const BUNCH = 3;
 const STALE_MS = 40;
 
@@ -75,7 +75,7 @@ const STALE_MS = 40;
  *   resolve: (isDrawn: boolean) => void, reject: (error: unknown) => void }} Turn
  */
 
-/** Have each pair drawn in a repaint of its own: of two before the same repaint nobody would see the first. */
+/** Draws each pair in a repaint of its own: of two pairs in one repaint, nobody would see the first. */
 class Turns {
   /** @param {(bitmaps: ImageBitmap[], position: Position | null) => void} draw */
   constructor(draw) {
@@ -86,7 +86,7 @@ class Turns {
   }
 
   /**
-   * Draw a pair when it is its turn.
+   * Draw a pair when its turn comes.
    * @param {ImageBitmap[]} bitmaps
    * @param {Position | null} position
    * @returns {Promise<boolean>} whether it was drawn
@@ -155,7 +155,7 @@ export default () => {
   }
 
   /**
-   * Show a status, unless a newer one came before it: the kernel sends from several threads.
+   * Show a status, unless a newer one has come already: the kernel sends from several threads.
    * @param {Status | undefined} status
    */
   function tell(status) {
@@ -168,7 +168,7 @@ export default () => {
   const turns = new Turns(draw);
 
   /**
-   * Show a pair, unless newer ones come before its turn.
+   * Show a pair, unless newer ones replace it.
    * @param {DataView<ArrayBuffer>[]} buffers
    * @param {Position | null} position
    * @returns {Promise<boolean>} whether it was shown
@@ -200,7 +200,7 @@ export default () => {
        * @param {DataView<ArrayBuffer>[]} buffers
        */
       async function receivePair(content, buffers) {
-        if (views.size === 0) return; // unanswered, the kernel comes to rest
+        if (views.size === 0) return; // without an answer, the kernel pauses
         const received = performance.now();
         const drawn = await show(buffers, content.position).catch((error) => {
           console.error("byoc-kit: a picture could not be drawn", error);
@@ -224,7 +224,7 @@ export default () => {
       const size = { width: model.get("width"), height: model.get("height") };
       const view = new View(el, size, (name, value = null) => model.send({ kind: "command", name, value }));
       views.add(view);
-      // The class comes with the same event.
+      // Another handler of the same event sets the class.
       const onLife = () => setTimeout(() => view.setDead(Boolean(el.closest(".jupyter-widgets-disconnected"))));
       model.on("comm_live_update", onLife);
       if (lastStatus) view.tell(lastStatus);

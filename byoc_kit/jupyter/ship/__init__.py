@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from byoc_kit.jupyter.ship.interface import Ship
+from typing import Protocol
 
 __all__ = ["Ship", "ship"]
+
+
+class Ship(Protocol):
+    """What ``ship`` returns; as a cell's last value it shows itself."""
+
+    def close(self) -> None:
+        """End what runs, the server too, and the widgets. Running the cell again does this too."""
+        ...
 
 
 def ship(notebook: str | Path | None = None) -> Ship:

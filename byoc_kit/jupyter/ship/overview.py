@@ -23,6 +23,7 @@ from byoc_kit.notebook.fix import missing_cells
 from byoc_kit.notebook.names import HOOKS, Binding, bindings_in
 from byoc_kit.notebook.notebook_file import Cell, read_notebook
 from byoc_kit.notebook.report import as_text
+from byoc_kit.system.table import aligned
 
 EXPORTER_NAMES = (*HOOKS, "Params", "capability")
 
@@ -30,6 +31,7 @@ _FIRST_LINE = 80
 
 # When the notebook, the bundle, the report and each asset were written, in ns; ``None`` for a missing one.
 Stamp = tuple[int | None, ...]
+_HEADS = ("", "cell", "defines", "begins with")
 
 
 class BundleState(StrEnum):
@@ -217,17 +219,12 @@ def _moment(written_ns: int | None) -> datetime | None:
     return None if written_ns is None else datetime.fromtimestamp(written_ns / 1e9).astimezone()
 
 
-_HEADS = ("", "cell", "defines", "begins with")
-
-
 def as_plain(overview: Overview) -> str:
     """Return the cells and the findings; the findings read as in ``byoc-kit check``."""
     head = f"{overview.title} goes to {printable(str(overview.target.bundle))}"
     if overview.capability:
         head += f" as {overview.capability}"
-    lines = [_HEADS, *map(_cells, overview.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    table = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    table = "\n".join(aligned([_HEADS, *map(_cells, overview.rows)]))
     return f"{head}\n\n{table}\n\n{as_text(overview.findings, overview.name)}"
 
 

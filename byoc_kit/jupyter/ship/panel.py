@@ -12,14 +12,24 @@ import ipywidgets as widgets
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.controls import close_whole
 from byoc_kit.jupyter.ship import page
-from byoc_kit.jupyter.ship import page as job_page
-from byoc_kit.jupyter.ship.commands import Action, Choices
-from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Controller, Job
+from byoc_kit.jupyter.ship.controller import CLOSE_GRACE_S, Action, Choices, Controller, Job
 from byoc_kit.jupyter.ship.overview import Overview, as_plain
 from byoc_kit.system.concurrency import LoopThread
 
 # The longest that Windows and GTK take for one double click.
 _DOUBLE_CLICK_S = 0.5
+_JOIN_S = CLOSE_GRACE_S + 2.0
+_CSS = Path(__file__).with_name("panel.css")
+_ABOUT = {
+    Action.CHECK: "Say what would keep the saved notebook from being exported",
+    Action.FIX: "Save the notebook first. Tags the cells that the tagged ones need; then reload it from disk",
+    Action.EXPORT: "Write the bundle; runs none of the notebook's code",
+    Action.BUILD: "Build the bundle's image with Docker",
+    Action.SERVE: "Serve the bundle here as its container will",
+    Action.VERIFY: "Run a clip through notebook, module and server, and compare them",
+}
+_ABOUT_WHEELHOUSE = "Export with every wheel beside it: a build then needs no network"
+_ABOUT_BASE = "An image with Python 3.11 that the build starts from"
 
 
 class Page:
@@ -49,9 +59,9 @@ class JobView:
     def show(self, job: Job) -> None:
         """Show a job's present state; only changes are sent."""
         self.view.layout.display = None
-        self._headline.value = job_page.headline(job)
-        self._how_long.value = job_page.how_long(job)
-        self._log.value = job_page.log(job)
+        self._headline.value = page.headline(job)
+        self._how_long.value = page.how_long(job)
+        self._log.value = page.log(job)
 
 
 def make_button(name: str, about: str, act: Callable[[], None]) -> widgets.Button:
@@ -68,20 +78,6 @@ def make_button(name: str, about: str, act: Callable[[], None]) -> widgets.Butto
 
     button.on_click(on_click)
     return button
-
-
-_JOIN_S = CLOSE_GRACE_S + 2.0
-_CSS = Path(__file__).with_name("panel.css")
-_ABOUT = {
-    Action.CHECK: "Say what would keep the saved notebook from being exported",
-    Action.FIX: "Save the notebook first. Tags the cells that the tagged ones need; then reload it from disk",
-    Action.EXPORT: "Write the bundle; runs none of the notebook's code",
-    Action.BUILD: "Build the bundle's image with Docker",
-    Action.SERVE: "Serve the bundle here as its container will",
-    Action.VERIFY: "Run a clip through notebook, module and server, and compare them",
-}
-_ABOUT_WHEELHOUSE = "Export with every wheel beside it: a build then needs no network"
-_ABOUT_BASE = "An image with Python 3.11 that the build starts from"
 
 
 class Panel:

@@ -6,13 +6,10 @@ import sys
 from pathlib import Path
 
 from byoc_kit.jupyter import kernel
-from byoc_kit.jupyter.cells import OpenByCell
-from byoc_kit.jupyter.ship.interface import Ship
 from byoc_kit.jupyter.ship.overview import Target, as_plain, read_overview
 from byoc_kit.jupyter.ship.panel import Panel
-from byoc_kit.jupyter.this_notebook import UnknownNotebookError, this_notebook
 
-_panels = OpenByCell()
+_panels = kernel.OpenByCell()
 
 
 class Printed:
@@ -28,13 +25,13 @@ class Printed:
         """Show nothing more."""
 
 
-def start(notebook: str | Path | None) -> Ship:
+def start(notebook: str | Path | None) -> Panel | Printed:
     """Make what ``ship`` describes."""
     _panels.close_earlier(kernel.cell())
     is_watched = kernel.has_front_end()
     try:
-        path = this_notebook() if notebook is None else Path(notebook)
-    except UnknownNotebookError as error:
+        path = kernel.this_notebook() if notebook is None else Path(notebook)
+    except kernel.UnknownNotebookError as error:
         if is_watched:
             raise
         return Printed(f"byoc_kit.ship: {error}")

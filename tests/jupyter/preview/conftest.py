@@ -8,7 +8,7 @@ import pytest
 from lab_rig import browser, lab, page
 from PIL import Image
 
-from byoc_kit.jupyter.preview.channel import Pictures
+from byoc_kit.jupyter.preview.front_end import Pictures
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.live_preview import LivePreview
 
@@ -145,3 +145,11 @@ def make_live(clip, front_end):
     yield make
     for live in made:
         live.close()
+
+
+@pytest.fixture
+def quick_news(monkeypatch):
+    """Have what changes told sooner, and the rates be of a shorter time."""
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender.NEWS_AFTER_S", 0.05)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.sender._ANSWERED_AFTER_S", 0.1)
+    monkeypatch.setattr("byoc_kit.jupyter.preview.stats._WINDOW_S", 0.2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byoc_kit.jupyter.preview.contact_sheet import Shot, contact_sheet, describe, draw, spread, thumbnail
+from byoc_kit.jupyter.preview.contact_sheet import SheetFrame, contact_sheet, describe, draw, spread, thumbnail
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def plain(width, height, colour=(200, 30, 30)):
 def shot(number, before, after, **options):
     size = None if after is None else after.shape[1::-1]
     after = None if after is None else thumbnail(after)
-    return Shot(number, number / 25, thumbnail(before), before.shape[1::-1], after, size, **options)
+    return SheetFrame(number, number / 25, thumbnail(before), before.shape[1::-1], after, size, **options)
 
 
 def shots(count, before, after):
@@ -102,7 +102,7 @@ def test_the_words_name_what_is_seen():
 @pytest.mark.parametrize("width", [480, 700, 1280])
 def test_a_caption_is_number_and_time_and_fits(number, time_s, width):
     assert shot(12, plain(9, 16), None).caption == "frame 12, 0.48 s"
-    made = [Shot(number, time_s, thumbnail(plain(9, 16)), (9, 16)) for _ in range(6)]
+    made = [SheetFrame(number, time_s, thumbnail(plain(9, 16)), (9, 16)) for _ in range(6)]
     sheet = np.asarray(draw(made, width).convert("L"))
     columns = width // 150 if width < 900 else 6
     cell = (width - 8) // columns

@@ -295,7 +295,7 @@ def test_the_ways_to_compare_show_the_same_frame(lab, page):
     assert not page.locator(".byoc-preview-input").is_visible()
     screenshot(page, "difference")
     page.get_by_label("Compare", exact=True).select_option("swipe")
-    swipe = page.get_by_role("slider", name="How much of the left picture is seen")
+    swipe = page.get_by_role("slider", name="How much of the left picture shows")
     swipe.fill("30")
     clip = "getComputedStyle(document.querySelector('.byoc-preview-figure-output .byoc-preview-lens')).clipPath"
     assert page.evaluate(clip) == "inset(0px 0px 0px 30%)"

@@ -7,7 +7,7 @@ import pytest
 from lab_rig import READ_CANVAS
 
 from byoc_kit.jupyter.preview import pictures
-from byoc_kit.jupyter.preview.channel import Pictures
+from byoc_kit.jupyter.preview.front_end import Pictures
 
 pytestmark = pytest.mark.browser
 

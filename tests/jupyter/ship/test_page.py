@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME
 
-from byoc_kit.jupyter.ship.commands import Action, Choices
+from byoc_kit.jupyter.ship.controller import Action, Choices
 from byoc_kit.jupyter.ship.overview import Target, read_overview
 from byoc_kit.jupyter.ship.page import as_html, exports, reasons, what_runs
 

@@ -12,7 +12,7 @@ from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 from byoc_kit.bundle.plan import write
 from byoc_kit.image.docker import ImageError
 from byoc_kit.jupyter.ship import controller, page
-from byoc_kit.jupyter.ship.commands import Action
+from byoc_kit.jupyter.ship.controller import Action
 from byoc_kit.jupyter.ship.panel import Panel
 
 pytestmark = pytest.mark.slow

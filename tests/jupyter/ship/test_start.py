@@ -10,7 +10,6 @@ import byoc_kit
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.ship import ship, start
 from byoc_kit.jupyter.ship.panel import Panel
-from byoc_kit.jupyter.this_notebook import UnknownNotebookError
 from byoc_kit.notebook.notebook_file import NotebookError
 
 SOUND = [("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)]
@@ -75,7 +74,7 @@ def test_where_nobody_looks_on_an_unknown_notebook_fails_nothing(capsys, monkeyp
 
 def test_where_somebody_looks_on_an_unknown_notebook_is_an_error(in_cell):
     in_cell("a", "1")
-    with pytest.raises(UnknownNotebookError, match="give its path"):
+    with pytest.raises(kernel.UnknownNotebookError, match="give its path"):
         ship()
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import anywidget
 from ipywidgets import Widget
@@ -17,24 +18,26 @@ from traitlets import Int
 
 from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.flow_control import AckWindow, SendSlot
-from byoc_kit.jupyter.preview.status import Message
+
+Message = dict[str, Any]
 
 _HERE = Path(__file__).parent
-_PARTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
+_SCRIPTS = ("elements.js", "pair.js", "view.js", "camera.js", "widget.js")
+_STYLES = ("pair.css", "view.css")
 
 
 class Pictures(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not checked
-    """Draws what ``Channel`` sends. The traits only reserve the space until the first picture."""
+    """Draws what ``FrontEnd`` sends. The traits only reserve the space until the first picture."""
 
     # Several files are joined to one ES module: a widget's module has no address to import other modules from.
-    _esm = "\n".join((_HERE / part).read_text() for part in _PARTS)
+    _esm = "\n".join((_HERE / part).read_text() for part in _SCRIPTS)
     # The text, not the path: the object that anywidget makes of a path refers to each widget for ever.
-    _css = (_HERE / "widget.css").read_text()
+    _css = "\n".join((_HERE / part).read_text() for part in _STYLES)
     width = Int(16).tag(sync=True)
     height = Int(9).tag(sync=True)
 
 
-class Channel:
+class FrontEnd:
     """Sends messages to the front end, takes its acknowledgements, and passes each of its messages to ``on_message``.
 
     ``on_message`` gets the content and the first buffer, if there is one. The kernel may call it on any thread.

@@ -1,4 +1,4 @@
-"""The preview without a browser: it runs some frames, and leaves a contact sheet and a table."""
+"""The preview where no browser is open: it runs some frames at once, and leaves a contact sheet and a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from byoc_kit.core.pixels import said_of_scale
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import ByocKitError
-from byoc_kit.jupyter.preview.contact_sheet import NAMES, Shot, contact_sheet, describe, spread, thumbnail
+from byoc_kit.jupyter.preview.contact_sheet import NAMES, SheetFrame, contact_sheet, describe, spread, thumbnail
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.interface import Preview
 from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
@@ -29,6 +29,7 @@ from byoc_kit.regress.golden import versions
 from byoc_kit.sources.open_source import open_source
 from byoc_kit.sources.source import WEBCAM, ClipSource, is_clip_source
 from byoc_kit.system.concurrency import OwnThread
+from byoc_kit.system.table import aligned
 
 FRAMES = 25
 # The limit for all output in the notebook, counted in base64.
@@ -41,7 +42,7 @@ class LiveSourceError(ByocKitError):
     """A live source was given to a run without a browser, which needs a number of frames."""
 
 
-class StaticPreview(Preview):
+class StillPreview(Preview):
     """Runs the first ``frames`` of a clip through ``version`` at once: the cell waits for them.
 
     Raises what ``process_frame`` raises, with a note that names the frame, so that the cell fails. There is no clock:
@@ -73,7 +74,7 @@ class StaticPreview(Preview):
         self._of_scale = ""
         self._frames_out = 0
         self._sizes: set[tuple[int, int]] = set()
-        self._shots: list[Shot] = []
+        self._shots: list[SheetFrame] = []
         self._run(frames)
 
     @property
@@ -113,7 +114,7 @@ class StaticPreview(Preview):
             "device": made.pop("device"),
             "versions": ", ".join(f"{name} {version}" for name, version in made.items()),
         }
-        return "\n".join(f"{name:<14} {_short(value)}" for name, value in rows.items())
+        return "\n".join(aligned((name, _short(value)) for name, value in rows.items()))
 
     def sheet(self) -> bytes:
         """Return the contact sheet, a JPEG that leaves room for the table within the limit."""
@@ -165,12 +166,12 @@ class StaticPreview(Preview):
         if number in wanted:
             self._shots.append(self._shot(number, before, output))
 
-    def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> Shot:
+    def _shot(self, number: int, before: VideoFrame, output: VideoFrame | None, **options: str) -> SheetFrame:
         after, size = None, None
         if output is not None:
             after, size = thumbnail(output.view()), (output.width, output.height)
         small, before_size = thumbnail(before.view()), (before.width, before.height)
-        return Shot(number, self._clip.time_s(number), small, before_size, after, size, **options)
+        return SheetFrame(number, self._clip.time_s(number), small, before_size, after, size, **options)
 
     @property
     def _warm_s(self) -> list[float]:

@@ -17,7 +17,7 @@ from byoc_kit.core.frames import VideoFrame
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview import preview
 from byoc_kit.jupyter.preview.function_version import Version
-from byoc_kit.jupyter.preview.headless import LIMIT_BYTES, StaticPreview
+from byoc_kit.jupyter.preview.still_preview import LIMIT_BYTES, StillPreview
 from byoc_kit.media.demux import MediaError
 from byoc_kit.regress import versions
 
@@ -62,7 +62,7 @@ class Pictures:
 
 
 def static(process_frame, source, **options):
-    return StaticPreview(Version(process_frame), source, **{"width": 640, **options})
+    return StillPreview(Version(process_frame), source, **{"width": 640, **options})
 
 
 def rows(table):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the notebook's first cell may set what torch reads when it 
 _NAME = re.compile(r"Cell In\[(\d+)\]")
 
 
-def replay_notebook(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:
+def replay_in_kernel(namespace: Mapping[str, Any], task_file: str, notebook: str, cells: Mapping[int, int]) -> None:
     """Run a namespace's hooks over the task's clip, and save the result in the task's folder.
 
     ``cells`` maps the number of an execution to the number of the notebook's cell.
