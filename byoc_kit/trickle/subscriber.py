@@ -143,6 +143,8 @@ async def feed_channel(
                 idle.reschedule(idle_at())
     except TimeoutError:
         return False
+    finally:
+        del idle  # it refers to the task, whose CancelledError refers to this frame: only the collector would free them
     if (silent_s := loop.time() - came_s) > _SWEPT_AFTER_S:
         said = "%s was closed after %.0f s without input; a trickle server does so after 5 minutes"
         logger.warning(said, without_secrets(url), silent_s)

@@ -273,6 +273,7 @@ async def test_an_exception_every_third_frame_costs_no_frame(rig):
 # Hooks by how their stream ends.
 ENDS = {
     "the input ends": {},
+    "it is stopped": {},
     "process_frame raises": {"process_frame": lambda frame: 1 / 0},
     "process_audio": {"process_audio": lambda frame: frame},
     "the encoder refuses": {"process_frame": lambda frame: np.zeros((1, 1, 3), np.uint8)},
@@ -302,7 +303,10 @@ async def test_a_stream_that_ended_is_let_go_without_the_cyclic_collector(rig, e
         assert (await it.post("/stream/start", body))[0] == 200
         async with it.http.post(f"{body['subscribe_url']}/0", data=SEGMENTS[0]):
             pass
-        await it.http.delete(body["subscribe_url"])
+        if end == "it is stopped":
+            await it.post("/stream/stop")
+        else:
+            await it.http.delete(body["subscribe_url"])
         await it.until_idle()
         assert made
         await until(lambda: not [ref() for ref in made if ref() is not None], f"all is let go: {made}")
