@@ -43,6 +43,7 @@ SAVED = "a preview of process_frame: run the cell to play"
 
 # The cell waits this long for a first picture to put into the notebook. A later picture replaces it.
 POSTER_PATIENCE_S = 3.0
+_SHOWN, _COMPARED = "shown", "compared"
 
 
 class LivePreview(Preview):
@@ -191,19 +192,29 @@ class LivePreview(Preview):
 
     def follow(self, namespace: Mapping[str, Any]) -> None:
         """Use what the notebook has defined again. Called after each cell that ran."""
-        function = self._redefinitions.newer(namespace)
-        try:
-            if function is not None:
-                version = self._player.version.with_function(function)
-                self._redefinitions.take(version)
-                self._swap(version)
-            is_compared_new = self._compared is not None and self._compared.follow(namespace)
-        except ByocKitError as error:
-            self._say(f"{error}; the version before goes on", is_warning=True)
-            return
-        if function is not None or is_compared_new:
-            self._say("")  # an error of an earlier version no longer matters
+        self._take_newer(_SHOWN, self._follow_shown, namespace)
+        if self._compared is not None:
+            self._take_newer(_COMPARED, self._compared.follow, namespace)
         self._player.feed.again()  # what process_frame calls or reads may have changed
+
+    def _take_newer(self, role: str, follow: Callable[[Mapping[str, Any]], bool], namespace: Mapping[str, Any]) -> None:
+        """Take a newer version of a function if there is one; if it is refused, say so until another one is taken."""
+        try:
+            if follow(namespace):
+                self._report.refused_versions.pop(role, None)
+                self._say("")  # an error of an earlier version no longer matters
+        except ByocKitError as error:
+            self._report.refused_versions[role] = f"{error}; the version before goes on"
+            self._tell()
+
+    def _follow_shown(self, namespace: Mapping[str, Any]) -> bool:
+        function = self._redefinitions.newer(namespace)
+        if function is None:
+            return False
+        version = self._player.version.with_function(function)
+        self._redefinitions.take(version)
+        self._swap(version)
+        return True
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
@@ -243,6 +254,7 @@ class LivePreview(Preview):
 
     def _swap(self, version: Version) -> None:
         self._player.swap(version)
+        self._report.refused_versions.pop(_SHOWN, None)
         self._show_params()
 
     def _show(self, result: Processed) -> None:

@@ -31,7 +31,8 @@ _PARAMS_URL = "http://localhost:8000/stream/params"
 class StatusReport:
     """Asks the parts of a preview; ``compared`` is the function compared with the shown one, if any.
 
-    ``notice`` says what was done or refused last. ``params_errors`` has an error for each field that is refused now.
+    ``notice`` says what was done or refused last. ``refused_versions`` has an error for each function, the shown or the
+    compared one, whose newest version is refused now, and ``params_errors`` one for each such field.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class StatusReport:
     ) -> None:
         self.notice = ""
         self.is_warning = False
+        self.refused_versions: dict[str, str] = {}
         self.params_errors: dict[str, str] = {}
         self._player = player
         self._sender = sender
@@ -147,14 +149,26 @@ class StatusReport:
         return "; ".join(list(self.params_errors.values()))
 
     def _notice(self) -> Message:
-        """Return the text below the pictures, and whether something is wrong."""
-        compared = self._compared.error if self._compared else ""
-        trouble = self._player.outcomes.trouble()
-        wrong = self._params_error() or compared or self._stalled() or (trouble.advice if trouble else "")
-        if wrong or self.notice:
-            return {"notice": wrong or self.notice, "is_warning": bool(wrong) or self.is_warning}
+        """Return the text below the pictures, and whether something is wrong.
+
+        All that is wrong is said, a line each: what was refused, the newest version before all else, and then what is
+        wrong with what plays. Only if nothing is, it says what was done last, or what the preview waits for.
+        """
+        wrong = [text for text in (*self._refused(), *self._wrong_with_what_plays()) if text]
+        if wrong:
+            return {"notice": "\n".join(wrong), "is_warning": True}
+        if self.notice:
+            return {"notice": self.notice, "is_warning": False}
         is_late = self._ack_window.is_late and not self._ended()
         return {"notice": self._ended() or self._what_it_waits_for(), "is_warning": is_late}
+
+    def _refused(self) -> list[str]:
+        return [*self.refused_versions.values(), self._params_error(), self.notice if self.is_warning else ""]
+
+    def _wrong_with_what_plays(self) -> list[str]:
+        trouble = self._player.outcomes.trouble()
+        compared = self._compared.error if self._compared else ""
+        return [compared, self._stalled(), trouble.advice if trouble else ""]
 
     def _which_version(self) -> str:
         """Name the version that plays if it is not the notebook's present one."""

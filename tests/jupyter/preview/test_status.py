@@ -1,13 +1,15 @@
 import json
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
-from preview_rig import fill, invert
+from preview_rig import Params, fill, invert
 
 import byoc_kit
 from byoc_kit.core.stage import Stage
+from byoc_kit.jupyter import kernel
 from byoc_kit.jupyter.preview.function_version import Version
 
 
@@ -103,6 +105,72 @@ def test_the_badge_is_not_green_while_no_good_picture_comes(make_live, front_end
     front_end.sent.clear()
     live.swap(invert)
     front_end.wait_for_status(lambda status: (status["budget"] or {}).get("is_held"))
+
+
+def slow(frame, params: Params):
+    time.sleep(0.02)
+    return frame
+
+
+def printing(frame, params: Params):
+    print("a frame")  # noqa: T201
+    return frame
+
+
+def raising(frame, params: Params):
+    raise ValueError("no")
+
+
+def nothing(frame, params: Params):
+    return None
+
+
+def not_a_number(frame, params: Params):
+    return frame.tensor * float("nan")
+
+
+def of_255(frame, params: Params):
+    return frame.tensor.clamp(0.1, 1) * 255
+
+
+@pytest.mark.parametrize(
+    ("plays", "wrong"),
+    [
+        (fill, []),
+        (slow, []),
+        (printing, []),
+        (raising, []),
+        (nothing, ["process_frame returned None: no picture goes out; a `return` is missing?"]),
+        (not_a_number, ["process_frame returns NaN, which goes out as black."]),
+        (of_255, [OF_255]),
+    ],
+)
+def test_what_was_refused_is_said_first_whatever_plays(make_live, front_end, monkeypatch, plays, wrong):
+    monkeypatch.setattr(kernel, "global_name", lambda function: "effect")
+    live = make_live(plays)
+    live.play()
+    front_end.wait_for_status(lambda status: status["budget"] and status["notice"].splitlines() == wrong)
+
+    def begins(*beginnings):
+        lines = [*beginnings, *wrong]
+
+        def is_said(status):
+            said = status["notice"].splitlines()
+            return len(said) == len(lines) and all(map(str.startswith, said, lines)) and status["is_warning"]
+
+        front_end.wait_for_status(is_said)
+
+    version = "process_frame cannot be called: nothing is there to give strength; write process_frame(frame) or "
+    level, source = "level: ", "there is no clip nowhere.mp4"
+    front_end.command(live, "source", "nowhere.mp4")
+    begins(source)
+    live._change("level", 999)
+    begins(level, source)
+    live.follow({"effect": lambda frame, strength: frame})
+    begins(version, level, source)
+    front_end.sent.clear()
+    live.follow({"effect": invert})
+    front_end.wait_for_status(lambda status: not status["notice"])
 
 
 def test_counts_are_of_the_function_that_plays(make_live, front_end):
