@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 
+from byoc_kit import stream_state
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params
@@ -119,3 +120,20 @@ def test_the_live_preview_runs_the_other_hooks_on_threads_of_their_own():
     assert log.names == ["load_model", "on_stream_start", "process_frame", "process_frame", "on_stream_stop"]
     others = {name for name, thread, _ in log.calls if thread == name}
     assert others == {"load_model", "on_stream_start", "on_stream_stop"}
+
+
+def test_the_still_preview_keeps_one_stream_state_from_start_to_stop():
+    seen = []
+
+    def process_frame(frame):
+        stream_state().frames += 1
+        return frame
+
+    version = Version(process_frame)
+    version.hooks = Hooks.of(
+        process_frame,
+        on_stream_start=lambda params: stream_state(frames=0),
+        on_stream_stop=lambda: seen.append(stream_state().frames),
+    )
+    StillPreview(version, "synthetic:ball", width=64, frames=3)
+    assert seen == [3]
