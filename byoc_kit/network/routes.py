@@ -80,8 +80,7 @@ def parse_start(body: bytes) -> StartRequest:
     """Parse the body of ``/stream/start``. Raises ParamsError that names the field."""
     content = load_json(body, field="body")
     if not isinstance(content, dict):
-        msg = "body"
-        raise ParamsError(msg, "must be a JSON object")
+        raise ParamsError("body", "must be a JSON object")  # noqa: EM101  # its name, no message
     try:
         return StartRequest.model_validate(content)
     except ValidationError as error:

@@ -89,5 +89,4 @@ class ByocCapability:
     async def _post(self, path: str, body: bytes, timeout_s: float) -> None:
         answer = await self._orchestrator.post(path, body, self._plan.secret, timeout_s=timeout_s)
         if answer.strip() != b"ok":
-            msg = "bad_answer"
-            raise CallError(msg, "its answer is not the ok of an orchestrator")
+            raise CallError("bad_answer", "its answer is not the ok of an orchestrator")

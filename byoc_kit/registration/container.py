@@ -78,12 +78,9 @@ class Container:
                 body = await body_of(response)
         except TimeoutError:
             text = f"no answer within {_TIMEOUT.total:g} s"
-            msg = "timeout"
-            raise CallError(msg, text) from None
+            raise CallError("timeout", text) from None
         except (aiohttp.ClientError, OSError) as error:
-            msg = "connection"
-            raise CallError(msg, str(error)) from None
+            raise CallError("connection", str(error)) from None
         if response.status != HTTPStatus.OK:
-            msg = f"http_{response.status}"
-            raise CallError(msg, f"HTTP {response.status}", status=response.status)
+            raise CallError(f"http_{response.status}", f"HTTP {response.status}", status=response.status)
         return body

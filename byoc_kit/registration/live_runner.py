@@ -111,8 +111,7 @@ class LiveRunner:
         answer = await self._send(runner_id, self._plan.secret, seen, is_ready=True, timeout_s=_CALL_TIMEOUT_S)
         given, secret, signals = _text(answer, "runner_id"), _text(answer, "heartbeat_secret"), answer.get("o2r")
         if given is None or secret is None:
-            msg = "bad_answer"
-            raise CallError(msg, "its answer has no runner_id and heartbeat_secret")
+            raise CallError("bad_answer", "its answer has no runner_id and heartbeat_secret")
         self._orchestrator.learned(secret)
         url = _text(signals, "url") if isinstance(signals, dict) else None
         self._membership = Membership(given, secret, self._pace_of(answer), url)
@@ -255,6 +254,5 @@ def _text(answer: dict[str, Any], key: str) -> str | None:
 def _session_ids(answer: dict[str, Any]) -> frozenset[str]:
     said = answer.get("session_ids")
     if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
-        msg = "bad_answer"
-        raise CallError(msg, "its answer has no list of session_ids")
+        raise CallError("bad_answer", "its answer has no list of session_ids")
     return frozenset(said)

@@ -63,15 +63,12 @@ class Orchestrator:
                 answer = await body_of(response)
                 if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     return answer
-                msg = f"http_{response.status}"
-                raise CallError(msg, self._said(response, answer), status=response.status)
+                raise CallError(f"http_{response.status}", self._said(response, answer), status=response.status)
         except TimeoutError:
             text = f"no answer within {timeout_s:g} s"
-            msg = "timeout"
-            raise CallError(msg, text) from None
+            raise CallError("timeout", text) from None
         except (aiohttp.ClientError, OSError) as error:
-            msg = "connection"
-            raise CallError(msg, self.clean(str(error) or type(error).__name__)) from None
+            raise CallError("connection", self.clean(str(error) or type(error).__name__)) from None
 
     async def post_json(self, path: str, content: dict[str, Any], secret: str, *, timeout_s: float) -> dict[str, Any]:
         """Post JSON and return the JSON object that answers it."""
@@ -116,8 +113,7 @@ async def body_of(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > _MAX_ANSWER:
-            msg = "bad_answer"
-            raise CallError(msg, f"its answer is larger than {_MAX_ANSWER} bytes")
+            raise CallError("bad_answer", f"its answer is larger than {_MAX_ANSWER} bytes")
     return bytes(body)
 
 
@@ -127,6 +123,5 @@ def _object_of(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
-        msg = "bad_answer"
-        raise CallError(msg, "its answer is no JSON object")
+        raise CallError("bad_answer", "its answer is no JSON object")
     return read
