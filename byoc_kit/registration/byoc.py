@@ -36,7 +36,7 @@ class ByocCapability:
         self._report = report
         self._again_after_s = again_after_s
         self._orchestrator = orchestrator
-        self._was_registered = False
+        self._was_registered = self._has_tried = False
 
     async def run(self) -> None:
         """Register, and again each minute while no stream runs; until cancelled.
@@ -61,8 +61,8 @@ class ByocCapability:
         """Do nothing: a stream that comes is refused by the container itself."""
 
     async def leave(self, timeout_s: float) -> None:
-        """Unregister by the plain name."""
-        if not self._was_registered:
+        """Unregister by the plain name; a registration may have come there whose answer has not come here."""
+        if not self._has_tried:
             return
         try:
             await self._post("/capability/unregister", self._plan.capability.model_id.encode(), timeout_s)
@@ -79,6 +79,7 @@ class ByocCapability:
         plan, report = self._plan, self._report
         body = capability_fields(plan.capability, url=plan.runner_url, token=plan.token)
         report.heartbeats += 1
+        self._has_tried = True
         await self._post("/capability/register", json.dumps(body).encode(), _CALL_TIMEOUT_S)
         self._was_registered = True
         if report.is_registered:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _CALL_TIMEOUT_S = 30.0
 """A slow answer to a registration is waited for: without it, the runner is registered and its secret is lost."""
+_LEAST_TIMEOUT_S = 0.1
 _LONGEST_PAUSE = 30.0  # of the least intervals, between tries to register
 _FIRST_RETRY, _QUICK_RETRY, _LONGEST_RETRY = 1 / 8, 1 / 2, 6.0  # of the interval, after a heartbeat that failed
 _QUICK_RETRIES = 8  # by then the orchestrator has forgotten the runner, and there is no hurry any more
@@ -65,6 +66,7 @@ class LiveRunner:
         self._report = report
         self._limits = limits or Limits()
         self._membership: Membership | None = None
+        self._registering: asyncio.Task[Membership] | None = None
         self._is_draining = False
         self._due = asyncio.Event()
         self._has_said_pace = False
@@ -81,10 +83,17 @@ class LiveRunner:
         self._due.set()
 
     async def leave(self, timeout_s: float) -> None:
-        """Unregister. The orchestrator then ends what sessions there still are."""
+        """Unregister. The orchestrator then ends what sessions there still are.
+
+        A registration that is on its way is waited for: with its answer comes the secret that can undo it.
+        """
+        by_s = asyncio.get_running_loop().time() + timeout_s
+        if self._registering is not None:
+            await asyncio.wait([self._registering], timeout=timeout_s)
         membership = self._membership
         if membership is None:
             return
+        timeout_s = max(_LEAST_TIMEOUT_S, by_s - asyncio.get_running_loop().time())
         path = f"/runners/{quote(membership.runner_id, safe='')}/unregister"
         try:
             await self._orchestrator.post(path, b"", membership.secret, timeout_s=timeout_s)
@@ -99,11 +108,20 @@ class LiveRunner:
         pause = 1.0
         while True:
             try:
-                return await self._register_once(self._plan.runner_id)
+                return await self._register_as(self._plan.runner_id)
             except CallError as error:
                 self._report.failed(error)
             await asyncio.sleep(pause * self._limits.least_s)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _register_as(self, runner_id: str) -> Membership:
+        """Register once; this may be cancelled, and the registration goes on, for ``leave`` to undo it."""
+        self._registering = asyncio.create_task(self._register_once(runner_id), name="register")
+        try:
+            return await asyncio.shield(self._registering)
+        finally:
+            if self._registering.done():
+                self._registering = None
 
     async def _register_once(self, runner_id: str) -> Membership:
         """Register. A new registration has no sessions, so those that ran by one before it end."""
@@ -154,7 +172,7 @@ class LiveRunner:
     async def _renewed(self, membership: Membership) -> Membership | None:
         """Register again; ``None`` where that fails."""
         try:
-            return await self._register_once(membership.runner_id)
+            return await self._register_as(membership.runner_id)
         except CallError as error:
             self._report.failed(error)
             return None
@@ -171,9 +189,12 @@ class LiveRunner:
             )
             session_ids = _session_ids(answer)
         except CallError as error:
-            membership.failures_in_a_row += 1
-            membership.is_unknown = error.is_unknown_runner
-            self._report.failed(error)
+            if membership is self._membership:
+                membership.failures_in_a_row += 1
+                membership.is_unknown = error.is_unknown_runner
+                self._report.failed(error)
+            return
+        if membership is not self._membership:  # a late answer, to a registration before the present one
             return
         membership.failures_in_a_row, membership.is_unknown = 0, False
         membership.pace = self._pace_of(answer)

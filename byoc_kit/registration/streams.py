@@ -99,7 +99,7 @@ class OwnStreams:
             asked.set_exception(error)
 
     def _end(self, session_id: str) -> None:
-        if session_id in self._ending:
+        if session_id in self._ending or session_id not in self._sessions.live_session_ids():  # it has ended meanwhile
             return
         logger.info("stream %s: its orchestrator has released the session; it ends", session_id)
         self._ending[session_id] = task = asyncio.create_task(self._sessions.stop(session_id), name=f"end-{session_id}")

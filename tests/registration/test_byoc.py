@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from registration_rig import CAPABILITY, Streams, Wire, answers, plan, running, until
+from registration_rig import CAPABILITY, Streams, Wire, answers, breaks_off, plan, running, until
 from runner_rig import SECRET
 from web_rig import DEADLINE_S, served
 
@@ -71,6 +71,21 @@ async def test_the_secret_is_sent_as_it_is_and_the_name_too(orchestrator, wire):
     assert {secret for _, secret, _ in wire.requests} == {SECRET}
     assert wire.requests[-1][::2] == ("/capability/unregister", b"tint")
     assert registered(orchestrator) == []
+
+
+async def test_a_registration_whose_answer_was_lost_is_undone_as_well(orchestrator, wire):
+    async def lost(request):
+        body, headers = await request.read(), {"Authorization": request.headers["Authorization"]}
+        async with wire.http.post(request.path, data=body, headers=headers):
+            return await breaks_off(request)
+
+    wire.faults = [lost, *[answers(503, "")] * 1000]
+    async with capability(wire.url) as (member, report):
+        await until(lambda: report.failures["http_503"])
+        assert registered(orchestrator) == ["tint"]
+        wire.faults = []
+        await member.leave(5)
+        assert registered(orchestrator) == []
 
 
 async def test_an_orchestrator_that_has_forgotten_it_has_it_again_soon(orchestrator):

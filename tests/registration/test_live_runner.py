@@ -183,6 +183,17 @@ async def test_an_orchestrator_that_restarts_takes_it_in_again_under_its_id_and_
     ]
 
 
+async def test_a_late_answer_to_a_former_registration_says_nothing_of_the_present_one(live, url):
+    async with live_runner(plan(url)) as (runner, report):
+        await until(lambda: report.is_registered)
+        former = runner._membership
+        await live.restart()
+        await until(lambda: report.registrations == 2)
+        before = report.failures.copy()
+        await runner._heartbeat(former)
+        assert report.failures == before
+
+
 async def test_a_container_that_restarts_under_its_id_waits_for_the_old_record_to_go(live, url):
     async with live_runner(plan(url, runner_id="mine")) as (_, report):
         await until(lambda: report.is_registered)

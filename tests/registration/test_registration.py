@@ -74,6 +74,17 @@ async def test_it_joins_when_it_is_started_and_leaves_at_the_end(network):
     assert "registration" not in {thread.name for thread in threading.enumerate()}
 
 
+async def test_one_that_leaves_while_it_registers_is_not_left_behind(network):
+    live, url = network
+    live.faults.delay_s = 0.3
+    registration = Registration(plan(url), make=quick)
+    registration.start(OwnStreams(Sessions()))
+    await until(lambda: registration.report.heartbeats == 1)
+    await registration.leave()
+    assert registration.report.registrations == 1
+    assert list(live.registry) == []
+
+
 async def test_heartbeats_are_sent_while_the_servers_loop_is_blocked(network):
     live, url = network
     registration = Registration(plan(url), make=quick)
@@ -102,6 +113,15 @@ async def test_a_released_session_is_stopped_once_on_the_servers_loop(network):
     await until(lambda: registration.report.heartbeats >= before + 3)
     assert sessions.stopped == ["session_unknown"]
     await registration.leave()
+
+
+async def test_a_session_that_has_ended_meanwhile_is_left_alone(caplog):
+    caplog.set_level("INFO")
+    sessions = Sessions()
+    OwnStreams(sessions).end("session_gone")
+    await asyncio.sleep(0)
+    assert sessions.stopped == []
+    assert caplog.text == ""
 
 
 async def test_a_fault_of_ours_is_logged_and_it_begins_anew(caplog, monkeypatch):
