@@ -70,15 +70,13 @@ def process_frame(frame) -> dict[str, int]:
 NO_RETURN = Rule(
     code="no-return",
     severity=Severity.WARNING,
-    about="process_frame says that it returns a frame, and has no return",
+    about="process_frame has no return",
     why=(
         "A function without `return` returns None, and None drops the frame: no picture goes out. To write to the "
         "frame's pixels is not enough."
     ),
     example="""\
-from byoc_kit import VideoFrame
-
-def process_frame(frame) -> VideoFrame:
+def process_frame(frame):
     frame.pixels[:] = 255 - frame.pixels
 """,
     ignorable=True,
@@ -209,12 +207,19 @@ def _check_signature(analysis: Analysis, cell: Cell, function: Function) -> Iter
 
 
 def _check_return(analysis: Analysis, cell: Cell, function: Function) -> Iterator[Finding]:
-    """Yield a hook that is said to return frames, and returns nothing."""
+    """Yield a hook that should return frames, and returns nothing. One that is said to return None is meant so."""
     returns, first = function.returns, next(iter([*function.args.posonlyargs, *function.args.args]), None)
-    if returns is None or first is None or _annotation(returns) not in _RESULTS or _has_result(function):
+    if first is None or _has_result(function):
         return
-    if function.name in _WRONG_RESULTS:
+    if returns is not None:
+        is_missing = function.name in _WRONG_RESULTS and _annotation(returns) in _RESULTS
         message = f"{function.name} says that it returns {unparse(returns)}, and has no return: no frame goes out"
+    else:
+        is_missing = function.name == "process_frame" and not (
+            _is_generator(function) or _has_other_decorator(analysis, function)
+        )
+        message = f"{function.name} has no return: no frame goes out"
+    if is_missing:
         yield Finding(NO_RETURN, analysis.name, message, f"end it with `return {first.arg}`", head(cell, function))
 
 
@@ -316,14 +321,14 @@ def _check_near_hooks(analysis: Analysis, bound: Sequence[Binding]) -> Iterator[
         hook = _near_hook(binding.name)
         if not hook or hook in own or binding.name in read:
             continue
-        if isinstance(binding.node, Function) and not _may_be_registered(analysis, binding.node):
+        if isinstance(binding.node, Function) and not _has_other_decorator(analysis, binding.node):
             message = f"{binding.name} is not called by anything"
             place = head(binding.cell, binding.node)
             yield Finding(HOOK_NAME, analysis.name, message, f"did you mean {hook}?", place)
 
 
-def _may_be_registered(analysis: Analysis, function: Function) -> bool:
-    """Whether a decorator may give the function to somebody who calls it, as ``atexit.register`` does."""
+def _has_other_decorator(analysis: Analysis, function: Function) -> bool:
+    """Whether a decorator may do more than wrap: give the function to a caller, as ``atexit.register``, or return."""
     decorators = (d.func if isinstance(d, ast.Call) else d for d in function.decorator_list)
     return any(not (dotted_name(one, module_scope(analysis)) or "").startswith(_ONLY_WRAP) for one in decorators)
 

@@ -89,8 +89,8 @@ def test_a_cell_twice_is_two_process_frames(make_sound):
         "async def process_frame(frame):\n    return frame",
         "process_frame = lambda frame: frame",
         "from math import floor as process_frame",
-        "if True:\n    def process_frame(frame): ...\nelse:\n    def process_frame(frame): ...",
-        "def process_frame(frame): ...\nprocess_frame = staticmethod(process_frame)",
+        "if True:\n    def process_frame(frame): return frame\nelse:\n    def process_frame(frame): return frame",
+        "def process_frame(frame): return frame\nprocess_frame = staticmethod(process_frame)",
     ],
 )
 def test_a_process_frame_may_come_by_any_statement(make, source):
@@ -138,6 +138,25 @@ def test_a_process_frame_that_says_what_it_returns_and_does_not(make, returns, b
     found = check(make(("byoc", CAPABILITY), ("byoc", head + NO_RETURN.format(returns, body))))
     assert [finding.code for finding in found] == ["no-return"] * is_found
     assert all(finding.hint == "end it with `return frame`" for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ("def process_frame(frame):\n    frame.pixels[:] = 0", True),
+        ("async def process_frame(frame):\n    frame.pixels[:] = 0", True),
+        ("def process_frame(frame):\n    if frame.pts: return\n    frame.pixels[:] = 0", True),
+        ("def process_frame(frame):\n    return None", False),
+        ("import torch\n@torch.inference_mode()\ndef process_frame(frame):\n    frame.pixels[:] = 0", True),
+        ("def process_frame(frame):\n    raise NotImplementedError", False),
+        ("def process_frame(frame):\n    if frame.pts > 9: return frame", False),
+        ("def process_frame(frame) -> None:\n    frame.pixels[:] = 0", False),
+        ("from fx import returned\n@returned\ndef process_frame(frame):\n    frame.pixels[:] = 0", False),
+    ],
+)
+def test_a_process_frame_without_a_return_is_found(make, source, is_found):
+    found = [finding for finding in check(make(("byoc", CAPABILITY), ("byoc", source))) if finding.code == "no-return"]
+    assert [finding.message for finding in found] == ["process_frame has no return: no frame goes out"] * is_found
 
 
 @pytest.mark.parametrize(
