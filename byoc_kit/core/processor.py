@@ -31,6 +31,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+def said_of_no_picture(frames: int | None = None) -> str:
+    """Say that ``process_frame`` returned no picture, for how many frames if that is known."""
+    of_frames = "" if frames is None else f" for all {frames} frames"
+    return f"process_frame returned None{of_frames}: no picture goes out; is a `return` missing?"
+
+
 class FrameProcessor(PytrickleFrameProcessor):  # type: ignore[misc]  # pytrickle has no type hints
     """Calls a notebook's hooks. An exported module subclasses it and sets ``hooks``.
 

@@ -142,6 +142,11 @@ class Replay:
         """Return how many frames had this outcome."""
         return sum(frame.outcome is outcome for frame in self.frames)
 
+    @property
+    def makes_no_picture(self) -> bool:
+        """Whether ``process_frame`` returned ``None`` for each frame."""
+        return bool(self.frames) and self.count(Outcome.DROPPED) == len(self.frames)
+
     def took_ms(self) -> dict[str, float]:
         """Return percentiles of the time that ``process_frame`` took."""
         return percentiles_ms(frame.took_s for frame in self.frames)

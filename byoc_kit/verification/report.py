@@ -127,7 +127,8 @@ def print_table(result: Result) -> None:
             print(f"the {one.where.kind}'s last lines:", *one.last_lines, sep="\n  ")  # noqa: T201
     short = [c.name for c in result.checks() if not c.is_met]
     print(f"falls short: {', '.join(short)}" if short else "all met")  # noqa: T201
-    if result.busy and any(check.name.endswith("frames back") and not check.is_met for check in result.checks()):
+    is_short = any(check.name.endswith("frames back") and not check.is_met for check in result.checks())
+    if result.busy and is_short and any(one.may_have_lost_frames for one in result.streams):
         hint = "on an idle one fewer frames may be late or lost; --min-frames accepts fewer"
         print(f"this machine was busy ({result.busy}): {hint}")  # noqa: T201
 

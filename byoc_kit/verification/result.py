@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from byoc_kit.core.pixels import Pixels
+from byoc_kit.core.processor import said_of_no_picture
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.media.quality import Quality
 from byoc_kit.verification.replay import Outcome, Replay
@@ -137,18 +138,21 @@ class Streamed:
         return {f"{place}: {reason}": count for place, reasons in places.items() for reason, count in reasons.items()}
 
     def checks(self, limits: Limits, *, is_compared: bool) -> list[Check]:
-        """Return the verdict, line by line; without the quality if there is nothing to compare with."""
+        """Return the verdict, line by line; without the quality if there is nothing to compare with.
+
+        If ``process_frame`` drops every frame, none is expected back.
+        """
+        is_expected = bool(self.wanted) or not self.frames
         possible = self._possible()
-        wanted_frames = math.ceil(
-            _MIN_FRAMES * possible if limits.min_frames is None else limits.min_frames * len(self.wanted)
-        )
+        share = _MIN_FRAMES * possible if limits.min_frames is None else limits.min_frames * len(self.wanted)
+        wanted_frames = max(1, math.ceil(share))
         back = f"{len(self.received)} of {len(self.wanted)}"
-        checks = [
-            Check("health", " -> ".join(self._health_words) or "no answer", "ok", self.was_ready),
-            Check("frames back", back, f">= {wanted_frames}", len(self.received) >= wanted_frames > 0),
-        ]
+        checks = [Check("health", " -> ".join(self._health_words) or "no answer", "ok", self.was_ready)]
+        if is_expected:
+            is_met = len(self.received) >= wanted_frames
+            checks.append(Check("frames back", back, f">= {wanted_frames}", is_met))
         psnr_db = self.mean_psnr_db
-        if is_compared:
+        if is_compared and is_expected:
             value = self.misfit or ("nothing to compare" if math.isnan(psnr_db) else f"{psnr_db:.2f} dB")
             is_met = psnr_db >= limits.min_psnr_db and not self.misfit
             checks.append(Check("mean PSNR", value, f">= {limits.min_psnr_db:g} dB", is_met))
@@ -160,6 +164,12 @@ class Streamed:
             value = f"exit code {self.exit_code} in {took:.1f} s"
             checks.append(Check("SIGTERM", value, f"exit code 0 in {STOP_GRACE_S:g} s", is_clean))
         return checks
+
+    @property
+    def may_have_lost_frames(self) -> bool:
+        """Whether frames are missing that ``process_frame`` did not withhold, of a stream that did not break off."""
+        more_withheld = self.drops.get("process: withheld", 0) - (len(self.frames) - len(self.wanted))
+        return not self.broken and len(self.wanted) - len(self.received) > max(0, more_withheld)
 
     @property
     def why_fewer(self) -> str:
@@ -227,7 +237,7 @@ class Result:
 
     def checks(self) -> list[Check]:
         """Return the verdict, line by line."""
-        checks = [*self._check_replays(), *self._check_memory(), self._check_exceptions()]
+        checks = [*self._check_replays(), *self._check_memory(), self._check_process_frame()]
         for stream in self.streams:
             of_stream = stream.checks(self.limits, is_compared=self.truth is not None)
             checks += [replace(check, name=f"{stream.where.kind}: {check.name}") for check in of_stream]
@@ -272,13 +282,15 @@ class Result:
             return []
         return [Check("second stream", memory.said or "as the first", "no exception", not memory.is_failure)]
 
-    def _check_exceptions(self) -> Check:
+    def _check_process_frame(self) -> Check:
         failures = [(one.where.kind, failure) for one in self.streams for failure in one.status.get("failures", [])]
         raised = [f"{f['error']} at {f['where']}: {f['message']} ({f['count']}x in the {of})" for of, f in failures]
         replays = [(of, one) for of, one in (("notebook", self.notebook), ("module", self.module)) if one]
         if not raised:
             raised = [f"in the {of} {first_error(one)}" for of, one in replays if one.count(Outcome.RAISED)]
         is_known = any(one.frames for _, one in replays) or any(one.received for one in self.streams)
+        if not raised and self.truth is not None and self.truth.makes_no_picture:
+            return Check("process_frame", said_of_no_picture(len(self.truth.frames)), "a picture", is_met=False)
         none = "no exception" if is_known else "no frame is known to have gone through it"
         return Check("process_frame", "; ".join(raised) or none, "no exception", is_known and not raised)
 

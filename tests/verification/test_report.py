@@ -103,3 +103,11 @@ def test_a_tensor_of_0_to_255_is_noted_and_falls_not_short(replayed, capsys, of_
 
 def test_a_tensor_of_0_to_1_is_not_noted(replayed):
     assert result(module=replayed(lambda frame: frame.tensor)).notes() == []
+
+
+@pytest.mark.parametrize(("withheld", "is_said"), [(0, True), (2, False)])
+def test_a_busy_machine_is_named_only_where_it_can_be_the_cause(replayed, capsys, withheld, is_said):
+    frames = [FrameResult(pts, is_back=pts > 1) for pts in range(10)]
+    server = Streamed(Where(), frames=frames, status={"drops": {"process": {"withheld": withheld}}})
+    print_table(result(module=replayed(lambda frame: frame), streams=[server], busy="load 16.7 on 2 CPUs"))
+    assert ("this machine was busy (load 16.7 on 2 CPUs)" in capsys.readouterr().out) is is_said

@@ -2,6 +2,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from byoc_kit.media.quality import Quality
 from byoc_kit.verification.replay import Fault, Outcome, Replay, Replayed
 from byoc_kit.verification.result import Difference, FrameResult, Limits, Result, Streamed
@@ -84,7 +86,43 @@ def test_a_frame_that_process_frame_drops_need_not_come_back():
     one = streamed(frames=[*streamed().frames, *dropped])
     assert short(good(streams=[one])) == []
     assert (len(one.received), len(one.wanted)) == (10, 10)
-    assert short_stream(frames=dropped) == ["frames back", "mean PSNR"]
+
+
+def test_a_process_frame_that_makes_no_picture_is_not_met_and_says_why(replayed):
+    module = replayed(lambda frame: None)
+    dropped = streamed(frames=[FrameResult(pts, is_wanted=False) for pts in range(10)])
+    for streams in ([], [dropped]):
+        result = good(module=module, streams=streams)
+        assert short(result) == ["process_frame"]
+        [check] = [check for check in result.checks() if check.name == "process_frame"]
+        assert check.value == (
+            "process_frame returned None for all 10 frames: no picture goes out; is a `return` missing?"
+        )
+        assert check.wanted == "a picture"
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.9])
+def test_at_least_one_frame_is_wanted_back(share):
+    result = good(streams=[streamed(frames=[])], limits=replace(LIMITS, min_frames=share))
+    [back] = [check for check in result.checks() if check.name == "server: frames back"]
+    assert (back.value, back.wanted, back.is_met) == ("0 of 0", ">= 1", False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "may"),
+    [
+        ({}, False),
+        ({"back": 6}, True),
+        ({"back": 6, "broken": "it died"}, False),
+        ({"back": 6, "withheld": 4}, False),
+        ({"back": 6, "withheld": 3}, True),
+    ],
+)
+def test_load_explains_frames_that_are_lost_and_not_those_that_process_frame_withholds(changes, may):
+    back, withheld = changes.get("back", 10), changes.get("withheld", 0)
+    frames = [FrameResult(pts, is_back=pts < back) for pts in range(10)]
+    status = {"drops": {"process": {"withheld": withheld}}}
+    assert streamed(frames=frames, status=status, broken=changes.get("broken", "")).may_have_lost_frames is may
 
 
 def test_what_did_not_run_to_its_end_falls_short():

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from byoc_kit.core.frames import floating_tensor
 from byoc_kit.core.pixels import said_of_scale
+from byoc_kit.core.processor import said_of_no_picture
 from byoc_kit.core.stage import Processed
 from byoc_kit.jupyter.preview.stats import Meter
 
-NO_PICTURE = "process_frame returned None: no picture goes out; a `return` is missing?"
 _RECENT_S = 2.0
 _MOST = 500
 _LONGEST = 300
@@ -73,7 +73,7 @@ class Outcomes:
             return None
         if withheld < total:
             return Trouble(f"{withheld} of {total} frames are withheld")
-        return Trouble("no picture goes out", NO_PICTURE)
+        return Trouble("no picture goes out", said_of_no_picture())
 
 
 def outcome_of(result: Processed, *, largest: float) -> Outcome:

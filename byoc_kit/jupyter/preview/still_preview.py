@@ -13,13 +13,13 @@ from pathlib import Path
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.core.params import Params, raw_values
 from byoc_kit.core.pixels import said_of_scale
+from byoc_kit.core.processor import said_of_no_picture
 from byoc_kit.core.run_frames import Ran, run_frames
 from byoc_kit.core.timings import percentiles_ms
 from byoc_kit.errors import ByocKitError
 from byoc_kit.jupyter.preview.contact_sheet import NAMES, SheetFrame, contact_sheet, describe, spread, thumbnail
 from byoc_kit.jupyter.preview.function_version import Version
 from byoc_kit.jupyter.preview.interface import Preview
-from byoc_kit.jupyter.preview.outcomes import NO_PICTURE
 from byoc_kit.jupyter.preview.stats import COLD_FRAMES, Budget, PreviewStats
 from byoc_kit.media.clip import Clip
 from byoc_kit.media.demux import MediaError
@@ -197,7 +197,7 @@ class StillPreview(Preview):
         if not self._took_s:
             return "not run"
         if not self._frames_out:
-            return NO_PICTURE
+            return said_of_no_picture()
         return f"{Budget(percentiles_ms(self._warm_s)['p95'], self._fps)} (p95)"
 
     def _alt(self) -> str:

@@ -392,7 +392,7 @@ def test_what_is_wrong_and_what_plays_is_seen_at_a_glance(lab, page):
     wait_for_text(page, ".byoc-preview-figure-output figcaption", "Output 640x720")
     edit_cell(page, 1, "def process_frame(frame):\n    frame.tensor[..., 1] *= 2")
     wait_for_text(page, ".byoc-preview-budget", "no picture goes out")
-    wait_for_text(page, ".byoc-preview-notice", "a `return` is missing?")
+    wait_for_text(page, ".byoc-preview-notice", "is a `return` missing?")
     page.wait_for_selector(".byoc-preview-budget.byoc-preview-over")
     screenshot(page, "withheld")
 

@@ -39,7 +39,7 @@ def test_what_is_wrong_with_the_last_frames_is_reported(outcomes, said):
 def test_a_forgotten_return_is_named():
     seen = Outcomes()
     seen.add(WITHHELD)
-    said = "process_frame returned None: no picture goes out; a `return` is missing?"
+    said = "process_frame returned None: no picture goes out; is a `return` missing?"
     assert seen.trouble().advice == said
 
 

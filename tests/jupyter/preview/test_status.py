@@ -83,7 +83,7 @@ OF_255 = "The tensor goes up to 255, and frames are 0 to 1: divide it by 255."
         (
             lambda _: None,
             "no picture goes out",
-            "process_frame returned None: no picture goes out; a `return` is missing?",
+            "process_frame returned None: no picture goes out; is a `return` missing?",
         ),
         (
             lambda frame: frame.tensor * float("nan"),
@@ -140,7 +140,7 @@ def of_255(frame, params: Params):
         (slow, []),
         (printing, []),
         (raising, []),
-        (nothing, ["process_frame returned None: no picture goes out; a `return` is missing?"]),
+        (nothing, ["process_frame returned None: no picture goes out; is a `return` missing?"]),
         (not_a_number, ["process_frame returns NaN, which goes out as black."]),
         (of_255, [OF_255]),
     ],

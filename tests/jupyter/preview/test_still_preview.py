@@ -279,5 +279,5 @@ def test_pixels_that_are_not_square_and_damaged_frames_are_said(tmp_path):
 
 
 def test_a_forgotten_return_is_named_in_the_table(clip):
-    said = "process_frame returned None: no picture goes out; a `return` is missing?"
+    said = "process_frame returned None: no picture goes out; is a `return` missing?"
     assert said in byoc_kit.preview(lambda _: None, clip).table()
