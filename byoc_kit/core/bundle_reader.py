@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import getsourcelines
 from pathlib import Path
@@ -113,7 +113,8 @@ def load_processor(bundle: Bundle) -> FrameProcessor:
         said = str(error) if isinstance(error, ByocKitError) else f"{in_one_line(error)}; {hint}"
         msg = f"{where}: {said}"
         raise BundleError(msg) from error
-    processor.source_map = bundle.source_map
+    text = path.read_text(encoding="utf-8", errors="replace").split("\n")  # as Python counts lines
+    processor.source_map = replace(bundle.source_map, text=text)
     return processor
 
 

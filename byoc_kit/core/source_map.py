@@ -26,10 +26,14 @@ class CellSpan:
 
 @dataclass(frozen=True)
 class SourceMap:
-    """The cells of one exported module."""
+    """The cells of one exported module.
+
+    ``text`` has the module's lines as they were loaded: its file may have been replaced by a newer version since.
+    """
 
     notebook: str
     cells: Sequence[CellSpan]
+    text: Sequence[str] = ()
 
     def locate(self, line: int) -> str | None:
         """Return the notebook's cell and line for a line of the module; ``None`` for a line that the exporter wrote."""
@@ -38,6 +42,10 @@ class SourceMap:
             if 0 <= offset < span.lines:
                 return f"{self.notebook}, cell {span.cell}, line {span.cell_line + offset}"
         return None
+
+    def line(self, line: int) -> str | None:
+        """Return a line of the module as it was loaded; ``None`` if that is not known."""
+        return self.text[line - 1].strip() if 0 < line <= len(self.text) else None
 
     def locate_in(self, file: str, line: int) -> str | None:
         """Return the cell and line for a line of another file than the module; ``None`` for an ordinary file."""
@@ -78,14 +86,14 @@ def user_trace(
         steps = [returned_at]
     lines = []
     for step in steps:
-        place = f"{Path(step.filename).name}, line {step.lineno}"
+        place, text = f"{Path(step.filename).name}, line {step.lineno}", None
         if source_map is not None and step.lineno is not None:
             is_module = step.filename == user_file
             known = source_map.locate(step.lineno) if is_module else source_map.locate_in(step.filename, step.lineno)
-            place = known or place
+            place, text = known or place, source_map.line(step.lineno) if is_module else None
         lines.append(f"{place}, in {step.name}")
-        if step.line:
-            lines.append(f"    {step.line}")
+        if text := text or step.line:
+            lines.append(f"    {text}")
     return "\n".join(lines)
 
 

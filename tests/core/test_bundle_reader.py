@@ -9,6 +9,7 @@ from notebook_rig import CAPABILITY, plan_file
 from byoc_kit.bundle.plan import write
 from byoc_kit.core.bundle_reader import BundleError, load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.core.stage import Failure
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,16 @@ def test_a_bundle_gives_its_processor(export):
     processor = load_processor(read_bundle(export()))
     frame = VideoFrame.from_pixels(np.full((2, 2, 3), 9, np.uint8))
     assert (processor.process(frame, processor.params).pixels == 9).all()
+
+
+def test_a_failure_shows_the_line_that_ran_though_the_file_has_a_newer_version(export):
+    old, new = "def process_frame(frame):\n    raise KeyError('old')", "def process_frame(frame):\n    return frame"
+    running = load_processor(read_bundle(export(cells=[("byoc", old), ("byoc", CAPABILITY)])))
+    load_processor(read_bundle(export(cells=[("byoc", new), ("byoc", CAPABILITY)])))
+    with pytest.raises(KeyError) as caught:
+        running.call(None, running.params)
+    failure = Failure.of(caught.value, "process_frame", running)
+    assert failure.trace == "effects.ipynb, cell 1, line 2, in process_frame\n    raise KeyError('old')"
 
 
 @pytest.mark.parametrize(
