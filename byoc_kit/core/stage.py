@@ -114,7 +114,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class StageStats:
-    """Counts since the start, and times of the last frames."""
+    """Counts since the start, and times of the last frames. ``failures`` are those of the present processor."""
 
     frames_in: int
     frames_out: int
@@ -162,7 +162,7 @@ class Stage:
     burst_s : float, optional
         The time in seconds that the worker may be without a pause before the stage can be behind.
     logs_failures : bool, optional
-        Whether each new kind of failure is logged once.
+        Whether each new kind of failure is logged once for each processor.
     name : str, optional
         The worker thread's name.
 
@@ -247,9 +247,10 @@ class Stage:
             self._changed.notify()
 
     def swap(self, processor: FrameProcessor, params: Params) -> None:
-        """Run another processor, with its parameters, from the next frame on."""
+        """Run another processor, with its parameters, from the next frame on. Its failures are counted from none."""
         with self._changed:
             self.processor, self.params = processor, params
+            self._counters.failures = {}
             self._last_took_s.clear()
 
     def close(self, *, drain: bool = True, timeout_s: float = 5.0) -> bool:
@@ -351,7 +352,7 @@ class Stage:
 
     def _process(self, submitted_s: float, frame: VideoFrame) -> Processed:
         with self._changed:
-            processor, params = self.processor, self.params
+            processor, params, failures = self.processor, self.params, self._counters.failures
         self._is_at_first_frame = processor is not self._has_run
         started_s = time.monotonic()
         self._frame_since_s = started_s
@@ -361,7 +362,7 @@ class Stage:
             output = processor.process(frame, params)
         except BaseException as error:  # noqa: BLE001  # any exception of the user's code is counted and shown, also SystemExit
             output = self._stand_in(frame)
-            failure = self._record(error, processor)
+            failure = self._record(error, processor, failures)
         ended_s = time.monotonic()
         self._frame_since_s, self._has_run = None, processor
         self.wait_times.add(started_s - submitted_s)
@@ -383,10 +384,12 @@ class Stage:
             return None
         return frame.original() if self._last_good is None else as_frame(self._last_good, frame)
 
-    def _record(self, error: BaseException, processor: FrameProcessor) -> Failure:
+    def _record(
+        self, error: BaseException, processor: FrameProcessor, failures: dict[tuple[str, str], Failure]
+    ) -> Failure:
         failure = Failure.of(error, "process_frame", processor)
         with self._changed:
-            failure = failure.counted(self._counters.failures)
+            failure = failure.counted(failures)
             self._counters.last_failure = failure
             self._counters.failures_in_a_row += 1
         if failure.count == 1 and self._logs_failures:

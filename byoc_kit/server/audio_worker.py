@@ -40,7 +40,8 @@ class AudioWorker:
         self._failures: dict[tuple[str, str], Failure] = {}
         self._at_work = Heartbeat("process_audio")
         self.process_times = Timings()
-        self.processor = processor
+        self._processor = processor
+        self._swapping = threading.Lock()
         self._sink = sink
         self._params = params
         self._publish = publish
@@ -54,6 +55,11 @@ class AudioWorker:
         self._worker = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._worker.start()
 
+    def swap(self, processor: FrameProcessor) -> None:
+        """Run another processor from the next frame on. Its failures are counted from none."""
+        with self._swapping:
+            self._processor, self._failures = processor, {}
+
     @property
     def late(self) -> int:
         """How many frames were dropped because too many waited."""
@@ -61,7 +67,7 @@ class AudioWorker:
 
     @property
     def failures(self) -> list[Failure]:
-        """The exceptions that ``process_audio`` has raised so far."""
+        """The exceptions that ``process_audio`` of the present processor has raised so far."""
         return list(self._failures.values())
 
     @property
@@ -97,15 +103,18 @@ class AudioWorker:
                     self._sink(result)
 
     def _process(self, frame: AudioFrame) -> list[AudioFrame]:
-        processor = self.processor  # a swap may replace it meanwhile
+        with self._swapping:
+            processor, failures = self._processor, self._failures
         with self._at_work.step(), self.process_times.measured():
             try:
                 return processor.process_audio(frame, self._params())
             except BaseException as error:  # noqa: BLE001  # any exception of the user's code: counted, shown
-                self._record(error, processor)
+                self._record(error, processor, failures)
                 return [frame]
 
-    def _record(self, error: BaseException, processor: FrameProcessor) -> None:
-        failure = Failure.of(error, "process_audio", processor).counted(self._failures)
+    def _record(
+        self, error: BaseException, processor: FrameProcessor, failures: dict[tuple[str, str], Failure]
+    ) -> None:
+        failure = Failure.of(error, "process_audio", processor).counted(failures)
         if failure.count == 1:
             logger.error("process_audio raised %s; the sound goes out unchanged", failure)

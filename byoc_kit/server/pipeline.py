@@ -120,7 +120,7 @@ class Pipeline:
         """Run another processor from the next frame on. Sound that passes unchanged still does."""
         self.stage.swap(processor, params)
         if self._audio is not None:
-            self._audio.processor = processor
+            self._audio.swap(processor)
 
     def join(self, timeout_s: float) -> bool:
         """Wait until all input has gone out; ``False`` if that takes longer than ``timeout_s``. Blocks."""

@@ -301,6 +301,24 @@ def test_an_exception_lets_the_original_frame_out_and_is_counted_once_a_kind(out
     assert is_balanced(stage)
 
 
+def test_the_failures_of_another_processor_begin_anew_and_are_logged_again(outcomes, caplog):
+    caplog.set_level(logging.ERROR, "byoc_kit.core.stage")
+
+    def process_frame(frame):
+        raise ValueError("no")
+
+    with stage_of(process_frame, outcomes) as stage:
+        for _ in range(2):
+            stage.submit(frame())
+        outcomes.await_count(2)
+        stage.swap(FrameProcessor(Hooks.of(lambda frame: frame)), Params())
+        assert stage.stats().failures == []
+        stage.swap(FrameProcessor(Hooks.of(process_frame)), Params())
+        stage.submit(frame())
+    assert [failure.count for failure in stage.stats().failures] == [1]
+    assert len(caplog.records) == 2
+
+
 def test_an_exception_names_the_notebooks_cell(outcomes):
     def process_frame(frame):
         raise LookupError("no model")

@@ -1,6 +1,7 @@
 import gc
 import threading
 import weakref
+from queue import Queue
 
 import av
 import numpy as np
@@ -72,6 +73,23 @@ def test_an_abandoned_worker_lets_go_of_what_waits(held):
     released.set()
     assert worker.close(DEADLINE_S)
     assert len(out) <= 1
+
+
+def test_the_failures_of_another_processor_begin_anew_and_are_logged_again(caplog):
+    def process_audio(frame):
+        raise ValueError("no ears")
+
+    out = Queue()
+    worker = worker_of(process_audio, out.put)
+    worker.start()
+    worker.submit(sound())
+    out.get(timeout=DEADLINE_S)
+    worker.swap(FrameProcessor(Hooks(lambda frame: frame, process_audio=process_audio)))
+    assert worker.failures == []
+    worker.submit(sound(1))
+    assert worker.close(DEADLINE_S)
+    assert [failure.count for failure in worker.failures] == [1]
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("fails", [False, True])
