@@ -307,13 +307,14 @@ def test_run_gives_the_image_the_settings_of_this_environment_and_gpus(monkeypat
     assert command.count("--env") == 1
 
 
-def test_run_gives_the_image_the_file_with_the_token_and_not_what_is_in_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("BYOC_KIT_TOKEN_FILE", str(tmp_path / "token"))
+@pytest.mark.parametrize("secret", ["token", "orchestrator_secret"])
+def test_run_gives_the_image_the_file_with_a_secret_and_not_what_is_in_it(monkeypatch, tmp_path, secret):
+    variable, inside = f"BYOC_KIT_{secret.upper()}_FILE", f"/run/secrets/byoc_kit_{secret}"
+    monkeypatch.setenv(variable, str(tmp_path / "secret"))
     command = run_command("byoc/a:latest", port=9000, host="::1")
     assert "[::1]:9000:8000" in command
-    inside = "/run/secrets/byoc_kit_token"
-    assert f"type=bind,source={tmp_path}/token,target={inside},readonly" in command
-    assert f"BYOC_KIT_TOKEN_FILE={inside}" in command
+    assert f"type=bind,source={tmp_path}/secret,target={inside},readonly" in command
+    assert f"{variable}={inside}" in command
 
 
 @pytest.fixture

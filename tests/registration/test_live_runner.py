@@ -8,6 +8,7 @@ from registration_rig import INTERVAL_S, TTL_S, Streams, Wire, answers, breaks_o
 from runner_rig import SECRET, orchestrating
 from web_rig import served
 
+from byoc_kit.network.serving import self_signed
 from byoc_kit.registration.report import State
 
 HEARTBEAT = "/runners/heartbeat"
@@ -219,6 +220,18 @@ async def test_an_orchestrator_that_is_down_is_tried_again_and_said_once(caplog,
         await until(lambda: report.failures["connection"] >= 3)
         assert report.status()["state"] == "unreachable"
     assert sum("fails" in line for line in caplog.messages) == 1
+
+
+async def test_a_certificate_that_the_orchestrator_has_signed_itself_is_taken():
+    with self_signed("127.0.0.1") as certificate:
+        async with orchestrating(certificate=certificate) as (live, http):
+            url = str(http._base_url)
+            assert url.startswith("https:")
+            async with live_runner(plan(url)) as (runner, report):
+                await until(lambda: report.is_registered)
+                assert runner_of(live).record.runner_url == "http://container:8000"
+                await runner.leave(5)
+            assert list(live.registry) == []
 
 
 async def test_one_that_answers_slower_than_heartbeats_come_keeps_it_and_its_sessions(live, url):

@@ -141,10 +141,12 @@ async def test_a_container_joins_by_its_settings_serves_sessions_and_leaves_at_s
         }
         async with processes.running(command, log, environment={**os.environ, **given}, grace_s=10) as process:
             [runner] = await until(live.registry.discovered)
-            session_id = await start_session(http, runner["url"])
+            session_id, app_url = await start_session(http, runner["url"])
             assert await start_session(http, runner["url"]) is None  # there is one place
             [stream] = (await status_of(container))["streams"]
             assert (stream["stream_id"], stream["is_live_session"]) == (session_id, True)
+            async with http.get(f"{app_url}/stream/status") as answer:
+                assert "registration" not in await answer.json()  # it is the operator's, not a client's
             await process.end()
         assert process.code == 0
         assert list(live.registry) == []
@@ -162,7 +164,7 @@ async def start_session(http, url):
         reserved = await answer.json()
     async with http.post(f"{reserved['app_url']}/stream/start", json={}) as answer:
         assert answer.status == 200, await answer.text()
-    return reserved["session_id"]
+    return reserved["session_id"], reserved["app_url"]
 
 
 async def status_of(url):

@@ -59,3 +59,13 @@ async def test_a_container_that_runs_already_is_left_alone():
 def test_where_the_container_is_says_who_runs_it():
     kinds = {(where.kind, where.is_ours) for where in (Where(), Where(image=""), Where(url="http://elsewhere"))}
     assert kinds == {("server", True), ("container", True), ("container", False)}
+
+
+async def test_what_is_tested_never_joins_the_network(monkeypatch):
+    monkeypatch.setenv("BYOC_KIT_REGISTER_AS", "byoc")
+    monkeypatch.setenv("BYOC_KIT_CRF", "30")
+    code = "import os; print(sorted(name for name in os.environ if name in ('BYOC_KIT_CRF', 'BYOC_KIT_REGISTER_AS')))"
+    async with python(code) as target:
+        with pytest.raises(BrokenOffError):
+            await target.outlives(asyncio.sleep(60))
+        assert target.log.lines == ["['BYOC_KIT_CRF']"]
