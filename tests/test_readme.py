@@ -1,6 +1,7 @@
 """Each code block of the README, of CONTRIBUTING.md and of the pages in ``docs/`` is run as it is written."""
 
 import ast
+import asyncio
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from byoc_kit.bundle.plan import write
 from byoc_kit.cli import _parser
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.system.concurrency import call_on_thread
 
 __all__ = ["browser", "lab", "page"]  # fixtures
 
@@ -320,16 +322,19 @@ def test_a_video_streams_through_the_local_network(clone, environment, free_port
         assert '"stopped": 1' in run(stop, cwd=clone, env=environment)
 
 
-async def test_the_local_network_runs_inside_a_program(clone, monkeypatch, capsys):
+def test_the_local_network_runs_inside_a_program(clone, monkeypatch, capsys):
     async def succeed(_):
         return web.json_response({"status": "ok"})
 
+    async def program():
+        async with served(web.get("/health", succeed), web.post("/stream/start", succeed)) as container:
+            models = clone / "export/green_tint/aiModels.json"
+            models.write_text(models.read_text().replace("http://localhost:8000", container))
+            source = block('byoc_kit.local_network("export/green_tint")')
+            await eval(compile(source, "stream.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})  # noqa: S307
+
     monkeypatch.chdir(clone)
-    async with served(web.get("/health", succeed), web.post("/stream/start", succeed)) as container:
-        models = clone / "export/green_tint/aiModels.json"
-        models.write_text(models.read_text().replace("http://localhost:8000", container))
-        source = block('byoc_kit.local_network("export/green_tint")')
-        await eval(compile(source, "stream.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})  # noqa: S307
+    call_on_thread(lambda: asyncio.run(program()), name="program")  # on this one Playwright's loop may be running
     assert "'input_url': 'http://127.0.0.1:" in capsys.readouterr().out
 
 

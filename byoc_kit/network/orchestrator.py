@@ -86,6 +86,10 @@ class Orchestrator:
         """Return the models whose containers are ready now."""
         return [entry for model_id, entry in self.models.items() if self.health[model_id].is_ready]
 
+    async def wait_advertised(self, model_id: str) -> None:
+        """Return once the model is advertised."""
+        await self.health[model_id].wait_ready()
+
     async def start_stream(self, model_id: str, params: dict[str, Any] | None = None) -> StartedStream:
         """Create the channels of a stream and start it on the model's container.
 
