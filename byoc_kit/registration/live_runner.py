@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from yarl import URL
+
 from byoc_kit import __version__
 from byoc_kit.registration.bodies import runner_fields, runner_label
 from byoc_kit.registration.orchestrator import CallError, Orchestrator
@@ -69,7 +71,7 @@ class LiveRunner:
         self._registering: asyncio.Task[Membership] | None = None
         self._is_draining = False
         self._due = asyncio.Event()
-        self._has_said_pace = False
+        self._has_said_pace = self._has_said_address = False
 
     async def run(self) -> None:
         """Register, send heartbeats, and register anew where the orchestrator has forgotten this; until cancelled."""
@@ -134,6 +136,7 @@ class LiveRunner:
         url = _text(signals, "url") if isinstance(signals, dict) else None
         self._membership = Membership(given, secret, self._pace_of(answer), url)
         self._report.registered(f"the Live Runner {given}", runner_id=given)
+        self._compare_address(_text(answer, "orchestrator"))
         self._end_all_but(frozenset(), seen)
         return self._membership
 
@@ -232,6 +235,14 @@ class LiveRunner:
             if session_id not in session_ids:
                 self._streams.end(session_id)
 
+    def _compare_address(self, said: str | None) -> None:
+        """Say once if sessions will come with another address to call back than the one that alone may be called."""
+        theirs = _origin(said or "")
+        if theirs is not None and theirs != _origin(self._plan.orchestrator_url) and not self._has_said_address:
+            self._has_said_address = True
+            shown = self._orchestrator.clean(theirs)
+            logger.warning("sessions will be refused: the orchestrator names itself %s; register there", shown)
+
     def _pace_of(self, answer: dict[str, Any]) -> Pace:
         interval, ttl = answer.get("heartbeat_interval"), answer.get("heartbeat_ttl")
         pace = Pace.of(interval, ttl, self._limits)
@@ -264,6 +275,14 @@ def _ended(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
     for task in done:
         task.result()
     return done
+
+
+def _origin(url: str) -> str | None:
+    """Return scheme, host and port of a URL, as the HTTP client reads it; ``None`` for another text."""
+    try:
+        return str(URL(url).origin())
+    except ValueError:
+        return None
 
 
 def _text(answer: dict[str, Any], key: str) -> str | None:

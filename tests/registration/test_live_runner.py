@@ -184,6 +184,22 @@ async def test_an_orchestrator_that_restarts_takes_it_in_again_under_its_id_and_
     ]
 
 
+OTHER = "https://orchestrator.internal:8935"
+
+
+@pytest.mark.parametrize(
+    ("base", "times"), [(f"{OTHER}/", 1), (OTHER.replace("//", "//user:password@"), 1), ("nonsense", 0), ("", 0)]
+)
+async def test_an_orchestrator_that_names_itself_otherwise_is_said_once(base, times, caplog):
+    settings = {"runner_url_base": base, "heartbeat_interval_s": INTERVAL_S, "heartbeat_ttl_s": TTL_S}
+    async with orchestrating(**settings) as (live, http), live_runner(plan(str(http._base_url))) as (_, report):
+        await until(lambda: report.is_registered)
+        await live.restart()
+        await until(lambda: report.registrations == 2)
+    said = f"sessions will be refused: the orchestrator names itself {OTHER}; register there"
+    assert [line for line in caplog.messages if "sessions will" in line] == times * [said]
+
+
 async def test_a_late_answer_to_a_former_registration_says_nothing_of_the_present_one(live, url):
     async with live_runner(plan(url)) as (runner, report):
         await until(lambda: report.is_registered)
