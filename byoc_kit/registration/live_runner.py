@@ -30,6 +30,7 @@ _CALL_TIMEOUT_S = 30.0
 _LEAST_TIMEOUT_S = 0.1
 _LONGEST_PAUSE = 30.0  # of the least intervals, between tries to register
 _FIRST_RETRY, _QUICK_RETRY, _LONGEST_RETRY = 1 / 8, 1 / 2, 6.0  # of the interval, after a heartbeat that failed
+_MOST_DOUBLINGS = 8  # by then the longest is reached, and no float holds two to the power of 1024
 _QUICK_RETRIES = 8  # by then the orchestrator has forgotten the runner, and there is no hurry any more
 
 
@@ -53,7 +54,8 @@ class Membership:
             return self.pace.interval_s
         if failures <= _QUICK_RETRIES:
             return self.pace.interval_s * min(_QUICK_RETRY, _FIRST_RETRY * 2.0 ** (failures - 1))
-        return self.pace.interval_s * min(2.0 ** (failures - _QUICK_RETRIES), _LONGEST_RETRY)
+        doublings = min(failures - _QUICK_RETRIES, _MOST_DOUBLINGS)
+        return self.pace.interval_s * min(2.0**doublings, _LONGEST_RETRY)
 
 
 class LiveRunner:

@@ -9,6 +9,8 @@ from runner_rig import SECRET, orchestrating
 from web_rig import served
 
 from byoc_kit.network.serving import self_signed
+from byoc_kit.registration.live_runner import Membership
+from byoc_kit.registration.pace import Pace
 from byoc_kit.registration.report import State
 
 HEARTBEAT = "/runners/heartbeat"
@@ -398,3 +400,13 @@ async def http_nonsense(wire):
 
         wire.faults = [leads_there]
         yield Nonsense
+
+
+def test_heartbeats_go_on_however_long_the_orchestrator_is_away():
+    membership = Membership("runner_a", "secret", Pace(5.0, 20.0), signals_url=None)
+    pauses_s = []
+    for membership.failures_in_a_row in range(3000):
+        pauses_s.append(membership.pause_s)
+    assert pauses_s[0] == 5.0
+    assert pauses_s[1] == 0.625
+    assert set(pauses_s[12:]) == {30.0}
