@@ -69,10 +69,18 @@ class _Lookups:
     """Looks names up on threads that may be left behind: those of the loop's pool keep a process from ending."""
 
     async def getaddrinfo(self, *host_and_port: Any, **options: Any) -> Any:
-        return await on_thread(lambda: socket.getaddrinfo(*host_and_port, **options), name="lookup")
+        return await on_thread(lambda: _addresses(*host_and_port, **options), name="lookup")
 
     async def getnameinfo(self, *address_and_flags: Any) -> Any:
         return await on_thread(lambda: socket.getnameinfo(*address_and_flags), name="lookup")
+
+
+def _addresses(*host_and_port: Any, **options: Any) -> Any:
+    """Look a name up. One that no host can have, such as ``a..b``, is not found."""
+    try:
+        return socket.getaddrinfo(*host_and_port, **options)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:

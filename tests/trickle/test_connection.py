@@ -6,6 +6,7 @@ import sys
 from contextlib import aclosing
 from types import SimpleNamespace
 
+import aiohttp
 import pytest
 from aiohttp import web
 from trickle_rig import DEADLINE_S, segment, silent, status, until
@@ -155,3 +156,10 @@ async def test_a_name_is_looked_up():
         session.get(url.replace("127.0.0.1", "localhost")) as answer,
     ):
         assert await answer.text() == "hello"
+
+
+@pytest.mark.parametrize("name", ["a..b", "a" * 64])
+async def test_a_name_that_no_host_can_have_is_not_found(name):
+    async with client_session() as session:
+        with pytest.raises(aiohttp.ClientConnectorDNSError):
+            await session.get(f"http://{name}/")
