@@ -88,6 +88,7 @@ class Sessions:
         self._pictures: set[OnePicture] = set()
         self._hung: list[_Occupant] = []
         self._starting: set[str] = set()
+        self._unwanted: set[str] = set()  # of those that start: stopped before they ran
         self._releasing: dict[str, asyncio.Task[None]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._is_closed = False
@@ -109,9 +110,12 @@ class Sessions:
             raise within_params(error) from None
         finally:
             self._starting.discard(stream_id)
-        if self._is_closed:
+            is_unwanted = stream_id in self._unwanted
+            self._unwanted.discard(stream_id)
+        if self._is_closed or is_unwanted:
             self._begin_release(live)
-            raise BusyError(_STOPPING)
+            msg = _STOPPING if self._is_closed else f"the stream {stream_id} was stopped before it ran"
+            raise BusyError(msg)
         self.totals.started += 1
         logger.info("stream %s starts: %s", stream_id, session.request.channels())
         task = asyncio.create_task(session.run(), name=f"stream-{stream_id}")
@@ -232,7 +236,14 @@ class Sessions:
             await session.swap(processor)
 
     async def stop(self, stream_id: str | None) -> int:
-        """End a stream with its tail sent; returns how many there were. ``None`` is the stream that runs alone."""
+        """End a stream with its tail sent; returns how many there were. ``None`` is the stream that runs alone.
+
+        One that is about to run, which may take seconds of making channels, does not come to it.
+        """
+        starting = self._starting if stream_id is None and not self._running else self._starting & {stream_id}
+        if len(starting) == 1:
+            self._unwanted |= starting
+            return 1
         return await _stop(self._chosen(stream_id))
 
     async def stop_all(self) -> None:

@@ -1,4 +1,10 @@
+import asyncio
+import threading
+from typing import ClassVar
+
 import pytest
+from pydantic import model_validator
+from server_rig import until
 
 from byoc_kit.core.hooks import Hooks
 from byoc_kit.core.params import Params, ParamsError
@@ -107,3 +113,31 @@ def test_kinds_of_failure_over_all_streams_are_bounded():
     assert len(totals.failures) == MAX_KINDS + 1
     assert totals.failures["Error0"] == 3
     assert totals.failures["others"] == 2 * 2 * MAX_KINDS + 1
+
+
+class Slow(Params):
+    """Parameters that are checked once the test lets them."""
+
+    may_pass: ClassVar[threading.Event] = threading.Event()
+
+    @model_validator(mode="after")
+    def _wait(self):
+        assert self.may_pass.wait(10)
+        return self
+
+
+@pytest.mark.parametrize("named", ["a", None])
+async def test_a_stream_that_is_stopped_before_it_runs_does_not_run(named):
+    Slow.may_pass.set()
+    it = Sessions(FrameProcessor(Hooks(lambda frame: frame, params_type=Slow)), ServerSettings())
+    Slow.may_pass.clear()
+    starting = asyncio.create_task(it.start("a", request()))
+    await until(lambda: it._starting, "the stream is about to start")
+    assert await it.stop("another") == 0
+    assert await it.stop(named) == 1
+    Slow.may_pass.set()
+    with pytest.raises(BusyError, match="the stream a was stopped before it ran"):
+        await starting
+    assert (len(it), it.totals.started) == (0, 0)
+    await it.start("a", request())
+    await it.stop_all()
