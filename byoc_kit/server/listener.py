@@ -52,11 +52,16 @@ def _open_files() -> int:
 
 
 def app_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
-    """Return a runner that takes long headers, closes idle connections, and logs no traceback of clients' faults."""
+    """Return a runner that takes long headers, closes idle connections, and logs no traceback of clients' faults.
+
+    It unpacks no body. A few MB of gzip become gigabytes, and aiohttp would unpack them on the event loop, also those
+    of a body that nobody reads: seconds in which ``/health`` does not answer.
+    """
     return web.AppRunner(
         app,
         shutdown_timeout=shutdown_timeout_s,
         keepalive_timeout=KEEP_ALIVE_S,
+        auto_decompress=False,
         max_line_size=_LONGEST_HEADER,
         max_field_size=_LONGEST_HEADER,
         logger=http_logger,

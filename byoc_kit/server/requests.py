@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
 from byoc_kit.core.params import ParamsError, load_json, params_error, parse_changes
@@ -48,6 +48,33 @@ async def refused_by_the_router(request: web.Request, handler: Handler) -> web.S
     if isinstance(error, web.HTTPNotFound):
         return refused(request, error.status, f"there is no {cut(request.path)}; GET / lists what there is")
     return await handler(request)
+
+
+def bounded_bodies(most: int) -> Middleware:
+    """Return a middleware that refuses bodies where those that are being read might take more than ``most`` bytes.
+
+    A hundred clients that each send one slowly would fill the memory otherwise. A small one is always taken, so streams
+    can be started and stopped. One that is packed is refused, since nothing here unpacks it.
+    """
+    taken = 0
+
+    @web.middleware
+    async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        nonlocal taken
+        if request.body_exists and (coding := request.headers.get(hdrs.CONTENT_ENCODING)):
+            said = f"a body in Content-Encoding {cut(coding)} is not taken; send it as it is"
+            return refused(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, said)
+        length = request.content_length if request.body_exists else 0
+        takes = min(request.client_max_size if length is None else length, request.client_max_size)
+        if takes > _LONG_BODY and taken + takes > most:
+            return refused(request, HTTPStatus.SERVICE_UNAVAILABLE, "busy: too much is being sent at once; try again")
+        taken += takes
+        try:
+            return await handler(request)
+        finally:
+            taken -= takes
+
+    return bounded
 
 
 T = TypeVar("T")

@@ -33,6 +33,7 @@ from byoc_kit.server.requests import (
     AI_WORKER_ROUTE,
     SESSION_ID_HEADER,
     STREAM_ID_HEADER,
+    bounded_bodies,
     named_stream,
     parse_params,
     parse_start,
@@ -77,6 +78,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 10 << 20
+_MOST_OF_BODIES = 256 << 20
 _STOPPING = "the server is stopping"
 
 
@@ -148,7 +150,8 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
         self._is_stopping = False
         guarding = guard(self.settings, origins=options.get("cors_config") or ())
         checking = check_sessions(self.settings.orchestrator_url, self.sessions.check_owner)
-        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, checking]
+        bounding = bounded_bodies(_MOST_OF_BODIES)
+        self.app.middlewares[:0] = [noted_at_request, guarding, refused_by_the_router, bounding, checking]
         self.enable_default_routes = enable_default_routes
         if enable_default_routes:
             self._add_routes()

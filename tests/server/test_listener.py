@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import gzip
 import logging
 import os
 import resource
@@ -175,6 +176,16 @@ async def test_a_body_that_does_not_come_is_refused(served, monkeypatch):
         assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
         await reader.readuntil(b"\r\n\r\n")
         assert await reader.readexactly(24) == b"body: did not come withi"
+
+
+async def test_a_packed_body_is_never_unpacked(served):
+    packed = gzip.compress(b"x" * 1000)
+    async with served() as it:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+        reader, _ = await it.connect(head + packed)
+        assert await reader.readline() == OK
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(packed)) == packed
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
+import asyncio
+import gzip
 import json
 
 import pytest
-from aiohttp.test_utils import make_mocked_request
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from server_rig import until
 from stream_rig import served
 
 from byoc_kit.core.params import ParamsError
-from byoc_kit.server.requests import AI_WORKER_ROUTE, parse_start, refused, within_params
+from byoc_kit.server.requests import AI_WORKER_ROUTE, bounded_bodies, parse_start, read_body, refused, within_params
 
 OF_CLIENTS = {"max_framerate": 24, "width": 64, "height": 48}
 
@@ -64,3 +68,50 @@ def test_the_ai_worker_gets_a_status_that_it_knows(status, known):
 
 def test_the_ai_worker_reads_the_field_in_the_message():
     assert refusal(AI_WORKER_ROUTE, 400, field="body")[1] == {"detail": {"msg": "body: does not fit"}}
+
+
+class Bounded:
+    """A server that takes a megabyte of bodies in all, half of that in one. ``reading`` counts the requests so far."""
+
+    def __init__(self):
+        self.reading = 0
+        self.app = web.Application(middlewares=[bounded_bodies(1_000_000)], client_max_size=500_000)
+        self.app.router.add_post("/", self._length)
+
+    async def _length(self, request):
+        self.reading += 1
+        return web.json_response(len(await read_body(request)))
+
+    async def send(self, body, **headers):
+        async with self.http.post("/", data=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+
+@pytest.fixture
+async def bounded():
+    it = Bounded()
+    async with TestClient(TestServer(it.app)) as it.http:
+        yield it
+
+
+async def test_bodies_that_come_slowly_take_no_more_memory_than_there_is_for_all(bounded):
+    may_end = asyncio.Event()
+
+    async def slowly():
+        yield b"x" * 200_000
+        await may_end.wait()
+        yield b"x" * 200_000
+
+    slow = [asyncio.create_task(bounded.send(slowly())) for _ in range(2)]
+    await until(lambda: bounded.reading == 2, "two bodies are being read")
+    status, answer = await bounded.send(b"x" * 300_000)
+    assert (status, answer["message"]) == (503, "busy: too much is being sent at once; try again")
+    assert await bounded.send(b"{}") == (200, 2)
+    may_end.set()
+    assert await asyncio.gather(*slow) == [(200, 400_000)] * 2
+    assert await bounded.send(b"x" * 300_000) == (200, 300_000)
+
+
+async def test_a_packed_body_is_refused(bounded):
+    status, answer = await bounded.send(gzip.compress(b"x"), **{"Content-Encoding": "gzip"})
+    assert (status, answer["message"]) == (415, "a body in Content-Encoding gzip is not taken; send it as it is")
