@@ -67,7 +67,7 @@ def test_it_says_what_was_seen_and_what_was_not(overview_of):
     text = Page(as_html(overview)).text
     assert re.search(
         r"^Tint2 code cells of effects\.ipynb go into the container as tint, 1 stays\. "
-        r"This is the version saved at \d\d:\d\d:\d\d, without unsaved changes\.",
+        r"This is the version saved at \d\d:\d\d:\d\d; unsaved changes do not count\.",
         text,
     )
     assert "effects.ipynb: no problems found; it can be exported" in text
