@@ -2,10 +2,10 @@
 
 # PYTHON     makes the environment; 3.11
 # NOTEBOOK   what `make demo` exports
-# BASE_IMAGE what `make demo` builds the image from; default: that of the Dockerfile
+# BASE_IMAGE what `make demo` and `byoc-kit build` build the image from; default: that of the Dockerfile
 PYTHON := $(shell command -v python3.11 || echo python3)
 NOTEBOOK := notebooks/green_tint.ipynb
-BASE_IMAGE ?=
+export BASE_IMAGE ?=
 
 BIN := .venv/bin
 # Two processes share the files of tests; more would make each other late.
@@ -23,7 +23,7 @@ help: ## say this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 27
 
 demo: .venv/made ## export the example notebook, verify it, and build and verify its image where Docker is there
-	@$(BIN)/byoc-kit demo $(NOTEBOOK) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+	@$(BIN)/byoc-kit demo $(NOTEBOOK)
 
 test: lint ## lint, then every test; those without their Docker or Chromium are skipped, and said
 	$(PYTEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,6 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 LAST_PORT = 65_535
 BUNDLE = "what `export` has written, e.g. export/NAME"
 NOTEBOOK = "an .ipynb with cells tagged `byoc`"
-BASE_IMAGE = "a base with Python 3.11 (default: the Dockerfile's)"
 GPUS = "the GPUs that an image gets, as `docker run --gpus` takes them, e.g. all"
 
 
@@ -22,6 +22,12 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--output``, the bundle's folder."""
     where = "the bundle's folder (default: export/NAME, beside other bundles above the notebook, else here)"
     parser.add_argument("-o", "--output", type=Path, help=where)
+
+
+def add_base_image(parser: argparse.ArgumentParser) -> None:
+    """Add ``--base-image``, what an image is built from."""
+    base = "a base with Python 3.11 (default: the environment variable BASE_IMAGE, else the Dockerfile's)"
+    parser.add_argument("--base-image", default=os.environ.get("BASE_IMAGE") or None, help=base)
 
 
 def add_address(parser: argparse.ArgumentParser, *, port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from byoc_kit.commands.arguments import BASE_IMAGE, BUNDLE, Commands
+from byoc_kit.commands.arguments import BUNDLE, Commands, add_base_image
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,7 +14,7 @@ def add_parser(commands: Commands) -> None:
     parser.set_defaults(run=_run)
     parser.add_argument("bundle", type=Path, help=BUNDLE)
     parser.add_argument("--tag", help="the image's name (default: that of aiModels.json)")
-    parser.add_argument("--base-image", help=BASE_IMAGE)
+    add_base_image(parser)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from byoc_kit.commands.arguments import BASE_IMAGE, NOTEBOOK, Commands
+from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_base_image
 from byoc_kit.system.table import aligned
 
 _FELL_SHORT = 1
@@ -38,7 +38,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("demo", help="do all steps: export, verify, build, verify the image")
     parser.set_defaults(run=lambda options: demo(options.notebook, base_image=options.base_image))
     parser.add_argument("notebook", type=Path, help=NOTEBOOK)
-    parser.add_argument("--base-image", help=BASE_IMAGE)
+    add_base_image(parser)
 
 
 def demo(notebook: Path, *, base_image: str | None = None) -> int:
