@@ -166,7 +166,11 @@ def _without_empty_end(lines: list[str]) -> list[str]:
 def read_notebook(path: Path | str) -> Notebook:
     """Read a notebook file. Raises ``NotebookError`` if it is missing or not a notebook."""
     path = Path(path)
-    return parse_notebook(read_file(path), name=path.name, folder=path.parent)
+    raw = read_file(path)
+    if path.suffix != ".ipynb" and not raw.lstrip().startswith(b"{"):
+        msg = f"{printable(path.name)} is not a notebook; give the path of a notebook, a file that ends in .ipynb"
+        raise NotebookError(msg)
+    return parse_notebook(raw, name=path.name, folder=path.parent)
 
 
 def read_file(path: Path) -> bytes:

@@ -12,8 +12,14 @@ __all__ = ["run", "write", "write_notebook"]
 
 
 def test_a_video_is_no_notebook(run, clip):
-    said = "byoc-kit: bigbuckbunny.mp4 is not a text file; give the path of an .ipynb file\n"
-    assert run("check", clip) == (2, "", said)
+    said = "is not a notebook; give the path of a notebook, a file that ends in .ipynb"
+    assert run("check", clip) == (2, "", f"byoc-kit: bigbuckbunny.mp4 {said}\n")
+
+
+def test_a_text_is_no_notebook(run, tmp_path):
+    (tmp_path / "README.md").write_text("# Effects\n")
+    said = "is not a notebook; give the path of a notebook, a file that ends in .ipynb"
+    assert run("check", "README.md") == (2, "", f"byoc-kit: README.md {said}\n")
 
 
 def test_errors_end_it_with_1_and_are_said_in_the_form_asked_for(run, write):
