@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.declarations import NoCapability, read_capability
 from byoc_kit.notebook.findings import Finding, Rule, Severity
+from byoc_kit.notebook.names import bindings
 
 NO_CAPABILITY = Rule(
     code="no-capability",
@@ -45,9 +46,28 @@ capability = Capability(model_id=NAME)
 )
 
 
+SECOND_CAPABILITY = Rule(
+    code="second-capability",
+    severity=Severity.WARNING,
+    about="capability is bound a second time, and only the last one counts",
+    why="The container is announced by one capability. What an earlier one says of name and price has no effect.",
+    example="""\
+from byoc_kit import Capability
+
+capability = Capability(model_id="tint", price_per_unit=3000)
+capability = Capability(model_id="tint", price_per_unit=9000)
+""",
+)
+
+
 def check_capability(analysis: Analysis) -> Iterator[Finding]:
-    """Yield what keeps the capability from being read."""
+    """Yield what keeps the capability from being read, and a second one."""
     found = read_capability(analysis)
     if isinstance(found, NoCapability):
         rule = NO_CAPABILITY if found.place is None else CAPABILITY
         yield Finding(rule, analysis.name, found.message, found.hint, found.place, found.needs_cell)
+    bound = [binding for binding in bindings(analysis) if binding.name == "capability"]
+    if bound and (first := bound[0]).statement is not (last := bound[-1]).statement:
+        message = f"capability is bound a second time, and this one counts (first in cell {first.cell.number}, "
+        message += f"line {first.place.line})"
+        yield Finding(SECOND_CAPABILITY, analysis.name, message, "keep one of them tagged", last.place)

@@ -91,3 +91,14 @@ def test_capability_with_an_argument_that_it_does_not_have(make):
 )
 def test_a_capability_may_be_written_in_other_ways(make, source):
     assert said(make(("byoc", source), ("byoc", PROCESS_FRAME))) == []
+
+
+def test_a_second_capability_is_found_and_the_one_that_counts_is_named(make):
+    text = 'from byoc_kit import Capability\ncapability = Capability(model_id="{}")'
+    notebook = make(("byoc", text.format("a")), ("byoc", PROCESS_FRAME), ("byoc", text.format("b")))
+    assert said(notebook) == [
+        "effects.ipynb, cell 3, line 2: capability is bound a second time, and this one counts "
+        "(first in cell 1, line 2); keep one of them tagged [second-capability]"
+    ]
+    assert read_capability(Analysis(notebook)).model_id == "b"
+    assert said(make(("byoc", text.format("a")), ("byoc", PROCESS_FRAME))) == []
