@@ -240,7 +240,10 @@ def _check_is_used(analysis: Analysis, known: ParamsClass | None) -> Iterator[Fi
     hook = static_of(analysis).binding("process_frame")
     if known is None or not known.type.model_fields or hook is None or not isinstance(hook.node, Function):
         return
-    has_any = hook.node.args.vararg or hook.node.args.kwarg
+    arguments = hook.node.args
+    has_any = arguments.vararg or arguments.kwarg
+    if _asks_for_others(arguments):
+        return  # hook-signature says what to write
     if has_any or any(_params_name(function) for _, function in _hooks(analysis)):
         return
     fields = list(known.type.model_fields)
@@ -248,6 +251,12 @@ def _check_is_used(analysis: Analysis, known: ParamsClass | None) -> Iterator[Fi
     message = f"{PARAMS} has {shown(', '.join(fields))}, but process_frame takes no params: no control acts on {them}"
     hint = f"write def process_frame({arguments_of(hook.node)[0].arg}, params: {PARAMS})"
     yield Finding(UNUSED_PARAMS, analysis.name, message, hint, Place.of(hook.cell, hook.node))
+
+
+def _asks_for_others(arguments: ast.arguments) -> bool:
+    """Whether a hook takes more than a frame, without a default, so that it cannot be called."""
+    positional = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+    return positional > ARGUMENTS_BEFORE_PARAMS["process_frame"] or None in arguments.kw_defaults
 
 
 def _check_reads_of_class(analysis: Analysis, cell: Cell, function: Function, known: ParamsClass) -> Iterator[Finding]:

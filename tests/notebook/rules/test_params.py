@@ -340,3 +340,11 @@ def test_a_class_of_parameters_that_is_not_tagged_is_the_one_finding(make):
         "effects.ipynb, cell 3, line 1: Params is not in the tagged cells; cell 2 defines it; tag that cell `byoc` "
         "[untagged-name]"
     ]
+
+
+@pytest.mark.parametrize("arguments", ["frame, gain", "frame, *, gain"])
+def test_a_hook_that_cannot_be_called_is_not_told_of_params_that_it_does_not_take(make, arguments):
+    params = "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0"
+    hook = f"def process_frame({arguments}):\n    return frame.tensor * gain"
+    notebook = make(("byoc", CAPABILITY), ("byoc", params), ("byoc", hook))
+    assert [finding.code for finding in check(notebook)] == ["hook-signature"]

@@ -85,7 +85,7 @@ SEVERAL = CAPABILITY.replace(")", ", capacity=4)")
     ],
 )
 def test_state_that_streams_would_share(make, body, is_shared):
-    source = f"count, state, model = 0, {{}}, object()\ndef process_frame(frame):\n    {body}"
+    source = f"count, state, model = 0, {{}}, object()\ndef process_frame(frame):\n    {body}\n    return frame"
     assert [f.code for f in check(make(("byoc", SEVERAL), ("byoc", source)))] == ["shared-state"] * is_shared
     assert check(make(("byoc", CAPABILITY), ("byoc", source))) == []
 
