@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from traceback import walk_tb
 
 LONGEST_TEXT = 500
 """The most characters that are shown, logged or sent of a text from elsewhere. Some exceptions have megabytes of it."""
 
 _TAB = "    "
+_LONGEST_NAME = 100  # comparing two names takes as long as the product of their lengths
 
 
 class ByocKitError(Exception):
@@ -47,11 +50,29 @@ def printable(text: str) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's text, cut if it is too long. If ``str`` fails for it, say that instead."""
+    """Return an exception's text, cut if it is too long. If ``str`` fails for it, say that instead.
+
+    Where an attribute is missing whose name is like another one's, the text suggests that one, as Python itself does
+    only when it prints the exception.
+    """
     try:
-        return cut(str(error))
+        text = cut(str(error))
+        return text + ("" if "did you mean" in text else _meant(error))
     except Exception as worse:  # noqa: BLE001  # somebody's own exception class
         return f"(its text raises {type(worse).__name__})"
+
+
+def _meant(error: BaseException) -> str:
+    if not isinstance(error, AttributeError) or not isinstance(error.name, str):
+        return ""
+    is_private = error.name.startswith("_")
+    return did_you_mean(error.name, [name for name in dir(error.obj) if is_private or not name.startswith("_")])
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that suggests the known name most like a wrong one; empty if none is like it."""
+    near = get_close_matches(name, known, 1) if len(name) <= _LONGEST_NAME else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def name_of(error: BaseException) -> str:

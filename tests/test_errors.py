@@ -49,3 +49,18 @@ def test_what_a_terminal_would_obey_is_written_out():
 
 def test_a_text_of_many_lines_becomes_one():
     assert one_line("  two\r\nlines\x1b of\ttext ") == "two lines of text"
+
+
+def test_a_missing_attribute_is_named_with_the_one_that_was_meant():
+    class Frame:
+        tensor = _hidden = None
+
+    def text(name):
+        with pytest.raises(AttributeError) as caught:
+            getattr(Frame(), name)
+        return text_of(caught.value)
+
+    assert text("tensr") == "'Frame' object has no attribute 'tensr'; did you mean tensor?"
+    assert text("hidden") == "'Frame' object has no attribute 'hidden'"
+    assert text("quite_another") == "'Frame' object has no attribute 'quite_another'"
+    assert text_of(AttributeError("no name here")) == "no name here"

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -25,7 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from byoc_kit.errors import ByocKitError, cut, in_one_line
+from byoc_kit.errors import ByocKitError, cut, did_you_mean, in_one_line
 
 MAX_VALUES = 50_000
 """JSON with more values is refused: reading 5 million lists, or reporting what is wrong with each, takes seconds."""
@@ -39,7 +38,6 @@ _ALL = "params"
 # At most one value follows each comma or opening bracket; those inside strings do not count.
 _STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
 _UNKNOWN = "is no parameter of this model"
-_LONGEST_NAME = 100  # comparing two names takes as long as the product of their lengths
 
 
 class ParamsError(ByocKitError):
@@ -127,6 +125,15 @@ class Params(BaseModel):
                 msg = f"{type(self).__name__} has no field {name}{near}"
                 raise AttributeError(msg) from None
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                if error.errors(include_url=False)[0]["type"] not in {"frozen_instance", "frozen_field"}:
+                    raise
+                msg = f"{name} was set: parameters cannot be changed in a hook; make a variable of your own"
+                raise AttributeError(msg) from None
+
     @model_validator(mode="wrap")
     @classmethod
     def _keep_given(cls, given: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
@@ -153,7 +160,7 @@ class Params(BaseModel):
             If a value is not allowed; it names the first such field.
         """
         kind = type(self)
-        _check_names(kind, changes)
+        check_names(kind, changes)
         try:
             return kind.model_validate({**self._given_params.values, **_by_name(kind, changes)})
         except ValidationError as error:
@@ -162,7 +169,7 @@ class Params(BaseModel):
             raise ParamsError(_ALL, f"its validator raised {in_one_line(error)}") from error
 
 
-def _check_names(kind: type[Params], names: Iterable[str]) -> None:
+def check_names(kind: type[Params], names: Iterable[str]) -> None:
     """Refuse the first unknown name. pydantic would make an error for each, which takes 9 s for 500,000 of them."""
     ours = Params.__pydantic_decorators__.model_validators
     validators = kind.__pydantic_decorators__.model_validators.items()
@@ -173,12 +180,6 @@ def _check_names(kind: type[Params], names: Iterable[str]) -> None:
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
         raise ParamsError(cut(unknown), _UNKNOWN + did_you_mean(unknown, sorted(known)))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence that suggests the known name most like a wrong one; empty if none is like it."""
-    near = get_close_matches(name, known, 1) if len(name) <= _LONGEST_NAME else []
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _names_of(kind: type[Params]) -> Iterator[str]:

@@ -21,9 +21,14 @@ from byoc_kit.bundle.folders import report_folder
 from byoc_kit.bundle.manifest import read_manifest
 from byoc_kit.core.assets import bundle_file
 from byoc_kit.core.bundle_reader import Bundle, read_bundle
+from byoc_kit.core.params import ParamsError, check_names
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.mp4 import save_mp4
 from byoc_kit.media.paced_clip import LiveClip, live_clip
+from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.notebook_file import read_notebook
+from byoc_kit.notebook.params_class import read_params
+from byoc_kit.notebook.static_eval import NotStatic
 from byoc_kit.system.files import sha256_of
 from byoc_kit.verification.compare import compare_replays, compare_streamed
 from byoc_kit.verification.module_run import replay_module
@@ -69,6 +74,7 @@ def verify(request: Request) -> Result:
     bundle = read_bundle(request.bundle)
     for where in request.ways:
         require_target(bundle, where)
+    require_known(bundle, request.params)
     clip = request.clip or _example_clip(bundle)
     live = live_clip(clip)
     for note in live.notes:
@@ -85,6 +91,25 @@ def verify(request: Request) -> Result:
         _run(request, bundle, live, result, scratch=Path(scratch), report=folder)
     result.report = write_report(folder, bundle, clip, result)
     return result
+
+
+def require_known(bundle: Bundle, params: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the model does not have, where the notebook says so without running.
+
+    Raises ``ByocKitError`` naming the parameters that it has.
+    """
+    if not params or not bundle.notebook.is_file():
+        return
+    found = read_params(Analysis(read_notebook(bundle.notebook)))
+    if isinstance(found, NotStatic):
+        return
+    try:
+        check_names(found.type, params)
+    except ParamsError as error:
+        fields = ", ".join(found.type.model_fields)
+        has = f"it has {fields}" if fields else "it has no parameters"
+        msg = f"{error} ({has})" if str(error).endswith("?") else f"{error}; {has}"
+        raise ByocKitError(msg) from None
 
 
 def _run(request: Request, bundle: Bundle, clip: LiveClip, result: Result, *, scratch: Path, report: Path) -> None:

@@ -48,6 +48,34 @@ def test_an_asset_that_changed_since_the_export_is_put_back_as_it_was_before(bun
     assert (tmp_path / "a.pt").read_bytes() == b"newer than the bundle"
 
 
+PARAMS = "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0\n    level: int = 3"
+TAKES_PARAMS = "def process_frame(frame, params: Params):\n    return frame"
+
+
+@pytest.mark.parametrize(
+    ("sources", "name", "said"),
+    [
+        (
+            (PARAMS, TAKES_PARAMS),
+            "gian",
+            "gian: is no parameter of this model; did you mean gain? (it has gain, level)",
+        ),
+        ((PARAMS, TAKES_PARAMS), "foo", "foo: is no parameter of this model; it has gain, level"),
+        ((PROCESS_FRAME,), "foo", "foo: is no parameter of this model; it has no parameters"),
+    ],
+)
+def test_an_unknown_parameter_is_refused_before_anything_runs(
+    export, small_clip, tmp_path, capsys, sources, name, said
+):
+    bundle = export(*sources)
+    ran = tmp_path / "ran"
+    (bundle.folder / "processor.py").write_text(f"open({str(ran)!r}, 'w')")
+    command = ["verify", str(bundle.folder), "--clip", str(small_clip), "--skip-server", "--param", f"{name}=1"]
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"byoc-kit: {said}\n"
+    assert not ran.exists()
+
+
 def test_what_stays_as_it_was_is_not_touched(bundle, tmp_path):
     before = (tmp_path / "a.pt").stat()
     with assets_put_back(bundle, tmp_path) as changed:
