@@ -83,6 +83,7 @@ STREAM_ID_HEADER = "X-Stream-Id"
 SESSION_ID_HEADER = "Livepeer-Session-Id"
 LONGEST_ID = 255
 _BODY = "body"
+_CHANNEL_URLS = ("subscribe_url", "publish_url", "control_url", "events_url", "data_url")
 _KEEP_ALIVE = {"keep": "alive"}
 _LONG_BODY = 100_000  # bytes; reading as much takes the event loop a millisecond or two
 
@@ -126,13 +127,17 @@ class StartRequest(BaseModel):
 def parse_start(body: bytes, *, session_id: str | None = None) -> StartRequest:
     """Parse a start request. Raises ``ParamsError`` naming the field.
 
-    In a session of a Live Runner the session names the request, and there may be no body.
+    In a session of a Live Runner the session names the request, and there may be no body. It is the client's: an
+    address in it would let any client reach what only the container can, and keep its stream when the session is over.
     """
     content = {} if session_id and not body.strip() else load_json(body, field=_BODY)
     if not isinstance(content, dict):
         reason = "must be a JSON object"
         raise ParamsError(_BODY, reason)
     if session_id is not None:
+        if named := next((url for url in _CHANNEL_URLS if content.get(url) is not None), None):
+            reason = "is not taken in a session of a Live Runner: the container makes its channels; leave it out"
+            raise ParamsError(named, reason)
         content = {"gateway_request_id": session_id, **content}
     try:
         start = StartRequest.model_validate(content)

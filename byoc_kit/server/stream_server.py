@@ -282,10 +282,10 @@ class StreamServer(PytrickleStreamServer):  # type: ignore[misc]  # pytrickle ha
                 raise _RefusedError(503, reason)
             live = live_session(request, self.settings.orchestrator_url)
             start = await parsed(body, partial(parse_start, session_id=live.id if live is not None else None))
-            if live is not None and start.subscribe_url is None:
+            if live is not None:
                 running = await self.sessions.start_live(live, start)
                 return {"stream_id": live.id, "session": live.id, **running.urls}
-            stream_id = live.id if live is not None else started_stream(request, start)
+            stream_id = started_stream(request, start)
             await self.sessions.start(stream_id, start)
         except ParamsError as error:
             raise _RefusedError(400, error.reason, error.field) from None

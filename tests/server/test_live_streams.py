@@ -298,16 +298,15 @@ async def test_a_second_session_of_the_same_id_is_refused_and_the_first_goes_on(
         await client.until_frames_out(11)
 
 
-async def test_channels_that_the_client_names_are_used_as_they_are():
+@pytest.mark.parametrize("url", ["subscribe_url", "publish_url", "control_url", "events_url", "data_url"])
+async def test_a_client_sends_the_container_to_no_address(url):
     async with live_rig() as it:
         client = await it.reserve()
         it.orchestrator.channels.create("mine", "video/mp2t")
-        url = f"{it.base_url}/ai/trickle/mine"
-        status, answer = await client.post("/stream/start", {"subscribe_url": url})
-        assert (status, answer) == (200, {"status": "success", "message": "stream started", "stream_id": client.id})
-        assert it.server.sessions.live_session_ids() == []
-        assert (await client.status())["subscribe_url"] == url
-        assert (await client.post("/stream/stop"))[1]["stopped"] == 1
+        status, answer = await client.post("/stream/start", {url: f"{it.base_url}/ai/trickle/mine"})
+        assert (status, answer["field"]) == (400, url)
+        assert len(it.server.sessions) == 0
+        await client.start()
 
 
 async def test_headers_that_do_not_fit_are_a_400():
