@@ -70,6 +70,7 @@ class LiveRunner:
         self._report = report
         self._limits = limits or Limits()
         self._membership: Membership | None = None
+        self._named: frozenset[str] = frozenset()  # the sessions that the orchestrator has named
         self._registering: asyncio.Task[Membership] | None = None
         self._is_draining = False
         self._due = asyncio.Event()
@@ -139,7 +140,7 @@ class LiveRunner:
         self._membership = Membership(given, secret, self._pace_of(answer), url)
         self._report.registered(f"the Live Runner {given}", runner_id=given)
         self._compare_address(_text(answer, "orchestrator"))
-        self._end_all_but(frozenset(), seen)
+        self._end_released(frozenset(), seen)
         return self._membership
 
     async def _stay(self, membership: Membership) -> Membership:
@@ -208,7 +209,7 @@ class LiveRunner:
             membership.secret = secret
             self._orchestrator.learned(secret)
         self._report.heard()
-        self._end_all_but(session_ids, seen)
+        self._end_released(session_ids, seen)
 
     async def _send(
         self, runner_id: str, secret: str, seen: Seen, *, is_ready: bool, timeout_s: float
@@ -231,11 +232,16 @@ class LiveRunner:
         self._report.heartbeats += 1
         return await self._orchestrator.post_json("/runners/heartbeat", body, secret, timeout_s=timeout_s)
 
-    def _end_all_but(self, session_ids: frozenset[str], seen: Seen) -> None:
-        """End the sessions that the orchestrator does not have, of those that ran before it was asked."""
-        for session_id in seen.session_ids:
-            if session_id not in session_ids:
-                self._streams.end(session_id)
+    def _end_released(self, session_ids: frozenset[str], seen: Seen) -> None:
+        """End the sessions that the orchestrator no longer has, of those that ran before it was asked.
+
+        One that it has never named is of another orchestrator. If not, it was released before the first answer that
+        could have named it, and ends with its channels.
+        """
+        ran = frozenset(seen.session_ids)
+        for session_id in (ran & self._named) - session_ids:
+            self._streams.end(session_id)
+        self._named = session_ids | (ran & self._named)
 
     def _compare_address(self, said: str | None) -> None:
         """Say once if sessions will come with another address to call back than the one that alone may be called."""
@@ -268,6 +274,7 @@ class LiveRunner:
         async with aclosing(self._orchestrator.signals(membership.signals_url, pause_s=pause_s)) as signals:
             async for signal in signals:
                 if signal.get("event") == "released":
+                    self._named |= {session_id} if (session_id := _text(signal, "session")) else frozenset()
                     self._due.set()
 
 

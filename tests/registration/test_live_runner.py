@@ -171,11 +171,13 @@ async def test_an_orchestrator_that_restarts_takes_it_in_again_under_its_id_and_
     async with live_runner(plan(url), streams) as (_, report):
         await until(lambda: report.is_registered)
         runner_id = runner_of(live).record.runner_id
-        streams.session_ids.append("session_old")
+        old = live.registry.reserve(runner_of(live).route).session_id
+        streams.session_ids.append(old)
+        await heartbeats(report)
         await live.restart()
         await until(lambda: report.registrations == 2)
         assert runner_of(live).record.runner_id == runner_id
-        assert streams.ended == ["session_old"]
+        assert streams.ended == [old]
         await heartbeats(report)
         assert report.status()["last_error"] is None
     said = [record.getMessage() for record in caplog.records if record.name.startswith("byoc_kit.registration")]
@@ -410,3 +412,16 @@ def test_heartbeats_go_on_however_long_the_orchestrator_is_away():
     assert pauses_s[0] == 5.0
     assert pauses_s[1] == 0.625
     assert set(pauses_s[12:]) == {30.0}
+
+
+async def test_a_session_of_another_orchestrator_goes_on(live, url):
+    streams = Streams("session_of_another")
+    async with live_runner(plan(url), streams) as (_, report):
+        await until(lambda: report.is_registered)
+        own = live.registry.reserve(runner_of(live).route).session_id
+        streams.session_ids.append(own)
+        await heartbeats(report)
+        live.registry.release(runner_of(live).route, own)
+        await until(lambda: streams.ended)
+        await heartbeats(report)
+    assert streams.ended == [own]

@@ -103,15 +103,21 @@ async def test_heartbeats_are_sent_while_the_servers_loop_is_blocked(network):
 
 
 async def test_a_released_session_is_stopped_once_on_the_servers_loop(network):
-    _, url = network
+    live, url = network
     registration = Registration(plan(url), make=quick)
     sessions = Sessions()
-    sessions.ids.append("session_unknown")
     registration.start(OwnStreams(sessions))
+    await until(lambda: registration.report.is_registered)
+    [runner] = live.registry
+    released = live.registry.reserve(runner.route).session_id
+    sessions.ids.append(released)
+    before = registration.report.heartbeats
+    await until(lambda: registration.report.heartbeats >= before + 2)
+    live.registry.release(runner.route, released)
     await until(lambda: not sessions.ids)
     before = registration.report.heartbeats
     await until(lambda: registration.report.heartbeats >= before + 3)
-    assert sessions.stopped == ["session_unknown"]
+    assert sessions.stopped == [released]
     await registration.leave()
 
 
