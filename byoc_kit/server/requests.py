@@ -61,7 +61,8 @@ def bounded_bodies(most: int) -> Middleware:
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal taken
-        if request.body_exists and (coding := request.headers.get(hdrs.CONTENT_ENCODING)):
+        coding = request.headers.get(hdrs.CONTENT_ENCODING, _UNPACKED)
+        if request.body_exists and coding.lower() != _UNPACKED:
             said = f"a body in Content-Encoding {cut(coding)} is not taken; send it as it is"
             return refused(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, said)
         length = request.content_length if request.body_exists else 0
@@ -83,6 +84,7 @@ STREAM_ID_HEADER = "X-Stream-Id"
 SESSION_ID_HEADER = "Livepeer-Session-Id"
 LONGEST_ID = 255
 _BODY = "body"
+_UNPACKED = "identity"
 _CHANNEL_URLS = ("subscribe_url", "publish_url", "control_url", "events_url", "data_url")
 _KEEP_ALIVE = {"keep": "alive"}
 _LONG_BODY = 100_000  # bytes; reading as much takes the event loop a millisecond or two

@@ -115,3 +115,4 @@ async def test_bodies_that_come_slowly_take_no_more_memory_than_there_is_for_all
 async def test_a_packed_body_is_refused(bounded):
     status, answer = await bounded.send(gzip.compress(b"x"), **{"Content-Encoding": "gzip"})
     assert (status, answer["message"]) == (415, "a body in Content-Encoding gzip is not taken; send it as it is")
+    assert await bounded.send(b"{}", **{"Content-Encoding": "identity"}) == (200, 2)
