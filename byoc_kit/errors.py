@@ -12,6 +12,7 @@ LONGEST_TEXT = 500
 
 _TAB = "    "
 _LONGEST_NAME = 100  # comparing two names takes as long as the product of their lengths
+_SHOWN = 60
 
 
 class ByocKitError(Exception):
@@ -34,6 +35,17 @@ class ByocKitError(Exception):
         return [*places, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
+class AssetError(ByocKitError):
+    """An asset cannot be used: ``reason`` says why, and ``hint`` what to do."""
+
+    def __init__(self, name: str, reason: str, hint: str, *, is_missing: bool = False) -> None:
+        self.name = name
+        self.reason = reason
+        self.hint = hint
+        self.is_missing = is_missing
+        super().__init__(f"asset {shown(name)} {reason}; {hint}")
+
+
 def cut(text: str) -> str:
     """Return a text, cut where it is longer than ``LONGEST_TEXT``."""
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
@@ -47,6 +59,12 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Return a text with unprintable characters written out: a terminal would obey escapes, and lines would break."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.replace("\t", _TAB))
+
+
+def shown(name: str) -> str:
+    """Return a name for a message: on one line, and not too long."""
+    text = name if name.isprintable() and name else repr(name)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
 
 
 def text_of(error: BaseException) -> str:

@@ -26,7 +26,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DECLARED = [
     requirement
-    for requirement in map(Requirement, PROJECT["dependencies"] + EXTRAS["notebook"] + EXTRAS["bench"] + EXTRAS["dev"])
+    for requirement in map(
+        Requirement, PROJECT["dependencies"] + EXTRAS["notebook"] + EXTRAS["hub"] + EXTRAS["bench"] + EXTRAS["dev"]
+    )
     if requirement.name != PROJECT["name"]
 ]
 

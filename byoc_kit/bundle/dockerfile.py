@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from byoc_kit.core.capability import Capability
+from byoc_kit.remote.locked import ASSETS as LOCK_OF_ASSETS
+from byoc_kit.remote.store import WEIGHTS
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 PORT = 8000
@@ -39,7 +41,7 @@ RUN pip install --no-deps --no-index /tmp/kit/*.whl
 # Root's, and readable by all whatever the umask was where the bundle was written: who breaks in cannot change them.
 FROM ${{{{BASE_IMAGE}}}} AS app
 LABEL {LABEL}={{model_id}}
-{{assets}}COPY bundle.json processor.py processor.map.json /app/
+{{assets}}{{remote}}COPY bundle.json processor.py processor.map.json /app/
 RUN chmod -R a=rX /app
 
 FROM ${{{{BASE_IMAGE}}}}
@@ -49,7 +51,7 @@ RUN useradd --create-home --uid 1000 byoc
 COPY --from=build /opt/venv/ /opt/venv/
 
 WORKDIR /app
-{{own_assets}}COPY --from=app /app/bundle.json /app/processor.py /app/processor.map.json ./
+{{own_assets}}{{own_remote}}COPY --from=app /app/bundle.json /app/processor.py /app/processor.map.json ./
 
 USER byoc
 EXPOSE {PORT}
@@ -61,6 +63,10 @@ CMD ["byoc-kit", "serve", "/app", "--host", "0.0.0.0", "--port", "{PORT}"]
 
 _ASSETS = "COPY assets/ /app/assets/\n"
 _OWN_ASSETS = "COPY --from=app /app/assets/ ./assets/\n"
+_REMOTE = f"COPY {LOCK_OF_ASSETS} /app/\n"
+_OWN_REMOTE = f"COPY --from=app /app/{LOCK_OF_ASSETS} ./\n"
+_WEIGHTS = f"COPY {WEIGHTS}/ /app/{WEIGHTS}/\n"
+_OWN_WEIGHTS = f"COPY --from=app /app/{WEIGHTS}/ ./{WEIGHTS}/\n"
 
 DOCKERIGNORE = """\
 *
@@ -73,9 +79,22 @@ DOCKERIGNORE = """\
 """
 
 
-def render_dockerfile(capability: Capability, *, has_assets: bool = False, has_hashes: bool = True) -> str:
+def render_dockerignore(*, has_remote: bool = False) -> str:
+    """Render the list of what an image is built from; ``has_remote`` where the bundle has remote assets."""
+    return DOCKERIGNORE + (f"!{LOCK_OF_ASSETS}\n!{WEIGHTS}\n" if has_remote else "")
+
+
+def render_dockerfile(
+    capability: Capability,
+    *,
+    has_assets: bool = False,
+    has_hashes: bool = True,
+    has_remote: bool = False,
+    is_baked: bool = False,
+) -> str:
     """Render the Dockerfile for a capability; its model id is plain by construction.
 
+    ``has_remote`` where the bundle has remote assets, and ``is_baked`` where it has their files too.
     It sets neither ``PIPELINE`` nor ``BYOC_KIT_CONTRACT``: by these the container knows who has started it.
     """
     return _DOCKERFILE.format(
@@ -83,4 +102,6 @@ def render_dockerfile(capability: Capability, *, has_assets: bool = False, has_h
         require_hashes="--require-hashes " if has_hashes else "",
         assets=_ASSETS if has_assets else "",
         own_assets=_OWN_ASSETS if has_assets else "",
+        remote=_WEIGHTS * is_baked + _REMOTE * has_remote,
+        own_remote=_OWN_WEIGHTS * is_baked + _OWN_REMOTE * has_remote,
     )

@@ -17,8 +17,11 @@ from byoc_kit.errors import ByocKitError, printable
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import checked_module
+from byoc_kit.notebook.declarations import remote_assets
 from byoc_kit.notebook.names import PROCESSOR as CLASS
 from byoc_kit.notebook.notebook_file import read_notebook
+from byoc_kit.remote.locked import ASSETS, read_lock, render_lock
+from byoc_kit.remote.store import WEIGHTS
 from byoc_kit.system.files import sha256_of
 
 
@@ -44,7 +47,15 @@ def drift(analysis: Analysis, bundle: Path) -> Drift:
     planned = plan_own(analysis, bundle, managed=managed, kit_version=kit_version)
     wanted = {**manifest, **planned.content}
     files = {**planned.files, MANIFEST: (json.dumps(wanted, indent=2) + "\n").encode()}
+    if names := remote_assets(analysis):
+        files[ASSETS] = _lock_of_assets(bundle, names)
     return compare(replace(planned, files=files))
+
+
+def _lock_of_assets(bundle: Path, names: list[str]) -> bytes:
+    """Return the bundle's own lock where it is of these assets: what lies elsewhere is not asked for here."""
+    is_of_these = sorted(read_lock(bundle)) == names
+    return (bundle / ASSETS).read_bytes() if is_of_these else render_lock({}).encode()
 
 
 def compare(plan: Plan) -> Drift:
@@ -60,6 +71,10 @@ def compare(plan: Plan) -> Drift:
             said[name] = [f"{printable(str(path))} is missing\n"]
         elif sha256_of(path) != path.name.partition(".")[0]:
             said[name] = [f"{printable(str(path))} is not what its name says\n"]
+    for name, file in sorted(plan.weights.items()):
+        path = plan.target / WEIGHTS / name
+        if not path.is_file() or sha256_of(path) != file.sha256:
+            said[f"{WEIGHTS}/{name}"] = [f"{printable(str(path))} is missing, or is not what the export locked\n"]
     return Drift(tuple(name for name in said if said[name]), "".join(line for lines in said.values() for line in lines))
 
 

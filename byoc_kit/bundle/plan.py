@@ -16,11 +16,13 @@ from typing import Any
 
 from byoc_kit import __version__
 from byoc_kit.bundle.announce import IMAGE_OVERRIDES, render_announcements
-from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
+from byoc_kit.bundle.dockerfile import render_dockerfile, render_dockerignore
+from byoc_kit.bundle.files import copy_checked
 from byoc_kit.bundle.lock import LOCK, make_lock, missing_modules
 from byoc_kit.bundle.manifest import PROCESSOR, describe, edited_files, read_manifest, render_manifest, with_unix_lines
 from byoc_kit.bundle.module_map import render_map
 from byoc_kit.bundle.sbom import SBOM, render_sbom
+from byoc_kit.bundle.weights import put_weights, resolve_weights
 from byoc_kit.bundle.wheels import put_wheels
 from byoc_kit.core.assets import FOLDER
 from byoc_kit.core.bundle_reader import MANIFEST, MAP, SCHEMA, BundleError
@@ -31,15 +33,16 @@ from byoc_kit.notebook.declarations import collect, require_capability
 from byoc_kit.notebook.findings import Finding
 from byoc_kit.notebook.names import imports, is_for_notebooks
 from byoc_kit.notebook.params_class import params_schema, render_schema
+from byoc_kit.remote.hub import MODULE as HUB_MODULE
+from byoc_kit.remote.locked import ASSETS, LockedFile
 from byoc_kit.system.files import sha256_of
 
-OPTIONAL = (SCHEMA, IMAGE_OVERRIDES)
+OPTIONAL = (SCHEMA, IMAGE_OVERRIDES, ASSETS)
 """Files that not every export writes. One of an earlier export is removed."""
 
 INSTALLED = "installed"
 """The device of the installed torch."""
 
-_PIECE = 1 << 20
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9]{1,16})?")
 
 
@@ -48,47 +51,66 @@ class Plan:
     """What an export will write: file names, relative to ``target``, and their bytes.
 
     ``assets`` maps names in the bundle to files to copy, which may be larger than the memory. ``wheels`` are the lock's
-    wheels that no index has. ``findings`` are the warnings and notes about the notebook. ``content`` is the manifest's
-    content without the hashes of files.
+    wheels that no index has. ``weights`` are the files of remote assets to copy, by their place. ``findings`` are the
+    warnings and notes about the notebook. ``content`` is the manifest's content without the hashes of files.
     """
 
     target: Path
     files: Mapping[str, bytes]
     assets: Mapping[str, Path] = field(default_factory=dict)
     wheels: Mapping[str, bytes] = field(default_factory=dict)
+    weights: Mapping[str, LockedFile] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan(
-    analysis: Analysis, target: Path, *, device: str | None = None, with_hashes: bool = True, managed: bool = False
+    analysis: Analysis,
+    target: Path,
+    *,
+    device: str | None = None,
+    with_hashes: bool = True,
+    managed: bool = False,
+    bake_weights: bool | None = None,
 ) -> Plan:
     """Plan the bundle of a notebook; writes nothing and runs none of the notebook's code.
 
     ``device`` is that of torch's build, by default the installed one. Hashes that are not known yet are asked of pip.
-    ``managed`` if an orchestrator's ai-worker is to start the container.
-    Raises ``ByocKitError`` if the notebook has faults or a module is not installed.
+    ``managed`` if an orchestrator's ai-worker is to start the container. ``bake_weights`` says whether the image gets
+    the files of remote assets, by default if they are small; what of them is not in the cache is fetched.
+    Raises ``ByocKitError`` if the notebook has faults, a module is not installed, or an asset cannot be had.
     """
     own = plan_own(analysis, target, managed=managed)
     # An import that only a notebook has is guarded where it stands, so it is not locked.
     imported = [one for one in imports(analysis) if not is_for_notebooks(one.name)]
     missing = missing_modules(i.name for i in imported)
-    names = {i.name for i in imported} - missing
+    weights = resolve_weights(analysis, bake=bake_weights)
+    names = {i.name for i in imported} - missing | ({HUB_MODULE} if weights.needs_hub else set())
     lock = make_lock(names, target, missing=missing, device=device, with_hashes=with_hashes)
     capability = require_capability(analysis)
-    dockerfile = render_dockerfile(capability, has_assets=bool(own.assets), has_hashes=lock.has_hashes)
+    dockerfile = render_dockerfile(
+        capability,
+        has_assets=bool(own.assets),
+        has_hashes=lock.has_hashes,
+        has_remote=bool(weights.assets),
+        is_baked=weights.is_baked,
+    )
     files = {
         PROCESSOR: own.files[PROCESSOR],
         MAP: own.files[MAP],
         LOCK: lock.text.encode(),
         SBOM: render_sbom(lock, capability).encode(),
         "Dockerfile": dockerfile.encode(),
-        ".dockerignore": DOCKERIGNORE.encode(),
+        ".dockerignore": render_dockerignore(has_remote=bool(weights.assets)).encode(),
+        **({ASSETS: weights.lock.encode()} if weights.assets else {}),
         **{name: data for name, data in own.files.items() if name not in {PROCESSOR, MAP}},
     }
     content = {**own.content, "lock": {"device": device, "with_hashes": with_hashes}}
+    if bake_weights is not None:
+        content["bake_weights"] = bake_weights
     files[MANIFEST] = render_manifest(content, files).encode()
-    return replace(own, files=files, content=content, wheels=lock.wheels, findings=tuple(check_notebook(analysis)))
+    findings = tuple(check_notebook(analysis))
+    return replace(own, files=files, content=content, wheels=lock.wheels, weights=weights.copied, findings=findings)
 
 
 def plan_own(analysis: Analysis, target: Path, *, managed: bool = False, kit_version: str = __version__) -> Plan:
@@ -122,6 +144,7 @@ def plan_again(
     device: str | None = None,
     with_hashes: bool | None = None,
     managed: bool | None = None,
+    bake_weights: bool | None = None,
 ) -> Plan:
     """Plan the bundle with the options of the one in ``target``, if any; the arguments override them.
 
@@ -137,6 +160,7 @@ def plan_again(
         device=None if device == INSTALLED else device,
         with_hashes=said["with_hashes"] if with_hashes is None else with_hashes,
         managed=manifest.get("managed") is True if managed is None else managed,
+        bake_weights=manifest.get("bake_weights") if bake_weights is None else bake_weights,
     )
 
 
@@ -227,6 +251,7 @@ def _stage(plan: Plan, target: Path, new: Path) -> None:
         if name not in plan.files:
             (new / name).unlink(missing_ok=True)
     put_assets(plan.assets, new)
+    put_weights(plan.weights, new)
     put_wheels(plan.wheels, new)
 
 
@@ -249,20 +274,9 @@ def put_assets(assets: Mapping[str, Path], bundle: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         if path.is_symlink() or not path.is_file() or sha256_of(path) != sha256:
             path.unlink(missing_ok=True)
-            _copy(source, path, sha256)
+            copy_checked(source, path, sha256)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def _copy(source: Path, path: Path, sha256: str) -> None:
-    copied = hashlib.sha256()
-    with source.open("rb") as read, path.open("xb") as written:
-        while piece := read.read(_PIECE):  # in pieces: a model's weights may be larger than the memory
-            copied.update(piece)
-            written.write(piece)
-    if copied.hexdigest() != sha256:
-        msg = f"{source} changed while it was exported; export again when nothing writes it"
-        raise BundleError(msg)
 
 
 def _link(source: str, target: str) -> None:

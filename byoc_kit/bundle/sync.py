@@ -16,9 +16,8 @@ from byoc_kit.bundle.drift import drift
 from byoc_kit.bundle.manifest import PROCESSOR
 from byoc_kit.bundle.module_map import Exported, ExportedCell, read_exported, split_module, text_sha256
 from byoc_kit.bundle.plan import plan_again, staged
-from byoc_kit.core.assets import shown
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
-from byoc_kit.errors import printable
+from byoc_kit.errors import printable, shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import parse
 from byoc_kit.notebook.check import check_notebook

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from byoc_kit.commands.arguments import NOTEBOOK, Commands, add_output
 
@@ -29,6 +29,7 @@ def export(
     force: bool = False,
     wheelhouse: bool = False,
     managed: bool | None = None,
+    bake_weights: bool | None = None,
 ) -> Bundle:
     """Write the bundle of a notebook: its module, the lock of its requirements, its Dockerfile, what announces it.
 
@@ -49,6 +50,9 @@ def export(
         Collect every wheel, for a build without network.
     managed : bool, optional
         Whether an orchestrator's ai-worker starts the container; by default as the bundle was, else no.
+    bake_weights : bool, optional
+        Whether the image gets the files of assets at URLs and on the hub; by default as the bundle was, else if they
+        are less than 200 MB.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def export(
     from byoc_kit.core.bundle_reader import read_bundle
 
     output = Path(target) if target is not None else None
-    plan = _plan(Path(notebook), output, device=device, hashes=hashes, managed=managed)
+    plan = _plan(Path(notebook), output, device=device, with_hashes=hashes, managed=managed, bake_weights=bake_weights)
     _write(plan, force=force, wheelhouse=wheelhouse)
     return read_bundle(plan.target)
 
@@ -100,11 +104,22 @@ def add_parser(commands: Commands) -> None:
         action=argparse.BooleanOptionalAction,
         help="announce a container that go-livepeer's ai-worker starts itself (default: as the bundle was, else not)",
     )
+    parser.add_argument(
+        "--bake-weights",
+        action=argparse.BooleanOptionalAction,
+        help="put the files of assets at URLs and on the hub into the image (default: as it was, else below 200 MB)",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
-    chosen = {"device": options.device, "hashes": options.hashes, "managed": options.managed}
-    plan = _plan(options.notebook, options.output, **chosen)
+    plan = _plan(
+        options.notebook,
+        options.output,
+        device=options.device,
+        with_hashes=options.hashes,
+        managed=options.managed,
+        bake_weights=options.bake_weights,
+    )
     for finding in plan.findings:
         print(finding, file=sys.stderr)
     if options.check:
@@ -124,18 +139,21 @@ def _run(options: argparse.Namespace) -> int:
 def _copied(plan: Plan) -> Iterator[str]:
     """Yield a phrase for the bundle's assets and one for its wheels: how many, and their names if they are few."""
     from byoc_kit.bundle.lock import WHEELS
-    from byoc_kit.core.assets import shown
+    from byoc_kit.errors import shown
 
     wheels = [path.name for path in (plan.target / WHEELS).glob("*.whl")]
-    for kind, names in (("asset", [path.name for path in plan.assets.values()]), ("wheel", wheels)):
+    files = (
+        ("asset", [path.name for path in plan.assets.values()]),
+        ("weights file", list(plan.weights)),
+        ("wheel", wheels),
+    )
+    for kind, names in files:
         if names:
             which = f" ({', '.join(map(shown, sorted(names)))})" if len(names) <= _MOST_NAMED else ""
             yield f"{len(names)} {kind}{'s' if len(names) > 1 else ''}{which}"
 
 
-def _plan(
-    notebook: Path, output: Path | None, *, device: str | None, hashes: bool | None, managed: bool | None
-) -> Plan:
+def _plan(notebook: Path, output: Path | None, **options: Any) -> Plan:
     from byoc_kit.bundle.folders import target_of
     from byoc_kit.bundle.plan import plan_again
     from byoc_kit.notebook.analysis import Analysis
@@ -143,7 +161,7 @@ def _plan(
 
     target = target_of(notebook, output)
     analysis = Analysis(read_notebook(notebook))
-    return plan_again(analysis, target, device=device, with_hashes=hashes, managed=managed)
+    return plan_again(analysis, target, **options)
 
 
 def _write(plan: Plan, *, force: bool, wheelhouse: bool) -> None:

@@ -12,48 +12,43 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byoc_kit.errors import ByocKitError
+from byoc_kit.errors import AssetError, ByocKitError
+from byoc_kit.remote.fetch import find_in_bundle, find_in_notebook
+from byoc_kit.remote.names import is_remote
 from byoc_kit.system.files import sha256_of
 
 FOLDER = "assets"
 
 _MANIFEST = "bundle.json"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}")
-_SHOWN = 60
-
-
-class AssetError(ByocKitError):
-    """An asset cannot be used: ``reason`` says why, and ``hint`` what to do."""
-
-    def __init__(self, name: str, reason: str, hint: str, *, is_missing: bool = False) -> None:
-        self.name = name
-        self.reason = reason
-        self.hint = hint
-        self.is_missing = is_missing
-        super().__init__(f"asset {shown(name)} {reason}; {hint}")
 
 
 def asset(name: str) -> Path:
-    """Return the path of a file that the model needs.
+    """Return the path of a file that the model needs, or of a folder of files.
 
     In a notebook, the name is relative to the notebook's folder, which is the kernel's working folder. In an exported
     module, the path is that of the bundle's copy; on its first use, its SHA-256 is compared with that of the export.
     Do not use it for files that you write: in the container, the bundle is read-only.
 
+    A file at a URL, or files of the Hugging Face Hub, are fetched into a cache once. The export locks the revision, and
+    the size and the SHA-256 of each file. The container looks for them in its image, in ``/models`` and in its cache,
+    and else fetches them.
+
     Parameters
     ----------
     name : str
-        The file's name, written as a literal: the exporter reads it without running the cell.
+        The file's name, written as a literal: the exporter reads it without running the cell. Or
+        ``https://host/path/file``, ``hf://org/repo@revision/file``, or ``hf://org/repo@revision`` for a folder.
 
     Returns
     -------
     Path
-        The path of the file.
+        The path of the file or folder.
 
     Raises
     ------
     AssetError
-        If the file is missing, changed, or not in that folder.
+        If the file is missing, changed, not in that folder, or cannot be fetched.
 
     Examples
     --------
@@ -64,8 +59,8 @@ def asset(name: str) -> Path:
     file = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001  # the calling module decides which folder is meant
     folder = Path(file).resolve().parent if isinstance(file, str) else None
     if folder is not None and (folder / _MANIFEST).is_file():
-        return _of_bundle(folder, name)
-    return find_asset(Path.cwd(), name)
+        return find_in_bundle(folder, name) if is_remote(name) else _of_bundle(folder, name)
+    return find_in_notebook(name) if is_remote(name) else find_asset(Path.cwd(), name)
 
 
 def find_asset(folder: Path, name: str) -> Path:
@@ -113,12 +108,6 @@ def bundle_file(name: str, sha256: str) -> str:
     """Return where a bundle keeps an asset: under its hash, with its own ending, since some libraries need that."""
     suffix = PurePosixPath(name).suffix
     return f"{FOLDER}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
-
-
-def shown(name: str) -> str:
-    """Return a name for a message: on one line, and not too long."""
-    text = name if name.isprintable() and name else repr(name)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
 
 
 def _of_bundle(folder: Path, name: str) -> Path:

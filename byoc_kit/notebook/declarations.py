@@ -18,6 +18,7 @@ from byoc_kit.notebook.constants import NotConstantError, constant, constants
 from byoc_kit.notebook.findings import Place
 from byoc_kit.notebook.names import Binding, bindings, untagged_cell
 from byoc_kit.notebook.notebook_file import TAG, NotebookError
+from byoc_kit.remote.names import is_remote, parse_remote
 from byoc_kit.system.files import sha256_of
 
 _EXAMPLE = 'write capability = Capability(model_id="my-model", price_per_unit=3000) in a tagged cell'
@@ -101,6 +102,11 @@ class AssetUse:
     place: Place
     node: ast.expr
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies at a URL or on the hub, and not beside the notebook."""
+        return is_remote(self.name)
+
 
 @dataclass(frozen=True)
 class AssetFile:
@@ -128,11 +134,16 @@ def collect(analysis: Analysis) -> dict[str, AssetFile]:
 
     Raises ``AssetError`` if one cannot be had, and ``NotebookError`` where the notebook has no folder.
     """
-    names = sorted({asset_key(use.name) for use in assets_of(analysis)})
+    names = sorted({asset_key(use.name) for use in assets_of(analysis) if not use.is_remote})
     if names and analysis.folder is None:
         msg = f"{analysis.name}: its assets cannot be found, since nothing says where it lies; save it first"
         raise NotebookError(msg)
     return {name: _file(find_asset(analysis.folder or Path(), name)) for name in names}
+
+
+def remote_assets(analysis: Analysis) -> list[str]:
+    """Return the names of the assets that lie elsewhere, sorted. Raises ``AssetError`` for a form that is not known."""
+    return sorted({parse_remote(use.name).text for use in assets_of(analysis) if use.is_remote})
 
 
 def _file(source: Path) -> AssetFile:

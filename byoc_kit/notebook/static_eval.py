@@ -15,7 +15,7 @@ from typing import Any
 
 import pydantic
 
-from byoc_kit.core.assets import shown
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.calls import Scope, dotted_name, imported_names, module_scope
 from byoc_kit.notebook.cell_source import parse, unparse

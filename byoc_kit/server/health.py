@@ -8,6 +8,7 @@ from enum import StrEnum
 from aiohttp import web
 
 from byoc_kit.core.capability import PIPELINE
+from byoc_kit.remote.progress import progress_text
 
 
 class Contract(StrEnum):
@@ -36,7 +37,7 @@ def health_response(
     """Return the answer to ``GET /health``.
 
     ``ai-worker``: always 200, with a word of its own; only ``IDLE`` frees its slot after a stream. The others: 200 and
-    exactly ``{"status": "ok"}`` when ready, else 503.
+    exactly ``{"status": "ok"}`` when ready, else 503. While weights are fetched, the detail says how far that is.
     """
     if contract is Contract.AI_WORKER:
         word = "ERROR" if error else "LOADING" if not is_ready else "OK" if is_streaming else "IDLE"
@@ -44,5 +45,6 @@ def health_response(
     if error:
         return web.json_response({"status": "error", "detail": error}, status=503)
     if not is_ready:
-        return web.json_response({"status": "loading"}, status=503)
+        detail = {"detail": progress} if (progress := progress_text()) else {}
+        return web.json_response({"status": "loading", **detail}, status=503)
     return web.json_response({"status": "ok"})

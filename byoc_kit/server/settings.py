@@ -15,6 +15,7 @@ from byoc_kit.core.capability import plain_url
 from byoc_kit.errors import ByocKitError
 from byoc_kit.media.codecs import MediaSettings
 from byoc_kit.registration.plan import Plan, Way
+from byoc_kit.remote.store import CACHE
 from byoc_kit.server.health import Contract, contract_of
 from byoc_kit.system.addresses import without_secrets
 
@@ -24,6 +25,8 @@ PREFIX = "BYOC_KIT_"
 _PREVIEW = f"{PREFIX}PREVIEW"
 """What the notebook's preview reads; the container has no use for it."""
 REGISTER_AS = f"{PREFIX}REGISTER_AS"
+_OTHERS = {_PREVIEW, CACHE}
+"""Variables that are read elsewhere."""
 _SECRETS = (f"{PREFIX}TOKEN", f"{PREFIX}ORCHESTRATOR_SECRET")
 SECRET_FILES = {f"{name}_FILE": name for name in _SECRETS}
 """The variables that name a file which has a secret, and those that would have it themselves."""
@@ -90,7 +93,7 @@ class ServerSettings(MediaSettings):
             if file in given:
                 given[secret] = _read_secret(file, Path(given.pop(file)), is_set=secret in given)
         by_variable = variables()
-        for unknown in given.keys() - by_variable.keys() - {_PREVIEW}:
+        for unknown in given.keys() - by_variable.keys() - _OTHERS:
             logger.warning("%s is no setting; there are %s", unknown, ", ".join([*by_variable, *SECRET_FILES]))
         try:
             said = {by_variable[name]: given[name] for name in given.keys() & by_variable.keys()}

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile
+from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile, render_dockerignore
 from byoc_kit.core.capability import Capability
 
 TINT = Capability(model_id="tint")
@@ -38,6 +38,13 @@ def test_assets_are_a_layer_of_their_own_before_the_processor():
     assert "!assets\n" in DOCKERIGNORE
 
 
+def test_weights_are_a_layer_of_their_own_before_their_lock():
+    last = last_stage(render_dockerfile(TINT, has_remote=True, is_baked=True))
+    copies = [line.split()[2] for line in last.splitlines() if line.startswith("COPY --from=app ")]
+    assert copies == ["/app/weights/", "/app/assets.json", "/app/bundle.json"]
+    assert "weights/" not in render_dockerfile(TINT, has_remote=True)
+
+
 @pytest.mark.parametrize("has_assets", [False, True])
 def test_nothing_of_the_bundle_can_be_written_by_who_runs_it(has_assets):
     dockerfile = render_dockerfile(TINT, has_assets=has_assets)
@@ -51,9 +58,11 @@ def test_who_starts_the_container_is_left_to_say_so():
     assert not {"PIPELINE", "MODEL_ID", "BYOC_KIT_CONTRACT"} & set(re.findall(r"[A-Z_]+", dockerfile))
 
 
-def test_all_that_is_copied_goes_to_the_engine():
-    dockerfile = render_dockerfile(TINT, has_assets=True)
-    allowed = {line[1:] for line in DOCKERIGNORE.splitlines() if line.startswith("!")}
+@pytest.mark.parametrize("has_remote", [False, True])
+def test_all_that_is_copied_goes_to_the_engine(has_remote):
+    dockerfile = render_dockerfile(TINT, has_assets=True, has_remote=has_remote, is_baked=has_remote)
+    ignored = render_dockerignore(has_remote=has_remote)
+    allowed = {line[1:] for line in ignored.splitlines() if line.startswith("!")}
     copies = [line.split() for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line]
     copied = {path.split("/")[0] for _, *paths, _ in copies for path in paths if not path.startswith("--")}
     assert copied == allowed

@@ -9,9 +9,10 @@ from notebook_rig import CAPABILITY, plan_file, write_notebook
 
 import byoc_kit
 from byoc_kit.bundle.plan import put_assets, write
-from byoc_kit.core.assets import AssetError, find_asset
+from byoc_kit.core.assets import find_asset
 from byoc_kit.core.bundle_reader import BundleError, load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
+from byoc_kit.errors import AssetError
 
 __all__ = ["write_notebook"]
 

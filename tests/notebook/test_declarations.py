@@ -2,7 +2,7 @@ import pytest
 from declarations_rig import analysis, lines, said
 from notebook_rig import notebook_json
 
-from byoc_kit.core.assets import AssetError
+from byoc_kit.errors import AssetError
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.declarations import assets_of, collect
 from byoc_kit.notebook.notebook_file import NotebookError, parse_notebook

@@ -429,7 +429,7 @@ warning[python-version]: the notebook was run with Python 3.12.1, and the contai
 # These have their texts where what they are about is tested: they need files beside the notebook.
 ELSEWHERE = {
     "capability": {"second-capability"},
-    "assets": {"asset-not-literal", "asset-path", "missing-asset"},
+    "assets": {"asset-not-literal", "asset-path", "asset-url", "missing-asset"},
     "files": {"absolute-path", "file-beside", "undeclared-file"},
     "hooks": {"no-return"},
     "ignored": {"unused-ignore"},

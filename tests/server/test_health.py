@@ -1,12 +1,14 @@
 """Who polls the health, and what each hears of a stream that goes wrong."""
 
+import json
 import threading
 
 import pytest
 from server_rig import until
 from stream_rig import SEGMENTS, served, streaming
 
-from byoc_kit.server.health import Contract
+from byoc_kit.remote.progress import Progress
+from byoc_kit.server.health import Contract, health_response
 from byoc_kit.server.settings import ServerSettings
 
 OK = (200, {"status": "ok"})
@@ -109,3 +111,11 @@ async def test_a_live_runner_is_ill_while_it_loads_where_it_cannot_and_when_it_s
         status, said = await of_live_runner(it)
         assert status == 503
         assert said["detail"].startswith("load_model failed at ")
+
+
+def test_while_weights_are_fetched_the_detail_says_how_far_that_is():
+    with Progress("model.bin", 200_000_000, start=50_000_000) as progress:
+        progress.advance(30_000_000)
+        loading = json.loads(health_response(Contract.BYOC, is_ready=False).text)
+    assert loading == {"status": "loading", "detail": "fetching model.bin: 40 % of 200 MB"}
+    assert json.loads(health_response(Contract.BYOC, is_ready=False).text) == {"status": "loading"}

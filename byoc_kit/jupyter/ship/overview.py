@@ -173,7 +173,7 @@ def _capability(analysis: Analysis) -> str:
 
 def _assets(analysis: Analysis) -> tuple[Path, ...]:
     try:
-        names = {use.name for use in assets_of(analysis)}
+        names = {use.name for use in assets_of(analysis) if not use.is_remote}
     except SyntaxError:  # check has a finding of it
         return ()
     return tuple((analysis.folder or Path()) / name for name in sorted(names))

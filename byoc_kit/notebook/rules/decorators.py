@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 
-from byoc_kit.core.assets import shown
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.cell_source import last_name, own_nodes, unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from byoc_kit.core.assets import shown
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis, part
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from byoc_kit.core.assets import shown
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants

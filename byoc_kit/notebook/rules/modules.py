@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import byoc_kit
-from byoc_kit.core.assets import shown
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse

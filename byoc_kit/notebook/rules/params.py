@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-from byoc_kit.core.assets import shown
 from byoc_kit.core.params import DefaultError, Params, params_errors
+from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import called_by
 from byoc_kit.notebook.cell_source import unparse

@@ -83,6 +83,18 @@ def test_asset_path_in_a_folder(tmp_path, name, wrong):
     ]
 
 
+@pytest.mark.parametrize("name", ["https://host/a.bin", "hf://org/repo@v1", "hf://org/repo@v1/a.bin"])
+def test_a_remote_asset_is_no_finding(tmp_path, name):
+    assert said(check_assets, f"asset({name!r})", folder=tmp_path) == []
+
+
+def test_asset_url(tmp_path):
+    assert said(check_assets, "asset('s3://bucket/a.bin')", folder=tmp_path) == [
+        "effects.ipynb, cell 2, line 1: asset s3://bucket/a.bin begins with s3://, which is not known; "
+        "use https:// or hf:// [asset-url]"
+    ]
+
+
 def test_a_link_to_itself_is_a_missing_asset(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     assert lines(check_assets, "asset('loop')", folder=tmp_path) == [("missing-asset", 2, 1)]
