@@ -245,7 +245,15 @@ class Session:
         return work
 
     async def _start(self, processor: FrameProcessor, params: Params) -> bool:
-        return await self._call_hook("on_stream_start", processor, lambda: processor.start_stream(params))
+        settings = self._settings
+        longest_s = max(settings.idle_timeout_s, settings.first_frame_timeout_s)
+        # Nobody else ends a Live Runner's session whose client has gone, and no input is waited for yet.
+        giving_up = asyncio.get_running_loop().call_later(longest_s, self.stop) if self.live is not None else None
+        try:
+            return await self._call_hook("on_stream_start", processor, lambda: processor.start_stream(params))
+        finally:
+            if giving_up is not None:
+                giving_up.cancel()
 
     async def _call_hook(self, name: str, processor: FrameProcessor, call: Callable[[], None]) -> bool:
         """Call a hook of the notebook; returns whether it went well, and in time.

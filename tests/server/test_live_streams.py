@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import shutil
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -307,6 +308,20 @@ async def test_a_client_sends_the_container_to_no_address(url):
         assert (status, answer["field"]) == (400, url)
         assert len(it.server.sessions) == 0
         await client.start()
+
+
+async def test_a_session_whose_first_hook_hangs_is_released():
+    may_return = threading.Event()
+
+    def on_stream_start(_):
+        may_return.wait(2 * DEADLINE_S)
+
+    settings = ServerSettings(idle_timeout_s=0.1, first_frame_timeout_s=0.1)
+    async with live_rig(on_stream_start=on_stream_start, settings=settings) as it:
+        client = await it.reserve()
+        await client.start()
+        await it.until_released()
+        may_return.set()
 
 
 async def test_headers_that_do_not_fit_are_a_400():
