@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -74,8 +75,8 @@ class Server:
         for name, value in {"Content-Length": str(len(body)), "Connection": "close", **headers}.items():
             request.send_header(name, value)
         request.end_headers()
-        if with_body:
-            request.wfile.write(body[: self.cuts.pop(0)] if self.cuts and body else body)
+        with suppress(ConnectionError):  # a client may go away when it has read the headers
+            request.wfile.write((body[: self.cuts.pop(0)] if self.cuts and body else body) if with_body else b"")
 
 
 class Hub(Server):

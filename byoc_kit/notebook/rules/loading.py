@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 
-from byoc_kit.errors import shown
+from byoc_kit.errors import AssetError, shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, calls
 from byoc_kit.notebook.constants import literal_path, text_constants
 from byoc_kit.notebook.declarations import assets_of
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.rules.files import file_uses
+from byoc_kit.remote.names import parse_remote
 
 PICKLE = Rule(
     code="pickle",
@@ -60,6 +62,18 @@ _FETCHING = {
     *("torch.hub.download_url_to_file", "torch.hub.load", "torch.hub.load_state_dict_from_url"),
     *("urllib.request.urlopen", "urllib.request.urlretrieve", "wget.download"),
 }
+# Where those that fetch a URL or files of the hub have its parts: positions and names of arguments.
+_OF_URL = {
+    **dict.fromkeys(("torch.hub.download_url_to_file", "torch.hub.load_state_dict_from_url"), (0, "url")),
+    **dict.fromkeys(("urllib.request.urlopen", "urllib.request.urlretrieve", "wget.download"), (0, "url")),
+}
+_OF_HUB = {
+    "huggingface_hub.hf_hub_download": ((0, "repo_id"), (1, "filename")),
+    "huggingface_hub.snapshot_download": ((0, "repo_id"),),
+}
+_ELSEWHERE = {"cache_dir", "local_dir", "repo_type", "subfolder", "token"}
+"""Arguments with which a file of the hub is not the asset of the same name."""
+_KEYWORD_ONLY = 99
 _BY_NAME = ".from_pretrained"
 _HINT_OF_HUB = "run the container with a volume for its cache, such as the folder that HF_HOME names"
 _HINT = 'fetch it once, and name the file with byoc_kit.asset("..."), so that the image has it'
@@ -134,15 +148,50 @@ def check_downloads(analysis: Analysis) -> Iterator[Finding]:
     for call in calls(analysis):
         if call.name in _FETCHING and not _is_local(call):
             message = f"{call.name} fetches over the network when the container starts"
-            yield Finding(DOWNLOAD, analysis.name, message, _HINT, Place.of(call.cell, call.node))
+            hint = _hint_of_asset(_asset_instead(analysis, call)) or _HINT
+            yield Finding(DOWNLOAD, analysis.name, message, hint, Place.of(call.cell, call.node))
         elif call.name.endswith(_BY_NAME):
-            node = call.argument(0, "pretrained_model_name_or_path")
-            name = None if node is None else literal_path(node, call.scope, text_constants(analysis))
+            name = _text(analysis, call, 0, "pretrained_model_name_or_path")
             if name and not (analysis.folder and (analysis.folder / name).exists()):
                 message = f"{shown(name)} is fetched over the network when the container starts"
-                yield Finding(DOWNLOAD, analysis.name, message, _HINT_OF_HUB, Place.of(call.cell, call.node))
+                hint = _hint_of_asset(_hub_asset(analysis, call, [name])) or _HINT_OF_HUB
+                yield Finding(DOWNLOAD, analysis.name, message, hint, Place.of(call.cell, call.node))
 
 
 def _is_local(call: Reference) -> bool:
     source = call.argument(2, "source")  # of torch.hub.load
     return isinstance(source, ast.Constant) and source.value == "local"
+
+
+def _hint_of_asset(name: str | None) -> str | None:
+    """Return the hint to name an asset that lies elsewhere; ``None`` for none, or one that cannot be named."""
+    try:
+        known = None if name is None else parse_remote(name).text
+    except AssetError:
+        return None
+    return known and f"write byoc_kit.asset({json.dumps(known)}) for what it fetches, and the export locks it"
+
+
+def _asset_instead(analysis: Analysis, call: Reference) -> str | None:
+    if call.name in _OF_URL:
+        return _text(analysis, call, *_OF_URL[call.name])
+    if call.name not in _OF_HUB:
+        return None
+    parts = [_text(analysis, call, *argument) for argument in _OF_HUB[call.name]]
+    return _hub_asset(analysis, call, parts)
+
+
+def _hub_asset(analysis: Analysis, call: Reference, parts: list[str | None]) -> str | None:
+    """Return the name of the asset that is a repository, or one with a file's name, in the revision of a call."""
+    keywords = {keyword.arg for keyword in call.call.keywords} if call.call else set()
+    revision = _text(analysis, call, _KEYWORD_ONLY, "revision") if "revision" in keywords else "main"
+    if keywords & _ELSEWHERE or _has_more(call) or revision is None or None in parts:
+        return None
+    repo, *file = map(str, parts)
+    return "/".join([f"hf://{repo}@{revision}", *file])
+
+
+def _text(analysis: Analysis, call: Reference, position: int, keyword: str) -> str | None:
+    """Return the text that a call is given; ``None`` where only running would tell."""
+    node = call.argument(position, keyword)
+    return None if node is None else literal_path(node, call.scope, text_constants(analysis))

@@ -3,6 +3,8 @@ from declarations_rig import lines, said
 
 from byoc_kit.notebook.rules.loading import check_downloads, check_pickles
 
+FETCHERS = "import huggingface_hub, torch, urllib.request\nfrom transformers import AutoModel"
+
 
 @pytest.mark.parametrize(
     ("source", "is_fetched"),
@@ -16,6 +18,39 @@ from byoc_kit.notebook.rules.loading import check_downloads, check_pickles
 )
 def test_what_a_start_fetches_over_the_network(source, is_fetched):
     assert len(said(check_downloads, source)) == is_fetched
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("urllib.request.urlretrieve('https://h/w.bin', 'w.bin')", "https://h/w.bin"),
+        ("torch.hub.load_state_dict_from_url(url='https://h/w.pth')", "https://h/w.pth"),
+        ("huggingface_hub.hf_hub_download('org/m', 'w.bin')", "hf://org/m@main/w.bin"),
+        ("huggingface_hub.hf_hub_download(filename='w.bin', repo_id='org/m', revision='v1')", "hf://org/m@v1/w.bin"),
+        ("huggingface_hub.snapshot_download('org/m')", "hf://org/m@main"),
+        ("AutoModel.from_pretrained('org/m', revision='v1')", "hf://org/m@v1"),
+    ],
+)
+def test_what_is_fetched_can_be_named_as_an_asset(source, name):
+    (finding,) = said(check_downloads, f"{FETCHERS}\ny = {source}")
+    assert finding.endswith(f'; write byoc_kit.asset("{name}") for what it fetches, and the export locks it [download]')
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("urllib.request.urlopen('ftp://h/w.bin')", "urllib.request.urlopen(address)", "torch.hub.load('org/m', 'x')"),
+        *("huggingface_hub.hf_hub_download('org/m', name)", "huggingface_hub.hf_hub_download('org/m', '../w')"),
+        *("AutoModel.from_pretrained('gpt2')", "AutoModel.from_pretrained('org/m', revision=find())"),
+        *("AutoModel.from_pretrained('org/m', subfolder='vae')", "AutoModel.from_pretrained('org/m', **more)"),
+        "huggingface_hub.snapshot_download('org/m', repo_type='dataset')",
+    ],
+)
+def test_what_is_no_asset_is_not_offered_as_one(source):
+    (finding,) = said(check_downloads, f"{FETCHERS}\ny = {source}")
+    assert "hf://" not in finding
+    assert "ftp://" not in finding
+    assert finding.endswith(("so that the image has it [download]", "the folder that HF_HOME names [download]"))
 
 
 @pytest.mark.parametrize("ending", ["pt", "pth", "pkl", "pickle", "joblib", "ckpt", "PT"])
