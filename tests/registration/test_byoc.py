@@ -34,9 +34,9 @@ async def wire(orchestrator):
 
 
 @asynccontextmanager
-async def capability(url, streams=None, **fields):
+async def capability(url, streams=None, again_after_s=AGAIN_AFTER_S, **fields):
     a_plan = plan(url, Way.BYOC, **fields)
-    async with running(ByocCapability, a_plan, streams or Streams(), again_after_s=AGAIN_AFTER_S) as pair:
+    async with running(ByocCapability, a_plan, streams or Streams(), again_after_s=again_after_s) as pair:
         yield pair
 
 
@@ -64,7 +64,7 @@ async def test_the_token_that_the_container_demands_is_registered(orchestrator):
 
 
 async def test_the_secret_is_sent_as_it_is_and_the_name_too(orchestrator, wire):
-    async with capability(wire.url) as (member, report):
+    async with capability(wire.url, again_after_s=60) as (member, report):
         await until(lambda: report.is_registered)
         await member.leave(5)
         assert report.state is State.LEFT
