@@ -67,6 +67,9 @@ def put_weights(weights: Mapping[str, LockedFile], bundle: Path) -> None:
         locked = weights.get(path.relative_to(folder).as_posix())
         if locked is None or path.is_symlink() or sha256_of(path) != locked.sha256:
             path.unlink()
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):  # the deepest first
+        if not any(path.iterdir()):
+            path.rmdir()
     for name, file in weights.items():
         path = folder / name
         if not path.is_file():

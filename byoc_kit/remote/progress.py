@@ -46,7 +46,7 @@ class Progress:
             self._bar.update(count)
         elif self.total and (percent := 100 * self.done // self.total) >= self._said_percent + _STEP_PERCENT:
             self._said_percent = percent
-            _say(self.text)
+            say(self.text)
 
     def close(self) -> None:
         """End it; more than once does no harm."""
@@ -66,7 +66,8 @@ def _is_watched() -> bool:
     return "IPython" in sys.modules or sys.stderr.isatty()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Say it where somebody reads it: below the cell, or in the log."""
     if _is_watched():
         sys.stderr.write(f"{text}\n")
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 from byoc_kit.errors import AssetError
 from byoc_kit.remote.locked import LockedAsset
 from byoc_kit.remote.names import RemoteName, key_of
+from byoc_kit.remote.progress import say
 from byoc_kit.system.files import sha256_of, write_whole
 
 CACHE = "BYOC_KIT_CACHE"
@@ -84,7 +85,11 @@ def only_one(cache: Path, name: RemoteName) -> Iterator[None]:
     except OSError as error:
         raise unwritable(name, cache, error) from None
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets go, and so does the end of the process
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another process, which fetches {name.shown}")
+            fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets go, and so does the end of the process
         yield
 
 

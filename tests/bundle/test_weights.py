@@ -101,6 +101,7 @@ def test_the_next_export_takes_out_what_is_no_longer_named(export, url, tmp_path
     server.files["/other.txt"] = b"9"
     planned = export(f"{server.url}/other.txt")
     assert baked(planned) == [b"9"]
+    assert len(list((planned.target / "weights" / "web").iterdir())) == 1
     planned = export(f"{server.url}/other.txt", bake_weights=False)
     assert not (planned.target / "weights").exists()
 

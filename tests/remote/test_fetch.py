@@ -1,5 +1,7 @@
+import errno
 import logging
 import threading
+import time
 
 import pytest
 from remote_rig import COMMIT, REPO
@@ -9,8 +11,11 @@ from byoc_kit.errors import AssetError
 from byoc_kit.remote import fetch
 from byoc_kit.remote.fetch import find_in_bundle, resolve
 from byoc_kit.remote.locked import ASSETS, render_lock
+from byoc_kit.remote.names import parse_remote
+from byoc_kit.remote.store import only_one
 
-MODEL = f"hf://{REPO}@main/model__bin".replace("__", ".")
+DEADLINE_S = 20
+MODEL = f"hf://{REPO}@main/model.bin"
 FOLDER = f"hf://{REPO}@main"
 
 
@@ -58,6 +63,35 @@ def test_two_who_want_the_same_file_fetch_it_once(url, server):
         thread.join()
     assert len(set(paths)) == 1
     assert len(server.asked) == 1
+
+
+def test_who_waits_for_another_process_says_so(url, server, cache, caplog):
+    paths = []
+    waiting = threading.Thread(target=lambda: paths.append(byoc_kit.asset(url)))
+    with only_one(cache, parse_remote(url)), caplog.at_level(logging.INFO):
+        waiting.start()
+        until(lambda: f"waiting for another process, which fetches {url}" in caplog.text)
+        assert server.asked == []
+    waiting.join()
+    assert paths[0].read_bytes() == b"weights"
+
+
+def until(is_so):
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_full_disk_is_said_for_the_hub_too(hub, cache, monkeypatch):
+    import huggingface_hub
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hub.put(model__bin=b"weights")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    assert "No space left on device; make room there, or let BYOC_KIT_CACHE name" in said(byoc_kit.asset, MODEL)
 
 
 def test_a_cache_that_lost_a_file_fetches_it_again(url, server):
