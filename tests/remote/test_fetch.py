@@ -12,6 +12,7 @@ from byoc_kit.remote import fetch
 from byoc_kit.remote.fetch import find_in_bundle, resolve
 from byoc_kit.remote.locked import ASSETS, render_lock
 from byoc_kit.remote.names import parse_remote
+from byoc_kit.remote.progress import Progress, progress_text
 from byoc_kit.remote.store import only_one
 
 DEADLINE_S = 20
@@ -242,3 +243,18 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(url, tmp_path, monkeypa
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BYOC_KIT_CACHE", str(tmp_path / "file"))
     assert "let BYOC_KIT_CACHE name another folder" in said(byoc_kit.asset, url)
+
+
+def test_how_far_a_file_of_the_hub_is_can_be_asked(hub, cache, monkeypatch):
+    said_meanwhile = []
+
+    class Noted(Progress):
+        def advance(self, count):
+            super().advance(count)
+            said_meanwhile.append(progress_text())
+
+    monkeypatch.setattr("byoc_kit.remote.hub.Progress", Noted)
+    hub.put(model__bin=b"w" * 3_000_000)
+    byoc_kit.asset(MODEL)
+    assert said_meanwhile[-1] == "fetching model.bin: 100 % of 3 MB"
+    assert progress_text() is None
