@@ -1,6 +1,6 @@
 # make demo shows the whole way of a notebook; make test checks everything.
 
-# PYTHON     makes the environment; 3.11
+# PYTHON     makes the environment; 3.11, 3.12 or 3.13
 # NOTEBOOK   what `make demo` exports
 # BASE_IMAGE what `make demo` and `byoc-kit build` build the image from; default: that of the Dockerfile
 PYTHON := $(shell command -v python3.11 || echo python3)
@@ -14,6 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 COVERED := byoc_kit/core/*,byoc_kit/media/*,byoc_kit/server/*,byoc_kit/system/*,byoc_kit/trickle/*
 # What checks the preview's JavaScript: package.json
 NODE_MODULES := .venv/js/node_modules
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 .PHONY: help demo test quick coverage styles bench bench-memory bench-preview bench-preview-soak bench-soak bench-tools \
@@ -82,7 +83,7 @@ dist: .venv/publish ## build dist/, check it, and check a notebook with the whee
 	.venv/dist/bin/byoc-kit check notebooks/green_tint.ipynb
 
 lock: ## write requirements-dev.lock and requirements-publish.lock anew, from what pip chooses today
-	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c '$(IS_311)' || { echo "the lock is made with Python 3.11: make lock PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear .venv/lock
 	.venv/lock/bin/pip install --quiet -e '.[dev]'
 	.venv/lock/bin/pip freeze --all --exclude-editable --exclude pip > .venv/lock/frozen
@@ -97,7 +98,7 @@ clean: ## remove the environment, the reports and the collected wheels
 	rm -rf .venv dist reports artifacts export/*/wheels .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 .venv/made: pyproject.toml requirements-dev.lock
-	@$(PYTHON) -c '$(IS_311)' || { echo "byoc-kit needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c '$(IS_SUPPORTED)' || { echo "byoc-kit needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "installing the pinned packages into .venv; the first time takes some minutes"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock

@@ -4,10 +4,23 @@ What a notebook needs comes from here; each name is imported on first use, so th
 """
 
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+PYTHONS = ("3.11", "3.12", "3.13")
+"""The versions of Python that byoc-kit runs on."""
+
+PYTHON = "{}.{}".format(*sys.version_info)
+"""This one's version. An image gets the one that exports its notebook: the lock has that environment's wheels."""
+
+# pip refuses another Python by itself. A kernel can still find the package there: by a path, or in a wrong environment.
+if PYTHON not in PYTHONS:
+    _needed = f"{', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}"
+    _msg = f"byoc-kit needs Python {_needed}, and this is {PYTHON}; choose a kernel with one that it runs on"
+    raise ImportError(_msg)
 
 # The threads of torch and OpenCV spin while they wait for each other, and take that time from the decoder and encoder.
 # Without spinning, with both cores of a machine busy, a 720p tint went from 119 to 7.5 ms a frame (median), and the

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+import byoc_kit
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,7 +75,15 @@ def test_the_lock_holds_all_that_is_needed_and_no_more():
     assert all_needed(DECLARED) - of_torch == PINS.keys()
 
 
-def test_conda_gets_the_same_python_and_the_same_pins():
+def test_what_is_declared_is_what_the_package_runs_on():
+    is_accepted = SpecifierSet(PROJECT["requires-python"]).contains
+    minors = [f"3.{minor}" for minor in range(30)]
+    assert tuple(filter(is_accepted, minors)) == byoc_kit.PYTHONS
+    versions = [one.rpartition(" ")[2] for one in PROJECT["classifiers"] if "Python :: 3." in one]
+    assert tuple(versions) == byoc_kit.PYTHONS
+
+
+def test_conda_gets_the_python_of_the_lock_and_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+    assert "for Python 3.11 on Linux" in (ROOT / "requirements-dev.lock").read_text()
     assert environment["dependencies"] == ["python=3.11", "pip", {"pip": ["-r requirements-dev.lock", "-e ."]}]

@@ -1,3 +1,4 @@
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,22 @@ def test_every_promised_name_is_there_on_first_use(name):
 
 def test_the_promised_names_are_the_ones_with_a_home():
     assert sorted(byoc_kit.__all__) == sorted(byoc_kit._HOME)
+
+
+@pytest.mark.parametrize("version", [(3, 10, 13), (3, 14, 0), (4, 11, 2)])
+def test_an_unsupported_python_is_told_so_at_the_import(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", (*version, "final", 0))
+    found = f"{version[0]}.{version[1]}"
+    said = f"byoc-kit needs Python 3.11, 3.12 or 3.13, and this is {found}; choose a kernel with one that it runs on"
+    with pytest.raises(ImportError) as told:
+        runpy.run_path(byoc_kit.__file__)
+    assert str(told.value) == said
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
+def test_a_supported_python_is_told_nothing(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", (*version, "final", 0))
+    assert runpy.run_path(byoc_kit.__file__)["PYTHON"] == f"{version[0]}.{version[1]}"
 
 
 def test_an_unknown_name_is_an_attribute_error():

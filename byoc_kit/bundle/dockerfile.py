@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from byoc_kit import PYTHON
 from byoc_kit.core.capability import Capability
 from byoc_kit.remote.locked import ASSETS as LOCK_OF_ASSETS
 from byoc_kit.remote.store import WEIGHTS
 
-DEFAULT_BASE = "python:3.11-slim-bookworm"
 PORT = 8000
 LABEL = "byoc-kit.model"
 """The label that names the model on each stage, to find the leftovers of earlier builds."""
 
 _DOCKERFILE = f"""\
 # Serves {{model_id}}; written by byoc-kit.
-# Any base with Python 3.11 and its venv module will do.
-ARG BASE_IMAGE={DEFAULT_BASE}
+# Any base with Python {{python}} and its venv module will do.
+ARG BASE_IMAGE={{base}}
 
 # The locked wheels without the kit's own: another kit installs nothing of them anew.
 FROM ${{{{BASE_IMAGE}}}} AS wheels
@@ -84,6 +84,11 @@ def render_dockerignore(*, has_remote: bool = False) -> str:
     return DOCKERIGNORE + (f"!{LOCK_OF_ASSETS}\n!{WEIGHTS}\n" if has_remote else "")
 
 
+def default_base(python: str = PYTHON) -> str:
+    """Return the base image for a version of Python, such as ``3.11``."""
+    return f"python:{python}-slim-bookworm"
+
+
 def render_dockerfile(
     capability: Capability,
     *,
@@ -91,6 +96,7 @@ def render_dockerfile(
     has_hashes: bool = True,
     has_remote: bool = False,
     is_baked: bool = False,
+    python: str = PYTHON,
 ) -> str:
     """Render the Dockerfile for a capability; its model id is plain by construction.
 
@@ -99,6 +105,8 @@ def render_dockerfile(
     """
     return _DOCKERFILE.format(
         model_id=capability.model_id,
+        python=python,
+        base=default_base(python),
         require_hashes="--require-hashes " if has_hashes else "",
         assets=_ASSETS if has_assets else "",
         own_assets=_OWN_ASSETS if has_assets else "",

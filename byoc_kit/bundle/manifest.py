@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from byoc_kit import PYTHON
 from byoc_kit.bundle.module_map import read_exported, split_module, text_sha256
 from byoc_kit.core.bundle_reader import MANIFEST, BundleError
 from byoc_kit.core.capability import Capability
 from byoc_kit.notebook.declarations import AssetFile
-from byoc_kit.notebook.module import PYTHON
 from byoc_kit.notebook.notebook_file import Notebook
 
 PROCESSOR = "processor.py"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from byoc_kit import PYTHON
 from byoc_kit.errors import ByocKitError
 
 _OPTIONS = ("--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1")
@@ -109,7 +110,7 @@ def platform_tag() -> str:
     """Return the platform of a lock's wheels, such as ``linux x86_64, CPython 3.11``."""
     system, _, machine = sysconfig.get_platform().partition("-")
     implementation = {"cpython": "CPython"}.get(sys.implementation.name, sys.implementation.name)
-    return f"{system} {machine}, {implementation} {sys.version_info.major}.{sys.version_info.minor}"
+    return f"{system} {machine}, {implementation} {PYTHON}"
 
 
 def cache_path() -> Path:

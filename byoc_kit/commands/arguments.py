@@ -26,7 +26,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_base_image(parser: argparse.ArgumentParser) -> None:
     """Add ``--base-image``, what an image is built from."""
-    base = "a base with Python 3.11 (default: the environment variable BASE_IMAGE, else the Dockerfile's)"
+    base = "a base with the bundle's Python (default: the environment variable BASE_IMAGE, else the Dockerfile's)"
     parser.add_argument("--base-image", default=os.environ.get("BASE_IMAGE") or None, help=base)
 
 

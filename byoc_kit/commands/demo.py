@@ -47,7 +47,7 @@ def demo(notebook: Path, *, base_image: str | None = None) -> int:
     Without a Docker engine or a base image, the image is left out, and the table says why. Returns 0, or the exit code
     of a step that failed; no step follows it.
     """
-    from byoc_kit.bundle.dockerfile import DEFAULT_BASE
+    from byoc_kit.bundle.dockerfile import default_base
     from byoc_kit.image.docker import ImageError, require_base_image
 
     local, image = plan_steps(notebook, base_image=base_image)
@@ -56,7 +56,7 @@ def demo(notebook: Path, *, base_image: str | None = None) -> int:
     code = _run(local, rows, first=1, count=count)
     if code <= _FELL_SHORT:
         try:
-            require_base_image(base_image or DEFAULT_BASE)
+            require_base_image(base_image or default_base())
         except ImageError as error:
             _say(f"\n[{len(local) + 1}-{count}/{count}] left out: {error}")
             reason = str(error).partition(";")[0]

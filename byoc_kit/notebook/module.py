@@ -12,9 +12,6 @@ from byoc_kit.notebook.imports import merge_imports
 from byoc_kit.notebook.names import OPTIONAL_HOOKS, PROCESSOR, bindings
 from byoc_kit.notebook.notebook_file import Cell
 
-PYTHON = "3.11"
-"""The version of Python that runs it, in the image."""
-
 MARKER = "# %%"
 _LINE_LENGTH = 88
 

@@ -1,7 +1,9 @@
 import re
+import sys
 
 import pytest
 
+import byoc_kit
 from byoc_kit.bundle.dockerfile import DOCKERIGNORE, render_dockerfile, render_dockerignore
 from byoc_kit.core.capability import Capability
 
@@ -28,6 +30,17 @@ def test_the_last_stage_installs_nothing_and_has_no_wheels():
 )
 def test_hashes_are_required_where_there_are_some(has_hashes, install):
     assert install in render_dockerfile(TINT, has_hashes=has_hashes)
+
+
+@pytest.mark.parametrize("python", byoc_kit.PYTHONS)
+def test_the_image_has_the_bundles_python(python):
+    dockerfile = render_dockerfile(TINT, python=python)
+    assert f"ARG BASE_IMAGE=python:{python}-slim-bookworm\n" in dockerfile
+    assert f"# Any base with Python {python} and its venv module will do.\n" in dockerfile
+
+
+def test_the_bundles_python_is_the_one_that_exports():
+    assert render_dockerfile(TINT) == render_dockerfile(TINT, python="{}.{}".format(*sys.version_info))
 
 
 def test_assets_are_a_layer_of_their_own_before_the_processor():

@@ -5,6 +5,7 @@ from importlib.metadata import distribution, version
 import pytest
 from wheel_rig import index, install, known_kit, make_wheel, sha256_of, site
 
+from byoc_kit import PYTHON
 from byoc_kit.bundle.lock import LockError, make_lock, missing_modules, parse_lock
 from byoc_kit.bundle.wheels import read_lock
 
@@ -45,7 +46,7 @@ def test_what_is_left_out_is_reported_with_its_reason_a_line_each():
 
 def test_the_header_says_for_which_platform_it_is():
     assert plain().text.splitlines()[1].startswith("# For linux ")
-    assert ", CPython 3.11; " in plain().text.splitlines()[1]
+    assert f", CPython {PYTHON}; " in plain().text.splitlines()[1]
 
 
 def test_of_a_namespace_package_only_the_part_that_is_imported_is_locked(install):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check
 
+from byoc_kit import PYTHON
 from byoc_kit.notebook.check import RULES
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.report import as_text
@@ -416,11 +417,11 @@ warning[unused-params]: Params has gain, but process_frame takes no params: no c
 """,
     ),
     "python-version": (
-        [("metadata", {"language_info": {"name": "python", "version": "3.12.1"}}), *NOTHING],
-        """\
-warning[python-version]: the notebook was run with Python 3.12.1, and the container has 3.11
+        [("metadata", {"language_info": {"name": "python", "version": "3.9.18"}}), *NOTHING],
+        f"""\
+warning[python-version]: the notebook was run with Python 3.9.18, and the container has {PYTHON}
  --> n.ipynb
-  = run it with a kernel of Python 3.11
+  = run it with a kernel of Python {PYTHON}
 """,
     ),
 }

@@ -29,7 +29,7 @@ _ABOUT = {
     Action.VERIFY: "Run a clip through notebook, module and server, and compare them",
 }
 _ABOUT_WHEELHOUSE = "Export with every wheel beside it: a build then needs no network"
-_ABOUT_BASE = "An image with Python 3.11 that the build starts from"
+_ABOUT_BASE = "An image with the notebook's Python that the build starts from"
 
 
 class Page:

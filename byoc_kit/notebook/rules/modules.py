@@ -16,12 +16,12 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import byoc_kit
+from byoc_kit import PYTHON, PYTHONS
 from byoc_kit.errors import shown
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.calls import Reference, references
 from byoc_kit.notebook.cell_source import unparse
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
-from byoc_kit.notebook.module import PYTHON
 from byoc_kit.notebook.module_owners import providers
 from byoc_kit.notebook.names import Import, bindings, bound_by, handling, imports, is_for_notebooks
 
@@ -73,8 +73,8 @@ PYTHON_VERSION = Rule(
     severity=Severity.WARNING,
     about="the notebook was run with another Python than the container's",
     why=(
-        "Between versions of Python, syntax and libraries differ. What works in the notebook may not work in the "
-        "container."
+        "The container has the Python that exports the notebook. Between versions of Python, syntax and libraries "
+        "differ. What works in the notebook may not work in the container."
     ),
 )
 
@@ -106,10 +106,14 @@ def check_modules(analysis: Analysis) -> Iterator[Finding]:
 def check_python(analysis: Analysis) -> Iterator[Finding]:
     """Yield whether the notebook was run with another Python than the container has."""
     python = analysis.notebook.python
-    if python is None or python.split(".")[:2] == PYTHON.split("."):
+    version = ".".join(python.split(".")[:2]) if python else PYTHON
+    if version == PYTHON:
         return
     message = f"the notebook was run with Python {python}, and the container has {PYTHON}"
-    yield Finding(PYTHON_VERSION, analysis.name, message, f"run it with a kernel of Python {PYTHON}")
+    hint = f"run it with a kernel of Python {PYTHON}"
+    if version in PYTHONS:
+        hint += f", or export it in an environment with Python {version}"
+    yield Finding(PYTHON_VERSION, analysis.name, message, hint)
 
 
 def _check_import(analysis: Analysis, found: Import) -> Iterator[Finding]:

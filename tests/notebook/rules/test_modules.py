@@ -1,11 +1,13 @@
 """What the container would have of what the notebook imports."""
 
 import importlib
+import json
 import sys
 
 import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, check, notebook_json
 
+from byoc_kit import PYTHON, PYTHONS
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.notebook_file import parse_notebook, read_notebook
@@ -200,3 +202,13 @@ def test_what_is_read_is_what_is_there(module):
     there = {name for name in dir(importlib.import_module(module)) if not name.startswith("__")}
     submodules = {name for name in there if f"{module}.{name}" in sys.modules}
     assert there - submodules - (module_names(module) or there) == set()
+
+
+@pytest.mark.parametrize("other", [one for one in PYTHONS if one != PYTHON])
+def test_another_python_that_the_kit_runs_on_can_be_the_containers(other):
+    language = {"name": "python", "version": f"{other}.4"}
+    document = json.loads(notebook_json(("byoc", CAPABILITY), ("byoc", PROCESS_FRAME)))
+    document["metadata"]["language_info"] = language
+    notebook = parse_notebook(json.dumps(document).encode(), name="n.ipynb")
+    [hint] = [one.hint for one in check(notebook) if one.code == "python-version"]
+    assert hint == f"run it with a kernel of Python {PYTHON}, or export it in an environment with Python {other}"
