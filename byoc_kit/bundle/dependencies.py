@@ -54,22 +54,16 @@ class Needed:
     @classmethod
     def installed(cls, found: Distribution) -> Needed:
         """Read an installed distribution's metadata."""
-        said = found.metadata
         direct_url = found.read_text("direct_url.json")
         is_condas = (
             found.read_text("INSTALLER") or ""
         ).strip() == "conda"  # its folders are those of the build machine
-        return cls(
-            canonicalize_name(said["Name"]),
-            str(Version(said["Version"])),
-            said.get_all("Requires-Dist") or [],
-            _licence(said["License-Expression"], said.get_all("Classifier") or [], said["License"]),
-            json.loads(direct_url) if direct_url and not is_condas else None,
-        )
+        known = json.loads(direct_url) if direct_url and not is_condas else None
+        return replace(cls.reported(found.metadata.json), direct_url=known)
 
     @classmethod
     def reported(cls, metadata: Mapping[str, Any]) -> Needed:
-        """Read a distribution's metadata from pip's report."""
+        """Read a distribution's metadata, in the form that pip's report and ``importlib.metadata`` have in common."""
         licence = _licence(
             metadata.get("license_expression"), metadata.get("classifier") or [], metadata.get("license")
         )

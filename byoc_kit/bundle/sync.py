@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import io
 import json
 import tokenize
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from byoc_kit.bundle.plan import plan_again, staged
 from byoc_kit.core.bundle_reader import BundleError, read_bundle
 from byoc_kit.errors import printable, shown
 from byoc_kit.notebook.analysis import Analysis
-from byoc_kit.notebook.cell_source import parse
+from byoc_kit.notebook.cell_source import parse, tokens
 from byoc_kit.notebook.check import check_notebook
 from byoc_kit.notebook.findings import Finding, require_no_error
 from byoc_kit.notebook.imports import ImportedName, ImportNode, MergedImports, block_lines, merge_imports, names_of
@@ -260,6 +259,7 @@ def _statement(cell: Cell, node: ImportNode) -> list[str]:
 def _imported(block: str) -> set[ImportedName]:
     try:
         tree = parse(block)
+        has_comment = any(token.type == tokenize.COMMENT for token in tokens(block))
     except SyntaxError as error:
         msg = f"the imports of processor.py are not valid Python ({error.msg}); fix them"
         raise SyncError(msg) from None
@@ -269,7 +269,7 @@ def _imported(block: str) -> set[ImportedName]:
             said = shown(first) + " ..." * bool(more)
             msg = f"`{said}` stands above the first cell and is not an import; move it below a marker"
             raise SyncError(msg)
-    if any(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(block).readline)):
+    if has_comment:
         msg = "a comment among the imports of processor.py would be lost; put it below a marker"
         raise SyncError(msg)
     return {name for node in tree.body if isinstance(node, ImportNode) for name in names_of(node)}

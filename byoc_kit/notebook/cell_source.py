@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -42,6 +44,18 @@ def parse(source: str) -> ast.Module:
         msg = "too deeply nested"
         raise SyntaxError(msg)
     return tree
+
+
+def tokens(source: str) -> list[tokenize.TokenInfo]:
+    """Return the tokens of a cell or a module. Raises nothing but ``SyntaxError``.
+
+    An f-string is one token, of type ``STRING``, up to Python 3.11, and from 3.12 on those from ``FSTRING_START`` to
+    ``FSTRING_END``.
+    """
+    try:
+        return list(tokenize.generate_tokens(io.StringIO(source + "\n").readline))
+    except (tokenize.TokenError, ValueError) as error:  # ValueError: half a surrogate pair, from Python 3.12 on
+        raise SyntaxError(str(error)) from None
 
 
 def unparse(node: ast.AST) -> str:

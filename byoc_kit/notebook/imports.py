@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import sys
 import tokenize
 from collections import Counter, defaultdict
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from byoc_kit.notebook.analysis import Analysis, part
+from byoc_kit.notebook.cell_source import tokens
 from byoc_kit.notebook.names import Binding, bindings, is_kit_import
 from byoc_kit.notebook.notebook_file import Cell
 
@@ -171,11 +171,11 @@ def _plain_lines(cell: Cell) -> set[int]:
     """Return the lines of a cell that bear no comment, stand below none or a backslash, and belong to one statement."""
     marked: set[int] = set()
     try:
-        for token in tokenize.generate_tokens(io.StringIO(cell.python + "\n").readline):
+        for token in tokens(cell.python):
             if token.type == tokenize.COMMENT:
                 is_alone = not token.line[: token.start[1]].strip()
                 marked |= {token.start[0], token.start[0] + 1} if is_alone else {token.start[0]}
-    except (tokenize.TokenError, SyntaxError):  # a backslash at the end, which the compiler takes
+    except SyntaxError:  # a backslash at the end, which the compiler takes
         return set()
     statements = Counter(line for statement in cell.tree.body for line in _lines(statement))
     shared = {number for number, count in statements.items() if count > 1}

@@ -104,7 +104,7 @@ def _installed() -> dict[str, Distribution]:
     """Return the distributions by canonical name; if there are two, the one that an import finds."""
     found: dict[str, Distribution] = {}
     for one in distributions():
-        found.setdefault(canonicalize_name(one.metadata["Name"] or ""), one)
+        found.setdefault(canonicalize_name((one.metadata.get_all("Name") or [""])[0]), one)
     return found
 
 

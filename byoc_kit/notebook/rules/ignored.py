@@ -6,13 +6,13 @@ They are meant for what the checks cannot know, such as a path that the base ima
 from __future__ import annotations
 
 import difflib
-import io
 import re
 import tokenize
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from byoc_kit.notebook.analysis import Analysis
+from byoc_kit.notebook.cell_source import tokens
 from byoc_kit.notebook.findings import Finding, Place, Rule, Severity
 from byoc_kit.notebook.notebook_file import Cell
 
@@ -81,25 +81,37 @@ def unused_comments(
 
 def _in_cell(cell: Cell) -> Iterator[Ignored]:
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(cell.python + "\n").readline))
-    except (tokenize.TokenError, SyntaxError):  # said as a syntax-error, where it is one
+        found = tokens(cell.python)
+    except SyntaxError:  # said as a syntax-error, where it is one
         return
-    joined = _joined(cell, tokens)
-    for token in tokens:
-        for found in _COMMENT.finditer(token.string) if token.type == tokenize.COMMENT else ():
+    joined = _joined(cell, found)
+    for token in found:
+        for comment in _COMMENT.finditer(token.string) if token.type == tokenize.COMMENT else ():
             line, column = token.start
-            place = Place.in_code(cell, line, column + found.start() + 1, column + found.end() + 1)
-            codes = re.findall(r"[^,\s]+", (found[1] or "").casefold()) or [""]
+            place = Place.in_code(cell, line, column + comment.start() + 1, column + comment.end() + 1)
+            codes = re.findall(r"[^,\s]+", (comment[1] or "").casefold()) or [""]
             yield from (Ignored(code, place, joined.get(line, line)) for code in codes)
 
 
-def _joined(cell: Cell, tokens: Iterable[tokenize.TokenInfo]) -> dict[int, int]:
+def _joined(cell: Cell, found: Iterable[tokenize.TokenInfo]) -> dict[int, int]:
     """Return the first of the lines that a text or a backslash joins, by each of the others."""
     ends = {line + 1 for line, text in enumerate(cell.lines, 1) if text.endswith("\\")}
-    for token in tokens:
-        if token.type == tokenize.STRING:
-            ends |= set(range(token.start[0] + 1, token.end[0] + 1))
+    for begin, end in _texts(found):
+        ends |= set(range(begin + 1, end + 1))
     first: dict[int, int] = {}
     for line in sorted(ends):
         first[line] = first.get(line - 1, line - 1)
     return first
+
+
+def _texts(found: Iterable[tokenize.TokenInfo]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last line of each text; f-strings can be inside each other."""
+    begun: list[int] = []
+    for token in found:
+        match tokenize.tok_name[token.type]:
+            case "STRING":
+                yield token.start[0], token.end[0]
+            case "FSTRING_START":
+                begun.append(token.start[0])
+            case "FSTRING_END":
+                yield begun.pop(), token.end[0]

@@ -110,9 +110,10 @@ def test_how_several_are_named(make_sound, named):
         'KEY = """-----BEGIN PRIVATE KEY-----\nabc\n"""  # byoc: ignore[secret]',
         'data = "a" + \\\n  "-----BEGIN PRIVATE KEY-----" + \\\n  "b"  # byoc: ignore[secret]',
         'data = f"""\n{GAIN}\n"""  # byoc: ignore[undefined-name]',
+        'data = f"""\n{GAIN}\n{f"x"}\n"""  # byoc: ignore[undefined-name]',
         'data = open(\n  "/opt/lut.bin",  # byoc: ignore[absolute-path]\n)',
     ],
-    ids=["a long text", "a backslash", "a long f-string", "brackets"],
+    ids=["a long text", "a backslash", "a long f-string", "one in another", "brackets"],
 )
 def test_a_line_that_no_comment_can_end_is_covered_by_the_end_of_its_text(make_sound, source):
     assert check(make_sound(source)) == []
