@@ -48,7 +48,8 @@ def demo(notebook: Path, *, base_image: str | None = None) -> int:
     of a step that failed; no step follows it.
     """
     from byoc_kit.bundle.dockerfile import default_base
-    from byoc_kit.image.docker import ImageError, require_base_image
+    from byoc_kit.image.container import require_base_image
+    from byoc_kit.image.engine import ImageError
 
     local, image = plan_steps(notebook, base_image=base_image)
     count = len(local) + len(image)

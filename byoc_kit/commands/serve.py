@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
         return serve(options.bundle, host=options.host, port=options.port)
     from byoc_kit.bundle.announce import image_name
     from byoc_kit.core.bundle_reader import read_bundle
-    from byoc_kit.image.docker import run_image
+    from byoc_kit.image.container import run_image
 
     image = options.image or image_name(read_bundle(options.bundle).capability)
     run_image(image, host=options.host, port=options.port, gpus=options.gpus)

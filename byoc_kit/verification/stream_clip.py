@@ -102,7 +102,7 @@ async def stream_clip(
     If the container does not start, refuses the stream or ends during it, ``streamed`` says so. Returns what came back
     until then.
     """
-    from byoc_kit.image.docker import HOST_NAME
+    from byoc_kit.image.container import HOST_NAME
 
     received = Received()
     where = streamed.where
@@ -136,7 +136,7 @@ def require_target(bundle: Bundle, where: Where) -> None:
     """Raise ``ByocKitError`` if the container cannot be started: no engine, no image, or no entry for it."""
     _entry(bundle)
     if where.image is not None:
-        from byoc_kit.image.docker import require_engine, require_image
+        from byoc_kit.image.container import require_engine, require_image
 
         require_engine()
         require_image(_image(bundle, where.image))
@@ -165,7 +165,7 @@ async def _target(bundle: Bundle, where: Where) -> AsyncIterator[Target]:
         async with running(serve_command(bundle.folder, port), port) as target:
             yield target
         return
-    from byoc_kit.image.docker import remove_container, run_command
+    from byoc_kit.image.container import remove_container, run_command
 
     name = f"byoc-kit-verify-{port}"
     command = run_command(_image(bundle, where.image), port=port, name=name, gpus=where.gpus)

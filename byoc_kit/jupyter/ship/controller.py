@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.image.docker import require_engine
+from byoc_kit.image.build import choose_engine
 from byoc_kit.jupyter.ship.overview import BundleState, Overview, Target, read_overview, read_stamp
 from byoc_kit.system.concurrency import background, on_thread
 from byoc_kit.system.processes import Tail, running
@@ -262,7 +262,7 @@ class Controller:
         if job.action is Action.SERVE:
             return await self._serve(job)
         if job.action is Action.BUILD:
-            await on_thread(require_engine, name="ship-docker")
+            await on_thread(choose_engine, name="ship-engine")
         return await run(job.arguments, folder, job.tail)
 
     async def _serve(self, job: Job) -> int:

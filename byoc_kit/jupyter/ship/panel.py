@@ -24,7 +24,7 @@ _ABOUT = {
     Action.CHECK: "Say what would keep the saved notebook from being exported",
     Action.FIX: "Save the notebook first. Tags the cells that the tagged ones need; then reload it from disk",
     Action.EXPORT: "Write the bundle; runs none of the notebook's code",
-    Action.BUILD: "Build the bundle's image with Docker",
+    Action.BUILD: "Build the bundle's image",
     Action.SERVE: "Serve the bundle here as its container will",
     Action.VERIFY: "Run a clip through notebook, module and server, and compare them",
 }

@@ -10,7 +10,7 @@ import pytest
 from notebook_rig import CAPABILITY, PROCESS_FRAME, plan_file
 
 from byoc_kit.bundle.plan import write
-from byoc_kit.image.docker import ImageError
+from byoc_kit.image.engine import ImageError
 from byoc_kit.jupyter.ship import controller, page
 from byoc_kit.jupyter.ship.controller import Action
 from byoc_kit.jupyter.ship.panel import Panel
@@ -284,7 +284,7 @@ def test_build_says_at_once_that_there_is_no_docker(make_panel, monkeypatch, tmp
     panel = make_panel(*SOUND, with_bundle=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     panel.click(Action.BUILD)
-    panel.until_shown("failed: there is no `docker` on the PATH; install Docker Engine")
+    panel.until_shown("failed: there is no `docker` or `podman` or `buildah` on the PATH; install one of them")
     assert panel._controller.job.tail.lines == []
 
 
@@ -293,7 +293,7 @@ def test_what_breaks_is_reported_and_logged(make_panel, monkeypatch, caplog):
         raise ZeroDivisionError("by <b>zero</b>")
 
     panel = make_panel(*SOUND, with_bundle=True)
-    monkeypatch.setattr(controller, "require_engine", break_down)
+    monkeypatch.setattr(controller, "choose_engine", break_down)
     panel.click(Action.BUILD)
     panel.until_shown("failed: ZeroDivisionError: by <b>zero</b>")
     assert "ZeroDivisionError" in caplog.text
@@ -304,7 +304,7 @@ def test_what_docker_says_in_several_lines_is_shown_as_such(make_panel, monkeypa
         raise ImageError("no\nengine")
 
     panel = make_panel(*SOUND, with_bundle=True)
-    monkeypatch.setattr(controller, "require_engine", refuse)
+    monkeypatch.setattr(controller, "choose_engine", refuse)
     panel.click(Action.BUILD)
     panel.until(lambda panel: "failed: no<br>engine" in " ".join(_html(panel.view)))
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +18,10 @@ from packaging.utils import canonicalize_name
 from byoc_kit import __version__
 from byoc_kit.bundle.lock import parse_lock
 from byoc_kit.cli import main
-from byoc_kit.image.docker import ImageError, build_image, require_base_image, require_engine, run_command
+from byoc_kit.image import docker as docker_engine
+from byoc_kit.image.build import ENGINES, build_image, deliver
+from byoc_kit.image.container import require_base_image, require_engine, run_command
+from byoc_kit.image.engine import BuildPlan, ImageError
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "green_tint.ipynb"
@@ -66,6 +70,31 @@ def base_image(tmp_path_factory):
     return BASE
 
 
+@pytest.fixture
+def base_of(base_image, tmp_path, monkeypatch):
+    """Return the base image's name with an engine that is tested here, and what asks that engine."""
+    settings = tmp_path / "containers.conf"
+    settings.write_text('[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
+    monkeypatch.setenv("CONTAINERS_CONF", str(settings))
+    monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")
+
+    def get(engine):
+        def ask(*arguments):
+            done = subprocess.run([engine.NAME, *arguments], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{engine.NAME} {arguments}: {done.stderr}"
+            return done.stdout.strip()
+
+        if not engine.find():
+            pytest.skip(f"needs {engine.NAME}: apt-get install {engine.NAME}")
+        if engine.NAME != "docker" and not ask("images", "--quiet", "--filter", f"reference={base_image}"):
+            archive = tmp_path / "base.tar"
+            docker("save", "--output", str(archive), base_image)
+            ask("pull", f"docker-archive:{archive}")
+        return base_image, ask
+
+    return get
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory, base_image):
     folder = tmp_path_factory.mktemp("image") / "green_tint"
@@ -74,12 +103,18 @@ def bundle(tmp_path_factory, base_image):
 
 
 @pytest.fixture(scope="session")
-def image(bundle, base_image):
+def built(bundle, base_image):
+    """The name of the bundle's image, and what its build said."""
     tag = f"byoc-kit-test:{uuid.uuid4().hex[:12]}"
     code, said = byoc_kit("build", bundle, "--tag", tag, "--base-image", base_image)
     assert code == 0, said
-    yield tag
+    yield tag, said
     docker("image", "rm", tag)
+
+
+@pytest.fixture(scope="session")
+def image(built):
+    return built[0]
 
 
 @pytest.fixture
@@ -102,14 +137,9 @@ def health(url):
         return None
 
 
-def test_an_engine_that_never_answers_is_given_up(tmp_path, monkeypatch):
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\nexec sleep 600\n")
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr("byoc_kit.image.docker._ANSWERS_WITHIN_S", 0.2)
-    with pytest.raises(ImageError, match="the Docker engine does not answer; start it"):
-        require_engine()
+def build(bundle, **asked):
+    """Build with Docker, and nothing more."""
+    build_image(docker_engine, BuildPlan(bundle, **asked), model_id="green-tint")
 
 
 @pytest.mark.docker
@@ -131,6 +161,14 @@ def test_the_container_loads_then_is_healthy_and_ends_in_the_grace_of_an_orchest
     docker("stop", "-t", "8", name)
     # 137 would be the kill at the end of the grace
     assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+
+
+@pytest.mark.docker
+def test_a_build_says_what_its_size_is_made_of_and_runs_the_image(built):
+    _, said = built
+    assert re.search(r"size  layer\n.*the base image\n.*/opt/venv.*\n.*the image\n", said)
+    assert re.search(r"size  package\n *[\d.]+ [MG]B  torch\n", said)
+    assert "smoke run: 50 pictures came back, and SIGTERM ended it\nbuilt byoc-kit-test:" in said
 
 
 @pytest.mark.docker
@@ -174,7 +212,7 @@ def test_a_wheel_of_other_bytes_than_were_locked_is_not_installed(bundle, base_i
     lock = other / "requirements.lock"
     lock.write_text(re.sub(r"(?<=idna==)(.*\n.*sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, lock.read_text()))
     with pytest.raises(ImageError, match="docker build ended with exit code 1"):
-        build_image(other, model_id="green-tint", tag="byoc-kit-test:other", base_image=base_image, no_index=True)
+        build(other, tag="byoc-kit-test:other", base_image=base_image, no_index=True)
     said = capfd.readouterr()
     assert "DO NOT MATCH THE HASHES" in said.out + said.err
 
@@ -228,7 +266,7 @@ def test_a_changed_processor_installs_nothing_again(bundle, image, base_image, t
     with (changed / "processor.py").open("a") as processor:
         processor.write("# changed\n")
     tag = f"{image}-changed"
-    build_image(changed, model_id="green-tint", tag=tag, base_image=base_image, no_index=True)
+    build(changed, tag=tag, base_image=base_image, no_index=True)
     docker("image", "rm", tag)
     said = capsys.readouterr().err
     assert "Using cache" in said
@@ -243,7 +281,7 @@ def test_another_kit_installs_nothing_else_again(bundle, image, base_image, tmp_
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.comment = uuid.uuid4().bytes  # an engine that outlives the tests has the build of the same bytes cached
     tag = f"{image}-other-kit"
-    build_image(changed, model_id="green-tint", tag=tag, base_image=base_image, no_index=True)
+    build(changed, tag=tag, base_image=base_image, no_index=True)
     docker("image", "rm", tag)
     said = capsys.readouterr().err
     assert [line.split()[2] for line in said.splitlines() if line.startswith("Successfully installed")] == [
@@ -251,23 +289,34 @@ def test_another_kit_installs_nothing_else_again(bundle, image, base_image, tmp_
     ]
 
 
+DOCKERFILE = (
+    "ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}} AS build\nLABEL byoc-kit.model={0}\nRUN echo {1} > /x\n"
+    "FROM ${{BASE_IMAGE}}\nLABEL byoc-kit.model={0}\nCOPY --from=build /x /\n"
+)
+
+
 @pytest.mark.docker
-def test_builds_one_after_the_other_leave_no_untagged_images_but_the_newest_cache(bundle, base_image, tmp_path):
-    changed = tmp_path / "tint"
-    shutil.copytree(bundle, changed)
-    dockerfile = (
-        "ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}} AS build\nLABEL byoc-kit.model={0}\nRUN echo {1} > /x\n"
-        "FROM ${{BASE_IMAGE}}\nLABEL byoc-kit.model={0}\nCOPY --from=build /x /\n"
-    )
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_builds_one_after_the_other_leave_no_untagged_images_and_the_newest_cache(engine, base_of, tmp_path):
+    base, ask = base_of(engine)
     model, tag = f"tint-{uuid.uuid4().hex[:8]}", f"byoc-kit-test:{uuid.uuid4().hex[:12]}"
-    untagged = ["images", "--quiet", "--filter", "dangling=true", "--filter", f"label=byoc-kit.model={model}"]
+    label = ["--filter", f"label=byoc-kit.model={model}"]
+    plan = BuildPlan(tmp_path, tag, base_image=base, save=tmp_path / "image.tar")
     try:
-        for number in range(3):
-            (changed / "Dockerfile").write_text(dockerfile.format(model, number))
-            build_image(changed, model_id=model, tag=tag, base_image=base_image)
-        assert len(docker(*untagged).split()) == 1
+        for number in range(2):
+            (tmp_path / "Dockerfile").write_text(DOCKERFILE.format(model, number))
+            build_image(engine, plan, model_id=model)
+        assert not ask("images", "--quiet", "--filter", "dangling=true", *label)
+        assert len(set(ask("images", "--quiet", *label).split())) == 2  # the image, and its first stage
+        (tmp_path / "Dockerfile").write_text(DOCKERFILE.format(model, "2 && exit 3"))
+        with pytest.raises(ImageError, match=f"{engine.NAME} build ended with exit code"):
+            build_image(engine, plan, model_id=model)
+        assert not ask("images", "--quiet", "--filter", "dangling=true", *label)
+        deliver(engine, plan)
+        with tarfile.open(plan.save) as saved:
+            assert tag in saved.extractfile("manifest.json").read().decode()
     finally:
-        docker("image", "rm", tag, *docker(*untagged).split())
+        ask("rmi", "--force", *set(ask("images", "--quiet", *label).split()))
 
 
 @pytest.mark.docker
@@ -317,19 +366,6 @@ def test_run_gives_the_image_the_file_with_a_secret_and_not_what_is_in_it(monkey
     assert f"{variable}={inside}" in command
 
 
-@pytest.fixture
-def fake_docker(tmp_path, monkeypatch):
-    """Put a ``docker`` on the PATH that knows ``info`` and runs ``script`` for all else."""
-
-    def put(script, *, info="exit 0"):
-        path = tmp_path / "docker"
-        path.write_text(f'#!/bin/sh\nif [ "$1" = info ]; then {info}; fi\n{script}\n')
-        path.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    return put
-
-
 def test_a_missing_docker_is_reported_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ImageError) as caught:
@@ -337,78 +373,13 @@ def test_a_missing_docker_is_reported_with_what_to_do(tmp_path, monkeypatch):
     assert str(caught.value) == "there is no `docker` on the PATH; install Docker Engine, or serve without --image"
 
 
-def test_an_engine_that_does_not_answer_is_reported_with_what_to_do(fake_docker):
-    fake_docker("exit 0", info="exit 1")
-    with pytest.raises(ImageError) as caught:
-        require_engine()
-    assert str(caught.value) == "the Docker engine does not answer; start it, and see what `docker info` says"
-
-
-def test_build_passes_the_base_image_and_the_wheelhouse_on(fake_docker, tmp_path, capsys, monkeypatch):
-    fake_docker('echo "$@"')
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
-    build_image(tmp_path, model_id="a", tag="a:1", base_image="base:2", no_index=True)
-    said = f"build --force-rm --tag a:1 --build-arg BASE_IMAGE=base:2 --build-arg PIP_NO_INDEX=1 {tmp_path}\n"
-    assert capsys.readouterr().err == said
-
-
-def test_build_passes_the_indexes_on_by_name_alone(fake_docker, tmp_path, capsys, monkeypatch):
-    fake_docker('echo "$@"')
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@index.example")
-    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
-    build_image(tmp_path, model_id="a", tag="a:1")
-    said = f"build --force-rm --tag a:1 --build-arg PIP_EXTRA_INDEX_URL {tmp_path}\n"
-    assert capsys.readouterr().err == said
-
-
-def test_what_a_failed_build_advises_comes_after_what_the_build_said(fake_docker, tmp_path, capsys):
-    fake_docker("seq 40; exit 7")
-    with pytest.raises(ImageError) as caught:
-        build_image(tmp_path, model_id="a", tag="a:1")
-    assert str(caught.value) == "docker build ended with exit code 7; fix what its last lines say, above"
-    assert capsys.readouterr().err == "".join(f"{number}\n" for number in range(1, 41))
-
-
-OWN_WHEELS = "collect the wheels here with `byoc-kit export NOTEBOOK --wheelhouse`, and build again"
-
-
-@pytest.mark.parametrize(
-    ("line", "advice"),
-    [
-        ("pull access denied for python, repository does not exist", "name one that is with --base-image"),
-        ("ERROR: No matching distribution found for torch==2.13.0", OWN_WHEELS),
-        ("Temporary failure in name resolution", OWN_WHEELS),
-        ("No space left on device", "fix what its last lines say, above"),
-    ],
-)
-def test_a_failed_build_says_what_helps(fake_docker, tmp_path, line, advice):
-    fake_docker(f'echo "{line}"; exit 1')
-    with pytest.raises(ImageError) as caught:
-        build_image(tmp_path, model_id="a", tag="a:1")
-    assert str(caught.value).endswith(advice)
-
-
-def test_a_build_removes_the_untagged_images_of_earlier_ones_and_keeps_its_own(fake_docker, tmp_path):
-    own, earlier = "0123456789ab", "ba9876543210"
-    fake_docker(
-        f"""case "$1" in
-        build) echo " ---> {own}";;
-        images) echo "$@" > {tmp_path}/asked; echo sha256:{own}{"0" * 52}; echo sha256:{earlier}{"0" * 52};;
-        image) echo "$@" > {tmp_path}/removed;;
-        esac"""
-    )
-    build_image(tmp_path, model_id="tint", tag="a:1")
-    assert "--filter dangling=true --filter label=byoc-kit.model=tint" in (tmp_path / "asked").read_text()
-    assert (tmp_path / "removed").read_text() == f"image rm sha256:{earlier}{'0' * 52}\n"
-
-
-def test_running_an_image_says_the_address_that_answers(fake_docker, capfd, tmp_path):
-    fake_docker('[ "$1" = image ] || echo ran')
+def test_running_an_image_says_the_address_that_answers(fake_engine, capfd, tmp_path):
+    fake_engine('[ "$1" = image ] || echo ran')
     code = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from byoc_kit.image.docker import run_image; run_image('a:1', host='0.0.0.0', port=8077)",
+            "from byoc_kit.image.container import run_image; run_image('a:1', host='0.0.0.0', port=8077)",
         ],
         check=False,
     ).returncode
@@ -417,13 +388,13 @@ def test_running_an_image_says_the_address_that_answers(fake_docker, capfd, tmp_
     assert said.err == "a:1 answers at http://localhost:8077 once it has loaded; Ctrl-C ends it\n"
 
 
-def test_a_base_image_that_is_here_is_not_pulled(fake_docker):
-    fake_docker('[ "$1" = image ]')
+def test_a_base_image_that_is_here_is_not_pulled(fake_engine):
+    fake_engine('[ "$1" = image ]')
     require_base_image("base:1")
 
 
-def test_a_base_image_that_cannot_be_pulled_is_reported(fake_docker):
-    fake_docker('[ "$1" = pull ] && echo no such host; exit 1')
+def test_a_base_image_that_cannot_be_pulled_is_reported(fake_engine):
+    fake_engine('[ "$1" = pull ] && echo no such host; exit 1')
     with pytest.raises(ImageError) as caught:
         require_base_image("base:1")
     assert str(caught.value) == (
