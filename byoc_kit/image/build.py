@@ -74,7 +74,7 @@ def build_image(engine: Engine, plan: BuildPlan, *, model_id: str) -> None:
     built = BuiltImages(engine.NAME, model_id, plan.tag)
     is_built = False
     try:
-        _run_and_show(engine.argv(plan)[0], hear=built.hear)
+        _run_and_show(engine.argv(plan)[0], hear=built.hear, has_wheels=plan.no_index)
         is_built = True
     finally:
         built.tidy(is_cache=is_built)
@@ -102,7 +102,7 @@ def pull(image: str) -> None:
     _run_and_show(["docker", "pull", image])
 
 
-def _run_and_show(command: list[str], *, hear: Callable[[str], None] | None = None) -> None:
+def _run_and_show(command: list[str], *, hear: Callable[[str], None] | None = None, has_wheels: bool = False) -> None:
     """Run a command with its output on stderr, and give each line of it to ``hear``.
 
     Raises ``ImageError`` with its exit code, a likely cause and the next step, as the last text that a reader sees.
@@ -117,5 +117,6 @@ def _run_and_show(command: list[str], *, hear: Callable[[str], None] | None = No
     code = run_shown(command, log, show)
     if code:
         engine, action, *_ = command
-        msg = f"{engine} {action} ended with exit code {code}; {advice(engine, chr(10).join(log.lines))}"
+        said = "\n".join(log.lines)
+        msg = f"{engine} {action} ended with exit code {code}; {advice(engine, said, has_wheels=has_wheels)}"
         raise ImageError(msg)

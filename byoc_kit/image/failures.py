@@ -9,7 +9,7 @@ _ADVICE = {
     r"no space left on device|disk quota exceeded": (
         "the disk is full; free some space, such as with `{engine} image prune`, and build again"
     ),
-    r"the base image has Python|python3: (not found|no such file)|exec: \"?python3|No module named venv|"
+    r"python3: (not found|no such file)|exec: \"?python3|No module named venv|"
     r"ensurepip is not available": (
         "the base image lacks Python 3.11 with its venv module; name one that has them with --base-image"
     ),
@@ -32,7 +32,7 @@ _ADVICE = {
         "the base image is not available here; name one that is with --base-image"
     ),
     r"No matching distribution found|name resolution|CERTIFICATE_VERIFY_FAILED|Failed to establish a new connection": (
-        "pip reaches no index from within the build, or it has no wheel for this platform; collect the wheels here "
+        "pip reaches no index from within the build, or the index has no such wheel; collect the wheels here "
         "with `byoc-kit export NOTEBOOK --wheelhouse`, and build again"
     ),
     r"operation not permitted|cannot clone|unshare|newuidmap": (
@@ -41,8 +41,19 @@ _ADVICE = {
 }
 
 
-def advice(engine: str, said: str) -> str:
-    """Return a likely cause and the next step, by what the engine said at last."""
+_NO_FITTING_WHEEL = (
+    "the bundle's wheels are for another Python or platform than the base; name a base with Python 3.11 with "
+    "--base-image, or export on the image's platform"
+)
+
+
+def advice(engine: str, said: str, *, has_wheels: bool = False) -> str:
+    """Return a likely cause and the next step, by what the engine said at last.
+
+    ``has_wheels`` where the build takes nothing but the bundle's own wheels: then no index is missing.
+    """
+    if has_wheels and "No matching distribution found" in said:
+        return _NO_FITTING_WHEEL
     for pattern, text in _ADVICE.items():
         if re.search(pattern, said, re.IGNORECASE):
             return text.format(engine=engine)

@@ -54,7 +54,6 @@ def test_what_a_failed_build_advises_comes_after_what_the_build_said(fake_engine
         ("Temporary failure in name resolution", OWN_WHEELS),
         ("write /var/lib/x: no space left on device", "such as with `docker image prune`, and build again"),
         ("/bin/sh: 1: python3: not found", "name one that has them with --base-image"),
-        ("the base image has Python 3.12; name one", "name one that has them with --base-image"),
         ("exec /bin/sh: exec format error", "install qemu-user-static and a base for it"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "export again, on the platform that the image is for"),
         ("ERROR: a.whl is not a supported wheel on this platform.", "export on the image's platform"),
@@ -67,6 +66,12 @@ def test_a_failed_build_says_what_helps(fake_engine, plan, line, advice):
     with pytest.raises(ImageError) as caught:
         build_image(docker, plan, model_id="a")
     assert str(caught.value).endswith(advice)
+
+
+def test_a_base_of_another_python_is_suspected_where_the_bundle_has_all_wheels(fake_engine, tmp_path):
+    fake_engine('[ "$1" = build ] || exit 0; echo "ERROR: No matching distribution found for av==14.2.0"; exit 1')
+    with pytest.raises(ImageError, match=r"wheels are for another Python or platform than the base; name a base with"):
+        build_image(docker, BuildPlan(tmp_path, "a:1", no_index=True), model_id="a")
 
 
 def test_an_image_is_saved_as_a_whole_or_not_at_all(fake_engine, tmp_path):
