@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byoc_kit.commands.arguments import BUNDLE, Commands, add_base_image
 
 if TYPE_CHECKING:
-    from byoc_kit.image.engine import Engine
+    from byoc_kit.image.engine import BuildPlan, Engine
 
 
 def add_parser(commands: Commands) -> None:
@@ -60,14 +60,14 @@ def _run(options: argparse.Namespace) -> None:
         return
     put_kit_wheel(options.bundle)
     build_image(engine, plan, model_id=bundle.model_id)
-    _inspect(engine, plan.tag, most=options.max_size, is_run=not options.no_smoke)
+    _inspect(engine, plan, most=options.max_size, is_run=not options.no_smoke)
     deliver(engine, plan)
     print(f"built {plan.tag}")
 
 
-def _inspect(engine: Engine, image: str, *, most: int | None, is_run: bool) -> None:
+def _inspect(engine: Engine, plan: BuildPlan, *, most: int | None, is_run: bool) -> None:
     """Show what the image's size is made of, and run it, before it is handed on."""
-    from byoc_kit.image.build import runner
+    from byoc_kit.image.build import check_built_platform, runner
     from byoc_kit.image.sizes import check_size, measure, table
     from byoc_kit.image.smoke import PICTURES, smoke_run
 
@@ -77,13 +77,14 @@ def _inspect(engine: Engine, image: str, *, most: int | None, is_run: bool) -> N
             "buildah runs no images, and there is no `podman` beside it: the size table and the smoke run are left out"
         )
         return
-    sizes = measure(program, image)
+    check_built_platform(program, plan)
+    sizes = measure(program, plan.tag)
     print("\n".join(table(sizes)), flush=True)
     if most is not None:
-        check_size(image, sizes, most)
+        check_size(plan.tag, sizes, most)
     if is_run:
         print("smoke run: no network, read-only root, no capabilities ...", flush=True)
-        smoke_run(program, image)
+        smoke_run(program, plan.tag)
         print(f"smoke run: {PICTURES} pictures came back, and SIGTERM ended it")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,6 +79,19 @@ def build_image(engine: Engine, plan: BuildPlan, *, model_id: str) -> None:
         is_built = True
     finally:
         built.tidy(is_cache=is_built)
+
+
+def check_built_platform(program: str, plan: BuildPlan) -> None:
+    """Raise ``ImageError`` if the image is not of the platform asked for: Docker takes any base of that name."""
+    if plan.platform is None:
+        return
+    command = [program, "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", plan.tag]
+    built = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    if built != "/".join(plan.platform.split("/")[:2]):
+        msg = (
+            f"{plan.tag} is built for {built}, not for {plan.platform}; name a base of that platform with --base-image"
+        )
+        raise ImageError(msg)
 
 
 def deliver(engine: Engine, plan: BuildPlan) -> None:

@@ -124,7 +124,8 @@ def asked(fake_engine, tmp_path):
         fake_engine(
             f"""echo "$1" >> {tmp_path}/asked
             case "$*" in
-            save*) echo image > "$3";; image*) echo 2000000000;; run*-c*) echo 1500000000 torch;; inspect*) echo 0;;
+            save*) echo image > "$3";; image*Arch*) echo linux/amd64;;
+            image*) echo 2000000000;; run*-c*) echo 1500000000 torch;; inspect*) echo 0;;
             exec*) cat > /dev/null;;
             esac""",
             name=name,
@@ -159,6 +160,18 @@ def test_an_image_that_is_too_large_is_not_handed_on(bundle, run, asked):  # noq
     assert code == 2
     assert "byoc/tint:latest is 2.00 GB, more than the 1.90 GB of --max-size" in err
     assert commands() == ["build"]
+
+
+def test_an_image_of_another_platform_is_not_handed_on(bundle, run, asked):  # noqa: F811
+    commands = asked()
+    assert run("build", bundle, "--no-smoke", "--platform", "linux/amd64", "--push")[0] == 0
+    assert commands() == ["build", "push"]
+    code, _, err = run("build", bundle, "--no-smoke", "--platform", "linux/arm64", "--push")
+    assert (code, commands()[2:]) == (2, ["build"])
+    assert err.endswith(
+        "byoc/tint:latest is built for linux/amd64, not for linux/arm64; name a base of that platform with "
+        "--base-image\n"
+    )
 
 
 def test_buildah_alone_says_what_it_leaves_out(bundle, run, asked):  # noqa: F811
