@@ -11,7 +11,7 @@ _ADVICE = {
     ),
     r"python3: (not found|no such file)|exec: \"?python3|No module named venv|"
     r"ensurepip is not available": (
-        "the base image lacks Python 3.11 with its venv module; name one that has them with --base-image"
+        "the base image lacks Python with its venv module; name one that has both with --base-image"
     ),
     r"exec format error|requires emulation|no match for platform|does not match the specified platform": (
         "this engine cannot build for that platform here; build on a machine of that platform, or install "
@@ -42,8 +42,8 @@ _ADVICE = {
 
 
 _NO_FITTING_WHEEL = (
-    "the bundle's wheels are for another Python or platform than the base; name a base with Python 3.11 with "
-    "--base-image, or export on the image's platform"
+    "the bundle's wheels are for another Python or platform than the base; name a base with the Python that exported "
+    "with --base-image, or export on the image's platform"
 )
 
 

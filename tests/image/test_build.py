@@ -53,7 +53,7 @@ def test_what_a_failed_build_advises_comes_after_what_the_build_said(fake_engine
         ("ERROR: No matching distribution found for torch==2.13.0", OWN_WHEELS),
         ("Temporary failure in name resolution", OWN_WHEELS),
         ("write /var/lib/x: no space left on device", "such as with `docker image prune`, and build again"),
-        ("/bin/sh: 1: python3: not found", "name one that has them with --base-image"),
+        ("/bin/sh: 1: python3: not found", "name one that has both with --base-image"),
         ("exec /bin/sh: exec format error", "install qemu-user-static and a base for it"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "export again, on the platform that the image is for"),
         ("ERROR: a.whl is not a supported wheel on this platform.", "export on the image's platform"),
