@@ -156,12 +156,14 @@ def code_of(hook: Hook) -> CodeType | None:
 def return_line(code: CodeType) -> int:
     """Return the line of a function's ``return`` if it has exactly one, or else its first line."""
     lines = set()
-    before = None
+    before = ("", None)
     for instruction in dis.get_instructions(code):
-        is_end = before is not None and before.opname == "LOAD_CONST" and before.argval is None
-        if instruction.opname == "RETURN_VALUE" and not is_end and instruction.positions is not None:
+        this = (instruction.opname, instruction.argval)
+        # The end of the function. Up to Python 3.11, a constant is loaded, then returned; then one instruction does it.
+        is_end = this == ("RETURN_CONST", None) or (this[0] == "RETURN_VALUE" and before == ("LOAD_CONST", None))
+        if this[0] in {"RETURN_VALUE", "RETURN_CONST"} and not is_end and instruction.positions is not None:
             lines.add(instruction.positions.lineno)
-        before = instruction
+        before = this
     line = lines.pop() if len(lines) == 1 else None
     return line or code.co_firstlineno
 
