@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from notebook_rig import plan_file
 
+from byoc_kit import PYTHON
 from byoc_kit.bundle.index import installed_device
 from byoc_kit.bundle.plan import write
 
@@ -42,6 +43,7 @@ def test_there_is_a_bundle_for_each_example_and_no_other():
     assert {path.parent.name for path in committed("export/*/bundle.json")} == {path.stem for path in NOTEBOOKS}
 
 
+@pytest.mark.skipif(PYTHON != "3.11", reason="the committed bundles are of Python 3.11")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_committed_bundle_is_what_the_notebook_gives(copy, notebook):
     target = copy / "export" / notebook.stem
