@@ -16,7 +16,7 @@ from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import RULES, check_notebook
 from byoc_kit.notebook.findings import Severity
 from byoc_kit.notebook.notebook_file import parse_notebook
-from byoc_kit.notebook.report import as_text, example_head, ways_out
+from byoc_kit.notebook.report import as_sentence, as_text, example_head, ways_out
 
 PAGE = Path(__file__).parents[1] / "docs" / "findings.md"
 HEADS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
@@ -43,7 +43,7 @@ def page():
 
 def _entry(rule):
     about = NAMES.sub(r"`\1`", rule.about)
-    lines = [f"### {rule.code}\n", f"{about[0].upper()}{about[1:]}. {rule.why}\n"]
+    lines = [f"### {rule.code}\n", f"{as_sentence(about)} {rule.why}\n"]
     if rule.example:
         shown = as_text(findings_of(rule)[:1], "effects.ipynb").partition("\n\n")[0]
         lines += [f"{example_head(rule)}\n", f"```python\n{rule.example.rstrip()}\n```\n", f"```text\n{shown}\n```\n"]

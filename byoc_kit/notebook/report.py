@@ -46,9 +46,15 @@ def list_codes(rules: Iterable[Rule]) -> str:
     return "\n".join([*lines, "", "* passes where its line ends with a comment, as `# byoc: ignore[secret]`\n"])
 
 
+def as_sentence(about: str) -> str:
+    """Return words as a sentence; one that begins with a name of the code keeps it as it is written."""
+    is_name = "_" in about.split(maxsplit=1)[0]
+    return f"{about if is_name else about[0].upper() + about[1:]}."
+
+
 def explain(rule: Rule) -> str:
     """Return all that is to be said about a rule, for a terminal."""
-    about = f"{rule.about[0].upper()}{rule.about[1:]}. {rule.why}"
+    about = f"{as_sentence(rule.about)} {rule.why}"
     parts = [f"{rule.severity}[{rule.code}]", fill(about, _TEXT_WIDTH)]
     if rule.example:
         parts += [example_head(rule), indent(rule.example.rstrip(), "    ")]

@@ -242,7 +242,7 @@ def _check_is_used(analysis: Analysis, known: ParamsClass | None) -> Iterator[Fi
         return
     arguments = hook.node.args
     has_any = arguments.vararg or arguments.kwarg
-    if _asks_for_others(arguments):
+    if not arguments_of(hook.node) or _asks_for_others(arguments):
         return  # hook-signature says what to write
     if has_any or any(_params_name(function) for _, function in _hooks(analysis)):
         return

@@ -348,3 +348,9 @@ def test_a_hook_that_cannot_be_called_is_not_told_of_params_that_it_does_not_tak
     hook = f"def process_frame({arguments}):\n    return frame.tensor * gain"
     notebook = make(("byoc", CAPABILITY), ("byoc", params), ("byoc", hook))
     assert [finding.code for finding in check(notebook)] == ["hook-signature"]
+
+
+def test_a_hook_that_takes_nothing_is_told_of_the_frame(make):
+    params = "import byoc_kit\n\nclass Params(byoc_kit.Params):\n    gain: float = 1.0"
+    notebook = make(("byoc", CAPABILITY), ("byoc", params), ("byoc", "def process_frame():\n    return None"))
+    assert [finding.code for finding in check(notebook)] == ["hook-signature"]
