@@ -57,7 +57,7 @@ bench-memory: .venv/made ## stream a hundred times, run a preview thirty times: 
 bench-soak: .venv/made ## stream for ten minutes through a slow process_frame: nothing may grow
 	@$(BIN)/python -m benchmarks --soak
 
-lint: .venv/made ## ruff and mypy
+lint: .venv/made ## ruff, mypy and lint-imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
