@@ -25,16 +25,18 @@ from aiohttp import web
 from lab_rig import READ_CANVAS, browser, choose, lab, open_notebook, page
 from notebook_rig import notebook_json, plan_file
 from PIL import Image
+from remote_rig import REPO, Hub, Server, cache, hub, server
 from safetensors.torch import save_file
 from web_rig import served
 
+import byoc_kit
 from byoc_kit.bundle.plan import write
 from byoc_kit.cli import _parser
 from byoc_kit.core.bundle_reader import load_processor, read_bundle
 from byoc_kit.core.frames import VideoFrame
 from byoc_kit.system.concurrency import call_on_thread
 
-__all__ = ["browser", "lab", "page"]  # fixtures
+__all__ = ["browser", "cache", "hub", "lab", "page", "server"]  # fixtures
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -66,6 +68,7 @@ RUN_BY = {
     "-e BYOC_KIT_REGISTER_AS=live-runner": "test_a_container_registers_itself_as_a_live_runner",
     "-e BYOC_KIT_REGISTER_AS=byoc": "test_a_container_registers_itself_as_a_capability",
     "byoc-kit register export/green_tint": "test_a_container_that_runs_is_registered",
+    "hf://stabilityai/sd-turbo@main": "test_assets_that_lie_elsewhere_are_fetched",
     ". .venv/bin/activate\npytest": "test_the_test_commands_find_tests",
     'model_id="trails"': "test_a_model_of_the_docs_is_exported_and_runs",
     'model_id="grade"': "test_a_model_of_the_docs_is_exported_and_runs",
@@ -437,6 +440,18 @@ def test_a_container_that_runs_is_registered(clone, environment, free_port):
         ending(register.replace("https://orchestrator:8935", url), cwd=clone, env=env),
     ):
         until_discovered(url)
+
+
+def test_assets_that_lie_elsewhere_are_fetched(cache, hub: Hub, server: Server):
+    server.files["/path/model.safetensors"] = b"at a URL"
+    hub.put(model__safetensors=b"on the hub")
+    lines = block("hf://stabilityai/sd-turbo@main").replace("https://host", server.url)
+    at_url, on_hub, folder = (
+        Path(eval(line, {"byoc_kit": byoc_kit}))  # noqa: S307  # a line of our own documents
+        for line in lines.replace("stabilityai/sd-turbo", REPO).splitlines()
+    )
+    assert at_url.read_bytes() == b"at a URL"
+    assert on_hub.read_bytes() == (folder / "model.safetensors").read_bytes() == b"on the hub"
 
 
 @pytest.mark.slow
