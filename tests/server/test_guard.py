@@ -92,7 +92,8 @@ async def test_what_an_orchestrator_passes_on_for_a_page_is_taken(open_server):
     }
     page = {"Origin": "https://elsewhere.example", "Content-Type": "text/plain"}
     body = {"data": json.dumps(open_server.start_body()).encode()}
-    assert await status(open_server, "POST", "/stream/start", headers=page | passed_on, **body) == 200
+    # The guard lets it pass; then the stream's own addresses are refused.
+    assert await status(open_server, "POST", "/stream/start", headers=page | passed_on, **body) == 400
     assert await status(open_server, "POST", "/stream/stop", headers=page | passed_on) == 200
     rebound = {"Origin": "http://rebound.example:8000", "Host": "rebound.example:8000"}
     own = {"Origin": open_server.url}

