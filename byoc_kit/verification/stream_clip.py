@@ -115,7 +115,7 @@ async def stream_clip(
         async with serve_orchestrator(orchestrator, "0.0.0.0" if is_image else "127.0.0.1"):  # noqa: S104
             watch = orchestrator.health[entry.model_id]
             try:
-                say(f"waiting for {target.url}/health")
+                say(f"waiting for {target.url}/health, up to {_READY_TIMEOUT_S:.0f} s")
                 await _until_ready(target, watch)
                 say(f"{entry.model_id} is advertised; streaming {clip.duration_s:.1f} s of video in real time")
                 through = _through(orchestrator, entry, clip, params, streamed=streamed, received=received)
