@@ -146,6 +146,9 @@ def check_params(analysis: Analysis) -> Iterator[Finding]:
     if isinstance(found, NotStatic):
         if _has_untagged_name(analysis, found):
             return  # said of that name
+        if untyped := _untyped_field(analysis, found.node):
+            yield Finding(PARAMS_DEFAULT, analysis.name, *untyped, Place.of(found.cell, found.node))
+            return
         message = f"{found}, so the bundle has no schema of the parameters"
         hint = "write literals, and of types int, float, bool, str, Literal, an Enum, and lists of them"
         yield Finding(PARAMS_SCHEMA, analysis.name, message, hint, Place.of(found.cell, found.node))
@@ -216,6 +219,22 @@ def _place_of_field(analysis: Analysis, kind: type[Params], field: str) -> Place
     statements = [node for node in ast.walk(binding.node) if isinstance(node, ast.AnnAssign)]
     fields = (node for node in statements if isinstance(node.target, ast.Name) and node.target.id == field)
     return Place.of(binding.cell, next(fields, binding.node))
+
+
+def _untyped_field(analysis: Analysis, node: ast.AST) -> tuple[str, str] | None:
+    """Return what to say of a class's ``gain = 1.0``, which pydantic refuses when the class is made."""
+    classes = [binding.node for binding in bindings(analysis) if isinstance(binding.node, ast.ClassDef)]
+    if not isinstance(node, ast.Assign) or not any(node in one.body for one in classes):
+        return None
+    target, value = node.targets[0], node.value
+    is_field = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Field"
+    if not isinstance(target, ast.Name) or target.id.startswith(("_", "model_")):
+        return None
+    if not is_field and not isinstance(value, ast.Constant):
+        return None
+    default = value.args[0] if isinstance(value, ast.Call) and value.args else value
+    kind = type(default.value).__name__ if isinstance(default, ast.Constant) else "float"
+    return f"{target.id} has no type, so the module cannot be loaded", f"write {target.id}: {kind} = {unparse(value)}"
 
 
 def _check_defaults(analysis: Analysis, kind: type[Params]) -> Iterator[Finding]:

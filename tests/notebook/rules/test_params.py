@@ -4,6 +4,7 @@ from params_rig import IMPORTS, PROCESS_FRAME, analysis, of_fields, said
 
 from byoc_kit.notebook.analysis import Analysis
 from byoc_kit.notebook.check import check_notebook
+from byoc_kit.notebook.findings import Severity
 from byoc_kit.notebook.notebook_file import parse_notebook
 from byoc_kit.notebook.params_class import params_schema
 from byoc_kit.notebook.rules.params import check_params
@@ -348,6 +349,21 @@ def test_a_hook_that_cannot_be_called_is_not_told_of_params_that_it_does_not_tak
     hook = f"def process_frame({arguments}):\n    return frame.tensor * gain"
     notebook = make(("byoc", CAPABILITY), ("byoc", params), ("byoc", hook))
     assert [finding.code for finding in check(notebook)] == ["hook-signature"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [("gain = 0.8", "gain: float = 0.8"), ("gain = Field(2, ge=0)", "gain: int = Field(2, ge=0)")],
+)
+def test_a_field_without_a_type_is_an_error(make, field, typed):
+    params = f"import byoc_kit\nfrom pydantic import Field\n\nclass Params(byoc_kit.Params):\n    {field}"
+    hook = "def process_frame(frame, params: Params):\n    return frame.tensor * params.gain"
+    (finding,) = check(make(("byoc", CAPABILITY), ("byoc", params), ("byoc", hook)))
+    assert (finding.code, finding.severity) == ("params-default", Severity.ERROR)
+    assert (finding.message, finding.hint) == (
+        "gain has no type, so the module cannot be loaded",
+        f"write {typed}",
+    )
 
 
 def test_a_hook_that_takes_nothing_is_told_of_the_frame(make):
