@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from yarl import URL
-
 from byoc_kit import __version__
 from byoc_kit.registration.bodies import runner_fields, runner_label
 from byoc_kit.registration.orchestrator import CallError, Orchestrator
@@ -22,6 +20,7 @@ from byoc_kit.registration.pace import Limits, Pace
 from byoc_kit.registration.plan import Plan
 from byoc_kit.registration.report import Report
 from byoc_kit.registration.streams import Seen, Streams
+from byoc_kit.system.addresses import origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -245,8 +244,11 @@ class LiveRunner:
 
     def _compare_address(self, said: str | None) -> None:
         """Say once if sessions will come with another address to call back than the one that alone may be called."""
-        theirs = _origin(said or "")
-        if theirs is not None and theirs != _origin(self._plan.orchestrator_url) and not self._has_said_address:
+        try:
+            theirs = origin_of(said or "")
+        except ValueError:  # it names none
+            return
+        if theirs != origin_of(self._plan.orchestrator_url) and not self._has_said_address:
             self._has_said_address = True
             shown = self._orchestrator.clean(theirs)
             logger.warning("sessions will be refused: the orchestrator names itself %s; register there", shown)
@@ -284,14 +286,6 @@ def _ended(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
     for task in done:
         task.result()
     return done
-
-
-def _origin(url: str) -> str | None:
-    """Return scheme, host and port of a URL, as the HTTP client reads it; ``None`` for another text."""
-    try:
-        return str(URL(url).origin())
-    except ValueError:
-        return None
 
 
 def _text(answer: dict[str, Any], key: str) -> str | None:

@@ -16,12 +16,11 @@ import aiohttp
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from yarl import URL
 
 from byoc_kit.core.params import ParamsError
 from byoc_kit.errors import ByocKitError, cut
 from byoc_kit.server.requests import LONGEST_ID, SESSION_ID_HEADER, StartRequest, Url, refused
-from byoc_kit.system.addresses import without_secrets
+from byoc_kit.system.addresses import origin_of, without_secrets
 from byoc_kit.trickle.connection import client_session, end_of_channel, reason_of
 from byoc_kit.trickle.protocol import DATA_TYPE
 
@@ -68,11 +67,11 @@ def live_session(request: web.Request, orchestrator_url: str | None) -> LiveSess
         reason = f"must be {LONGEST_ID} characters at most"
         raise ParamsError(SESSION_ID_HEADER, reason)
     try:
-        theirs = _origin(_URL.validate_python(control))
+        theirs = origin_of(_URL.validate_python(control))
     except ValueError:
         reason = "must be an http or https URL"
         raise ParamsError(_CONTROL_HEADER, reason) from None
-    if orchestrator_url is not None and theirs != (ours := _origin(orchestrator_url)):
+    if orchestrator_url is not None and theirs != (ours := origin_of(orchestrator_url)):
         reason = f"leads to {theirs}, and BYOC_KIT_ORCHESTRATOR_URL to {ours}"
         raise ParamsError(_CONTROL_HEADER, reason)
     return LiveSession(session_id, control, token)
@@ -88,12 +87,6 @@ def _only(name: str, values: list[str]) -> str:
         reason = "must be printable ASCII characters without a space"  # the value is not shown: it may be the token
         raise ParamsError(name, reason)
     return value
-
-
-def _origin(url: str) -> str:
-    """Return scheme, host and port of a URL, as the HTTP client reads it."""
-    parsed = URL(url)
-    return f"{parsed.scheme}://{parsed.host}:{parsed.port}"
 
 
 def check_sessions(orchestrator_url: str | None, check_owner: Callable[[LiveSession], None]) -> Middleware:

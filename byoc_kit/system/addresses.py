@@ -7,6 +7,8 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from yarl import URL
+
 from byoc_kit.errors import ByocKitError
 
 _LAST_PORT = 65_535
@@ -67,3 +69,8 @@ def without_secrets(url: str) -> str:
     except ValueError:  # it is not a URL
         return url.partition("://")[0] + "://"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, as the HTTP client reads it. Raises ``ValueError`` for another text."""
+    return str(URL(url).origin())

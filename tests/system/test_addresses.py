@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from byoc_kit.errors import ByocKitError
-from byoc_kit.system.addresses import free_port, listen, url_of, without_secrets
+from byoc_kit.system.addresses import free_port, listen, origin_of, url_of, without_secrets
 
 HAS_IPV6 = socket.has_ipv6 and socket.has_dualstack_ipv6()
 
@@ -70,3 +70,10 @@ def test_a_number_that_is_no_port_is_reported(port):
 )
 def test_a_url_is_shown_without_its_secrets(url, shown):
     assert without_secrets(url) == shown
+
+
+def test_an_origin_is_that_of_the_http_client():
+    assert origin_of("https://me:secret@host:8935/apps?x=1") == "https://host:8935"
+    assert origin_of("http://host:80/a") == origin_of("http://HOST/b")
+    with pytest.raises(ValueError, match=r"."):
+        origin_of("no address")
